@@ -1,0 +1,16 @@
+noinst_LIBRARIES += src/base/libskein_base.a
+src_base_libskein_base_a_SOURCES = \
+	src/base/arena.c src/base/arena.h \
+	src/base/base.c src/base/base.h \
+	src/base/bytes.h \
+	src/base/err.c src/base/err.h src/base/kafka_error.def \
+	src/base/list.h \
+	src/base/slice.h \
+	src/base/varint.h
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/base/arena_test
+TESTS += tests/unit/base/arena_test
+tests_unit_base_arena_test_SOURCES = tests/unit/base/arena_test.c
+tests_unit_base_arena_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+endif

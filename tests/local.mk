@@ -1,0 +1,1 @@
+# tests that belong to no single module
