@@ -1,0 +1,68 @@
+/*
+ * The broker's log: events declared once (log_events.def: name, level, meaning), written as one line with typed fields.
+ *
+ *	12:04:11.482 INFO partition orders/3 role_changed role=leader leader_epoch=7
+ *
+ * Threads: any. A line is formatted into a buffer of the calling thread and handed to the sink (os/log_writer: a thread that
+ *          writes to stderr or a file). When the sink cannot keep up, lines are dropped and counted: the one place that may.
+ * Repeats: an event that comes again within a second for the same subject is counted rather than printed.
+ */
+#ifndef SKEIN_LOG_H
+#define SKEIN_LOG_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+#include "base/log_events.def"
+enum log_event {
+#define X(name, level, meaning) EV_##name,
+	LOG_EVENT_TABLE(X)
+#undef X
+	EV_COUNT
+};
+
+/* Who speaks: embedded in the actor's struct. The subject ("orders/3", "127.0.0.1:41234") is copied, cut at its size. */
+struct log_source {
+	const char *module;		/* "partition", "net" */
+	char        subject[64];
+};
+
+enum log_kind { LOG_KIND_END, LOG_KIND_STR, LOG_KIND_SLICE, LOG_KIND_I64, LOG_KIND_ERR, LOG_KIND_ERRNO, LOG_KIND_BOOL };
+struct log_field {
+	const char   *key;
+	enum log_kind kind;
+	union { const char *str; struct slice slice; int64_t i64; } v;
+};
+
+#define KV_STR(k, x)   ((struct log_field){ (k), LOG_KIND_STR,   { .str = (x) } })
+#define KV_SLICE(k, x) ((struct log_field){ (k), LOG_KIND_SLICE, { .slice = (x) } })
+#define KV_I32(k, x)   ((struct log_field){ (k), LOG_KIND_I64,   { .i64 = (x) } })
+#define KV_I64(k, x)   ((struct log_field){ (k), LOG_KIND_I64,   { .i64 = (x) } })
+#define KV_BOOL(k, x)  ((struct log_field){ (k), LOG_KIND_BOOL,  { .i64 = (x) } })
+#define KV_ERR(x)      ((struct log_field){ "error", LOG_KIND_ERR, { .i64 = (x) } })	/* enum err, as text */
+#define KV_ERRNO(x)    ((struct log_field){ "errno", LOG_KIND_ERRNO, { .i64 = (x) } })
+
+/* The level comes from the table; the macro's level must agree with it (checked when built for tests). */
+#define LOG_AT(src, level, event, ...) \
+	do { if (log_is_on(level)) log_emit((src), (level), EV_##event, \
+		(const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,) { .kind = LOG_KIND_END } }); } while (0)
+#define LOG_DEBUG(src, event, ...) LOG_AT(src, LOG_LEVEL_DEBUG, event, __VA_ARGS__)
+#define LOG_INFO(src, event, ...)  LOG_AT(src, LOG_LEVEL_INFO,  event, __VA_ARGS__)
+#define LOG_WARN(src, event, ...)  LOG_AT(src, LOG_LEVEL_WARN,  event, __VA_ARGS__)
+#define LOG_ERROR(src, event, ...) LOG_AT(src, LOG_LEVEL_ERROR, event, __VA_ARGS__)
+
+void log_source_init(struct log_source *s, const char *module, const char *subject_fmt, ...) PRINTF(3, 4);
+bool log_is_on(enum log_level level);
+void log_set_level(enum log_level level);
+void log_emit(const struct log_source *s, enum log_level level, enum log_event e, const struct log_field *fields);
+/* Where finished lines go (with '\n'); called on the emitting thread. NULL: stderr, written directly. */
+void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line, size_t len), void *arg);
+/* Gives the clock that stamps lines; without it lines carry no time. */
+void log_set_clock(time_ms (*now)(void *arg), void *arg);
+const char *log_event_name(enum log_event e);
+const char *log_event_meaning(enum log_event e);
+uint64_t    log_event_count(enum log_event e);	/* since start; printed or not */
+
+#endif
