@@ -5,7 +5,9 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/bytes.h \
 	src/base/err.c src/base/err.h src/base/kafka_error.def \
 	src/base/list.h \
+	src/base/map.c src/base/map.h \
 	src/base/slice.h \
+	src/base/strbuf.c src/base/strbuf.h \
 	src/base/varint.h
 
 if HAVE_CHECK
@@ -13,4 +15,14 @@ check_PROGRAMS += tests/unit/base/arena_test
 TESTS += tests/unit/base/arena_test
 tests_unit_base_arena_test_SOURCES = tests/unit/base/arena_test.c
 tests_unit_base_arena_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/map_test
+TESTS += tests/unit/base/map_test
+tests_unit_base_map_test_SOURCES = tests/unit/base/map_test.c
+tests_unit_base_map_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/strbuf_test
+TESTS += tests/unit/base/strbuf_test
+tests_unit_base_strbuf_test_SOURCES = tests/unit/base/strbuf_test.c
+tests_unit_base_strbuf_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 endif
