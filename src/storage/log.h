@@ -1,0 +1,176 @@
+/*
+ * A log is the storage of one partition replica: its directory, segments, indexes, producer state and leader epochs, in Kafka's
+ * files byte for byte.
+ *
+ * Owner:     one partition actor. Only what is marked "any thread" may be called elsewhere.
+ * Waiting:   log_append, log_read and the look-ups never wait for a device as far as the page cache allows; everything that does wait
+ *            is a job of three parts: log_x_begin (owner), log_x_run (any thread, touches only the job), log_x_end (owner).
+ * Memory:    append and read allocate nothing. An idle log costs a few KiB and no descriptor; descriptors are opened on demand and at most
+ *            LOG_FDS_MAX are kept per log (never one that a reader holds by a log_file reference).
+ * Invariant: log_start_offset <= last_stable_offset <= high_watermark <= log_end_offset; recovery_point <= log_end_offset; every byte
+ *            before the end has passed its CRC when it was appended or recovered.
+ * Failure:   ERR_NO_SPACE: the append left no trace, the log stays usable. ERR_IO: the caller takes the log directory offline.
+ */
+#ifndef SKEIN_STORAGE_LOG_H
+#define SKEIN_STORAGE_LOG_H
+
+#include "base/config.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "base/uuid.h"
+#include "os/os.h"
+
+#define LOG_FDS_MAX 6
+
+struct log;
+
+/* --- opening --------------------------------------------------------------------------------------------------------------- */
+struct log_progress_mark {		/* what was known to be sound when it was written; see storage/README.md, "crash restart" */
+	bool     is_valid;		/* false: none, or boot id / inode / size do not match: normal recovery */
+	int64_t  segment_base, file_size;	/* bytes of the active segment known to be whole batches */
+	uint64_t inode;
+};
+
+struct log_spec {
+	struct os                *os;
+	const struct log_source  *log;
+	const char               *dir;			/* ".../orders-3"; created when absent */
+	const char               *topic;
+	int32_t                   partition;
+	struct uuid               topic_id;		/* zero: not known; else checked with partition.metadata, and written there */
+	const struct topic_config *config;		/* copied */
+	int32_t                   producer_id_expiration_ms;
+	/* from the log directory's checkpoints: -1 when there is no entry */
+	int64_t                   recovery_point, log_start_offset, high_watermark;
+	bool                      had_clean_shutdown;
+	struct log_progress_mark  mark;
+	time_ms                   now;
+};
+
+struct log_recovery {			/* what opening had to do, for the log line and the tests */
+	int64_t bytes_scanned, bytes_cut;
+	int32_t segments_recovered, segments_deleted;
+	int64_t records_replayed;	/* into producer state */
+};
+
+/* Does everything of storage.md section 9. ERR_CORRUPT: the directory cannot be served (foreign magic, topic id of another topic). */
+enum err log_open(struct log **out, const struct log_spec *spec, struct log_recovery *recovery) MUST_CHECK;
+/* Clean close: final time index entries, indexes trimmed, producer snapshot, everything synced; then log_close. Waits for the device. */
+enum err log_close_clean(struct log *log) MUST_CHECK;
+void     log_close(struct log **log);		/* as a crash would leave it; releases memory and descriptors */
+
+/* --- append ------------------------------------------------------------------------------------------------------------------ */
+struct log_append {
+	/* question */
+	uint8_t  *batch;		/* one whole batch that record/validate.h accepted; base offset and leader epoch are written into it */
+	uint32_t  batch_bytes;
+	bool      is_coordinator;	/* written by a coordinator of ours: no sequence checks, control batches allowed */
+	/* answer */
+	enum kafka_error error;		/* NONE; producer-state errors of storage.md section 5; RECORD_LIST_TOO_LARGE; KAFKA_STORAGE_ERROR */
+	bool      is_duplicate;		/* error NONE, nothing written: the offsets are those of the first time */
+	int64_t   base_offset, last_offset;
+	time_ms   max_timestamp;	/* of the stored batch */
+};
+
+/* Leader: assigns offsets and writes all accepted batches with one pwritev per segment, updates indexes, epochs, producers.
+ * Per-batch refusals are answers; the result is an error only for the device (then no append of the call is in the log and each carries
+ * KAFKA_STORAGE_ERROR). n <= LOG_APPEND_MAX. */
+#define LOG_APPEND_MAX 256
+enum err log_append(struct log *log, struct log_append *const *appends, int n, int32_t leader_epoch, time_ms now) MUST_CHECK;
+/* Follower: whole batches as fetched, bytes unchanged; checks of storage.md section 4.5. *appended_to: the new log end offset. */
+enum err log_append_fetched(struct log *log, struct slice batches, time_ms now) MUST_CHECK;
+/* A new leader's epoch begins at the log end, also before any record. */
+enum err log_begin_epoch(struct log *log, int32_t leader_epoch) MUST_CHECK;
+
+/* --- read -------------------------------------------------------------------------------------------------------------------- */
+struct log_file;		/* an open segment file, counted; immutable below the high watermark */
+struct log_file *log_file_ref(struct log_file *f);		/* any thread */
+void             log_file_unref(struct log_file **f);		/* any thread; the last one closes it */
+os_fd            log_file_fd(const struct log_file *f);
+uint32_t         log_file_generation(const struct log_file *f);	/* any thread; moved on by a truncation: a sender compares and closes */
+
+struct log_range {
+	struct log_file *file;		/* a reference for the caller; NULL when there is nothing */
+	int64_t  file_pos;
+	uint32_t len;			/* 0: nothing (or the first batch does not fit) */
+	uint32_t generation;		/* of the file when this was answered */
+	uint32_t first_batch_bytes;
+	int64_t  first_batch_offset;	/* base offset of the batch that holds the wanted offset */
+	int64_t  end_offset_hint;	/* exclusive bound for the aborted list: storage.md section 11 */
+	bool     has_next_segment;	/* the offset's segment is not the active one */
+};
+
+/* Bytes from the batch that contains `offset` up to `bound_offset` (exclusive), at most max_bytes of one segment; with first_whole the first batch
+ * comes whole even if it is larger. The last batch may be cut. ERR_OUT_OF_RANGE: offset < start or > end. offset == end or >= bound: OK, len 0. */
+enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes, bool first_whole, struct log_range *out) MUST_CHECK;
+/* Bytes from `offset` to `bound_offset` over all segments, at most `cap`, for min_bytes of a long poll; cheap estimate allowed upwards by one batch. */
+uint64_t log_bytes_between(struct log *log, int64_t offset, int64_t bound_offset, uint64_t cap);
+
+struct log_aborted { int64_t producer_id, first_offset; };
+/* Aborted transactions overlapping [from, to), in index order. Writes at most max, returns the whole number. */
+int      log_aborted_transactions(struct log *log, int64_t from, int64_t to, struct log_aborted *out, int max);
+
+/* --- what is known ------------------------------------------------------------------------------------------------------------ */
+int64_t  log_start_offset(const struct log *log);
+int64_t  log_end_offset(const struct log *log);
+int64_t  log_high_watermark(const struct log *log);
+int64_t  log_last_stable_offset(const struct log *log);
+int64_t  log_recovery_point(const struct log *log);
+int32_t  log_latest_epoch(const struct log *log);		/* -1: none */
+int64_t  log_size_bytes(const struct log *log);
+int32_t  log_segment_count(const struct log *log);
+struct uuid log_topic_id(const struct log *log);
+const struct topic_config *log_config(const struct log *log);
+/* Kafka's endOffsetFor: wire.md section 6.4; *epoch and *end are -1 when undefined. */
+void     log_end_offset_for_epoch(const struct log *log, int32_t wanted, int32_t *epoch, int64_t *end);
+int32_t  log_epoch_at(const struct log *log, int64_t offset);	/* epoch of the entry that covers the offset, -1 */
+
+struct log_time_offset { int64_t timestamp, offset; int32_t leader_epoch; };	/* -1, -1, -1: none */
+/* First record with timestamp >= target and offset >= log start. May read many bytes: run by a worker when the range is cold (log_x jobs),
+ * or directly by the owner when log_time_lookup_is_cheap says so. */
+enum err log_offset_for_timestamp(struct log *log, time_ms target, struct log_time_offset *out) MUST_CHECK;
+enum err log_offset_of_max_timestamp(struct log *log, struct log_time_offset *out) MUST_CHECK;
+
+/* --- change -------------------------------------------------------------------------------------------------------------------- */
+void     log_set_high_watermark(struct log *log, int64_t high_watermark);	/* clamped to [start, end] by assertion: the caller's duty */
+enum err log_raise_start_offset(struct log *log, int64_t offset) MUST_CHECK;	/* <= high watermark, else ERR_OUT_OF_RANGE */
+enum err log_truncate_to(struct log *log, int64_t offset) MUST_CHECK;
+enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset) MUST_CHECK;
+void     log_set_config(struct log *log, const struct topic_config *config);
+enum err log_roll(struct log *log, time_ms now) MUST_CHECK;			/* a new active segment at the end, when the active one is not empty */
+/* Drops producers idle for longer than the expiration; every producer.id.expiration.check.interval. */
+void     log_expire_producers(struct log *log, time_ms now);
+
+struct log_producer {		/* for DescribeProducers and tests */
+	int64_t producer_id, last_timestamp, current_txn_first_offset;	/* -1 none */
+	int32_t last_sequence, coordinator_epoch;
+	int16_t producer_epoch;
+};
+int      log_producers(struct log *log, struct log_producer *out, int max);	/* returns the whole number */
+
+/* --- flush: one fdatasync for all that arrived meanwhile --------------------------------------------------------------------------- */
+struct log_flush {		/* lives in the owner's job */
+	struct os       *os;
+	struct log_file *files[4];	/* .log and indexes of the active segment: what a common flush needs; older segments by name */
+	int              file_count;
+	bool             sync_dir, has_more;	/* has_more: run again from the new recovery point */
+	char             dir[512];
+	int64_t          up_to;		/* log end offset when begun */
+	enum err         result;
+};
+/* False when nothing is unsynced. Afterwards end is called exactly once, also when the log was truncated meanwhile. */
+bool     log_flush_begin(struct log *log, struct log_flush *f);
+void     log_flush_run(struct log_flush *f);				/* any thread */
+/* OK: the recovery point is now up_to (or where a truncation put it). An error is final for the log directory. */
+enum err log_flush_end(struct log *log, struct log_flush *f) MUST_CHECK;
+int64_t  log_synced_offset(const struct log *log);			/* = recovery point */
+
+/* Progress mark for a fast restart: what log_open may trust after a killed process. */
+void     log_progress(const struct log *log, struct log_progress_mark *out);
+
+/* --- deletion -------------------------------------------------------------------------------------------------------------------- */
+/* Closes the log and renames its directory to <topic>-<p>.<uuid>-delete; the files go later, by logdir_purge. */
+enum err log_delete(struct log **log) MUST_CHECK;
+
+#endif
