@@ -31,7 +31,8 @@ struct msg {
 	ck_stack_entry_t link;		/* on the answer stack of its home */
 	struct actor    *home;		/* who asked and gets it back */
 	struct actor    *to;		/* who was asked last, for dumps */
-	uint16_t         kind;		/* MSG_KIND_BASE_x + enum of the receiver's <module>_msg.h: unique in the process */
+	void            *context;	/* the asker's own mark (a network actor's call); nobody else looks at it */
+	uint16_t         kind;		/* MSG_BASE_x + enum of the receiver's <module>_msg.h: unique in the process */
 	uint8_t          at;		/* enum msg_at */
 };
 

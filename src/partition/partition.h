@@ -1,0 +1,73 @@
+/*
+ * A partition is the actor that owns one replica: its log, role, high watermark, in-sync set and everything that waits on them.
+ * Others hold a counted address: the inbox and the offsets published as atomics, by which a reader without news is spared a message.
+ */
+#ifndef SKEIN_PARTITION_H
+#define SKEIN_PARTITION_H
+
+#include "base/counted.h"
+#include "partition/partition_msg.h"
+
+/* Which flush rule stands before an answer: log.flush.acks. */
+enum flush_acks { FLUSH_ACKS_AUTO, FLUSH_ACKS_ALWAYS, FLUSH_ACKS_NEVER };
+
+struct partition;		/* the owner's side, private */
+
+/* The address: counted; stays valid after the partition has stopped (questions are then answered KAFKA_STORAGE_ERROR or NOT_LEADER by the
+ * asker itself, see partition_is_open). One writer: the partition. Read with the accessors below by anyone. */
+struct partition_addr {
+	struct counted counted;
+	struct actor  *actor;		/* NULL once stopped; use partition_ask */
+	const char    *topic;
+	int32_t        partition;
+	struct uuid    topic_id;
+	/* published: relaxed single values, each monotonic in itself within one leader epoch; a reader that needs them together asks */
+	int64_t        log_start_offset, high_watermark, last_stable_offset, log_end_offset, recovery_point, size_bytes;
+	int32_t        leader_epoch;
+	int32_t        leader_id;
+	bool           is_leader, is_open, is_offline;
+	struct partition *owner;
+};
+
+struct partition_spec {
+	struct sched   *sched;
+	struct workers *workers;
+	struct log_spec log;		/* log.dir etc.; strings copied */
+	struct logdir  *dir;		/* told of I/O errors (logdir_fail): storage/logdir.h */
+	int32_t         broker_id;
+	enum flush_acks flush_acks;
+	size_t          stack_bytes;
+	/* whom to ask for an in-sync set change; NULL on a lone broker */
+	struct actor   *controller;
+};
+
+/* Creates the actor and starts its thread; the log is opened as the first thing on it (or given opened by recovery). Until a role arrives every
+ * question gets NOT_LEADER_OR_FOLLOWER. The caller holds one reference of *out. */
+enum err partition_start(struct partition_addr **out, const struct partition_spec *spec) MUST_CHECK;
+/* After the answer of a partition_stop: waits for the thread and frees the owner's side. */
+void     partition_join(struct partition_addr *p);
+
+static inline struct partition_addr *partition_addr_ref(struct partition_addr *p)
+{
+	counted_ref(&p->counted);
+	return p;
+}
+
+static inline void partition_addr_unref(struct partition_addr **p)
+{
+	counted_unref(&(*p)->counted);
+	*p = NULL;
+}
+
+/* False: the lane is full (the message is still the caller's) or the partition has stopped (partition_is_open tells). */
+bool partition_ask(struct actor *from, struct partition_addr *to, struct msg *m) MUST_CHECK;
+
+static inline bool    partition_is_open(const struct partition_addr *p)            { return __atomic_load_n(&p->is_open, __ATOMIC_ACQUIRE); }
+static inline bool    partition_is_leader(const struct partition_addr *p)          { return __atomic_load_n(&p->is_leader, __ATOMIC_RELAXED); }
+static inline int64_t partition_high_watermark(const struct partition_addr *p)     { return __atomic_load_n(&p->high_watermark, __ATOMIC_RELAXED); }
+static inline int64_t partition_last_stable_offset(const struct partition_addr *p) { return __atomic_load_n(&p->last_stable_offset, __ATOMIC_RELAXED); }
+static inline int64_t partition_log_end_offset(const struct partition_addr *p)     { return __atomic_load_n(&p->log_end_offset, __ATOMIC_RELAXED); }
+static inline int64_t partition_log_start_offset(const struct partition_addr *p)   { return __atomic_load_n(&p->log_start_offset, __ATOMIC_RELAXED); }
+static inline int32_t partition_leader_epoch(const struct partition_addr *p)       { return __atomic_load_n(&p->leader_epoch, __ATOMIC_RELAXED); }
+
+#endif
