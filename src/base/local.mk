@@ -3,6 +3,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/arena.c src/base/arena.h \
 	src/base/base.c src/base/base.h \
 	src/base/bytes.h \
+	src/base/config.h \
 	src/base/counted.h \
 	src/base/err.c src/base/err.h src/base/kafka_error.def \
 	src/base/list.h \
