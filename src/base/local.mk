@@ -5,6 +5,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/bytes.h \
 	src/base/config.h \
 	src/base/counted.h \
+	src/base/crc32c.c src/base/crc32c.h \
 	src/base/err.c src/base/err.h src/base/kafka_error.def \
 	src/base/list.h \
 	src/base/map.c src/base/map.h \
@@ -27,4 +28,9 @@ check_PROGRAMS += tests/unit/base/strbuf_test
 TESTS += tests/unit/base/strbuf_test
 tests_unit_base_strbuf_test_SOURCES = tests/unit/base/strbuf_test.c
 tests_unit_base_strbuf_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/crc32c_test
+TESTS += tests/unit/base/crc32c_test
+tests_unit_base_crc32c_test_SOURCES = tests/unit/base/crc32c_test.c
+tests_unit_base_crc32c_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 endif
