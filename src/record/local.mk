@@ -1,1 +1,17 @@
-# src/record
+noinst_LIBRARIES += src/record/libskein_record.a
+src_record_libskein_record_a_SOURCES = \
+	src/record/batch.c src/record/batch.h \
+	src/record/codec.h \
+	src/record/compress.c src/record/compress.h \
+	src/record/decompress.c \
+	src/record/record.c src/record/record.h src/record/record_priv.h
+
+
+if HAVE_CHECK
+record_test_ldadd = src/record/libskein_record.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/record/record_test
+TESTS += tests/unit/record/record_test
+tests_unit_record_record_test_SOURCES = tests/unit/record/record_test.c tests/unit/record/record_test_util.h
+tests_unit_record_record_test_LDADD = $(record_test_ldadd)
+endif
