@@ -26,10 +26,12 @@
 struct log;
 
 /* --- opening --------------------------------------------------------------------------------------------------------------- */
-struct log_progress_mark {		/* what was known to be sound when it was written; see storage/README.md, "crash restart" */
-	bool     is_valid;		/* false: none, or boot id / inode / size do not match: normal recovery */
+struct log_progress_mark {		/* what was known to be sound when it was written; see logdir.h, "progress marks" */
+	bool     is_valid;		/* false: none, or the boot id does not match: normal recovery */
 	int64_t  segment_base, file_size;	/* bytes of the active segment known to be whole batches */
 	uint64_t inode;
+	int64_t  last_batch_pos;	/* where the last of those batches begins, -1: file_size is 0 ... */
+	uint32_t last_batch_crc;	/* ... and its CRC field: together they tell that nobody else has rewritten the file */
 };
 
 struct log_spec {
