@@ -11,6 +11,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/map.c src/base/map.h \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \
+	src/base/uuid.c src/base/uuid.h \
 	src/base/varint.h
 
 if HAVE_CHECK
@@ -33,4 +34,9 @@ check_PROGRAMS += tests/unit/base/crc32c_test
 TESTS += tests/unit/base/crc32c_test
 tests_unit_base_crc32c_test_SOURCES = tests/unit/base/crc32c_test.c
 tests_unit_base_crc32c_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/uuid_test
+TESTS += tests/unit/base/uuid_test
+tests_unit_base_uuid_test_SOURCES = tests/unit/base/uuid_test.c
+tests_unit_base_uuid_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 endif
