@@ -40,6 +40,16 @@ struct cluster_partition {
 	struct counted *local;		/* struct partition_addr of the replica hosted here, a reference of the topic's; NULL: not here */
 };
 
+/* Configuration values as they stand in the coordination store, names ascending; frozen and counted. One block. */
+struct cluster_overrides {
+	struct counted counted;
+	int32_t        count;
+	struct cluster_override { const char *name, *value; } pairs[];
+};
+/* Copies names and values; duplicates: the last one counts. The caller owns one reference. */
+struct cluster_overrides *cluster_overrides_create(const struct cluster_override *pairs, int32_t n);
+const char *cluster_overrides_get(const struct cluster_overrides *o, const char *name);	/* NULL: not there (o may be NULL) */
+
 struct cluster_topic {
 	struct counted counted;
 	struct uuid    id;		/* zero: unknown */
@@ -49,6 +59,7 @@ struct cluster_topic {
 	int32_t        partition_count;
 	struct cluster_partition *partitions;	/* by position; ids ascending 0..n-1 when the store is sound */
 	struct topic_config config;		/* resolved for this broker: log module's and validation's view */
+	struct cluster_overrides *overrides;	/* never NULL */
 };
 
 struct cluster_bucket {
@@ -66,6 +77,8 @@ struct cluster {
 	int      broker_count;
 	const struct cluster_broker *brokers;	/* live ones, ids ascending; inside a counted block */
 	struct counted *brokers_block;
+	/* dynamic broker configs: cluster-wide default, and this broker's own; never NULL */
+	struct cluster_overrides *broker_defaults, *broker_own;
 	struct cluster_bucket *buckets[CLUSTER_BUCKETS];	/* by name hash; NULL: empty */
 	struct cluster_bucket *ids[CLUSTER_BUCKETS];		/* the same topics by topic id (first byte) */
 	uint64_t generation;			/* grows with every picture */
@@ -89,6 +102,7 @@ struct cluster *cluster_create(const char *cluster_id, int32_t broker_id);
 struct cluster *cluster_next(const struct cluster *from);
 void cluster_set_controller(struct cluster *c, int32_t controller_id);
 void cluster_set_brokers(struct cluster *c, const struct cluster_broker *brokers, int n);
+void cluster_set_broker_configs(struct cluster *c, struct cluster_overrides *defaults, struct cluster_overrides *own);	/* references are taken */
 void cluster_put_topic(struct cluster *c, struct cluster_topic *t);	/* takes the caller's reference; replaces one of the same name */
 void cluster_remove_topic(struct cluster *c, struct slice name);
 
@@ -98,8 +112,8 @@ struct cluster_partition_spec {
 	int32_t replica_count, isr_count, offline_count;
 	struct counted *local;			/* a reference is taken; NULL */
 };
-/* One allocation; the caller owns one reference. */
-struct cluster_topic *cluster_topic_create(const char *name, struct uuid id, const struct topic_config *config,
+/* One allocation; the caller owns one reference. A reference of overrides is taken. */
+struct cluster_topic *cluster_topic_create(const char *name, struct uuid id, const struct topic_config *config, struct cluster_overrides *overrides,
                                            const struct cluster_partition_spec *partitions, int32_t n);
 
 /* Kafka's topic name rules (wire.md section 7.2): NULL when legal, else the reason as Kafka words it. '.' and '_' collide. */

@@ -18,7 +18,7 @@
 #include "actor/actor.h"
 #include "base/arena.h"
 #include "base/list.h"
-#include "cluster/cluster.h"
+#include "cluster/cluster_msg.h"
 #include "wire/reader.h"
 #include "wire/writer.h"
 
@@ -139,12 +139,7 @@ int      net_network_count(const struct net *n);
 struct network *net_network(struct net *n, int i);
 void    *network_app(struct network *n);
 
-/* From the controller to every network actor; answered when it is in use. */
-enum { NET_CLUSTER = MSG_BASE_NET };
-struct net_cluster {
-	struct msg      msg;
-	struct cluster *cluster;	/* a reference that becomes the network actor's; the old one is dropped */
-};
+/* A network actor answers one question, struct cluster_picture of cluster/cluster_msg.h: the controller's new picture. */
 
 struct net_counters {			/* sums over the actors; any thread */
 	uint64_t connections_open, connections_accepted, connections_closed, requests, bytes_in, bytes_out, bad_requests, idle_closed;

@@ -33,7 +33,7 @@ struct partition_spec {
 	struct sched   *sched;
 	struct workers *workers;
 	struct log_spec log;		/* log.dir etc.; strings copied */
-	struct logdir  *dir;		/* told of I/O errors (logdir_fail): storage/logdir.h */
+	struct logdir  *dir;		/* told of I/O errors (logdir_set_offline): storage/logdir.h */
 	int32_t         broker_id;
 	enum flush_acks flush_acks;
 	size_t          stack_bytes;

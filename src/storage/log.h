@@ -134,6 +134,10 @@ struct log_time_offset { int64_t timestamp, offset; int32_t leader_epoch; };	/* 
 enum err log_offset_for_timestamp(struct log *log, time_ms target, struct log_time_offset *out) MUST_CHECK;
 enum err log_offset_of_max_timestamp(struct log *log, struct log_time_offset *out) MUST_CHECK;
 
+/* ListOffsets v0: base offsets of segments last written at or before `target` (-1 latest: the log end first; -2 earliest: the oldest only), newest first, each
+ * above `cap` (exclusive bound of what the asker may see) replaced once by cap. Returns the number written, at most max. */
+int      log_offsets_before(struct log *log, time_ms target, int64_t cap, int64_t *out, int max);
+
 /* --- change -------------------------------------------------------------------------------------------------------------------- */
 void     log_set_high_watermark(struct log *log, int64_t high_watermark);	/* clamped to [start, end] by assertion: the caller's duty */
 enum err log_raise_start_offset(struct log *log, int64_t offset) MUST_CHECK;	/* <= high watermark, else ERR_OUT_OF_RANGE */

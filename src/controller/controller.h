@@ -1,0 +1,45 @@
+/*
+ * The controller actor: the one thread that talks to the coordination store. It registers the broker, takes part in the election, watches the tree, runs the
+ * topic and partition state machines while it is active, creates and ends the partition actors of this broker, and publishes the cluster picture.
+ */
+#ifndef SKEIN_CONTROLLER_H
+#define SKEIN_CONTROLLER_H
+
+#include "base/config.h"
+#include "cluster/cluster_msg.h"
+#include "controller/controller_msg.h"
+#include "coord/coord.h"
+#include "partition/partition.h"
+#include "storage/logdir.h"
+
+struct controller;
+
+struct controller_spec {
+	struct sched   *sched;
+	struct workers *workers;
+	struct config_set *config;		/* the static layer, with its origins: shared, frozen */
+	struct logdir **dirs;
+	int             dir_count;
+	const struct cluster_endpoint *endpoints;	/* what this broker advertises, ports bound */
+	int             endpoint_count;
+	/* one of: */
+	const struct coord_zookeeper_spec *zookeeper;	/* NULL: embedded */
+	const char     *embedded_file;			/* LMDB file */
+	struct coord_tree *tree;			/* simulation */
+};
+
+/* Opens the store and starts the actor. It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their
+ * roles) when `ready` comes home; ready.problem tells why not. */
+struct controller_ready {
+	struct msg msg;			/* kind CONTROLLER_ready, home: the broker's actor */
+	enum err   result;
+	char       problem[512];
+};
+
+enum err controller_start(struct controller **out, const struct controller_spec *spec, struct controller_ready *ready, char *problem, size_t problem_size) MUST_CHECK;
+struct actor *controller_actor(struct controller *c);
+/* Network actors that get pictures; called before they start to accept. The first picture is sent at once if there is one. */
+void controller_add_audience(struct controller *c, struct actor *network);
+void controller_join(struct controller **c);	/* after the answer of a controller_stop */
+
+#endif

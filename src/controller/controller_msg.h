@@ -1,0 +1,127 @@
+/*
+ * The questions the controller actor answers. On every broker there is one; changes of cluster state are made by the active one, configuration changes by
+ * whoever is asked.
+ *
+ * Texts: `message` is NULL or malloc'd by the controller and freed by the asker. Arrays and names are the asker's, borrowed until the answer.
+ * Order:  an answer that reports success comes after every network actor of this broker uses a picture that shows the change.
+ */
+#ifndef SKEIN_CONTROLLER_MSG_H
+#define SKEIN_CONTROLLER_MSG_H
+
+#include "actor/actor.h"
+#include "base/uuid.h"
+
+#define CONTROLLER_MSG_TABLE(X) \
+	X(create_topics) X(delete_topics) X(create_partitions) X(alter_configs) X(allocate_producer_ids) X(stop) X(ready)
+
+enum controller_msg_kind {
+	CONTROLLER_MSG_FIRST = MSG_BASE_CONTROLLER,
+#define X(name) CONTROLLER_##name,
+	CONTROLLER_MSG_TABLE(X)
+#undef X
+};
+
+struct controller_assignment {
+	int32_t        partition;
+	const int32_t *brokers;
+	int32_t        broker_count;
+};
+
+struct controller_config {
+	struct slice name, value;	/* value null: as sent */
+};
+
+struct controller_new_topic {
+	/* question */
+	struct slice name;
+	int32_t      partitions;	/* -1: num.partitions */
+	int16_t      replication_factor;	/* -1: default.replication.factor */
+	const struct controller_assignment *assignments;
+	int32_t      assignment_count;	/* 0: none given */
+	const struct controller_config *configs;
+	int32_t      config_count;
+	/* answer */
+	enum kafka_error error;		/* checks of wire.md section 8.1 behind the authorisation, in that order */
+	char        *message;		/* Kafka's wording; NULL on success and E(7) */
+	struct uuid  topic_id;		/* zero on error (but E(7)) and with validate_only */
+	int32_t      partitions_made;
+	int16_t      replication_factor_made;
+};
+
+struct controller_create_topics {
+	struct msg  msg;
+	bool        validate_only;
+	int32_t     timeout_ms;		/* <= 0: created, but the answer is E(7) */
+	struct controller_new_topic *topics;	/* names are distinct: the asker has checked */
+	int32_t     topic_count;
+};
+
+struct controller_old_topic {
+	struct slice name;		/* null: by id */
+	struct uuid  topic_id;
+	enum kafka_error error;		/* NONE, E(3), E(100), E(7), E(73) */
+};
+
+struct controller_delete_topics {
+	struct msg  msg;
+	int32_t     timeout_ms;
+	struct controller_old_topic *topics;
+	int32_t     topic_count;
+};
+
+struct controller_more_partitions {
+	struct slice name;
+	int32_t      count;		/* wanted in all */
+	const struct controller_assignment *assignments;	/* one per new partition, in order; `partition` unused */
+	int32_t      assignment_count;	/* -1: none given (null) */
+	enum kafka_error error;		/* wire.md section 8.3 */
+	char        *message;
+};
+
+struct controller_create_partitions {
+	struct msg  msg;
+	bool        validate_only;
+	int32_t     timeout_ms;
+	struct controller_more_partitions *topics;
+	int32_t     topic_count;
+};
+
+/* Incremental changes of one resource's stored configuration. The asker has checked names, values and levels and computed what shall stand there (lists
+ * appended and subtracted); the controller re-reads, applies and writes, config first, notification second. */
+enum controller_entity { ENTITY_TOPIC, ENTITY_BROKER, ENTITY_BROKER_DEFAULT };
+enum controller_config_op { CONFIG_SET = 0, CONFIG_DELETE = 1, CONFIG_APPEND = 2, CONFIG_SUBTRACT = 3 };
+struct controller_config_change {
+	enum controller_config_op op;
+	struct slice name, value;
+};
+struct controller_altered_resource {
+	enum controller_entity entity;
+	struct slice  name;		/* topic name; unused for brokers */
+	bool          replace_all;	/* AlterConfigs: what is not listed goes */
+	const struct controller_config_change *changes;
+	int32_t       change_count;
+	enum kafka_error error;
+	char         *message;
+};
+struct controller_alter_configs {
+	struct msg  msg;
+	bool        validate_only;
+	struct controller_altered_resource *resources;
+	int32_t     resource_count;
+};
+
+/* A block of producer ids for this broker: [first, first + count). Blocks of 1000, wire.md section 10. */
+struct controller_allocate_producer_ids {
+	struct msg  msg;
+	enum kafka_error error;
+	int64_t     first;
+	int32_t     count;
+};
+
+/* Ends all: partitions are closed (cleanly or as a crash would), the registration is withdrawn, the store closed. */
+struct controller_stop {
+	struct msg  msg;
+	bool        is_clean;
+};
+
+#endif

@@ -1,0 +1,265 @@
+/*
+ * The partition actor: its life, its step, and the address others ask it by.
+ *
+ * Guarantee: every question gets exactly one answer, whatever happens to the log or the role meanwhile. What is parked sits on one of two lists (waiting
+ * appends, watches), and each way out (offset reached, deadline, role lost, directory failed, stop) empties them through one function each.
+ *
+ * Order: appends of one step are collected and written together, but any other question first writes what was collected before it, so a reader who asks
+ * after a producer sees at least that much.
+ */
+#include "partition/partition_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/logdir.h"
+
+#define PUBLISH(field, value)  __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+
+static void partition_addr_destroy(struct counted *c)
+{
+	struct partition_addr *a = CONTAINER_OF(c, struct partition_addr, counted);
+
+	ASSERT(a->owner == NULL);	/* joined before the last holder lets go */
+	free((char *)(uintptr_t)a->topic);
+	free(a);
+}
+
+void partition_publish(struct partition *p)
+{
+	struct partition_addr *a = p->addr;
+
+	if (p->log != NULL) {
+		PUBLISH(a->log_start_offset, log_start_offset(p->log));
+		PUBLISH(a->high_watermark, log_high_watermark(p->log));
+		PUBLISH(a->last_stable_offset, log_last_stable_offset(p->log));
+		PUBLISH(a->log_end_offset, log_end_offset(p->log));
+		PUBLISH(a->recovery_point, log_recovery_point(p->log));
+		PUBLISH(a->size_bytes, log_size_bytes(p->log));
+	}
+	PUBLISH(a->leader_id, p->has_role ? p->role.leader : -1);
+	PUBLISH(a->leader_epoch, p->has_role ? p->role.leader_epoch : -1);
+	PUBLISH(a->is_leader, p->log != NULL && partition_leads(p));
+	PUBLISH(a->is_offline, p->log == NULL && p->refusal == KAFKA_STORAGE_ERROR);
+}
+
+void partition_storage_failed(struct partition *p, const char *what, enum err e)
+{
+	LOG_ERROR(&p->actor.log, partition_offline, KV_STR("what", what), KV_ERR(e));
+	if (p->log != NULL && !p->flush.is_out)
+		log_close(&p->log);	/* with a flush out the log must live until it is home: partition_on_flush_home closes it */
+	p->refusal = KAFKA_STORAGE_ERROR;
+	partition_fail_waiting(p, KAFKA_STORAGE_ERROR);
+	partition_publish(p);
+	partition_drop_watches(p);
+	if (p->spec.dir != NULL)
+		logdir_set_offline(p->spec.dir, e, what);
+}
+
+/* On the partition's own thread, so that many partitions recover in parallel and none holds up another. */
+static void partition_open_log(struct partition *p)
+{
+	struct log_recovery recovery = { 0 };
+	enum err e = log_open(&p->log, &p->spec.log, &recovery);
+
+	if (e == OK && recovery.bytes_scanned > 0)
+		LOG_INFO(&p->actor.log, log_recovered, KV_I64("bytes_scanned", recovery.bytes_scanned), KV_I64("bytes_cut", recovery.bytes_cut),
+		         KV_I64("end", log_end_offset(p->log)));
+	if (e == ERR_CORRUPT) {		/* this one cannot be served; its neighbours in the directory can */
+		LOG_ERROR(&p->actor.log, log_unreadable, KV_STR("dir", p->dir));
+		p->refusal = KAFKA_STORAGE_ERROR;
+	} else if (e != OK) {
+		partition_storage_failed(p, "open", e);
+	} else if (p->config.min_insync_replicas == 0) {
+		p->config.min_insync_replicas = 1;
+	}
+	partition_publish(p);
+}
+
+static void partition_refuse(struct partition *p, struct msg *m)
+{
+	enum kafka_error error = p->refusal;
+
+	switch ((enum partition_msg_kind)m->kind) {
+	case PARTITION_append: {
+		struct partition_append *a = (struct partition_append *)m;
+		a->error = error;
+		a->base_offset = a->log_start_offset = a->log_append_time = -1;
+		a->leader_id = p->has_role ? p->role.leader : -1;
+		a->leader_epoch = p->has_role ? p->role.leader_epoch : -1;
+		break;
+	}
+	case PARTITION_read: {
+		struct partition_read *r = (struct partition_read *)m;
+		r->error = error;
+		r->range = (struct log_range){ 0 };
+		r->high_watermark = r->last_stable_offset = r->log_start_offset = -1;
+		r->diverging_epoch = -1;
+		r->aborted_count = 0;
+		r->bytes_to_bound = 0;
+		r->leader_id = r->leader_epoch = -1;
+		break;
+	}
+	case PARTITION_list_offsets: ((struct partition_list_offsets *)m)->error = error; break;
+	case PARTITION_epoch_end:    ((struct partition_epoch_end *)m)->error = error; break;
+	case PARTITION_describe:     ((struct partition_describe *)m)->error = error; break;
+	case PARTITION_role:         ((struct partition_role *)m)->error = error; break;
+	case PARTITION_watch:
+	case PARTITION_config:
+	case PARTITION_stop:
+	case PARTITION_job:
+	case PARTITION_MSG_FIRST:
+		break;
+	}
+	actor_answer(&p->actor, m);
+}
+
+static void partition_dispatch(void *arg, struct msg *m)
+{
+	struct partition *p = arg;
+
+	if (m->kind == PARTITION_append && p->log != NULL && p->stop == NULL) {
+		partition_on_append(p, (struct partition_append *)m);
+		return;
+	}
+	partition_write_batch(p, os_mono_ms(p->spec.log.os));
+	if (m->kind == PARTITION_stop) {
+		partition_on_stop(p, (struct partition_stop *)m);
+		return;
+	}
+	if (p->log == NULL || p->stop != NULL) {
+		partition_refuse(p, m);
+		return;
+	}
+	switch ((enum partition_msg_kind)m->kind) {
+	case PARTITION_read:         partition_on_read(p, (struct partition_read *)m); break;
+	case PARTITION_watch:        partition_on_watch(p, (struct partition_watch *)m); break;
+	case PARTITION_list_offsets: partition_on_list_offsets(p, (struct partition_list_offsets *)m); break;
+	case PARTITION_epoch_end:    partition_on_epoch_end(p, (struct partition_epoch_end *)m); break;
+	case PARTITION_describe:     partition_on_describe(p, (struct partition_describe *)m); break;
+	case PARTITION_role:         partition_on_role(p, (struct partition_role *)m); break;
+	case PARTITION_config:       partition_on_config(p, (struct partition_config *)m); break;
+	case PARTITION_append:
+	case PARTITION_stop:
+	case PARTITION_job:
+	case PARTITION_MSG_FIRST:
+		ASSERT(!"a question that was dealt with above, or no question");
+	}
+}
+
+static void partition_on_home(void *arg, struct msg *m)
+{
+	struct partition *p = arg;
+
+	ASSERT(m == &p->flush.job.msg);		/* the only thing a partition lends out */
+	partition_on_flush_home(p);
+}
+
+static int partition_step(struct actor *a, mono_ms now)
+{
+	struct partition *p = CONTAINER_OF(a, struct partition, actor);
+
+	ASSERT(p->magic == PARTITION_MAGIC);
+	if (p->log == NULL && p->refusal == NONE) {	/* the first step */
+		p->refusal = NOT_LEADER_OR_FOLLOWER;
+		partition_open_log(p);
+	}
+	int work = actor_drain_answers(a, partition_on_home, p);
+
+	work += actor_drain_questions(a, PARTITION_DRAIN_MAX, partition_dispatch, p);
+	partition_write_batch(p, now);
+	if (p->log != NULL) {
+		partition_flush_if_wanted(p, now);
+		partition_answer_waiting(p, now);
+		partition_publish(p);
+		partition_answer_watches(p);
+	}
+	if (p->stop != NULL && partition_finish_stop(p))
+		work++;
+	a->deadline = MIN(partition_waiting_deadline(p), p->flush_due);
+	return work;
+}
+
+static void partition_dump(struct actor *a, int fd)
+{
+	const struct partition *p = CONTAINER_OF(a, struct partition, actor);
+
+	if (p->log != NULL)
+		dprintf(fd, "  partition %s-%d: leader %d epoch %d, start %lld, high watermark %lld, end %lld, recovery point %lld\n", p->addr->topic,
+		        p->addr->partition, p->role.leader, p->role.leader_epoch, (long long)log_start_offset(p->log),
+		        (long long)log_high_watermark(p->log), (long long)log_end_offset(p->log), (long long)log_recovery_point(p->log));
+}
+
+static const struct actor_ops partition_ops = { .module = "partition", .step = partition_step, .dump = partition_dump };
+
+static struct partition_addr *partition_addr_create(const struct partition_spec *spec, struct partition *owner)
+{
+	struct partition_addr *a = mem_calloc(1, sizeof(*a));
+
+	counted_init(&a->counted, partition_addr_destroy);
+	a->topic = mem_strdup(spec->log.topic);
+	a->partition = spec->log.partition;
+	a->topic_id = spec->log.topic_id;
+	a->actor = &owner->actor;
+	a->owner = owner;
+	a->leader_id = a->leader_epoch = -1;
+	a->is_open = true;
+	return a;
+}
+
+enum err partition_start(struct partition_addr **out, const struct partition_spec *spec)
+{
+	struct partition *p = mem_calloc(1, sizeof(*p));
+
+	p->magic = PARTITION_MAGIC;
+	p->spec = *spec;
+	p->config = *spec->log.config;
+	snprintf(p->dir, sizeof(p->dir), "%s", spec->log.dir);
+	actor_init(&p->actor, spec->sched, &partition_ops, LANE_NONE, "%s-%d", spec->log.topic, spec->log.partition);
+	p->addr = partition_addr_create(spec, p);
+	p->spec.log.dir = p->dir;
+	p->spec.log.topic = p->addr->topic;
+	p->spec.log.config = &p->config;
+	p->spec.log.log = &p->actor.log;
+	list_init(&p->waiting);
+	list_init(&p->watches);
+	p->flush_due = MONO_NEVER;
+	enum err e = actor_start(&p->actor, spec->stack_bytes);
+	if (e != OK) {
+		p->addr->owner = NULL;
+		partition_addr_unref(&p->addr);
+		actor_fini(&p->actor);
+		free(p);
+		return e;
+	}
+	*out = p->addr;
+	return OK;
+}
+
+static void partition_answer_late(void *arg, struct msg *m)
+{
+	struct partition *p = arg;
+
+	partition_refuse(p, m);
+}
+
+void partition_join(struct partition_addr *a)
+{
+	struct partition *p = a->owner;
+
+	ASSERT(p != NULL && !partition_is_open(a));
+	actor_join(&p->actor);
+	/* Nobody asks a partition that has left the published picture (controller: picture first, stop second); what was asked before that is answered
+	 * here at the latest. */
+	actor_drain_questions(&p->actor, INT32_MAX, partition_answer_late, p);
+	actor_flush_wakes(&p->actor);
+	a->owner = NULL;
+	a->actor = NULL;
+	actor_fini(&p->actor);
+	free(p);
+}
+
+bool partition_ask(struct actor *from, struct partition_addr *to, struct msg *m)
+{
+	return partition_is_open(to) && actor_ask(from, to->actor, m);
+}

@@ -1,0 +1,178 @@
+/*
+ * Appending, and waiting until an append may be answered.
+ *
+ * Appends of one step become one log_append: one pwritev for all of them. An acks=1 append is answered when it is written. An acks=all append is parked on
+ * p->waiting, in order of the offset it needs, until
+ *	high watermark >= need  and  (committed in-sync set >= 2  or  synced >= need)		log.flush.acks=auto
+ * which survives any single failure: of the machine's memory (a sync or a second replica), or of a replica. `always` wants the sync from acks=1 too; `never`
+ * wants none. The data stays in the log whichever way the wait ends.
+ */
+#include "partition/partition_priv.h"
+
+static void append_answer(struct partition *p, struct partition_append *m, enum kafka_error error)
+{
+	m->error = error;
+	actor_answer(&p->actor, &m->msg);
+}
+
+static void append_refuse(struct partition *p, struct partition_append *m, enum kafka_error error)
+{
+	m->base_offset = m->log_append_time = m->log_start_offset = -1;
+	append_answer(p, m, error);
+}
+
+static int32_t isr_min(const struct partition *p)
+{
+	return MIN(p->config.min_insync_replicas, p->role.replica_count);
+}
+
+/* Kafka's order: leadership before the in-sync set, both before a byte is written. */
+static enum kafka_error append_check(const struct partition *p, const struct partition_append *m)
+{
+	if (!uuid_is_zero(m->topic_id) && !uuid_is_zero(p->addr->topic_id) && !uuid_eq(m->topic_id, p->addr->topic_id))
+		return INCONSISTENT_TOPIC_ID;
+	if (!partition_leads(p))
+		return NOT_LEADER_OR_FOLLOWER;
+	if (m->acks == -1 && p->role.isr_count < isr_min(p))
+		return NOT_ENOUGH_REPLICAS;
+	return NONE;
+}
+
+void partition_on_append(struct partition *p, struct partition_append *m)
+{
+	m->leader_id = p->has_role ? p->role.leader : -1;
+	m->leader_epoch = p->has_role ? p->role.leader_epoch : -1;
+	enum kafka_error error = append_check(p, m);
+	if (error != NONE) {
+		append_refuse(p, m, error);
+		return;
+	}
+	p->batch[p->batch_count++] = m;
+	if (p->batch_count == LOG_APPEND_MAX)
+		partition_write_batch(p, os_mono_ms(p->spec.log.os));
+}
+
+/* Has all that this append waits for happened? */
+static bool append_is_done(const struct partition *p, const struct partition_append *m)
+{
+	if (m->acks == -1 && log_high_watermark(p->log) < m->need_offset)
+		return false;
+	switch (p->spec.flush_acks) {
+	case FLUSH_ACKS_NEVER:
+		return true;
+	case FLUSH_ACKS_AUTO:
+		return m->acks != -1 || p->role.isr_count >= 2 || partition_is_durable(p, m->need_offset);
+	case FLUSH_ACKS_ALWAYS:
+		return m->acks == 0 || partition_is_durable(p, m->need_offset);
+	}
+	return true;
+}
+
+static void append_park(struct partition *p, struct partition_append *m, mono_ms now)
+{
+	struct list *at = p->waiting.prev;
+
+	m->deadline = m->acks == -1 ? now + MAX(m->timeout_ms, 0) : MONO_NEVER;
+	while (at != &p->waiting && LIST_ENTRY(at, struct partition_append, wait)->need_offset > m->need_offset)
+		at = at->prev;		/* only a duplicate's old offset goes further than one step */
+	list_insert_before(at->next, &m->wait);
+	if (p->spec.flush_acks != FLUSH_ACKS_NEVER && !partition_is_durable(p, m->need_offset) &&
+	    (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->role.isr_count < 2))
+		p->flush_wanted = true;
+}
+
+/* One append's result, as the log gave it. */
+static void append_written(struct partition *p, struct partition_append *m, mono_ms now)
+{
+	const struct log_append *a = &m->append;
+
+	if (a->error != NONE) {
+		m->base_offset = m->log_append_time = -1;
+		m->log_start_offset = a->error == OUT_OF_ORDER_SEQUENCE_NUMBER || a->error == INVALID_PRODUCER_EPOCH ? log_start_offset(p->log) : -1;
+		append_answer(p, m, a->error);
+		return;
+	}
+	m->base_offset = a->base_offset;
+	m->log_start_offset = log_start_offset(p->log);
+	m->log_append_time = a->is_duplicate ? a->max_timestamp : -1;
+	m->need_offset = a->last_offset + 1;
+	if (append_is_done(p, m))
+		append_answer(p, m, NONE);
+	else
+		append_park(p, m, now);
+}
+
+void partition_write_batch(struct partition *p, mono_ms now)
+{
+	struct log_append *appends[LOG_APPEND_MAX];
+	int n = p->batch_count;
+
+	if (n == 0)
+		return;
+	p->batch_count = 0;
+	for (int i = 0; i < n; i++)
+		appends[i] = &p->batch[i]->append;
+	int32_t segments = log_segment_count(p->log);
+	enum err e = log_append(p->log, appends, n, p->role.leader_epoch, os_time_ms(p->spec.log.os));
+
+	if (e == ERR_NO_SPACE && !p->is_full)
+		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+	if (e == OK && p->is_full)
+		LOG_INFO(&p->actor.log, disk_has_room);
+	p->is_full = e == ERR_NO_SPACE;
+	if (e != OK) {
+		for (int i = 0; i < n; i++)
+			append_refuse(p, p->batch[i], KAFKA_STORAGE_ERROR);
+		if (e != ERR_NO_SPACE)
+			partition_storage_failed(p, "append", e);
+		return;
+	}
+	if (log_segment_count(p->log) != segments)
+		p->flush_wanted = true;		/* a closed segment is synced in the background, so that a later flush need not */
+	partition_raise_high_watermark(p);
+	for (int i = 0; i < n; i++)
+		append_written(p, p->batch[i], now);
+}
+
+/* The high watermark has passed, but the set has shrunk below the minimum meanwhile: Kafka tells the producer so. */
+static enum kafka_error append_outcome(const struct partition *p, const struct partition_append *m)
+{
+	return m->acks == -1 && p->role.isr_count < isr_min(p) ? NOT_ENOUGH_REPLICAS_AFTER_APPEND : NONE;
+}
+
+void partition_answer_waiting(struct partition *p, mono_ms now)
+{
+	LIST_FOREACH(e, &p->waiting) {
+		struct partition_append *m = LIST_ENTRY(e, struct partition_append, wait);
+
+		if (append_is_done(p, m)) {
+			list_remove(e);
+			append_answer(p, m, append_outcome(p, m));
+		} else if (now >= m->deadline) {
+			list_remove(e);
+			append_answer(p, m, REQUEST_TIMED_OUT);
+		}
+	}
+}
+
+void partition_fail_waiting(struct partition *p, enum kafka_error error)
+{
+	struct list *e;
+
+	while ((e = list_pop_front(&p->waiting)) != NULL) {
+		struct partition_append *m = LIST_ENTRY(e, struct partition_append, wait);
+
+		m->leader_id = p->role.leader;
+		m->leader_epoch = p->role.leader_epoch;
+		append_answer(p, m, error);
+	}
+}
+
+mono_ms partition_waiting_deadline(const struct partition *p)
+{
+	mono_ms earliest = MONO_NEVER;
+
+	LIST_FOREACH(e, &p->waiting)
+		earliest = MIN(earliest, LIST_ENTRY(e, struct partition_append, wait)->deadline);
+	return earliest;
+}

@@ -1,0 +1,72 @@
+/*
+ * Making the log durable without waiting for it: one fdatasync, run by a worker, serves everything that arrived while the last one ran.
+ *
+ * A failed sync is never retried: the kernel may have dropped the dirty pages and would call the next one a success. The log directory goes offline.
+ */
+#include "partition/partition_priv.h"
+
+bool partition_is_durable(const struct partition *p, int64_t offset)
+{
+	return log_synced_offset(p->log) >= offset;
+}
+
+static void flush_run(struct job *j)
+{
+	log_flush_run(&CONTAINER_OF(j, struct partition_flush_job, job)->flush);
+}
+
+static bool flush_is_due(struct partition *p, mono_ms now)
+{
+	int64_t unsynced = log_end_offset(p->log) - log_synced_offset(p->log);
+
+	if (unsynced == 0) {
+		p->flush_due = MONO_NEVER;
+		return false;
+	}
+	if (unsynced >= p->config.flush_messages)
+		return true;
+	if (p->config.flush_ms == INT64_MAX)
+		return false;
+	if (p->flush_due == MONO_NEVER)
+		p->flush_due = now + p->config.flush_ms;
+	return now >= p->flush_due;
+}
+
+void partition_flush_if_wanted(struct partition *p, mono_ms now)
+{
+	if (p->flush.is_out || (!p->flush_wanted && !flush_is_due(p, now)))
+		return;
+	p->flush_wanted = false;
+	p->flush_due = MONO_NEVER;
+	if (!log_flush_begin(p->log, &p->flush.flush))
+		return;
+	msg_init(&p->flush.job.msg, PARTITION_job, &p->actor);
+	p->flush.job.run = flush_run;
+	p->flush.is_out = true;
+	workers_submit(p->spec.workers, &p->actor, &p->flush.job);
+}
+
+/* Does anything parked still need a sync? */
+static bool flush_is_awaited(const struct partition *p)
+{
+	if (list_empty(&p->waiting) || p->spec.flush_acks == FLUSH_ACKS_NEVER)
+		return false;
+	int64_t furthest = LIST_ENTRY(p->waiting.prev, struct partition_append, wait)->need_offset;
+
+	return !partition_is_durable(p, furthest) && (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->role.isr_count < 2);
+}
+
+void partition_on_flush_home(struct partition *p)
+{
+	p->flush.is_out = false;
+	enum err e = log_flush_end(p->log, &p->flush.flush);
+	if (p->refusal == KAFKA_STORAGE_ERROR) {	/* the directory failed meanwhile */
+		log_close(&p->log);
+		return;
+	}
+	if (e != OK) {
+		partition_storage_failed(p, "sync", e);
+		return;
+	}
+	p->flush_wanted = p->flush_wanted || p->flush.flush.has_more || flush_is_awaited(p);
+}

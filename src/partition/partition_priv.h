@@ -1,0 +1,88 @@
+/*
+ * The owner's side of a partition: what partition.c, _append.c, _read.c, _role.c and _flush.c share. Nobody else includes this.
+ */
+#ifndef SKEIN_PARTITION_PRIV_H
+#define SKEIN_PARTITION_PRIV_H
+
+#include "base/list.h"
+#include "partition/partition.h"
+
+#define PARTITION_DRAIN_MAX 512		/* questions per step: bounds how long a timer or a job's answer waits */
+#define PARTITION_MAGIC     0x70617274u
+
+struct partition_flush_job {
+	struct job       job;		/* run by a worker, home is the partition */
+	struct log_flush flush;
+	bool             is_out;
+};
+
+struct partition {
+	struct actor           actor;
+	uint32_t               magic;
+	struct partition_addr *addr;
+	struct partition_spec  spec;
+	struct topic_config    config;
+	char                   dir[512];
+	struct log            *log;		/* NULL: not opened, offline, or stopped */
+	enum kafka_error       refusal;		/* what every question gets while log is NULL: NOT_LEADER_OR_FOLLOWER before a role, KAFKA_STORAGE_ERROR */
+
+	/* role, as the controller last said; isr is the committed one */
+	bool                   has_role;
+	struct partition_role  role;		/* its msg part is unused */
+	int64_t                epoch_start_offset;	/* log end when this leader's epoch began */
+
+	/* appends collected in this step, written together */
+	struct partition_append *batch[LOG_APPEND_MAX];
+	int                    batch_count;
+
+	struct list            waiting;		/* partition_append by need_offset, ascending: acks=all, and acks=1 that wants a sync */
+	struct list            watches;		/* partition_watch, lent until there is news */
+
+	struct partition_flush_job flush;
+	bool                   flush_wanted;	/* somebody waits for a sync, or the log asked for one */
+	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
+	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
+
+	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
+};
+
+static inline bool partition_leads(const struct partition *p)
+{
+	return p->has_role && p->role.leader == p->spec.broker_id;
+}
+
+/* partition.c */
+void partition_publish(struct partition *p);			/* copies the offsets to the address where they changed */
+void partition_storage_failed(struct partition *p, const char *what, enum err e);	/* takes the log directory offline, answers all that waits */
+
+/* partition_append.c */
+void partition_on_append(struct partition *p, struct partition_append *m);
+void partition_write_batch(struct partition *p, mono_ms now);	/* writes what was collected */
+void partition_answer_waiting(struct partition *p, mono_ms now);	/* those whose condition holds or whose deadline has come */
+void partition_fail_waiting(struct partition *p, enum kafka_error error);
+mono_ms partition_waiting_deadline(const struct partition *p);
+
+/* partition_read.c */
+void partition_on_read(struct partition *p, struct partition_read *m);
+void partition_on_watch(struct partition *p, struct partition_watch *m);
+void partition_on_list_offsets(struct partition *p, struct partition_list_offsets *m);
+void partition_on_epoch_end(struct partition *p, struct partition_epoch_end *m);
+void partition_on_describe(struct partition *p, struct partition_describe *m);
+void partition_answer_watches(struct partition *p);		/* those with news */
+void partition_drop_watches(struct partition *p);		/* all of them */
+
+/* partition_role.c */
+void partition_on_role(struct partition *p, struct partition_role *m);
+void partition_on_config(struct partition *p, struct partition_config *m);
+void partition_on_stop(struct partition *p, struct partition_stop *m);
+bool partition_finish_stop(struct partition *p);		/* true when the stop was answered in this call */
+void partition_raise_high_watermark(struct partition *p);	/* from the in-sync set */
+/* Kafka's order: epoch first, then leadership. NONE, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER. */
+enum kafka_error partition_check_leader(const struct partition *p, int32_t current_leader_epoch, bool must_lead);
+
+/* partition_flush.c */
+bool partition_is_durable(const struct partition *p, int64_t offset);
+void partition_flush_if_wanted(struct partition *p, mono_ms now);
+void partition_on_flush_home(struct partition *p);
+
+#endif
