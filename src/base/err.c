@@ -67,9 +67,10 @@ enum err err_from_errno(int errnum)
 	case 0:            return OK;
 	case ENOSPC:
 	case EDQUOT:       return ERR_NO_SPACE;
-	case ENOENT:       return ERR_NOT_FOUND;
-	case EEXIST:
-	case ENOTEMPTY:    return ERR_EXISTS;
+	case ENOENT:
+	case ENOTDIR:      return ERR_NOT_FOUND;	/* a file in the middle of a path: nothing can be below it */
+	case EEXIST:       return ERR_EXISTS;
+	case ENOTEMPTY:    return ERR_NOT_EMPTY;
 	case EACCES:
 	case EPERM:
 	case EROFS:        return ERR_ACCESS;

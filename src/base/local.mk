@@ -7,7 +7,9 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/counted.h \
 	src/base/crc32c.c src/base/crc32c.h \
 	src/base/err.c src/base/err.h src/base/kafka_error.def \
+	src/base/fault.c src/base/fault.h src/base/fault_points.def \
 	src/base/list.h \
+	src/base/log.c src/base/log.h src/base/log_events.def \
 	src/base/map.c src/base/map.h \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \
@@ -19,6 +21,16 @@ check_PROGRAMS += tests/unit/base/arena_test
 TESTS += tests/unit/base/arena_test
 tests_unit_base_arena_test_SOURCES = tests/unit/base/arena_test.c
 tests_unit_base_arena_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/fault_test
+TESTS += tests/unit/base/fault_test
+tests_unit_base_fault_test_SOURCES = tests/unit/base/fault_test.c
+tests_unit_base_fault_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/log_test
+TESTS += tests/unit/base/log_test
+tests_unit_base_log_test_SOURCES = tests/unit/base/log_test.c
+tests_unit_base_log_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/base/map_test
 TESTS += tests/unit/base/map_test

@@ -3,9 +3,14 @@
  *
  *	12:04:11.482 INFO partition orders/3 role_changed role=leader leader_epoch=7
  *
- * Threads: any. A line is formatted into a buffer of the calling thread and handed to the sink (os/log_writer: a thread that
- *          writes to stderr or a file). When the sink cannot keep up, lines are dropped and counted: the one place that may.
- * Repeats: an event that comes again within a second for the same subject is counted rather than printed.
+ * Threads: any; no locks, no allocation. A line is formatted on the calling thread's stack and handed to the sink
+ *          (os/log_writer: a thread that writes to stderr or a file). When the sink cannot keep up, lines are dropped and
+ *          counted: the one place that may.
+ * Repeats: an event that comes again within a second for the same subject is counted rather than printed; the next line that is
+ *          printed for it says repeated=N. DEBUG is exempt (who turns it on wants each request). Needs a clock.
+ * Values:  quoted when they hold a space, a quote or '='; control characters and bytes that are no UTF-8 are written \xNN, so
+ *          that no client can forge a line or drive a terminal. Secrets never come here: that is the callers' duty.
+ * Time:    UTC, so that the lines of several brokers compare.
  */
 #ifndef SKEIN_LOG_H
 #define SKEIN_LOG_H
@@ -21,6 +26,11 @@ enum log_event {
 	LOG_EVENT_TABLE(X)
 #undef X
 	EV_COUNT
+};
+enum {		/* the level each event was declared with: a macro of another level does not compile */
+#define X(name, level, meaning) EV_LEVEL_##name = LOG_LEVEL_##level,
+	LOG_EVENT_TABLE(X)
+#undef X
 };
 
 /* Who speaks: embedded in the actor's struct. The subject ("orders/3", "127.0.0.1:41234") is copied, cut at its size. */
@@ -42,12 +52,17 @@ struct log_field {
 #define KV_I64(k, x)   ((struct log_field){ (k), LOG_KIND_I64,   { .i64 = (x) } })
 #define KV_BOOL(k, x)  ((struct log_field){ (k), LOG_KIND_BOOL,  { .i64 = (x) } })
 #define KV_ERR(x)      ((struct log_field){ "error", LOG_KIND_ERR, { .i64 = (x) } })	/* enum err, as text */
-#define KV_ERRNO(x)    ((struct log_field){ "errno", LOG_KIND_ERRNO, { .i64 = (x) } })
+#define KV_ERRNO(x)    ((struct log_field){ "errno", LOG_KIND_ERRNO, { .i64 = (x) } })	/* as its name: errno=ENOSPC */
 
-/* The level comes from the table; the macro's level must agree with it (checked when built for tests). */
-#define LOG_AT(src, level, event, ...) \
-	do { if (log_is_on(level)) log_emit((src), (level), EV_##event, \
-		(const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,) { .kind = LOG_KIND_END } }); } while (0)
+#define LOG_LINE_MAX 1024	/* bytes with '\n'; a longer line ends in "..." */
+
+/* The macro's level must agree with the table's. */
+#define LOG_AT(src, level, event, ...) do { \
+	_Static_assert((int)EV_LEVEL_##event == (int)(level), #event " is declared with another level"); \
+	if (log_is_on(level)) \
+		log_emit((src), (level), EV_##event, \
+			 (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,) { .kind = LOG_KIND_END } }); \
+} while (0)
 #define LOG_DEBUG(src, event, ...) LOG_AT(src, LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 #define LOG_INFO(src, event, ...)  LOG_AT(src, LOG_LEVEL_INFO,  event, __VA_ARGS__)
 #define LOG_WARN(src, event, ...)  LOG_AT(src, LOG_LEVEL_WARN,  event, __VA_ARGS__)
@@ -63,6 +78,6 @@ void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line
 void log_set_clock(time_ms (*now)(void *arg), void *arg);
 const char *log_event_name(enum log_event e);
 const char *log_event_meaning(enum log_event e);
-uint64_t    log_event_count(enum log_event e);	/* since start; printed or not */
+uint64_t    log_event_count(enum log_event e);	/* since start, printed or repeated; not those below the level */
 
 #endif

@@ -1,0 +1,172 @@
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+static char    last[LOG_LINE_MAX + 1];
+static int     lines;
+static time_ms now;
+static struct log_source src;
+
+static void catch_line(void *arg, enum log_level level, const char *line, size_t len)
+{
+	(void)arg;
+	ck_assert_int_eq(level, LOG_LEVEL_INFO);
+	ck_assert_uint_le(len, LOG_LINE_MAX);
+	ck_assert(len > 0 && line[len - 1] == '\n' && memchr(line, '\n', len - 1) == NULL);
+	memcpy(last, line, len - 1);
+	last[len - 1] = '\0';
+	lines++;
+}
+
+static time_ms test_clock(void *arg)
+{
+	(void)arg;
+	return now;
+}
+
+static void setup(void)
+{
+	last[0] = '\0';
+	lines = 0;
+	now = 86400000LL * 20000 + 12 * 3600000 + 4 * 60000 + 11482;
+	log_set_level(LOG_LEVEL_INFO);
+	log_set_sink(catch_line, NULL);
+	log_set_clock(NULL, NULL);
+	log_source_init(&src, "partition", "%s/%d", "orders", 3);
+}
+
+START_TEST(a_line)
+{
+	log_set_clock(test_clock, NULL);
+	LOG_INFO(&src, broker_started, KV_STR("role", "leader"), KV_I32("leader_epoch", 7), KV_BOOL("clean", true));
+	ck_assert_str_eq(last, "12:04:11.482 INFO partition orders/3 broker_started role=leader leader_epoch=7 clean=true");
+	log_set_clock(NULL, NULL);
+	log_source_init(&src, "broker", "%s", "");
+	LOG_INFO(&src, broker_stopped);
+	ck_assert_str_eq(last, "INFO broker broker_stopped");
+}
+END_TEST
+
+START_TEST(values)
+{
+	LOG_INFO(&src, broker_started, KV_STR("a", "two words"), KV_STR("b", ""), KV_STR("c", NULL), KV_STR("d", "x=\"y\\\""),
+		 KV_I64("e", INT64_MIN), KV_ERRNO(ENOSPC), KV_ERR(ERR_TIMEOUT), KV_SLICE("s", SLICE_LIT("a\0b")));
+	ck_assert_str_eq(last, "INFO partition orders/3 broker_started a=\"two words\" b=\"\" c=null d=\"x=\\\"y\\\\\\\"\" "
+			 "e=-9223372036854775808 errno=ENOSPC error=\"timed out\" s=\"a\\x00b\"");
+}
+END_TEST
+
+static const struct { const char *raw, *shown; } texts[] = {
+	{ "a\nERROR forged", "\"a\\nERROR forged\"" },
+	{ "\x1b[2J", "\"\\x1b[2J\"" },
+	{ "\x7f", "\"\\x7f\"" },
+	{ "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },		/* good UTF-8 stays */
+	{ "\xe2\x82\xac\xf0\x9f\x98\x80", "\xe2\x82\xac\xf0\x9f\x98\x80" },
+	{ "\xc2\x9b" "1m", "\\xc2\\x9b1m" },			/* C1 control */
+	{ "\xff\xc3", "\\xff\\xc3" },				/* no UTF-8; cut off */
+	{ "\xc0\xaf", "\\xc0\\xaf" },				/* overlong */
+	{ "\xe0\x80\xaf", "\\xe0\\x80\\xaf" },
+	{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },			/* surrogate */
+	{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },		/* beyond Unicode */
+};
+
+START_TEST(hostile_text_is_escaped)
+{
+	char want[128];
+
+	LOG_INFO(&src, broker_started, KV_STR("k", texts[_i].raw));
+	snprintf(want, sizeof(want), "INFO partition orders/3 broker_started k=%s", texts[_i].shown);
+	ck_assert_str_eq(last, want);
+	log_source_init(&src, "net", "%s", "evil\nname");
+	LOG_INFO(&src, broker_started);
+	ck_assert_str_eq(last, "INFO net evil\\nname broker_started");
+}
+END_TEST
+
+START_TEST(long_lines_are_cut)
+{
+	char big[3000];
+
+	for (size_t n = 900; n < 1100; n++) {
+		memset(big, 'x', n);
+		big[n] = '\0';
+		LOG_INFO(&src, broker_started, KV_STR("k", big), KV_STR("after", "y"));
+		ck_assert_uint_lt(strlen(last), LOG_LINE_MAX);
+		bool is_cut = strstr(last, "after=y") == NULL;
+		ck_assert(is_cut == (strcmp(last + strlen(last) - 3, "...") == 0));
+	}
+	ck_assert_ptr_null(strstr(last, "after"));
+}
+END_TEST
+
+START_TEST(levels)
+{
+	ck_assert(!log_is_on(LOG_LEVEL_DEBUG));
+	ck_assert(log_is_on(LOG_LEVEL_INFO));
+	log_set_level(LOG_LEVEL_ERROR);
+	uint64_t before = log_event_count(EV_broker_started);
+	LOG_INFO(&src, broker_started);
+	ck_assert_int_eq(lines, 0);
+	ck_assert_uint_eq(log_event_count(EV_broker_started), before);
+}
+END_TEST
+
+START_TEST(repeats_are_counted)
+{
+	struct log_source other;
+	uint64_t before = log_event_count(EV_broker_started);
+
+	log_set_clock(test_clock, NULL);
+	log_source_init(&other, "partition", "orders/4");
+	for (int i = 0; i < 10; i++, now += 10)
+		LOG_INFO(&src, broker_started, KV_I32("i", i));
+	ck_assert_int_eq(lines, 1);
+	ck_assert_uint_eq(log_event_count(EV_broker_started), before + 10);
+	LOG_INFO(&other, broker_started);	/* another subject, another event: printed */
+	LOG_INFO(&src, broker_stopped);
+	ck_assert_int_eq(lines, 3);
+	now += 1000;
+	LOG_INFO(&src, broker_started);
+	ck_assert_int_eq(lines, 4);
+	ck_assert_ptr_nonnull(strstr(last, "broker_started repeated=9"));
+	now += 1000;
+	LOG_INFO(&src, broker_started);
+	ck_assert_ptr_null(strstr(last, "repeated"));
+	now -= 5000;				/* the wall clock was set back: no silence until it has caught up */
+	LOG_INFO(&src, broker_started);
+	ck_assert_int_eq(lines, 6);
+}
+END_TEST
+
+START_TEST(every_event_is_named_and_explained)
+{
+	for (int e = 0; e < EV_COUNT; e++) {
+		ck_assert_uint_gt(strlen(log_event_name((enum log_event)e)), 3);
+		ck_assert_uint_gt(strlen(log_event_meaning((enum log_event)e)), 10);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("log");
+	TCase *tc = tcase_create("log");
+
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, a_line);
+	tcase_add_test(tc, values);
+	tcase_add_loop_test(tc, hostile_text_is_escaped, 0, (int)ARRAY_LEN(texts));
+	tcase_add_test(tc, long_lines_are_cut);
+	tcase_add_test(tc, levels);
+	tcase_add_test(tc, repeats_are_counted);
+	tcase_add_test(tc, every_event_is_named_and_explained);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
