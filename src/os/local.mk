@@ -1,1 +1,31 @@
-# src/os
+noinst_LIBRARIES += src/os/libskein_os.a
+src_os_libskein_os_a_SOURCES = \
+	src/os/log_writer.c src/os/log_writer.h \
+	src/os/os.c src/os/os.h src/os/os_priv.h \
+	src/os/os_real.c \
+	src/os/os_real_file.c \
+	src/os/os_real_poll.c \
+	src/os/os_real_socket.c \
+	src/os/os_real_thread.c
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/os/file_test
+TESTS += tests/unit/os/file_test
+tests_unit_os_file_test_SOURCES = tests/unit/os/file_test.c tests/unit/os/machine.h
+tests_unit_os_file_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/os/socket_test
+TESTS += tests/unit/os/socket_test
+tests_unit_os_socket_test_SOURCES = tests/unit/os/socket_test.c tests/unit/os/machine.h
+tests_unit_os_socket_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/os/thread_test
+TESTS += tests/unit/os/thread_test
+tests_unit_os_thread_test_SOURCES = tests/unit/os/thread_test.c
+tests_unit_os_thread_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/os/log_writer_test
+TESTS += tests/unit/os/log_writer_test
+tests_unit_os_log_writer_test_SOURCES = tests/unit/os/log_writer_test.c
+tests_unit_os_log_writer_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+endif

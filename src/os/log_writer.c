@@ -1,0 +1,275 @@
+/*
+ * A ring of bytes with many producers and one consumer. A producer claims a range by moving `head` with a
+ * compare-and-swap, copies its line, and commits by storing the record's length (release), which the writer thread
+ * waits for (acquire). A producer that is preempted between the two delays the lines behind it, but no other producer.
+ * The writer zeroes what it has written before it moves `tail` (release), so a claimed range always begins with length 0.
+ *
+ * No wake is lost: the writer announces its sleep (`sleeping` = 1), then looks at the ring once more; a producer commits,
+ * then looks at `sleeping`. A full fence stands between the two accesses on either side, so at least one sees the other.
+ *
+ * After a crash signal the crashing thread only waits for the writer, which is a thread of its own and still runs. When the
+ * writer itself crashes, its handler drains the ring in its place.
+ */
+#include "os/log_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RECORD_ALIGN 8		/* and the size of a record's header */
+#define RING_MASK    (LOG_WRITER_BYTES - 1)
+_Static_assert((LOG_WRITER_BYTES & RING_MASK) == 0, "positions are masked");
+
+/* A record: this header, then len bytes, padded to RECORD_ALIGN. */
+struct record_head {
+	uint32_t len;		/* 0: claimed, not committed */
+	uint32_t is_padding;	/* 1: the rest of the ring before it wraps */
+};
+_Static_assert(sizeof(struct record_head) == RECORD_ALIGN, "a header fits wherever a record may end");
+
+struct log_writer {
+	struct os        *os;
+	struct os_thread *thread;
+	struct log_source log;
+	os_fd             fd;
+	uint64_t          dropped_told;		/* writer only */
+
+	CACHE_ALIGNED uint64_t head;		/* producers: bytes claimed since create */
+	uint64_t dropped;
+	CACHE_ALIGNED uint64_t tail;		/* writer: bytes written and zeroed */
+	uint32_t sleeping;			/* 1: announced; the futex word */
+	uint32_t stop;
+	CACHE_ALIGNED uint8_t ring[LOG_WRITER_BYTES];
+};
+
+static struct log_writer *crash_writer;			/* whom the signal handler flushes */
+static _Thread_local bool is_writer_thread;
+
+static struct record_head *record_at(struct log_writer *w, uint64_t pos)
+{
+	return (void *)(w->ring + (pos & RING_MASK));
+}
+
+static size_t record_size(size_t len)
+{
+	return sizeof(struct record_head) + ((len + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1));
+}
+
+/* False: the ring is full. A record is contiguous: what is left before the wrap becomes padding. */
+static bool claim(struct log_writer *w, size_t size, uint64_t *pos, size_t *padding)
+{
+	uint64_t head = __atomic_load_n(&w->head, __ATOMIC_RELAXED);
+
+	do {
+		size_t to_wrap = LOG_WRITER_BYTES - (size_t)(head & RING_MASK);
+		*padding = size > to_wrap ? to_wrap : 0;
+		/* acquire: the writer's zeroes lie behind its move of tail */
+		uint64_t used = head - __atomic_load_n(&w->tail, __ATOMIC_ACQUIRE);
+		if (used + *padding + size > LOG_WRITER_BYTES)
+			return false;
+	} while (!__atomic_compare_exchange_n(&w->head, &head, head + *padding + size, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	*pos = head;
+	return true;
+}
+
+static void commit(struct record_head *r, size_t len, bool is_padding)
+{
+	r->is_padding = is_padding;
+	__atomic_store_n(&r->len, (uint32_t)len, __ATOMIC_RELEASE);
+}
+
+static void wake_writer(struct log_writer *w)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* orders our commit before the read of sleeping; see the top */
+	if (__atomic_load_n(&w->sleeping, __ATOMIC_RELAXED) != 0
+	    && __atomic_exchange_n(&w->sleeping, 0, __ATOMIC_ACQ_REL) != 0)
+		os_futex_wake(w->os, &w->sleeping, 1);
+}
+
+static void take_line(void *arg, enum log_level level UNUSED, const char *line, size_t len)
+{
+	struct log_writer *w = arg;
+	uint64_t pos;
+	size_t padding;
+
+	ASSERT(len > 0 && len <= LOG_LINE_MAX);
+	if (!claim(w, record_size(len), &pos, &padding)) {
+		__atomic_fetch_add(&w->dropped, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	if (padding != 0) {
+		commit(record_at(w, pos), padding, true);
+		pos += padding;
+	}
+	struct record_head *r = record_at(w, pos);
+	memcpy(r + 1, line, len);
+	commit(r, len, false);
+	wake_writer(w);
+}
+
+/* --- the writer -------------------------------------------------------------------------------------------------------- */
+
+static void write_all(os_fd fd, const uint8_t *p, size_t len)
+{
+	while (len != 0) {
+		ssize_t n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;		/* nowhere to complain: the log is the place for complaints */
+		p += n;
+		len -= (size_t)n;
+	}
+}
+
+static bool has_line(struct log_writer *w)
+{
+	return __atomic_load_n(&record_at(w, w->tail)->len, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Returns whether anything was written. The ring may not be larger than what was claimed: len is our own. */
+static bool drain(struct log_writer *w)
+{
+	bool worked = false;
+
+	while (has_line(w)) {
+		struct record_head *r = record_at(w, w->tail);
+		size_t size = r->is_padding != 0 ? r->len : record_size(r->len);
+		if (r->is_padding == 0)
+			write_all(w->fd, (const uint8_t *)(r + 1), r->len);
+		memset(r, 0, size);
+		__atomic_store_n(&w->tail, w->tail + size, __ATOMIC_RELEASE);
+		worked = true;
+	}
+	return worked;
+}
+
+static void tell_dropped(struct log_writer *w)
+{
+	uint64_t dropped = __atomic_load_n(&w->dropped, __ATOMIC_RELAXED);
+
+	if (dropped == w->dropped_told)
+		return;
+	LOG_WARN(&w->log, log_lines_dropped, KV_I64("lines", (int64_t)(dropped - w->dropped_told)));
+	w->dropped_told = dropped;
+}
+
+static void sleep_until_woken(struct log_writer *w)
+{
+	__atomic_store_n(&w->sleeping, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* orders the announcement before the look at the ring; see the top */
+	if (!has_line(w) && __atomic_load_n(&w->stop, __ATOMIC_ACQUIRE) == 0)
+		os_futex_wait(w->os, &w->sleeping, 1, MONO_NEVER);
+	__atomic_store_n(&w->sleeping, 0, __ATOMIC_RELAXED);
+}
+
+static void writer_main(void *arg)
+{
+	struct log_writer *w = arg;
+
+	is_writer_thread = true;
+	while (__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE) == 0) {
+		if (!drain(w))
+			sleep_until_woken(w);
+		else
+			tell_dropped(w);
+	}
+	tell_dropped(w);
+	drain(w);
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------------- */
+
+static time_ms wall_clock(void *arg)
+{
+	return os_time_ms(arg);
+}
+
+enum err log_writer_create(struct os *os, struct log_writer **out, const char *path)
+{
+	*out = NULL;
+	int fd = path != NULL ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : STDERR_FILENO;
+	if (fd < 0)
+		return err_from_errno(errno);
+	struct log_writer *w = aligned_alloc(CACHE_LINE, sizeof(*w));
+	ASSERT(w != NULL);
+	memset(w, 0, sizeof(*w));
+	w->os = os;
+	w->fd = fd;
+	log_source_init(&w->log, "os", "log");
+	enum err e = os_thread_start(os, &w->thread, "log", 128 * 1024, writer_main, w);
+	if (e != OK) {
+		if (fd != STDERR_FILENO)
+			close(fd);
+		free(w);
+		return e;
+	}
+	log_set_clock(wall_clock, os);
+	log_set_sink(take_line, w);
+	*out = w;
+	return OK;
+}
+
+void log_writer_destroy(struct log_writer **wp)
+{
+	struct log_writer *w = *wp;
+
+	if (w == NULL)
+		return;
+	*wp = NULL;
+	__atomic_store_n(&w->stop, 1, __ATOMIC_RELEASE);
+	wake_writer(w);
+	os_thread_join(w->os, &w->thread);
+	log_set_sink(NULL, NULL);
+	if (crash_writer == w)
+		crash_writer = NULL;
+	if (w->fd != STDERR_FILENO)
+		close(w->fd);
+	free(w);
+}
+
+uint64_t log_writer_dropped(const struct log_writer *w)
+{
+	return __atomic_load_n(&w->dropped, __ATOMIC_RELAXED);
+}
+
+bool log_writer_flush(struct log_writer *w, mono_ms wait_ms)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t goal = __atomic_load_n(&w->head, __ATOMIC_RELAXED);
+
+	if (is_writer_thread)
+		drain(w);
+	for (mono_ms waited = 0; __atomic_load_n(&w->tail, __ATOMIC_ACQUIRE) < goal; waited++) {
+		if (waited >= wait_ms)
+			return false;
+		wake_writer(w);
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+#define CRASH_WAIT_MS 500
+
+static void on_crash(int sig)
+{
+	if (crash_writer != NULL)
+		(void)log_writer_flush(crash_writer, CRASH_WAIT_MS);
+	raise(sig);	/* SA_RESETHAND: now with the default action, and its core */
+}
+
+void log_writer_flush_on_crash(struct log_writer *w)
+{
+	static const int signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+	struct sigaction sa = { .sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER) };
+
+	crash_writer = w;
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+}
