@@ -10,7 +10,7 @@
  * Answers go home on an intrusive ck_stack and cannot fail. So no two actors ever wait for each other.
  *
  * Wakes: a receiver announces that it sleeps; only then is it woken, once per step of the sender (wakes are collected during a
- * step and sent at its end, or when actor_flush_wakes is called). Counters tell how often.
+ * step and sent at its end, or when actor_flush_wakes is called). Counters tell how often. inbox.c argues why none is lost.
  */
 #ifndef SKEIN_ACTOR_H
 #define SKEIN_ACTOR_H
@@ -25,10 +25,10 @@ struct actor;
 struct sched;
 
 /* --- messages ---------------------------------------------------------------------------------------------------------- */
-enum msg_at { MSG_HOME = 0, MSG_TO_RECEIVER, MSG_AT_RECEIVER, MSG_TO_HOME };
+enum msg_at { MSG_HOME = 0, MSG_TO_RECEIVER, MSG_AT_RECEIVER, MSG_TO_HOME, MSG_POSTED };
 
 struct msg {
-	ck_stack_entry_t link;		/* on the answer stack of its home */
+	ck_stack_entry_t link;		/* on the answer stack of its home; on the shared stack of a receiver */
 	struct actor    *home;		/* who asked and gets it back */
 	struct actor    *to;		/* who was asked last, for dumps */
 	void            *context;	/* the asker's own mark (a network actor's call); nobody else looks at it */
@@ -54,16 +54,19 @@ void msg_init(struct msg *m, uint16_t kind, struct actor *home);
 
 /* --- the actor ----------------------------------------------------------------------------------------------------------- */
 #define ACTOR_LANES      64	/* askers in the process: controller, network actors, fetchers, relay; bound of num.network.threads etc. */
-#define ACTOR_LANE_SLOTS 256	/* questions in one lane; a full lane is back-pressure on that asker */
-#define LANE_NONE        (-1)	/* an actor that only answers */
+#define ACTOR_LANE_SLOTS 256	/* a lane holds one question less; a full lane is back-pressure on that asker */
+#define LANE_NONE        (-1)	/* no lane of its own: see actor_ask */
 #define LANE_CONTROLLER  0	/* drained first */
+#define LANE_SHARED      63	/* the shared stack, as a bit of `pending`; nobody's lane */
 
 struct actor_ops {
 	const char *module;	/* "partition": for logs and dumps */
+	bool        is_many;	/* there may be thousands: their threads do without an allocator cache of their own */
 	/* One bounded turn: drain questions and answers, do one slice of upkeep. Returns the work done; 0 = may sleep.
 	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest (MONO_NEVER = only when woken). */
 	int  (*step)(struct actor *a, mono_ms now);
-	/* How this actor sleeps and is woken, when not on its futex word: a network actor waits in its poller. Both or neither. */
+	/* How this actor sleeps and is woken, when not on its futex word: a network actor waits in its poller. Both or neither.
+	 * wait is called only between a step that returned 0 and the next step; in a simulation with until = now. */
 	void (*wait)(struct actor *a, mono_ms until);
 	void (*wake)(struct actor *a);			/* any thread */
 	void (*dump)(struct actor *a, int fd);		/* for a failed assertion */
@@ -72,48 +75,71 @@ struct actor_ops {
 struct lane;			/* a ck_ring and its slots */
 
 struct actor_counters {		/* written by the actor's thread; read by anyone */
-	uint64_t steps, questions, answers, sleeps, wakes_sent, lane_full;
+	uint64_t steps;
+	uint64_t questions, answers;	/* that it was given by actor_drain_x */
+	uint64_t sleeps;		/* announced and waited */
+	uint64_t wakes_sent;		/* of others: system calls */
+	uint64_t lane_full;		/* its questions that were declined */
 };
 
+enum actor_rest { ACTOR_AWAKE = 0, ACTOR_ASLEEP, ACTOR_POKED };
+
+/* Embedded in the struct of what it runs. No alignment is asked of the allocator: distance keeps the writers' cache lines apart. */
 struct actor {
 	const struct actor_ops *ops;
 	struct sched           *sched;
 	struct log_source       log;
 	int                     lane;		/* index as an asker; LANE_NONE */
+	unsigned                lane_slots;	/* of each lane into this actor: ACTOR_LANE_SLOTS; before the first question another power of two */
 	mono_ms                 deadline;	/* see ops->step */
-	bool                    stop_wanted;	/* set by actor_stop (release); the loop ends when step then returns 0 */
+	bool                    stop_wanted;	/* actor_stop; see there */
 
 	/* inbox: written by others */
-	CACHE_ALIGNED struct lane *lanes[ACTOR_LANES];	/* each slot published once by its asker */
+	char                    pad_inbox[CACHE_LINE];
+	struct lane            *lanes[ACTOR_LANES];	/* each slot published once by its asker */
 	uint64_t                pending;		/* bit per lane that may hold questions */
+	ck_stack_t              shared;			/* questions of askers without a lane */
 	ck_stack_t              answers;
-	uint32_t                sleeping;		/* 1: announced; the futex word */
+	uint32_t                rest;			/* enum actor_rest; the futex word */
 
-	/* outbox: whom to wake at the end of the step */
-	CACHE_ALIGNED struct actor *wake_list[32];
+	/* what the actor's own thread alone touches */
+	char                    pad_own[CACHE_LINE];
+	uint64_t                todo;		/* bits taken from pending and not drained yet */
+	ck_stack_entry_t       *shared_rest;	/* taken from shared and not dispatched yet, oldest first */
+	int                     lane_cursor;	/* the lane that was served last */
+	int                     messages_out;	/* asked or lent, not home yet */
+	const struct msg       *at_hand;	/* being dispatched; for dumps */
+	struct actor           *wake_list[32];	/* whom to wake at the end of the step */
 	int                     wake_count;
 	struct actor_counters   counters;
 	struct os_thread       *thread;
-	void                   *sched_slot;		/* the scheduler's */
+	void                   *sched_slot;	/* the scheduler's */
 };
 
 void actor_init(struct actor *a, struct sched *s, const struct actor_ops *ops, int lane, const char *subject_fmt, ...) PRINTF(5, 6);
-void actor_fini(struct actor *a);		/* after it stopped; frees its lanes. Asserts that no message is inside */
+void actor_fini(struct actor *a);		/* after actor_join, or never started; frees its lanes. Asserts that no message is inside or out */
 
-/* Sends a question. Caller: the asker `from` (its own thread). False: the lane is full and m is still the caller's. */
+/* Sends a question. Caller: the asker `from` (its own thread). False: the lane is full and m is still the caller's. An asker without
+ * a lane (a partition asking the controller) is never declined: its questions share one stack, bounded by what it owns of them. */
 bool actor_ask(struct actor *from, struct actor *to, struct msg *m) MUST_CHECK;
-/* Sends m home; from = the actor that answers, on its own thread (NULL: not an actor's thread, the home is woken at once). */
+/* Sends m home; from = the actor that answers, on its own thread (NULL: any thread, the home is woken at once). */
 void actor_answer(struct actor *from, struct msg *m);
+/* For what answers without being an actor (the worker pool, a library with threads of its own): m leaves the hands of `from`,
+ * whose message it is, and comes back by actor_answer(NULL, m). */
+void actor_lend(struct actor *from, struct msg *m);
+/* News that nobody asked for: m, at home with its maker, reaches m->home among its answers and is then that actor's. Any thread. */
+void actor_post(struct msg *m);
 /* At most max questions, lane 0 first, round robin over the others. dispatch owns each message it is given. Returns the number. */
 int  actor_drain_questions(struct actor *a, int max, void (*dispatch)(void *arg, struct msg *m), void *arg);
-/* Answers that came home, oldest first. Returns the number. */
+/* Answers that came home (and news posted), in the order in which they were sent. Returns the number. */
 int  actor_drain_answers(struct actor *a, void (*dispatch)(void *arg, struct msg *m), void *arg);
-bool actor_has_mail(const struct actor *a);
+bool actor_has_mail(const struct actor *a);	/* the owner's thread */
 void actor_flush_wakes(struct actor *a);
-void actor_wake(struct actor *a);		/* any thread */
+/* Makes a step again, asleep or not: for news in shared memory that mail does not show. Write the news first. Any thread. */
+void actor_wake(struct actor *a);
 
 /* Asserts, in the entries of what an actor owns, that its thread (or the simulation, stepping it) is the caller. */
-struct actor *actor_current(void);
+struct actor *actor_current(void);	/* NULL: not in an actor's step */
 #define ASSERT_OWNER(actor_ptr) ASSERT(actor_current() == (actor_ptr))
 
 /* --- schedulers ------------------------------------------------------------------------------------------------------------ */
@@ -122,14 +148,30 @@ struct sched *sched_sim_create(struct os *os, uint64_t seed);		/* all on the cal
 void          sched_destroy(struct sched **s);
 struct os    *sched_os(struct sched *s);
 bool          sched_is_sim(const struct sched *s);
-enum err      actor_start(struct actor *a, size_t stack_bytes) MUST_CHECK;
-void          actor_stop(struct actor *a);		/* asks it to end; any thread */
-void          actor_join(struct actor *a);		/* waits until it has ended (simulation: steps until then) */
+#define ACTOR_STACK_DEFAULT (128u << 10)
+enum err      actor_start(struct actor *a, size_t stack_bytes) MUST_CHECK;	/* 0: ACTOR_STACK_DEFAULT; sanitizers get more */
+/* Asks it to end; any thread. It ends when a step returns 0 while no mail waits and all its messages are home. */
+void          actor_stop(struct actor *a);
+/*
+ * Waits until it has ended, and then until every other actor has ended the step it was in. So:
+ *  - nobody still holds a in a wake list, nor is inside actor_answer towards it: its memory may go after actor_fini;
+ *  - who asks in the same step in which it saw a published address of a asks somebody who is still there. Questions that came
+ *    in too late for a's thread are given to a->ops->step here, on the caller's thread, until none is left: a step must be able to
+ *    answer (or refuse) after the actor has stopped.
+ * Caller: any thread or actor but a itself. In a simulation it steps everybody until a has ended.
+ */
+void          actor_join(struct actor *a);
 /* Simulation only: one step of one runnable actor (or job), chosen by the seed; when none is runnable the clock moves to the next
- * deadline (of actors or of the simulated machine). False: nothing will ever happen again. */
+ * deadline (of actors or of the simulated machine). Now and then time passes though somebody could run, as on a busy machine.
+ * False: nothing will ever happen again. */
 bool          sched_sim_step(struct sched *s);
 uint64_t      sched_sim_hash(const struct sched *s);	/* of every choice made so far: equal seeds give equal hashes */
 uint64_t      sched_sim_random(struct sched *s);
+/* Another machine (a broker) in the same simulation: actors started on it are stepped together with those of `first`. */
+struct sched *sched_sim_add_machine(struct sched *first, struct os *os);
+/* What moves the clocks of all its machines: next_event tells in how many milliseconds one of them does something by itself
+ * (MONO_NEVER: nothing), advance(arg, by) lets that much time pass. Without it a step that needs time to pass is an error. */
+void          sched_sim_set_clock(struct sched *s, mono_ms (*next_event)(void *arg), void (*advance)(void *arg, mono_ms by), void *arg);
 
 /* --- the worker pool: all that may wait for a device or eat much CPU --------------------------------------------------------- */
 struct workers;

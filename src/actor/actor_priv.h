@@ -1,0 +1,59 @@
+/*
+ * What the files of this module share: the scheduler's face towards actors, and how ThreadSanitizer is told about hand-overs.
+ */
+#ifndef SKEIN_ACTOR_PRIV_H
+#define SKEIN_ACTOR_PRIV_H
+
+#include "actor/actor.h"
+
+/*
+ * ck's atomics are assembly, which ThreadSanitizer does not see. Each hand-over of a message is therefore told to it, on the
+ * message itself: what is written before a send happens before what is read after the receive, and nothing else does. Races inside
+ * ck_ring.h and ck_stack.h are suppressed in tests/tsan.supp; a race on the content of a message is still found (inbox_test).
+ */
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#define HANDED_OVER(m) __tsan_release(m)
+#define TAKEN_OVER(m)  __tsan_acquire(m)
+#else
+#define HANDED_OVER(m) ((void)(m))
+#define TAKEN_OVER(m)  ((void)(m))
+#endif
+
+struct sched_ops {
+	enum err (*start)(struct actor *a, size_t stack_bytes);
+	void     (*join)(struct actor *a);
+	void     (*destroy)(struct sched *s);
+};
+
+struct sched {			/* first member of each kind */
+	const struct sched_ops *ops;
+	struct os *os;
+	bool       is_sim;
+	uint32_t   outsiders;	/* threads that are no actors and are just now inside actor_answer or actor_post */
+};
+
+extern const struct sched_ops sched_threads_ops, sched_sim_ops;
+
+/* Who runs on this thread; also what a failed assertion prints. NULL: nobody. */
+void actor_set_current(struct actor *a);
+/* True when nothing keeps a stopped actor whose step returned 0. */
+bool actor_may_end(const struct actor *a);
+
+/* One writer: plain arithmetic would do, but others read while it is written. */
+static inline void counter_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* Turns the list of a popped ck_stack (latest first) round. Also marks each message as taken over. */
+ck_stack_entry_t *msg_list_reverse(ck_stack_entry_t *latest);
+static inline struct msg *msg_of(ck_stack_entry_t *link)
+{
+	return CONTAINER_OF(link, struct msg, link);
+}
+
+/* The simulation's worker pool: j is run as one of the next choices. */
+void sched_sim_submit(struct sched *s, struct job *j);
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * Messages from hand to hand: lanes, the shared stack, answers, and who must be woken.
+ *
+ * Guarantee: a message that was sent is seen by a step of its receiver that begins after the sending, and no receiver sleeps for
+ * good beside mail. What makes it hard: sender and receiver each write one place and read the other, without a lock.
+ *
+ * (1) Does a drain miss a question whose bit it has cleared?
+ *	asker:    E  enqueue into the lane		receiver: S  pending := 0, take the old bits
+ *	          B  pending |= bit				  D  drain the lanes of these bits
+ *     E is before B (fetch_or releases), S before D (exchange acquires). If S took the bit, it read from B, so D sees E. If S did not,
+ *     B comes after S and the bit is still there for the next drain. A bit whose lane was not drained to its end stays in `todo`.
+ *
+ * (2) Does a receiver sleep beside a question or an answer?
+ *	sender:   P  publish (B above, or the push of an answer)	receiver: A  rest := ASLEEP   (announce)
+ *	          F1 fence: P before R				          F2 fence: A before C
+ *	          R  read rest					          C  check pending and answers
+ *     With a full fence on both sides not both R and C can miss: either R reads ASLEEP and the sender wakes, or C reads what P wrote and
+ *     the receiver does not go to sleep. P is an atomic read-modify-write, so F1 is ck_pr_fence_atomic_load, which costs nothing on
+ *     x86. F2 is ck_pr_fence_memory in sched_threads.c. The futex compares rest with ASLEEP again, so a wake between C and the wait
+ *     is not lost either; an actor with its own wait has a poller, whose wake sticks.
+ *
+ * (3) A wake is sent late, at the end of the sender's step, and only if the receiver is then still asleep (compare-and-swap): the one
+ *     of several senders who swaps makes the system call. That the receiver is still alive then, see actor_join.
+ */
+#include "actor/actor_priv.h"
+
+#include <stdlib.h>
+
+#define LANE_QUANTUM 16		/* questions taken from one lane before the next one's turn */
+
+struct lane {
+	ck_ring_t         ring;
+	struct actor     *asker;	/* the one producer */
+	ck_ring_buffer_t *slots;	/* behind this struct */
+};
+
+void msg_init(struct msg *m, uint16_t kind, struct actor *home)
+{
+	*m = (struct msg){ .kind = kind, .home = home, .at = MSG_HOME };
+}
+
+/* --- wakes --------------------------------------------------------------------------------------------------------------- */
+
+static void wake_now(struct actor *by, struct actor *a)
+{
+	uint32_t seen = ACTOR_ASLEEP;
+
+	if (!__atomic_compare_exchange_n(&a->rest, &seen, ACTOR_POKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;		/* it woke by itself, or somebody else was quicker */
+	if (by != NULL)
+		counter_add(&by->counters.wakes_sent, 1);
+	if (a->ops->wake != NULL)
+		a->ops->wake(a);
+	else
+		os_futex_wake(a->sched->os, &a->rest, 1);
+}
+
+void actor_flush_wakes(struct actor *a)
+{
+	for (int i = 0; i < a->wake_count; i++)
+		wake_now(a, a->wake_list[i]);
+	a->wake_count = 0;
+}
+
+static void wake_later(struct actor *by, struct actor *a)
+{
+	for (int i = 0; i < by->wake_count; i++)
+		if (by->wake_list[i] == a)
+			return;
+	if (by->wake_count == ARRAY_LEN(by->wake_list))
+		actor_flush_wakes(by);
+	by->wake_list[by->wake_count++] = a;
+}
+
+/* After a message was published to a. by == NULL: not from within a step. */
+static void wake_for_mail(struct actor *by, struct actor *a)
+{
+	ck_pr_fence_atomic_load();	/* F1 */
+	if (__atomic_load_n(&a->rest, __ATOMIC_SEQ_CST) != ACTOR_ASLEEP)
+		return;
+	if (by != NULL)
+		wake_later(by, a);
+	else
+		wake_now(NULL, a);
+}
+
+void actor_wake(struct actor *a)
+{
+	uint32_t seen = ACTOR_AWAKE;
+
+	/* The caller's news before rest: who sleeps on after this read has announced after the news and sees it in its next step. */
+	ck_pr_fence_memory();
+	if (__atomic_compare_exchange_n(&a->rest, &seen, ACTOR_POKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+	    || seen == ACTOR_POKED)
+		return;
+	if (actor_current() != NULL)
+		wake_later(actor_current(), a);
+	else
+		wake_now(NULL, a);
+}
+
+/* --- questions ----------------------------------------------------------------------------------------------------------- */
+
+/* The lane from `from` into `to`, made when first used. Only `from` publishes this slot, so there is nobody to race with. */
+static struct lane *lane_of(struct actor *from, struct actor *to)
+{
+	struct lane *l = to->lanes[from->lane];
+
+	if (UNLIKELY(l == NULL)) {
+		l = mem_alloc(sizeof(*l) + to->lane_slots * sizeof(ck_ring_buffer_t));
+		l->asker = from;
+		l->slots = (ck_ring_buffer_t *)(l + 1);
+		ck_ring_init(&l->ring, to->lane_slots);
+		__atomic_store_n(&to->lanes[from->lane], l, __ATOMIC_RELEASE);
+	}
+	ASSERT(l->asker == from);	/* two askers with one lane number */
+	return l;
+}
+
+bool actor_ask(struct actor *from, struct actor *to, struct msg *m)
+{
+	int bit = from->lane == LANE_NONE ? LANE_SHARED : from->lane;
+
+	ASSERT_OWNER(from);
+	ASSERT(m->home == from);
+	ASSERT(m->at == MSG_HOME);
+	m->to = to;
+	m->at = MSG_TO_RECEIVER;
+	HANDED_OVER(m);
+	if (from->lane == LANE_NONE) {
+		ck_stack_push_upmc(&to->shared, &m->link);
+	} else {
+		struct lane *l = lane_of(from, to);
+
+		if (!ck_ring_enqueue_spsc(&l->ring, l->slots, m)) {
+			m->at = MSG_HOME;
+			counter_add(&from->counters.lane_full, 1);
+			return false;
+		}
+	}
+	from->messages_out++;
+	__atomic_fetch_or(&to->pending, UINT64_C(1) << bit, __ATOMIC_SEQ_CST);
+	wake_for_mail(from, to);
+	return true;
+}
+
+static void dispatch_question(struct actor *a, struct msg *m, void (*dispatch)(void *arg, struct msg *m), void *arg)
+{
+	ASSERT(m->at == MSG_TO_RECEIVER);
+	ASSERT(m->to == a);
+	m->at = MSG_AT_RECEIVER;
+	a->at_hand = m;
+	dispatch(arg, m);
+	a->at_hand = NULL;
+}
+
+static struct msg *take_shared(struct actor *a)
+{
+	ck_stack_entry_t *e = a->shared_rest;
+
+	if (e == NULL)
+		e = msg_list_reverse(ck_stack_batch_pop_upmc(&a->shared));
+	if (e == NULL)
+		return NULL;
+	a->shared_rest = e->next;
+	return msg_of(e);
+}
+
+static struct msg *take_lane(struct lane *l)
+{
+	struct msg *m;
+
+	if (!ck_ring_dequeue_spsc(&l->ring, l->slots, &m))
+		return NULL;
+	TAKEN_OVER(m);
+	return m;
+}
+
+static bool lane_is_empty(const struct actor *a, int lane)
+{
+	if (lane == LANE_SHARED)
+		return a->shared_rest == NULL && ck_pr_load_ptr(&a->shared.head) == NULL;
+	return ck_ring_size(&a->lanes[lane]->ring) == 0;
+}
+
+/* Up to max questions of one lane; clears its bit in todo when the lane is empty. */
+static int drain_lane(struct actor *a, int lane, int max, void (*dispatch)(void *arg, struct msg *m), void *arg)
+{
+	struct lane *l = lane == LANE_SHARED ? NULL : __atomic_load_n(&a->lanes[lane], __ATOMIC_ACQUIRE);
+	int n = 0;
+
+	for (; n < max; n++) {
+		struct msg *m = l == NULL ? take_shared(a) : take_lane(l);
+
+		if (m == NULL)
+			break;
+		dispatch_question(a, m, dispatch, arg);
+	}
+	if (lane_is_empty(a, lane))
+		a->todo &= ~(UINT64_C(1) << lane);
+	return n;
+}
+
+/* The first lane behind the one served last, round the circle. There is one. */
+static int next_lane(const struct actor *a)
+{
+	uint64_t behind = a->lane_cursor == ACTOR_LANES - 1 ? 0 : a->todo & (~UINT64_C(0) << (a->lane_cursor + 1));
+
+	return __builtin_ctzll(behind != 0 ? behind : a->todo);
+}
+
+int actor_drain_questions(struct actor *a, int max, void (*dispatch)(void *arg, struct msg *m), void *arg)
+{
+	int n = 0;
+
+	ASSERT_OWNER(a);
+	if (__atomic_load_n(&a->pending, __ATOMIC_RELAXED) != 0)
+		a->todo |= __atomic_exchange_n(&a->pending, 0, __ATOMIC_SEQ_CST);
+	if (a->todo & (UINT64_C(1) << LANE_CONTROLLER))
+		n = drain_lane(a, LANE_CONTROLLER, max, dispatch, arg);
+	while (n < max && a->todo != 0) {
+		a->lane_cursor = next_lane(a);
+		n += drain_lane(a, a->lane_cursor, MIN(max - n, LANE_QUANTUM), dispatch, arg);
+	}
+	if (n > 0)
+		counter_add(&a->counters.questions, (uint64_t)n);
+	return n;
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------------- */
+
+/* Pushes m home. An outsider (by == NULL) is counted while it touches the home, so that actor_join can wait for it. */
+static void send_home(struct actor *by, struct msg *m)
+{
+	struct actor *home = m->home;
+	struct sched *s = home->sched;
+
+	if (by == NULL)
+		__atomic_fetch_add(&s->outsiders, 1, __ATOMIC_SEQ_CST);
+	HANDED_OVER(m);
+	ck_stack_push_upmc(&home->answers, &m->link);	/* from here on m is not ours */
+	wake_for_mail(by, home);
+	if (by == NULL)
+		__atomic_fetch_sub(&s->outsiders, 1, __ATOMIC_SEQ_CST);
+}
+
+void actor_answer(struct actor *from, struct msg *m)
+{
+	ASSERT(from == NULL || actor_current() == from);
+	ASSERT(m->at == MSG_AT_RECEIVER);
+	m->at = MSG_TO_HOME;
+	send_home(from, m);
+}
+
+void actor_lend(struct actor *from, struct msg *m)
+{
+	ASSERT_OWNER(from);
+	ASSERT(m->home == from);
+	ASSERT(m->at == MSG_HOME);
+	m->to = NULL;
+	m->at = MSG_AT_RECEIVER;
+	from->messages_out++;
+}
+
+void actor_post(struct msg *m)
+{
+	ASSERT(m->at == MSG_HOME);
+	m->at = MSG_POSTED;
+	send_home(actor_current(), m);
+}
+
+ck_stack_entry_t *msg_list_reverse(ck_stack_entry_t *latest)
+{
+	ck_stack_entry_t *oldest = NULL;
+
+	while (latest != NULL) {
+		ck_stack_entry_t *next;
+
+		TAKEN_OVER(msg_of(latest));
+		next = latest->next;
+		latest->next = oldest;
+		oldest = latest;
+		latest = next;
+	}
+	return oldest;
+}
+
+int actor_drain_answers(struct actor *a, void (*dispatch)(void *arg, struct msg *m), void *arg)
+{
+	ck_stack_entry_t *e, *next;
+	int n = 0;
+
+	ASSERT_OWNER(a);
+	if (ck_pr_load_ptr(&a->answers.head) == NULL)
+		return 0;
+	for (e = msg_list_reverse(ck_stack_batch_pop_upmc(&a->answers)); e != NULL; e = next) {
+		struct msg *m = msg_of(e);
+
+		next = e->next;		/* dispatch may send m again or free it */
+		ASSERT(m->home == a);
+		ASSERT(m->at == MSG_TO_HOME || m->at == MSG_POSTED);
+		if (m->at == MSG_TO_HOME)
+			a->messages_out--;
+		m->at = MSG_HOME;
+		a->at_hand = m;
+		dispatch(arg, m);
+		n++;
+	}
+	a->at_hand = NULL;
+	counter_add(&a->counters.answers, (uint64_t)n);
+	return n;
+}
+
+bool actor_has_mail(const struct actor *a)
+{
+	return a->todo != 0 || __atomic_load_n(&a->pending, __ATOMIC_SEQ_CST) != 0
+	    || ck_pr_load_ptr(&a->answers.head) != NULL;
+}
+
+bool actor_may_end(const struct actor *a)
+{
+	return __atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE) && !actor_has_mail(a) && a->messages_out == 0;
+}
+
+void actor_fini(struct actor *a)
+{
+	ASSERT(!actor_has_mail(a));
+	ASSERT(a->messages_out == 0);
+	ASSERT(a->wake_count == 0);
+	ASSERT(a->sched_slot == NULL);
+	for (int i = 0; i < ACTOR_LANES; i++)
+		free(a->lanes[i]);
+}

@@ -1,0 +1,270 @@
+/*
+ * One thread per actor: step, send the wakes, and when there was nothing to do announce sleep, look again, wait.
+ *
+ * The hard part is the end. Somebody may still be about to touch an actor whose thread has ended: an answerer after its push looks
+ * whether the home sleeps, a wake list is worked off at the end of a step, an asker read a published address just before the owner
+ * withdrew it. None of them may take a lock or count references per message. So each actor counts its turns, odd while it is in a step,
+ * and actor_join waits until every turn that was odd has passed (a grace period, as in RCU). One grace period serves all actors
+ * that had ended before it began, so that stopping ten thousand does not look at a hundred million turns.
+ *
+ *	asker:   T  turn := odd			owner:   W  withdraw the address, end
+ *	         F  fence: T before L		joiner:  F' fence: W before O (thread join)
+ *	         L  load the address, touch	         O  read turn; if odd, wait until it changed
+ *	If L saw the address, W comes after L, so O sees T (or a later turn, which is after the touch).
+ */
+#include "actor/actor_priv.h"
+#include "base/list.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "config.h"
+#ifdef HAVE_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_MIN (1u << 20)	/* red zones and shadow frames */
+#else
+#define STACK_MIN (64u << 10)
+#endif
+
+struct sched_threads {
+	struct sched    sched;
+	pthread_mutex_t mutex;		/* the fields below; taken outside of turns: turn_leave */
+	struct list     runners;
+	uint64_t        graces_begun;	/* read by ending threads without the mutex */
+	uint64_t        graces_done;
+};
+
+struct runner {				/* an actor's thread */
+	struct list   link;
+	struct actor *actor;
+	uint64_t      graces_at_end;	/* graces_begun when the thread ended: a later one covers it */
+	char          pad[CACHE_LINE];
+	uint64_t      turn;		/* odd: in a step */
+	char          pad_end[CACHE_LINE - sizeof(uint64_t)];
+};
+
+static struct sched_threads *threads_of(struct sched *s)
+{
+	ASSERT(s->ops == &sched_threads_ops);
+	return CONTAINER_OF(s, struct sched_threads, sched);
+}
+
+/* --- turns and grace periods ------------------------------------------------------------------------------------------------- */
+
+static void turn_begin(struct runner *r)
+{
+	__atomic_exchange_n(&r->turn, r->turn + 1, __ATOMIC_SEQ_CST);
+	ck_pr_fence_atomic_load();	/* F */
+}
+
+static void turn_end(struct runner *r)
+{
+	__atomic_store_n(&r->turn, r->turn + 1, __ATOMIC_RELEASE);
+}
+
+/*
+ * An actor that waits within a step (for the mutex, for a thread to end) must not hold up a grace period that others wait for: it
+ * leaves its turn meanwhile. It may, because it is inside no message function and its wakes are sent. NULL: not an actor.
+ */
+static struct runner *turn_leave(struct sched_threads *s)
+{
+	struct actor *a = actor_current();
+	struct runner *self = a != NULL && a->sched == &s->sched ? a->sched_slot : NULL;
+
+	if (self != NULL) {
+		actor_flush_wakes(a);
+		turn_end(self);
+	}
+	return self;
+}
+
+static void turn_resume(struct runner *self)
+{
+	if (self != NULL)
+		turn_begin(self);
+}
+
+static void registry_add(struct sched_threads *s, struct runner *r)
+{
+	struct runner *self = turn_leave(s);
+
+	pthread_mutex_lock(&s->mutex);
+	list_push_back(&s->runners, &r->link);
+	pthread_mutex_unlock(&s->mutex);
+	turn_resume(self);
+}
+
+static void registry_remove(struct sched_threads *s, struct runner *r)
+{
+	struct runner *self = turn_leave(s);
+
+	pthread_mutex_lock(&s->mutex);
+	list_remove(&r->link);
+	pthread_mutex_unlock(&s->mutex);
+	turn_resume(self);
+}
+
+/* Under the mutex. */
+static void wait_for_grace(struct sched_threads *s)
+{
+	uint64_t number = s->graces_begun + 1;
+
+	__atomic_store_n(&s->graces_begun, number, __ATOMIC_SEQ_CST);
+	ck_pr_fence_memory();	/* F' */
+	LIST_FOREACH(link, &s->runners) {
+		struct runner *r = LIST_ENTRY(link, struct runner, link);
+		uint64_t turn = __atomic_load_n(&r->turn, __ATOMIC_SEQ_CST);
+
+		while (turn % 2 == 1 && __atomic_load_n(&r->turn, __ATOMIC_ACQUIRE) == turn)
+			os_sleep_ms(s->sched.os, 1);
+	}
+	while (__atomic_load_n(&s->sched.outsiders, __ATOMIC_SEQ_CST) != 0)
+		os_sleep_ms(s->sched.os, 1);
+	s->graces_done = number;
+}
+
+/* --- an actor's thread --------------------------------------------------------------------------------------------------------- */
+
+static void allocator_cache_off(void)
+{
+#ifdef HAVE_JEMALLOC
+	bool off = false;
+
+	(void)mallctl("thread.tcache.enabled", NULL, NULL, &off, sizeof(off));	/* costs memory only, when refused */
+#endif
+}
+
+static mono_ns ns_of(mono_ms deadline)
+{
+	return deadline > MONO_NEVER / 1000000 ? MONO_NEVER : deadline * 1000000;
+}
+
+static void rest(struct actor *a)
+{
+	uint32_t awake = ACTOR_AWAKE;
+
+	if (__atomic_compare_exchange_n(&a->rest, &awake, ACTOR_ASLEEP, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		ck_pr_fence_memory();	/* F2 of inbox.c: rest := ASLEEP before the reads of pending and answers */
+		if (!actor_has_mail(a)) {
+			counter_add(&a->counters.sleeps, 1);
+			if (a->ops->wait != NULL)
+				a->ops->wait(a, a->deadline);
+			else
+				os_futex_wait(a->sched->os, &a->rest, ACTOR_ASLEEP, ns_of(a->deadline));
+		}
+	}
+	/* An exchange, not a store: what a poker wrote before rest is read after this. */
+	__atomic_exchange_n(&a->rest, ACTOR_AWAKE, __ATOMIC_SEQ_CST);
+}
+
+static int step(struct actor *a, mono_ms now)
+{
+	int work = a->ops->step(a, now);
+
+	ASSERT(work >= 0);
+	counter_add(&a->counters.steps, 1);
+	actor_flush_wakes(a);
+	return work;
+}
+
+static void run(void *arg)
+{
+	struct runner *r = arg;
+	struct actor *a = r->actor;
+	struct sched_threads *s = threads_of(a->sched);
+
+	if (a->ops->is_many)
+		allocator_cache_off();
+	actor_set_current(a);
+	for (;;) {
+		int work;
+
+		turn_begin(r);
+		work = step(a, os_mono_ms(s->sched.os));
+		turn_end(r);
+		if (work > 0)
+			continue;
+		if (actor_may_end(a))
+			break;
+		rest(a);
+	}
+	actor_set_current(NULL);
+	r->graces_at_end = __atomic_load_n(&s->graces_begun, __ATOMIC_SEQ_CST);
+}
+
+static enum err threads_start(struct actor *a, size_t stack_bytes)
+{
+	struct sched_threads *s = threads_of(a->sched);
+	struct runner *r = mem_calloc(1, sizeof(*r));
+	enum err err;
+
+	r->actor = a;
+	a->sched_slot = r;
+	registry_add(s, r);
+	stack_bytes = MAX(stack_bytes != 0 ? stack_bytes : ACTOR_STACK_DEFAULT, STACK_MIN);
+	err = os_thread_start(s->sched.os, &a->thread, a->log.subject, stack_bytes, run, r);
+	if (err != OK) {
+		registry_remove(s, r);
+		a->sched_slot = NULL;
+		free(r);
+	}
+	return err;
+}
+
+/* Questions that came in between the last step and the end of the grace period: one more turn of a, on this thread. */
+static void answer_latecomers(struct actor *a, struct runner *r)
+{
+	struct actor *caller = actor_current();
+
+	actor_set_current(a);
+	turn_begin(r);
+	while (actor_has_mail(a)) {
+		int work = step(a, os_mono_ms(a->sched->os));
+
+		ASSERT(work > 0 || !actor_has_mail(a));	/* a stopped actor still answers */
+	}
+	turn_end(r);
+	actor_set_current(caller);
+}
+
+static void threads_join(struct actor *a)
+{
+	struct sched_threads *s = threads_of(a->sched);
+	struct runner *r = a->sched_slot;
+	struct runner *self = turn_leave(s);
+
+	os_thread_join(s->sched.os, &a->thread);
+	pthread_mutex_lock(&s->mutex);
+	if (s->graces_done <= r->graces_at_end)
+		wait_for_grace(s);
+	pthread_mutex_unlock(&s->mutex);
+	answer_latecomers(a, r);
+	turn_resume(self);
+	registry_remove(s, r);
+	a->sched_slot = NULL;
+	free(r);
+}
+
+static void threads_destroy(struct sched *sched)
+{
+	struct sched_threads *s = threads_of(sched);
+
+	ASSERT(list_empty(&s->runners));
+	pthread_mutex_destroy(&s->mutex);
+	free(s);
+}
+
+const struct sched_ops sched_threads_ops = { threads_start, threads_join, threads_destroy };
+
+struct sched *sched_threads_create(struct os *os)
+{
+	struct sched_threads *s = mem_calloc(1, sizeof(*s));
+
+	s->sched = (struct sched){ .ops = &sched_threads_ops, .os = os };
+	pthread_mutex_init(&s->mutex, NULL);
+	list_init(&s->runners);
+	return &s->sched;
+}

@@ -1,0 +1,150 @@
+/*
+ * The worker pool. Submitters push on a stack and never wait; workers take the whole stack at once, turn it round and share it
+ * out in the order of submission, under a mutex that only they take.
+ *
+ * A job must not be left while a worker sleeps:
+ *	submitter: push; fence; read idle		worker: idle + 1; fence; look at the stack; wait while bell is as seen before
+ * One of the two sees the other's write. The bell is an event count: it is read before the last look, so a ring in between makes the
+ * futex return at once. A worker that takes more than the job it runs is in the place of a submitter for the rest: it looks at idle too,
+ * or a job would wait behind a long one while a worker sleeps.
+ */
+#include "actor/actor_priv.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WORKER_STACK_BYTES (512u << 10)	/* compressors' and recovery's frames are larger than an actor's */
+
+struct workers {
+	struct sched      *sched;
+	int                thread_count;
+	struct os_thread **threads;
+	pthread_mutex_t    mutex;
+	ck_stack_entry_t  *taken;	/* under the mutex: oldest first */
+
+	char       pad[CACHE_LINE];
+	ck_stack_t submitted;
+	uint32_t   idle;	/* workers that announced that they sleep */
+	uint32_t   bell;	/* the futex word: grows with every wake */
+	bool       stop_wanted;
+};
+
+static bool has_jobs(const struct workers *w)
+{
+	return ck_pr_load_ptr(&w->submitted.head) != NULL || __atomic_load_n(&w->taken, __ATOMIC_SEQ_CST) != NULL;
+}
+
+static void ring(struct workers *w, int threads)
+{
+	__atomic_fetch_add(&w->bell, 1, __ATOMIC_SEQ_CST);
+	os_futex_wake(w->sched->os, &w->bell, threads);
+}
+
+static void ring_if_idle(struct workers *w)
+{
+	if (__atomic_load_n(&w->idle, __ATOMIC_SEQ_CST) != 0)
+		ring(w, 1);
+}
+
+static struct job *take(struct workers *w)
+{
+	ck_stack_entry_t *e, *left = NULL;
+
+	pthread_mutex_lock(&w->mutex);
+	e = w->taken;
+	if (e == NULL)
+		e = msg_list_reverse(ck_stack_batch_pop_upmc(&w->submitted));
+	if (e != NULL) {
+		left = e->next;
+		__atomic_store_n(&w->taken, left, __ATOMIC_SEQ_CST);
+	}
+	pthread_mutex_unlock(&w->mutex);
+	if (e == NULL)
+		return NULL;
+	if (left != NULL)
+		ring_if_idle(w);
+	return CONTAINER_OF(msg_of(e), struct job, msg);
+}
+
+static void rest(struct workers *w)
+{
+	uint32_t seen = __atomic_load_n(&w->bell, __ATOMIC_SEQ_CST);
+
+	__atomic_fetch_add(&w->idle, 1, __ATOMIC_SEQ_CST);
+	ck_pr_fence_memory();	/* idle before the look at the stack */
+	if (!has_jobs(w) && !__atomic_load_n(&w->stop_wanted, __ATOMIC_SEQ_CST))
+		os_futex_wait(w->sched->os, &w->bell, seen, MONO_NEVER);
+	__atomic_fetch_sub(&w->idle, 1, __ATOMIC_SEQ_CST);
+}
+
+static void run(void *arg)
+{
+	struct workers *w = arg;
+
+	for (;;) {
+		struct job *j = take(w);
+
+		if (j != NULL) {
+			j->run(j);
+			actor_answer(NULL, &j->msg);
+		} else if (__atomic_load_n(&w->stop_wanted, __ATOMIC_SEQ_CST)) {
+			return;
+		} else {
+			rest(w);
+		}
+	}
+}
+
+void workers_submit(struct workers *w, struct actor *from, struct job *j)
+{
+	ASSERT(j->run != NULL);
+	actor_lend(from, &j->msg);
+	if (w->sched->is_sim) {
+		sched_sim_submit(w->sched, j);
+		return;
+	}
+	HANDED_OVER(&j->msg);
+	ck_stack_push_upmc(&w->submitted, &j->msg.link);
+	ck_pr_fence_atomic_load();	/* the push before the read of idle */
+	ring_if_idle(w);
+}
+
+struct workers *workers_create(struct sched *s, int threads)
+{
+	struct workers *w = mem_calloc(1, sizeof(*w));
+
+	ASSERT(threads > 0);
+	w->sched = s;
+	pthread_mutex_init(&w->mutex, NULL);
+	ck_stack_init(&w->submitted);
+	if (s->is_sim)
+		return w;
+	w->threads = mem_calloc((size_t)threads, sizeof(struct os_thread *));
+	for (; w->thread_count < threads; w->thread_count++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "worker-%d", w->thread_count);
+		if (os_thread_start(s->os, &w->threads[w->thread_count], name, WORKER_STACK_BYTES, run, w) != OK)
+			break;
+	}
+	/* With fewer threads everything still gets done; with none nothing would. */
+	ASSERT(w->thread_count > 0);
+	return w;
+}
+
+void workers_destroy(struct workers **wp)
+{
+	struct workers *w = *wp;
+
+	ASSERT(!has_jobs(w) && w->taken == NULL);
+	__atomic_store_n(&w->stop_wanted, true, __ATOMIC_SEQ_CST);
+	if (!w->sched->is_sim)
+		ring(w, w->thread_count);
+	for (int i = 0; i < w->thread_count; i++)
+		os_thread_join(w->sched->os, &w->threads[i]);
+	pthread_mutex_destroy(&w->mutex);
+	free(w->threads);
+	free(w);
+	*wp = NULL;
+}
