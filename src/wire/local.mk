@@ -112,3 +112,11 @@ tests_unit_wire_codec_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_wire_codec_test_LDADD = tests/unit/wire/libcodec_list.a src/wire/libskein_wire.a src/base/libskein_base.a \
 	$(CHECK_LIBS)
 endif
+
+# The comparison with Kafka's own codec; skips itself without Java and Kafka's jars.
+check_PROGRAMS += tests/compat/codec/skein-codec
+TESTS += tests/compat/codec/run
+EXTRA_DIST += tests/compat/codec/run tests/compat/codec/CodecJudge.java
+tests_compat_codec_skein_codec_SOURCES = tests/compat/codec/skein-codec.c
+tests_compat_codec_skein_codec_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_compat_codec_skein_codec_LDADD = tests/unit/wire/libcodec_list.a src/wire/libskein_wire.a src/base/libskein_base.a
