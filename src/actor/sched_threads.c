@@ -21,6 +21,7 @@
 #include "config.h"
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
+#pragma weak mallctl	/* tests and small tools are linked without jemalloc */
 #endif
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -133,7 +134,8 @@ static void allocator_cache_off(void)
 #ifdef HAVE_JEMALLOC
 	bool off = false;
 
-	(void)mallctl("thread.tcache.enabled", NULL, NULL, &off, sizeof(off));	/* costs memory only, when refused */
+	if (mallctl != NULL)
+		(void)mallctl("thread.tcache.enabled", NULL, NULL, &off, sizeof(off));	/* refused: costs memory only */
 #endif
 }
 
