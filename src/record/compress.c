@@ -274,6 +274,10 @@ void compress_write(struct compressor *c, const void *ptr, size_t len)
 {
 	const uint8_t *p = ptr;
 
+	if (c->codec == CODEC_NONE) {
+		write_block(c, p, len, false);
+		return;
+	}
 	while (len != 0 && c->err == OK) {
 		if (c->block_len == 0 && len >= c->block_cap) {	/* no need to go through the block */
 			write_block(c, p, c->block_cap, false);

@@ -157,7 +157,7 @@ static enum err gzip_next(struct decompressor *d, struct slice *piece)
 /* ---- snappy: blocks of the xerial stream, or one raw block ---- */
 
 static const uint8_t xerial_magic[8] = { 0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0 };
-#define XERIAL_HEADER_SIZE 16	/* magic, version, oldest version that can read it */
+#define XERIAL_HEADER_SIZE 16	/* magic and two versions, at which Java's reader does not look either */
 
 static bool xerial_at_header(const struct decompressor *d)
 {
@@ -191,7 +191,7 @@ static enum err xerial_next(struct decompressor *d, struct slice *piece)
 {
 	while (d->in.len != 0) {
 		if (xerial_at_header(d)) {	/* at the beginning, and wherever streams were concatenated */
-			if (d->in.len < XERIAL_HEADER_SIZE || load_be32(d->in.ptr + 12) > 1)
+			if (d->in.len < XERIAL_HEADER_SIZE)
 				return ERR_CORRUPT;
 			take(d, XERIAL_HEADER_SIZE);
 			continue;
@@ -307,7 +307,7 @@ static enum err lz4_next(struct decompressor *d, struct slice *piece)
 			return ERR_CORRUPT;	/* no end mark */
 		uint32_t word = load_le32(d->in.ptr);
 		take(d, 4);
-		if (word == 0) {
+		if ((word & ~LZ4_RAW_BLOCK) == 0) {
 			d->is_over = true;
 			return OK;
 		}

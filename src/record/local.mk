@@ -1,10 +1,13 @@
 noinst_LIBRARIES += src/record/libskein_record.a
 src_record_libskein_record_a_SOURCES = \
 	src/record/batch.c src/record/batch.h \
+	src/record/build.c src/record/build.h \
 	src/record/codec.h \
 	src/record/compress.c src/record/compress.h \
 	src/record/decompress.c \
-	src/record/record.c src/record/record.h src/record/record_priv.h
+	src/record/form.c \
+	src/record/record.c src/record/record.h src/record/record_priv.h \
+	src/record/validate.c src/record/validate.h
 
 
 if HAVE_CHECK
