@@ -75,7 +75,7 @@ wire_schemas = $(wire_messages:src/wire/gen/%=src/wire/schema/%.msg)
 wire_gen = $(wire_messages:=.c) $(wire_messages:=.h) src/wire/gen/api_table.c src/wire/gen/api_table.h
 BUILT_SOURCES += $(wire_gen)
 CLEANFILES += $(wire_gen)
-EXTRA_DIST += NOTICE build-aux/gen-wire build-aux/import-messages $(wire_schemas) src/wire/README.md tests/golden/messages
+EXTRA_DIST += NOTICE build-aux/gen-wire build-aux/import-messages $(wire_schemas) src/wire/README.md tests/golden/messages tests/golden/wire
 
 noinst_LIBRARIES += src/wire/libskein_wire.a
 src_wire_libskein_wire_a_SOURCES = \
@@ -111,6 +111,17 @@ tests_unit_wire_codec_test_SOURCES = tests/unit/wire/codec_test.c
 tests_unit_wire_codec_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_wire_codec_test_LDADD = tests/unit/wire/libcodec_list.a src/wire/libskein_wire.a src/base/libskein_base.a \
 	$(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/wire/captures_test
+TESTS += tests/unit/wire/captures_test
+tests_unit_wire_captures_test_SOURCES = tests/unit/wire/captures_test.c
+tests_unit_wire_captures_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_unit_wire_captures_test_LDADD = $(tests_unit_wire_codec_test_LDADD)
+
+check_PROGRAMS += tests/unit/wire/wire_test
+TESTS += tests/unit/wire/wire_test
+tests_unit_wire_wire_test_SOURCES = tests/unit/wire/wire_test.c
+tests_unit_wire_wire_test_LDADD = src/wire/libskein_wire.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
 
 # The comparison with Kafka's own codec; skips itself without Java and Kafka's jars.
@@ -120,3 +131,16 @@ EXTRA_DIST += tests/compat/codec/run tests/compat/codec/CodecJudge.java
 tests_compat_codec_skein_codec_SOURCES = tests/compat/codec/skein-codec.c
 tests_compat_codec_skein_codec_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_compat_codec_skein_codec_LDADD = tests/unit/wire/libcodec_list.a src/wire/libskein_wire.a src/base/libskein_base.a
+
+# With --enable-fuzz the target runs under libFuzzer, else replay.c feeds it its corpus.
+check_PROGRAMS += tests/fuzz/wire_request_fuzz
+EXTRA_DIST += tests/fuzz/corpus/wire_request
+tests_fuzz_wire_request_fuzz_SOURCES = tests/fuzz/wire_request_fuzz.c
+tests_fuzz_wire_request_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_fuzz_wire_request_fuzz_LDADD = tests/unit/wire/libcodec_list.a src/wire/libskein_wire.a src/base/libskein_base.a
+if FUZZ
+tests_fuzz_wire_request_fuzz_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+TESTS += tests/fuzz/wire_request_fuzz
+tests_fuzz_wire_request_fuzz_SOURCES += tests/fuzz/replay.c
+endif

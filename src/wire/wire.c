@@ -125,30 +125,15 @@ void *get_struct(struct reader *r, struct arena *arena, size_t size)
 	return p;
 }
 
-uint32_t get_tag(struct reader *r, struct reader *tag)
-{
-	uint32_t number = get_length(r);
-	uint32_t len = get_length(r);
-
-	if (len > reader_left(r))
-		reader_fail(r);
-	if (r->failed) {
-		*tag = (struct reader){ r->end, r->end, true };
-		return number;
-	}
-	*tag = (struct reader){ r->ptr, r->ptr + len, false };
-	r->ptr += len;
-	return number;
-}
-
 void skip_tags_slow(struct reader *r)
 {
 	int32_t n = (int32_t)get_length(r);
 
 	for (; n > 0 && !r->failed; n--) {
-		struct reader tag;
+		uint32_t size;
 
-		get_tag(r, &tag);
+		get_tag(r, &size);
+		skip_tag(r, size);
 	}
 }
 

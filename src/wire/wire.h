@@ -137,14 +137,24 @@ struct slice *get_string_array(struct reader *r, struct arena *arena, bool flex,
 /* Room for a nullable struct that is there. NULL and failed beyond the arena's limit. */
 void *get_struct(struct reader *r, struct arena *arena, size_t size);
 
-/* The next tagged field: its number, and a reader of exactly its bytes. r already stands behind it. */
-uint32_t get_tag(struct reader *r, struct reader *tag);
-
-/* A known tag was read: its size and its content must agree. */
-static inline void end_tag(struct reader *r, const struct reader *tag)
+/*
+ * The next tagged field's number and its size, which only serves to skip an unknown one: Kafka reads a known one by its
+ * type and goes on behind the value, whatever its size was said to be.
+ */
+static inline uint32_t get_tag(struct reader *r, uint32_t *size)
 {
-	if (tag->failed || tag->ptr != tag->end)
+	uint32_t tag = get_length(r);
+
+	*size = get_length(r);
+	return tag;
+}
+
+static inline void skip_tag(struct reader *r, uint32_t size)
+{
+	if (size > reader_left(r))
 		reader_fail(r);
+	else
+		r->ptr += size;
 }
 
 void skip_tags_slow(struct reader *r);
