@@ -19,8 +19,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "cluster/cluster_msg.h"
-#include "wire/reader.h"
-#include "wire/writer.h"
+#include "wire/wire.h"
 
 #define NET_CALLS 1024
 
@@ -44,6 +43,7 @@ struct api_row {
 	size_t       request_size, response_size;	/* of the decoded structs, allocated in the call's arena */
 	bool       (*decode)(void *request, struct reader *r, int version, struct arena *arena);
 	bool       (*encode)(const void *response, struct writer *w, int version);
+	void       (*response_init)(void *response);	/* sets the schema's defaults */
 	void       (*begin)(struct call *c);
 	void       (*on_answer)(struct call *c, struct msg *m);
 	void       (*end)(struct call *c);
@@ -69,6 +69,7 @@ struct call {
 	int32_t            waiting;		/* messages out; the handler adds, net subtracts before on_answer */
 	bool               wants_no_response;	/* Produce acks=0 */
 	bool               wants_close;		/* close instead of answering (after earlier answers are sent) */
+	bool               holds_connection;	/* set by the handler: nothing behind this call on its connection begins while it is set */
 	bool               is_parked;
 	mono_ns            stage[STAGE_COUNT];
 	int32_t            throttle_ms;
@@ -100,7 +101,8 @@ bool call_authorize(struct call *c, enum acl_operation op, enum acl_resource res
 void call_book(struct call *c, uint64_t bytes_in, uint64_t bytes_out);	/* quotas and metrics hang here */
 /* Per-network-actor state of a handler module (fetch sessions, watches): created by the module's hook, found by its key. */
 void *network_slot(struct network *n, int slot);
-enum { NETWORK_SLOT_FETCH, NETWORK_SLOT_COUNT };
+enum { NETWORK_SLOT_API, NETWORK_SLOT_COUNT };
+void  network_set_slot(struct network *n, int slot, void *value);
 
 /* --- for the broker ------------------------------------------------------------------------------------------------------------------------- */
 struct net_listener_spec {
@@ -123,7 +125,8 @@ struct net_spec {
 	int             listener_count;
 	void           *app;			/* the handlers' world: struct api_context of src/api */
 	void          (*network_created)(struct network *n, void *app);	/* fills slots; before the thread starts */
-	void          (*network_stopping)(struct network *n, void *app);	/* cancel watches, free slots */
+	void          (*on_home)(struct network *n, void *app, struct msg *m);	/* a message of the handlers' that belongs to no call (context NULL) came home */
+	void          (*network_ended)(struct network *n, void *app);	/* after its thread ended: frees slots */
 };
 
 #define LANE_NETWORK_FIRST 1
@@ -133,8 +136,10 @@ struct net;
 /* Binds every listener (nothing is accepted yet), then starts the actors. On error *failed names the listener. */
 enum err net_create(struct net **out, struct net_spec *spec, char *problem, size_t problem_size) MUST_CHECK;
 enum err net_start(struct net *n) MUST_CHECK;		/* begins to accept */
-void     net_stop_accepting(struct net *n);
-void     net_destroy(struct net **n);			/* closes connections, waits for calls to end, joins */
+/* Ends in two steps, because partitions hold watches of the network actors until they end themselves: net_stop closes listeners and connections, wakes every parked
+ * call and returns when no call is left; the actors go on receiving messages. After the partitions have ended net_destroy joins them. */
+void     net_stop(struct net *n);
+void     net_destroy(struct net **n);
 int      net_network_count(const struct net *n);
 struct network *net_network(struct net *n, int i);
 void    *network_app(struct network *n);

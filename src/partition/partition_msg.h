@@ -79,9 +79,7 @@ struct partition_watch {
 	struct msg  msg;
 	int64_t     seen_high_watermark, seen_last_stable_offset, seen_log_end_offset;	/* INT64_MIN in the last: not interested */
 	int32_t     seen_leader_epoch;
-	bool        is_cancelled;	/* the asker wants it back: send `cancel` (a partition_watch with this set, same context) */
 	struct list wait;
-	int         lane;
 };
 
 enum { LIST_OFFSETS_LATEST = -1, LIST_OFFSETS_EARLIEST = -2, LIST_OFFSETS_MAX_TIMESTAMP = -3,

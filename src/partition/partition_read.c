@@ -107,24 +107,9 @@ static bool watch_has_news(const struct partition *p, const struct partition_wat
 	       (w->seen_log_end_offset != INT64_MIN && w->seen_log_end_offset != log_end_offset(p->log));
 }
 
-static void watch_cancel(struct partition *p, struct partition_watch *cancel)
-{
-	LIST_FOREACH(e, &p->watches) {
-		struct partition_watch *w = LIST_ENTRY(e, struct partition_watch, wait);
-
-		if (w->msg.home == cancel->msg.home) {
-			list_remove(e);
-			actor_answer(&p->actor, &w->msg);
-		}
-	}
-	actor_answer(&p->actor, &cancel->msg);
-}
-
 void partition_on_watch(struct partition *p, struct partition_watch *m)
 {
-	if (m->is_cancelled)
-		watch_cancel(p, m);
-	else if (watch_has_news(p, m))
+	if (watch_has_news(p, m))
 		actor_answer(&p->actor, &m->msg);
 	else
 		list_push_back(&p->watches, &m->wait);

@@ -1,0 +1,82 @@
+/*
+ * The handlers: one file per Kafka API, each with the three functions of a struct api_row (net/net.h). They decode nothing by hand, see no versions where the
+ * schema hides them, and own no state but what is named here.
+ *
+ * Owner: the network actor that runs the call. What the actors share is frozen (configuration), counted (pictures, partition addresses), or taken by a
+ * token (fetch sessions, fetch_session.h).
+ */
+#ifndef SKEIN_API_H
+#define SKEIN_API_H
+
+#include "base/config.h"
+#include "cluster/cluster.h"
+#include "controller/controller_msg.h"
+#include "net/net.h"
+#include "partition/partition.h"
+#include "record/validate.h"
+
+struct fetch_sessions;
+
+/* The handlers' world: one per broker, made before net starts. */
+struct api_context {
+	struct sched          *sched;
+	struct workers        *workers;
+	struct actor          *controller;
+	struct config_set     *config;		/* the static layer */
+	int32_t                broker_id;
+	char                   cluster_id[64];
+	struct fetch_sessions *sessions;
+	bool                   delete_topic_enable, auto_create_topics_enable;
+	int32_t                fetch_max_bytes;
+	int32_t                num_partitions;
+	int16_t                default_replication_factor;
+};
+
+/* What each network actor owns for the handlers: found by api_slot. */
+struct fetch_watches;
+struct api_slot {
+	struct fetch_watches *watches;		/* fetch_watch.h */
+	struct batch_scratch  scratch;		/* codec contexts for batches validated here */
+};
+
+/* The rows by API key: what is served and advertised. */
+extern const struct api_row *const api_rows[];
+extern const int api_row_count;
+
+void api_network_created(struct network *n, void *app);
+void api_network_ended(struct network *n, void *app);
+
+static inline struct api_context *call_api(const struct call *c)
+{
+	return network_app(c->network);
+}
+
+static inline struct api_slot *api_slot(const struct call *c)
+{
+	return network_slot(c->network, NETWORK_SLOT_API);
+}
+
+/*
+ * The generated codec as a row wants it: wrappers with void pointers, and the fields that name them.
+ *	API_CODEC(produce)
+ *	const struct api_row produce_row = { .key = 0, API_CODEC_FIELDS(produce), ... };
+ */
+#define API_CODEC(api) \
+	static bool api##_row_decode(void *m, struct reader *r, int v, struct arena *a) { return api##_request_decode(m, r, v, a); } \
+	static bool api##_row_encode(const void *m, struct writer *w, int v) { return api##_response_encode(m, w, v); } \
+	static void api##_row_init(void *m) { api##_response_init(m); }
+#define API_CODEC_FIELDS(api) \
+	.request_size = sizeof(struct api##_request), .response_size = sizeof(struct api##_response), \
+	.decode = api##_row_decode, .encode = api##_row_encode, .response_init = api##_row_init
+
+/* What became of looking a partition up: the address with a reference, or the error a client gets. */
+enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *topic, int32_t partition, struct partition_addr **out) MUST_CHECK;
+/* The leader as the picture knows it: for current_leader fields. */
+void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id, int32_t *leader_epoch);
+/* The endpoint of a broker on the listener of the call; NULL: none. */
+const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id);
+#define API_AUTHORIZED_ALL_TOPIC   0x0df8
+#define API_AUTHORIZED_ALL_CLUSTER 0x1fa0
+#define API_AUTHORIZED_NOT_ASKED   INT32_MIN
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * Who waits for which partition, on one network actor: a parked fetch stands at every partition it reads, and each such partition holds at most one watch of
+ * this actor, however many fetches stand there and however often it appends.
+ *
+ * Owner: the network actor. A watch that is lent to a partition stays until it comes home; it always does (news, role change, stop).
+ */
+#ifndef SKEIN_API_FETCH_WATCH_H
+#define SKEIN_API_FETCH_WATCH_H
+
+#include "base/list.h"
+#include "net/net.h"
+#include "partition/partition.h"
+
+struct fetch_watches;
+
+/* One parked call at one partition: part of the call's memory. */
+struct fetch_stand {
+	struct list  at_partition;
+	struct call *call;
+};
+
+/* What the call knew when it decided to wait: a difference ends the wait at once. */
+struct fetch_seen {
+	int64_t high_watermark, last_stable_offset, log_end_offset;	/* the last INT64_MIN: of no interest */
+	int32_t leader_epoch;
+};
+
+struct fetch_watches *fetch_watches_create(struct network *n);
+void fetch_watches_destroy(struct fetch_watches **w);		/* nothing may stand or be lent */
+/* False: the partition has stopped, or its lane is full; then the call had better look again soon. */
+bool fetch_stand_at(struct fetch_watches *w, struct partition_addr *partition, const struct fetch_seen *seen, struct fetch_stand *stand, struct call *call) MUST_CHECK;
+void fetch_stand_leave(struct fetch_stand *stand);		/* harmless when it stands nowhere */
+/* A watch came home: the standing calls are resumed. True: it was one of ours. */
+bool fetch_watches_on_home(struct fetch_watches *w, struct msg *m);
+
+#endif
