@@ -14,6 +14,7 @@
 
 struct config_set;
 struct config_layers;
+struct broker_config;
 
 /* --- topics ------------------------------------------------------------------------------------------------------- */
 
@@ -73,10 +74,119 @@ struct topic_config {
 /* Kafka's defaults, no broker asked: for tests and tools. */
 void topic_config_init(struct topic_config *c);
 
+/*
+ * The broker's defaults, and over them what the topic overrides. Values that cannot be read (somebody else wrote them into
+ * the store) are left at the default, counted and named in skipped, which may be NULL.
+ */
+int topic_config_resolve(struct topic_config *out, const struct config_set *overrides, const struct broker_config *broker,
+			 struct strbuf *skipped);
+
 /* --- brokers ------------------------------------------------------------------------------------------------------ */
 
 /* "3.9-IV0" as one number that can be compared; 0.x versions have four parts: 0.10.2-IV0 is KAFKA_VERSION(0, 102, 0). */
 #define KAFKA_VERSION(major, minor, iv) (((major) * 1000 + (minor)) * 100 + (iv))
-#define KAFKA_VERSION_LATEST KAFKA_VERSION(3, 9, 0)
+
+enum security_protocol {		/* Kafka's ids */
+	PROTOCOL_PLAINTEXT      = 0,
+	PROTOCOL_SSL            = 1,
+	PROTOCOL_SASL_PLAINTEXT = 2,
+	PROTOCOL_SASL_SSL       = 3,
+};
+
+enum flush_acks {			/* when an answer to a write waits for the disk: log.flush.acks */
+	FLUSH_ACKS_AUTO,		/* acks=all waits unless two or more replicas are in sync */
+	FLUSH_ACKS_ALWAYS,		/* acks=1 and acks=all wait */
+	FLUSH_ACKS_NEVER,
+};
+
+struct listener {
+	const char             *name;		/* upper case */
+	enum security_protocol  protocol;
+	const char             *host;		/* without brackets; "": listen on all interfaces, advertise this host's name */
+	int32_t                 port;		/* 0: the kernel chooses one */
+};
+
+struct text_list {
+	const char **items;
+	int          count;
+};
+
+/*
+ * What holds for this broker. Everything is inside the object: texts, lists, listeners. The _text fields are what the
+ * configuration says, already taken apart in the fields beside them.
+ */
+struct broker_config {
+	struct counted counted;
+
+	/* identity and cluster */
+	int32_t     broker_id;				/* -1: to be generated */
+	int32_t     node_id;				/* equal to broker_id */
+	bool        is_broker_id_generated;
+	int32_t     reserved_broker_max_id;
+	const char *rack;				/* NULL: none */
+	bool        is_alone;				/* no zookeeper.connect: the cluster's state is kept by this broker */
+	const char *zookeeper_connect;			/* NULL when alone */
+	int32_t     zookeeper_connection_timeout_ms;
+	int32_t     zookeeper_session_timeout_ms;
+	int32_t     zookeeper_max_in_flight_requests;
+	bool        is_controller_eligible;
+	int32_t     inter_broker_protocol_version;	/* KAFKA_VERSION(...) */
+	int32_t     request_timeout_ms;			/* as a client of other brokers */
+
+	/* topics that are created without saying how */
+	bool        is_auto_create_enabled;
+	bool        is_topic_deletion_enabled;
+	int32_t     num_partitions;
+	int32_t     default_replication_factor;
+
+	/* network */
+	const char *listeners_text, *advertised_listeners_text, *listener_protocol_map_text;
+	const char *inter_broker_listener_name;		/* upper case; never NULL */
+	const struct listener *listeners;
+	int         listeners_count;
+	const struct listener *advertised;		/* what clients are told */
+	int         advertised_count;
+	int32_t     num_network_threads;
+	int32_t     background_threads;
+	int32_t     socket_request_max_bytes;
+	int32_t     socket_send_buffer_bytes;		/* -1: the kernel's default */
+	int32_t     socket_receive_buffer_bytes;	/* -1: the kernel's default */
+	int32_t     socket_listen_backlog_size;
+	int64_t     connections_max_idle_ms;		/* negative: never */
+	int32_t     max_connections;
+	int32_t     max_connections_per_ip;
+	int32_t     fetch_max_bytes;
+	int32_t     fetch_session_slots;
+
+	/* data */
+	const char *log_dir, *log_dirs_text;
+	struct text_list log_dirs;			/* at least one, all different */
+	int32_t     num_recovery_threads_per_data_dir;
+	int32_t     flush_acks;				/* enum flush_acks */
+	int64_t     log_flush_scheduler_interval_ms;
+	int32_t     log_flush_offset_checkpoint_interval_ms;
+	int32_t     log_flush_start_offset_checkpoint_interval_ms;
+	int64_t     high_watermark_checkpoint_interval_ms;
+	int64_t     log_retention_check_interval_ms;
+	int32_t     producer_id_expiration_ms;
+
+	/* Several names for one thing; FIELD_UNSET where a name is not set. Read the result in topic. */
+	int64_t     log_roll_ms, log_roll_jitter_ms, log_retention_ms, log_flush_interval_ms;
+	int32_t     log_roll_hours, log_roll_jitter_hours, log_retention_hours, log_retention_minutes;
+
+	struct topic_config topic;			/* what a topic has that overrides nothing */
+};
+
+/*
+ * Puts the layers together, takes them apart into fields and checks what belongs together. false: why says which value of
+ * which file and line is wrong and what is allowed. *out is frozen, with one reference for the caller.
+ */
+bool broker_config_create(struct broker_config **out, const struct config_layers *layers, struct strbuf *why) MUST_CHECK;
+
+static inline void broker_config_unref(struct broker_config **c)
+{
+	counted_unref(&(*c)->counted);
+	*c = NULL;
+}
 
 #endif

@@ -3,7 +3,13 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/arena.c src/base/arena.h \
 	src/base/base.c src/base/base.h \
 	src/base/bytes.h \
-	src/base/config.h \
+	src/base/config.c src/base/config.h \
+	src/base/config_broker.def src/base/config_topic.def \
+	src/base/config_file.c src/base/config_file.h \
+	src/base/config_listener.c src/base/config_listener.h \
+	src/base/config_set.c src/base/config_set.h \
+	src/base/config_table.c src/base/config_table.h \
+	src/base/config_value.c src/base/config_value.h \
 	src/base/counted.h \
 	src/base/crc32c.c src/base/crc32c.h \
 	src/base/err.c src/base/err.h src/base/kafka_error.def \
@@ -51,4 +57,14 @@ check_PROGRAMS += tests/unit/base/uuid_test
 TESTS += tests/unit/base/uuid_test
 tests_unit_base_uuid_test_SOURCES = tests/unit/base/uuid_test.c
 tests_unit_base_uuid_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/config_table_test
+TESTS += tests/unit/base/config_table_test
+tests_unit_base_config_table_test_SOURCES = tests/unit/base/config_table_test.c
+tests_unit_base_config_table_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/config_file_test
+TESTS += tests/unit/base/config_file_test
+tests_unit_base_config_file_test_SOURCES = tests/unit/base/config_file_test.c
+tests_unit_base_config_file_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 endif
