@@ -9,7 +9,6 @@
 #include "partition/partition_msg.h"
 
 /* Which flush rule stands before an answer: log.flush.acks. */
-enum flush_acks { FLUSH_ACKS_AUTO, FLUSH_ACKS_ALWAYS, FLUSH_ACKS_NEVER };
 
 struct partition;		/* the owner's side, private */
 
