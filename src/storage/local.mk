@@ -8,12 +8,23 @@ storage_log_files = \
 # What lies beside it: producers, epochs, aborted transactions, and the log directory.
 storage_logdir_files = \
 	src/storage/checkpoint.c src/storage/checkpoint.h \
-	src/storage/leader_epochs.h \
-	src/storage/logdir.h \
-	src/storage/meta_properties.h \
-	src/storage/partition_metadata.h \
-	src/storage/producer_snapshot.h \
-	src/storage/producer_state.h \
-	src/storage/txn_index.h
+	src/storage/leader_epochs.c src/storage/leader_epochs.h \
+	src/storage/logdir.c src/storage/logdir.h src/storage/logdir_priv.h \
+	src/storage/logdir_marks.c \
+	src/storage/logdir_scan.c \
+	src/storage/meta_properties.c src/storage/meta_properties.h \
+	src/storage/partition_metadata.c src/storage/partition_metadata.h \
+	src/storage/producer_snapshot.c src/storage/producer_snapshot.h \
+	src/storage/producer_state.c src/storage/producer_state.h src/storage/producer_state_priv.h \
+	src/storage/txn_index.c src/storage/txn_index.h
 
 EXTRA_DIST += src/storage/README.md
+
+storage_test_libs = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+if HAVE_CHECK
+storage_logdir_tests = \
+	tests/unit/storage/producer_state_test
+check_PROGRAMS += $(storage_logdir_tests)
+TESTS += $(storage_logdir_tests)
+tests_unit_storage_producer_state_test_LDADD = $(storage_test_libs)
+endif

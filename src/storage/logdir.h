@@ -49,6 +49,7 @@ struct logdir_known {			/* for log_spec; -1: no entry */
 	int64_t recovery_point, log_start_offset, high_watermark, cleaner_offset;
 	struct log_progress_mark mark;
 };
+/* Any thread, between load and forget. */
 void     logdir_known(const struct logdir *d, const char *topic, int32_t partition, struct logdir_known *out);
 void     logdir_forget(struct logdir *d);
 

@@ -42,7 +42,7 @@ enum err producer_snapshot_remove(struct os *os, const char *dir, int64_t offset
 enum err producer_snapshot_retire(struct os *os, const char *dir, int64_t offset) MUST_CHECK;
 /* After a truncation: all beyond the end. */
 enum err producer_snapshot_remove_above(struct os *os, const char *dir, int64_t offset) MUST_CHECK;
-/* At load: snapshots that belong to no segment, but the newest above the last base; and batches without their snapshot. bases ascend. */
+/* At load: what belongs to no segment, but for the newest snapshot above the last base. bases ascend. */
 enum err producer_snapshot_remove_strays(struct os *os, const char *dir, const int64_t *bases, int n) MUST_CHECK;
 
 /* The formats alone, for tests and fuzzing. Encoders append to out (batches: nothing when no producer has more than one); decoders check

@@ -4,8 +4,8 @@
  * offset back.
  *
  * Owner:     the log that created it, on its thread.
- * Staging:   batches are checked and applied one after the other (a later batch of one producer sees the earlier one), but nothing is final
- *            until producer_state_commit: producer_state_rollback puts everything back as it was after the last commit.
+ * Staging:   at most LOG_APPEND_MAX batches are checked and applied one after the other (a later batch of one producer sees the earlier one), but
+ *            nothing is final until producer_state_commit: producer_state_rollback puts everything back as it was after the last commit.
  * Memory:    a known producer costs nothing more on append. A new producer id allocates its entry (about 300 bytes with its map slot); the
  *            undo list grows to the longest run of staged batches (LOG_APPEND_MAX, never more) and is kept.
  * Bound:     ids come from outside and an unknown one is accepted, so there are at most PRODUCERS_MAX entries (30 MiB): the next new id
@@ -47,7 +47,7 @@ struct producer_append {
 	int64_t  producer_id;		/* >= 0; batches without a producer do not come here (but see producer_state_advance) */
 	int16_t  producer_epoch;
 	int32_t  base_sequence, last_sequence;
-	int64_t  base_offset, last_offset;	/* as assigned */
+	int64_t  base_offset, last_offset;	/* as assigned; 0 <= last - base <= INT32_MAX, which the caller has checked */
 	time_ms  max_timestamp;
 	bool     is_transactional;
 	bool     is_control;		/* then the marker; NONE (emptied by compaction, or of an unknown type) changes nothing */
