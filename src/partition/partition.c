@@ -236,23 +236,12 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	return OK;
 }
 
-static void partition_answer_late(void *arg, struct msg *m)
-{
-	struct partition *p = arg;
-
-	partition_refuse(p, m);
-}
-
 void partition_join(struct partition_addr *a)
 {
 	struct partition *p = a->owner;
 
 	ASSERT(p != NULL && !partition_is_open(a));
-	actor_join(&p->actor);
-	/* Nobody asks a partition that has left the published picture (controller: picture first, stop second); what was asked before that is answered
-	 * here at the latest. */
-	actor_drain_questions(&p->actor, INT32_MAX, partition_answer_late, p);
-	actor_flush_wakes(&p->actor);
+	actor_join(&p->actor);	/* whoever still asked in the step in which he saw the address open is refused in there */
 	a->owner = NULL;
 	a->actor = NULL;
 	actor_fini(&p->actor);
