@@ -47,7 +47,7 @@ void records_form_check(struct slice records, int16_t version, struct records_fo
 		enum err found = batch_next(&rest, &batch);
 		if (found == ERR_CORRUPT && form_request_error(rest, out)) {
 			out->request_error = CORRUPT_MESSAGE;
-			return;
+			break;
 		}
 		if (batches == 0) {
 			out->error = form_first(found, batch, version);
@@ -61,6 +61,6 @@ void records_form_check(struct slice records, int16_t version, struct records_fo
 			out->is_transactional = true;
 		batches++;
 	}
-	if (out->error != NONE)
+	if (out->error != NONE || out->request_error != NONE)
 		out->batch = SLICE_NULL;
 }

@@ -17,4 +17,19 @@ check_PROGRAMS += tests/unit/record/record_test
 TESTS += tests/unit/record/record_test
 tests_unit_record_record_test_SOURCES = tests/unit/record/record_test.c tests/unit/record/record_test_util.h
 tests_unit_record_record_test_LDADD = $(record_test_ldadd)
+
+check_PROGRAMS += tests/unit/record/compress_test
+TESTS += tests/unit/record/compress_test
+tests_unit_record_compress_test_SOURCES = tests/unit/record/compress_test.c tests/unit/record/record_test_util.h
+tests_unit_record_compress_test_LDADD = $(record_test_ldadd)
+
+check_PROGRAMS += tests/unit/record/build_test
+TESTS += tests/unit/record/build_test
+tests_unit_record_build_test_SOURCES = tests/unit/record/build_test.c tests/unit/record/record_test_util.h
+tests_unit_record_build_test_LDADD = $(record_test_ldadd)
+
+check_PROGRAMS += tests/unit/record/validate_test
+TESTS += tests/unit/record/validate_test
+tests_unit_record_validate_test_SOURCES = tests/unit/record/validate_test.c tests/unit/record/record_test_util.h
+tests_unit_record_validate_test_LDADD = $(record_test_ldadd)
 endif
