@@ -61,7 +61,7 @@ static bool encode_copy(const struct codec *c, int v)
 
 static void check_same(const struct codec *c, int v)
 {
-	ck_assert_msg(first.len == second.len && memcmp(first.buf, second.buf, first.len) == 0, "%s v%d", c->name, v);
+	ck_assert_msg(slice_eq(slice_of(first.buf, first.len), slice_of(second.buf, second.len)), "%s v%d", c->name, v);
 }
 
 /* An exact heap copy, so that AddressSanitizer sees a read beyond it. */
@@ -70,7 +70,8 @@ static uint8_t *exact(const uint8_t *p, size_t n)
 	uint8_t *q = malloc(n + 1);
 
 	ck_assert_ptr_nonnull(q);
-	memcpy(q + 1, p, n);
+	if (n != 0)
+		memcpy(q + 1, p, n);
 	return q;
 }
 
