@@ -75,7 +75,8 @@ wire_schemas = $(wire_messages:src/wire/gen/%=src/wire/schema/%.msg)
 wire_gen = $(wire_messages:=.c) $(wire_messages:=.h) src/wire/gen/api_table.c src/wire/gen/api_table.h
 BUILT_SOURCES += $(wire_gen)
 CLEANFILES += $(wire_gen)
-EXTRA_DIST += NOTICE build-aux/gen-wire build-aux/import-messages $(wire_schemas) src/wire/README.md tests/golden/messages tests/golden/wire
+EXTRA_DIST += NOTICE $(gen_wire) build-aux/import-messages $(wire_schemas) src/wire/README.md \
+	tests/golden/messages tests/golden/wire
 
 noinst_LIBRARIES += src/wire/libskein_wire.a
 src_wire_libskein_wire_a_SOURCES = \
@@ -83,12 +84,13 @@ src_wire_libskein_wire_a_SOURCES = \
 	src/wire/wire.c src/wire/wire.h \
 	$(wire_gen)
 
+gen_wire = build-aux/gen-wire build-aux/wire_schema.py
 GEN_WIRE = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(PYTHON) $(top_srcdir)/build-aux/gen-wire
 
-src/wire/gen/%.c src/wire/gen/%.h: src/wire/schema/%.msg build-aux/gen-wire
+src/wire/gen/%.c src/wire/gen/%.h: src/wire/schema/%.msg $(gen_wire)
 	$(GEN_WIRE) codec $(@D) $<
 # The % stands for the dot: one run makes both files.
-src/wire/gen/api_table%c src/wire/gen/api_table%h: $(wire_schemas) build-aux/gen-wire
+src/wire/gen/api_table%c src/wire/gen/api_table%h: $(wire_schemas) $(gen_wire)
 	$(GEN_WIRE) table $(@D) $(filter %.msg,$^)
 
 # The first build compiles before dependencies are known: the generated headers come first.
@@ -100,7 +102,7 @@ tests_unit_wire_libcodec_list_a_SOURCES = tests/unit/wire/codec_list.c tests/uni
 nodist_tests_unit_wire_libcodec_list_a_SOURCES = tests/unit/wire/codec_rows.c
 tests_unit_wire_libcodec_list_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 CLEANFILES += tests/unit/wire/codec_rows.c
-tests/unit/wire/codec_rows.c: $(wire_schemas) build-aux/gen-wire
+tests/unit/wire/codec_rows.c: $(wire_schemas) $(gen_wire)
 	$(GEN_WIRE) test $@ $(filter %.msg,$^)
 $(tests_unit_wire_libcodec_list_a_OBJECTS): | $(wire_gen)
 
