@@ -12,6 +12,7 @@
  */
 #include "os/log_writer.h"
 
+#include <ck_pr.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -85,7 +86,7 @@ static void commit(struct record_head *r, size_t len, bool is_padding)
 
 static void wake_writer(struct log_writer *w)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* orders our commit before the read of sleeping; see the top */
+	ck_pr_fence_memory();	/* orders our commit before the read of sleeping; see the top */
 	if (__atomic_load_n(&w->sleeping, __ATOMIC_RELAXED) != 0
 	    && __atomic_exchange_n(&w->sleeping, 0, __ATOMIC_ACQ_REL) != 0)
 		os_futex_wake(w->os, &w->sleeping, 1);
@@ -162,7 +163,7 @@ static void tell_dropped(struct log_writer *w)
 static void sleep_until_woken(struct log_writer *w)
 {
 	__atomic_store_n(&w->sleeping, 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* orders the announcement before the look at the ring; see the top */
+	ck_pr_fence_memory();	/* orders the announcement before the look at the ring; see the top */
 	if (!has_line(w) && __atomic_load_n(&w->stop, __ATOMIC_ACQUIRE) == 0)
 		os_futex_wait(w->os, &w->sleeping, 1, MONO_NEVER);
 	__atomic_store_n(&w->sleeping, 0, __ATOMIC_RELAXED);
