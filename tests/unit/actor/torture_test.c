@@ -244,28 +244,6 @@ START_TEST(every_message_comes_home_once_and_in_order)
 }
 END_TEST
 
-static mono_ms no_event(void *arg UNUSED)
-{
-	return MONO_NEVER;
-}
-
-static void sleep_through(void *arg, mono_ms by)
-{
-	os_sleep_ms(arg, by);
-}
-
-/* The same actors on one thread: the two schedulers keep the same promises. */
-START_TEST(the_same_in_a_simulation)
-{
-	sched = sched_sim_create(os_real(), 42);
-	sched_sim_set_clock(sched, no_event, sleep_through, os_real());
-	create_all();
-	destroy_all();
-	check_sums();
-	sched_destroy(&sched);
-}
-END_TEST
-
 int main(int argc, char **argv)
 {
 	Suite *s = suite_create("torture");
@@ -275,8 +253,6 @@ int main(int argc, char **argv)
 	with_planted_race = argc > 1 && strcmp(argv[1], "--planted-race") == 0;
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, every_message_comes_home_once_and_in_order);
-	if (!with_planted_race)
-		tcase_add_test(t, the_same_in_a_simulation);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);
