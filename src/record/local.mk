@@ -9,7 +9,6 @@ src_record_libskein_record_a_SOURCES = \
 	src/record/record.c src/record/record.h src/record/record_priv.h \
 	src/record/validate.c src/record/validate.h
 
-
 if HAVE_CHECK
 record_test_ldadd = src/record/libskein_record.a src/base/libskein_base.a $(CHECK_LIBS)
 
@@ -33,3 +32,21 @@ TESTS += tests/unit/record/validate_test
 tests_unit_record_validate_test_SOURCES = tests/unit/record/validate_test.c tests/unit/record/record_test_util.h
 tests_unit_record_validate_test_LDADD = $(record_test_ldadd)
 endif
+
+# With --enable-fuzz the target runs under libFuzzer, else replay.c feeds it its corpus.
+check_PROGRAMS += tests/fuzz/batch_fuzz
+EXTRA_DIST += tests/fuzz/corpus/batch
+tests_fuzz_batch_fuzz_SOURCES = tests/fuzz/batch_fuzz.c
+tests_fuzz_batch_fuzz_LDADD = src/record/libskein_record.a src/base/libskein_base.a
+if FUZZ
+tests_fuzz_batch_fuzz_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+TESTS += tests/fuzz/batch_fuzz
+tests_fuzz_batch_fuzz_SOURCES += tests/fuzz/replay.c
+endif
+
+noinst_PROGRAMS += tests/bench/record_bench
+tests_bench_record_bench_SOURCES = tests/bench/record_bench.c
+tests_bench_record_bench_LDADD = src/record/libskein_record.a src/base/libskein_base.a
+
+EXTRA_DIST += src/record/README.md

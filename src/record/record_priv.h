@@ -13,24 +13,36 @@
  */
 static inline const uint8_t *take_varint(const uint8_t *p, const uint8_t *end, int32_t *out)
 {
-	if (LIKELY(p != NULL && p < end && *p < 0x80)) {
-		*out = unzigzag32(*p);
-		return p + 1;
-	}
-	if (p == NULL)
+	if (UNLIKELY(p == NULL))
 		return NULL;
+	if (LIKELY(end - p >= 2)) {
+		if (p[0] < 0x80) {
+			*out = unzigzag32(p[0]);
+			return p + 1;
+		}
+		if (p[1] < 0x80) {
+			*out = unzigzag32((p[0] & 0x7fu) | (uint32_t)p[1] << 7);
+			return p + 2;
+		}
+	}
 	size_t n = get_varint(p, (size_t)(end - p), out);
 	return n != 0 ? p + n : NULL;
 }
 
 static inline const uint8_t *take_varlong(const uint8_t *p, const uint8_t *end, int64_t *out)
 {
-	if (LIKELY(p != NULL && p < end && *p < 0x80)) {
-		*out = unzigzag64(*p);
-		return p + 1;
-	}
-	if (p == NULL)
+	if (UNLIKELY(p == NULL))
 		return NULL;
+	if (LIKELY(end - p >= 2)) {
+		if (p[0] < 0x80) {
+			*out = unzigzag64(p[0]);
+			return p + 1;
+		}
+		if (p[1] < 0x80) {
+			*out = unzigzag64((p[0] & 0x7fu) | (uint64_t)p[1] << 7);
+			return p + 2;
+		}
+	}
 	size_t n = get_varlong(p, (size_t)(end - p), out);
 	return n != 0 ? p + n : NULL;
 }

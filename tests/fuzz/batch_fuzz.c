@@ -50,7 +50,8 @@ static enum err walk(struct slice batch, struct decompressor *d, int32_t *count,
 	return err;
 }
 
-static void check_accepted(const struct batch_verdict *v, const struct batch_policy *policy, struct batch_scratch *s)
+static void check_accepted(const struct batch_verdict *v, const struct batch_policy *policy, struct batch_scratch *s,
+			   bool came_with_append_time)
 {
 	struct slice batch = slice_of(v->batch, v->batch_bytes);
 	struct records_form form;
@@ -62,8 +63,10 @@ static void check_accepted(const struct batch_verdict *v, const struct batch_pol
 	ASSERT(batch_check_crc(batch));
 	ASSERT(batch.len <= (size_t)policy->config->max_message_bytes || v->batch_bytes == batch.len);
 	ASSERT(walk(batch, s->decompressor, &count, &max_timestamp) == OK && count == v->record_count);
-	ASSERT(max_timestamp == v->max_timestamp && batch_max_timestamp(v->batch) == v->max_timestamp);
-	if (policy->config->timestamp_type == TIMESTAMP_LOG_APPEND_TIME)
+	ASSERT(batch_max_timestamp(v->batch) == v->max_timestamp);
+	/* Where the producer set the append-time bit, its max timestamp passes for every record's, as in Kafka. */
+	ASSERT(came_with_append_time || max_timestamp == v->max_timestamp);
+	if (policy->config->timestamp_type == TIMESTAMP_LOG_APPEND_TIME || came_with_append_time)
 		return;		/* its bit would be refused from a client */
 
 	struct strbuf again = STRBUF_INIT;
@@ -95,12 +98,13 @@ static void check_batch(uint8_t *batch, size_t size, const struct batch_policy *
 	int32_t count;
 	time_ms max_timestamp;
 
+	bool has_append_time = batch_is_log_append_time(batch);
 	batch_seal(batch, size);
 	(void)!walk(slice_of(batch, size), s->decompressor, &count, &max_timestamp);
 	(void)!marker_read(slice_of(batch, size), &marker);
 	batch_validate(batch, size, policy, NOW, s, &rebuilt, &v);
 	if (v.error == NONE)
-		check_accepted(&v, policy, s);
+		check_accepted(&v, policy, s, has_append_time);
 	else
 		check_texts(&v, policy);
 	strbuf_fini(&rebuilt);
