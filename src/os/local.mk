@@ -6,7 +6,11 @@ src_os_libskein_os_a_SOURCES = \
 	src/os/os_real_file.c \
 	src/os/os_real_poll.c \
 	src/os/os_real_socket.c \
-	src/os/os_real_thread.c
+	src/os/os_real_thread.c \
+	src/os/sim.c src/os/sim.h src/os/sim_priv.h \
+	src/os/sim_disk.c \
+	src/os/sim_file.c \
+	src/os/sim_net.c
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/os/file_test
@@ -18,6 +22,16 @@ check_PROGRAMS += tests/unit/os/socket_test
 TESTS += tests/unit/os/socket_test
 tests_unit_os_socket_test_SOURCES = tests/unit/os/socket_test.c tests/unit/os/machine.h
 tests_unit_os_socket_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/os/sim_disk_test
+TESTS += tests/unit/os/sim_disk_test
+tests_unit_os_sim_disk_test_SOURCES = tests/unit/os/sim_disk_test.c
+tests_unit_os_sim_disk_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/os/sim_net_test
+TESTS += tests/unit/os/sim_net_test
+tests_unit_os_sim_net_test_SOURCES = tests/unit/os/sim_net_test.c
+tests_unit_os_sim_net_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/os/thread_test
 TESTS += tests/unit/os/thread_test

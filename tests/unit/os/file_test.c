@@ -265,6 +265,8 @@ START_TEST(cache_questions)
 	size_t got;
 
 	machine_up(_i);
+	if (sim != NULL)
+		sim_set_cold(sim, 0);
 	os_fd fd = open_ok("a", OS_RDWR | OS_CREATE);
 	memset(block, 'x', sizeof(block));
 	ck_assert_int_eq(os_pwrite(os, fd, block, sizeof(block), 0), OK);

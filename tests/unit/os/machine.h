@@ -8,11 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "os/os.h"
+#include "os/sim.h"
 
-enum { MACHINE_REAL, MACHINES };
+enum { MACHINE_REAL, MACHINE_SIM, MACHINES };
 
 static struct os *os;
+static struct sim_os *sim;		/* NULL on the real machine */
 static char dir[256];
 
 static void machine_remove(void *arg, const char *name, bool is_dir)
@@ -30,8 +31,8 @@ static void machine_remove(void *arg, const char *name, bool is_dir)
 
 static UNUSED void machine_up(int which)
 {
-	ck_assert_int_eq(which, MACHINE_REAL);
-	os = os_real();
+	sim = which == MACHINE_SIM ? sim_create(NULL, "host", 42) : NULL;
+	os = sim != NULL ? sim_os(sim) : os_real();
 	snprintf(dir, sizeof(dir), "skein-os-test-%016llx", (unsigned long long)os_random_u64(os));
 	ck_assert_int_eq(os_mkdir(os, dir), OK);
 }
@@ -40,11 +41,14 @@ static UNUSED void machine_down(void)
 {
 	ck_assert_int_eq(os_list_dir(os, dir, machine_remove, dir), OK);
 	ck_assert_int_eq(os_rmdir(os, dir), OK);
+	sim_destroy(&sim);
 }
 
 /* Lets a simulated clock move on; the real one does by itself. */
 static UNUSED void machine_pass_time(void)
 {
+	if (sim != NULL)
+		sim_advance(sim, 1);
 }
 
 static UNUSED const char *in_dir(const char *name)	/* valid until the fourth next call */

@@ -72,6 +72,18 @@ static void recv_all(struct pair *p, os_fd *fd, void *buf, size_t len)
 	}
 }
 
+/* Sends all of a short text; it fits, but may go in pieces. */
+static void send_text(os_fd fd, const char *text)
+{
+	while (*text != '\0') {
+		struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
+		size_t sent;
+		ck_assert_int_eq(os_sendv(os, fd, &iov, 1, &sent), OK);
+		ck_assert(sent > 0 && sent <= strlen(text));
+		text += sent;
+	}
+}
+
 START_TEST(bytes_arrive_in_order)
 {
 	struct pair p;
@@ -107,21 +119,19 @@ START_TEST(half_close_then_end)
 	struct pair p;
 	char buf[16];
 	size_t n;
-	struct iovec iov = { (void *)"question", 8 };
+	struct iovec iov = { (void *)"x", 1 };
 
 	machine_up(_i);
 	pair_up(&p);
 	ck_assert_int_eq(os_recv(os, p.server, buf, sizeof(buf), &n), ERR_AGAIN);
-	ck_assert_int_eq(os_sendv(os, p.client, &iov, 1, &n), OK);
-	ck_assert_uint_eq(n, 8);
+	send_text(p.client, "question");
 	ck_assert_int_eq(os_shutdown_send(os, p.client), OK);
 	recv_all(&p, &p.server, buf, 8);
 	ck_assert_mem_eq(buf, "question", 8);
 	wait_for(p.poller, &p.server, OS_READABLE);
 	ck_assert_int_eq(os_recv(os, p.server, buf, sizeof(buf), &n), OK);
 	ck_assert_uint_eq(n, 0);			/* the client's side has ended */
-	iov = (struct iovec){ (void *)"answer", 6 };
-	ck_assert_int_eq(os_sendv(os, p.server, &iov, 1, &n), OK);	/* ours has not */
+	send_text(p.server, "answer");			/* ours has not */
 	ck_assert_int_eq(os_poller_change(os, p.poller, p.client, OS_READABLE, &p.client), OK);
 	recv_all(&p, &p.client, buf, 6);
 	ck_assert_mem_eq(buf, "answer", 6);
@@ -192,13 +202,15 @@ START_TEST(files_to_sockets)
 	pair_up(&p);
 	ck_assert_int_eq(os_open(os, in_dir("f"), OS_RDWR | OS_CREATE, &file), OK);
 	ck_assert_int_eq(os_pwrite(os, file, "0123456789", 10, 0), OK);
-	ck_assert_int_eq(os_sendfile(os, p.server, file, 3, 5, &n), OK);
-	ck_assert_uint_eq(n, 5);
+	for (size_t sent = 0; sent < 5; sent += n) {
+		ck_assert_int_eq(os_sendfile(os, p.server, file, 3 + (int64_t)sent, 5 - sent, &n), OK);
+		ck_assert(n > 0 && n <= 5 - sent);
+	}
 	ck_assert_int_eq(os_poller_change(os, p.poller, p.client, OS_READABLE, &p.client), OK);
 	recv_all(&p, &p.client, buf, 5);
 	ck_assert_mem_eq(buf, "34567", 5);
 	ck_assert_int_eq(os_sendfile(os, p.server, file, 8, 5, &n), OK);
-	ck_assert_uint_eq(n, 2);
+	ck_assert(n == 2 || (sim != NULL && n == 1));
 	ck_assert_int_eq(os_sendfile(os, p.server, file, 10, 5, &n), OK);
 	ck_assert_uint_eq(n, 0);			/* the file is too short */
 	os_close(os, &file);
@@ -229,13 +241,11 @@ START_TEST(levels_not_edges)
 {
 	struct pair p;
 	struct os_event ev[4];
-	struct iovec iov = { (void *)"xy", 2 };
 	char buf[2];
-	size_t n;
 
 	machine_up(_i);
 	pair_up(&p);
-	ck_assert_int_eq(os_sendv(os, p.client, &iov, 1, &n), OK);
+	send_text(p.client, "xy");
 	wait_for(p.poller, &p.server, OS_READABLE);
 	wait_for(p.poller, &p.server, OS_READABLE);	/* still */
 	recv_all(&p, &p.server, buf, 2);
