@@ -30,7 +30,3 @@ TESTS += tests/unit/actor/workers_test
 tests_unit_actor_workers_test_SOURCES = tests/unit/actor/workers_test.c
 tests_unit_actor_workers_test_LDADD = $(ACTOR_TEST_LIBS)
 endif
-
-noinst_PROGRAMS += tests/bench/actor_bench
-tests_bench_actor_bench_SOURCES = tests/bench/actor_bench.c
-tests_bench_actor_bench_LDADD = src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(JEMALLOC_LIBS)

@@ -8,6 +8,8 @@
 #include "base/counted.h"
 #include "partition/partition_msg.h"
 
+/* Which flush rule stands before an answer: log.flush.acks. */
+
 struct partition;		/* the owner's side, private */
 
 /* The address: counted; stays valid after the partition has stopped (questions are then answered KAFKA_STORAGE_ERROR or NOT_LEADER by the

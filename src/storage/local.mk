@@ -3,7 +3,22 @@ src_storage_libskein_storage_a_SOURCES = $(storage_log_files) $(storage_logdir_f
 
 # The log: segments, indexes, recovery.
 storage_log_files = \
-	src/storage/log.h
+	src/storage/batch_scan.c src/storage/batch_scan.h \
+	src/storage/index_file.c src/storage/index_file.h \
+	src/storage/log.c src/storage/log.h src/storage/log_priv.h \
+	src/storage/log_append.c \
+	src/storage/log_file.c src/storage/log_file.h \
+	src/storage/log_flush.c \
+	src/storage/log_producers.c \
+	src/storage/log_read.c \
+	src/storage/log_recover.c \
+	src/storage/log_sweep.c \
+	src/storage/log_time.c \
+	src/storage/log_truncate.c \
+	src/storage/offset_index.c src/storage/offset_index.h \
+	src/storage/segment.c src/storage/segment.h \
+	src/storage/segment_append.c \
+	src/storage/time_index.c src/storage/time_index.h
 
 # What lies beside it: producers, epochs, aborted transactions, and the log directory.
 storage_logdir_files = \
@@ -36,4 +51,11 @@ tests_unit_storage_producer_snapshot_test_LDADD = $(storage_test_libs)
 tests_unit_storage_producer_state_test_LDADD = $(storage_test_libs)
 tests_unit_storage_txn_index_test_SOURCES = tests/unit/storage/txn_index_test.c tests/unit/storage/golden.h
 tests_unit_storage_txn_index_test_LDADD = $(storage_test_libs)
+
+storage_log_tests = \
+	tests/unit/storage/log_test
+check_PROGRAMS += $(storage_log_tests)
+TESTS += $(storage_log_tests)
+tests_unit_storage_log_test_SOURCES = tests/unit/storage/log_test.c tests/unit/storage/log_kit.h
+tests_unit_storage_log_test_LDADD = $(storage_test_libs)
 endif

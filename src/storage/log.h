@@ -59,6 +59,20 @@ struct log_recovery {			/* what opening had to do, for the log line and the test
 
 /* Does everything of storage.md section 9. ERR_CORRUPT: the directory cannot be served (foreign magic, topic id of another topic). */
 enum err log_open(struct log **out, const struct log_spec *spec, struct log_recovery *recovery) MUST_CHECK;
+/* The topic id became known after opening (a log that an older broker wrote): the first append waits until it is on the device. begin: false
+ * when there is nothing to write; run: any thread; end: once, an error is final for the log directory. */
+struct log_metadata {
+	struct os   *os;
+	const char  *dir;
+	struct uuid  topic_id;
+	enum err     result;
+};
+bool     log_metadata_begin(struct log *log, struct uuid topic_id, struct log_metadata *m);
+void     log_metadata_run(struct log_metadata *m);
+enum err log_metadata_end(struct log *log, struct log_metadata *m) MUST_CHECK;
+
+/* Closes all descriptors that no reader holds: for upkeep of a log that has been idle for a while. */
+void     log_release_files(struct log *log);
 /* Clean close: final time index entries, indexes trimmed, producer snapshot, everything synced; then log_close. Waits for the device. */
 enum err log_close_clean(struct log *log) MUST_CHECK;
 void     log_close(struct log **log);		/* as a crash would leave it; releases memory and descriptors */
@@ -77,11 +91,14 @@ struct log_append {
 };
 
 /* Leader: assigns offsets and writes all accepted batches with one pwritev per segment, updates indexes, epochs, producers.
- * Per-batch refusals are answers; the result is an error only for the device (then no append of the call is in the log and each carries
- * KAFKA_STORAGE_ERROR). n <= LOG_APPEND_MAX. */
+ * Per-batch refusals are answers; the result is an error only for the device. Then the appends of the write that failed and all after them
+ * carry KAFKA_STORAGE_ERROR and left no trace; when the call went over a segment's end, those before may stand, with their answers.
+ * n <= LOG_APPEND_MAX. */
 #define LOG_APPEND_MAX 256
 enum err log_append(struct log *log, struct log_append *const *appends, int n, int32_t leader_epoch, time_ms now) MUST_CHECK;
-/* Follower: whole batches as fetched, bytes unchanged; checks of storage.md section 4.5. *appended_to: the new log end offset. */
+/* Follower: whole batches as fetched, bytes unchanged; an incomplete one at the end is left out. A log that is empty takes a first batch that
+ * straddles its end and starts at that batch's base. ERR_CORRUPT: CRC, sizes, offsets that do not ascend or begin before the log end (nothing
+ * of the call is in the log). ERR_UNSUPPORTED: an old format. A device error: whole batches before it may be in the log: log_end_offset tells. */
 enum err log_append_fetched(struct log *log, struct slice batches, time_ms now) MUST_CHECK;
 /* A new leader's epoch begins at the log end, also before any record. */
 enum err log_begin_epoch(struct log *log, int32_t leader_epoch) MUST_CHECK;
@@ -130,8 +147,8 @@ void     log_end_offset_for_epoch(const struct log *log, int32_t wanted, int32_t
 int32_t  log_epoch_at(const struct log *log, int64_t offset);	/* epoch of the entry that covers the offset, -1 */
 
 struct log_time_offset { int64_t timestamp, offset; int32_t leader_epoch; };	/* -1, -1, -1: none */
-/* First record with timestamp >= target and offset >= log start. May read many bytes: run by a worker when the range is cold (log_x jobs),
- * or directly by the owner when log_time_lookup_is_cheap says so. */
+/* First record with timestamp >= target and offset >= log start; the first of those with the largest timestamp. Reads one or two index
+ * intervals and decompresses one batch, so it may wait for the device when they are cold, and it allocates. */
 enum err log_offset_for_timestamp(struct log *log, time_ms target, struct log_time_offset *out) MUST_CHECK;
 enum err log_offset_of_max_timestamp(struct log *log, struct log_time_offset *out) MUST_CHECK;
 
@@ -146,6 +163,8 @@ enum err log_truncate_to(struct log *log, int64_t offset) MUST_CHECK;
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset) MUST_CHECK;
 void     log_set_config(struct log *log, const struct topic_config *config);
 enum err log_roll(struct log *log, time_ms now) MUST_CHECK;			/* a new active segment at the end, when the active one is not empty */
+/* Segments that lie wholly below the log start, not the active one: renamed to .deleted for logdir_purge_files. *removed (may be NULL): how many. */
+enum err log_remove_segments_below_start(struct log *log, int *removed) MUST_CHECK;
 /* Drops producers idle for longer than the expiration; every producer.id.expiration.check.interval. */
 void     log_expire_producers(struct log *log, time_ms now);
 
@@ -157,16 +176,22 @@ struct log_producer {		/* for DescribeProducers and tests */
 int      log_producers(struct log *log, struct log_producer *out, int max);	/* returns the whole number */
 
 /* --- flush: one fdatasync for all that arrived meanwhile --------------------------------------------------------------------------- */
-struct log_flush {		/* lives in the owner's job */
+struct leader_epochs;
+struct log_flush {		/* lives in the owner's job; one at a time per log, which must not be closed meanwhile */
 	struct os       *os;
-	struct log_file *files[4];	/* .log and indexes of the active segment: what a common flush needs; older segments by name */
-	int              file_count;
+	const char      *dir;
+	struct log_file *file;		/* the active .log; NULL: the files of segment_base by name, indexes too */
+	int64_t          segment_base;	/* -1: no data to sync */
+	int64_t          snapshot_offset;	/* -1: none */
+	struct leader_epochs *epochs;	/* a copy to write; NULL: the file is up to date */
 	bool             sync_dir, has_more;	/* has_more: run again from the new recovery point */
-	char             dir[512];
-	int64_t          up_to;		/* log end offset when begun */
+	int64_t          up_to;
 	enum err         result;
 };
-/* False when nothing is unsynced. Afterwards end is called exactly once, also when the log was truncated meanwhile. */
+/* Is there something a worker should bring to the device soon, whatever log.flush.acks says: the epochs, a segment that was rolled away from?
+ * Until it is done, a restart after a crash has more to read. */
+bool     log_wants_flush(const struct log *log);
+/* One segment, the oldest first. False when nothing is unsynced. Afterwards end is called exactly once, also when the log was truncated meanwhile. */
 bool     log_flush_begin(struct log *log, struct log_flush *f);
 void     log_flush_run(struct log_flush *f);				/* any thread */
 /* OK: the recovery point is now up_to (or where a truncation put it). An error is final for the log directory. */

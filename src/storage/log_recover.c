@@ -1,0 +1,413 @@
+/*
+ * From files to a log that may be served.
+ *
+ * After a clean shutdown nothing is scanned but the headers behind the last index entry. After a power cut (or with no word on
+ * what happened) the segment that holds the recovery point and all later ones are walked batch by batch with their CRC, their
+ * indexes made anew, and the log ends where the first damage is: Kafka's recovery.
+ *
+ * After a killed process the page cache still holds every byte that was ever written, and only the last write can be incomplete.
+ * A progress mark says how many bytes were whole batches; if the mark fits the file (same inode, not shorter, the batch it names ends
+ * there: see logdir.h), the walk begins at the last index entry the mark vouches for, and checks CRCs from the mark on.
+ * Both ways are the same walk (recover_segment) begun at different places.
+ *
+ * Two checks go beyond Kafka's, for what a power cut can leave behind without breaking a CRC: leader epochs never descend
+ * along a log, and a batch whose epoch the epoch file does not have at its offset corrects the file.
+ */
+#include "storage/log_priv.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "storage/logdir.h"
+
+struct resume {			/* where the walk over a segment begins; all zero: at its start */
+	uint32_t checked_bytes;		/* CRCs are checked from here on */
+	uint32_t offset_entries, time_entries;
+};
+
+struct walk {			/* over one segment */
+	struct segment      *s;
+	struct batch_scan    scan;
+	struct segment_stage stage;
+	struct resume        from;
+	int64_t              next_offset;	/* the least that the next batch may begin with */
+	int64_t              txns_from;		/* transaction index entries below are in the file already */
+	int32_t              epoch;		/* of the batch before, over all segments */
+	bool                 is_misfit;		/* the resume point is no batch boundary */
+};
+
+struct recovery_plan {
+	int           first;		/* number of the segment; segment_count: nothing to recover */
+	struct resume from;		/* for that segment */
+	bool          is_clean;		/* everything up to the end is known to be on the device */
+};
+
+/* Is this really an entry of an old format, and not damage that looks like one? */
+static bool is_old_entry(struct batch_scan *scan, int64_t at)
+{
+	const uint8_t *p;
+	uLong sum = crc32(0, NULL, 0);
+
+	if (batch_scan_bytes(scan, at, 16, &p) != OK)
+		return false;
+	int64_t pos = at + 16, end = at + BATCH_LOG_OVERHEAD + (int32_t)load_be32(p + 8);
+	uint32_t want = load_be32(p + 12);
+	while (pos < end) {
+		uint32_t n = (uint32_t)MIN(end - pos, scan->room);
+		if (batch_scan_bytes(scan, pos, n, &p) != OK)
+			return false;
+		sum = crc32(sum, p, n);
+		pos += n;
+	}
+	return (uint32_t)sum == want;
+}
+
+/* One batch is sound: what it says goes everywhere. */
+static enum err take_batch(struct log *log, struct walk *w, const uint8_t *header, int64_t at, struct log_recovery *recovery)
+{
+	int32_t epoch = batch_leader_epoch(header);
+	enum err e = OK;
+
+	if (epoch >= 0 && leader_epochs_at(&log->epochs, batch_base_offset(header)) != epoch)
+		leader_epochs_assign(&log->epochs, epoch, batch_base_offset(header));
+	if (batch_base_offset(header) >= producer_state_end_offset(log->producers)) {
+		struct txn_index *txns = batch_base_offset(header) >= w->txns_from ? &w->s->txns : NULL;
+		e = log_feed_scanned(log, &w->scan, header, at, txns);
+		recovery->records_replayed += batch_record_count(header);
+	}
+	if (e == OK && segment_stage_is_full(&w->stage))
+		e = segment_commit_indexes(w->s, &w->stage);
+	if (e != OK)
+		return e;
+	segment_stage_batch(w->s, &w->stage, header, (uint32_t)batch_size(header));
+	w->next_offset = batch_last_offset(header) + 1;
+	w->epoch = MAX(w->epoch, epoch);
+	log->last_batch_pos = at;
+	log->last_batch_crc = batch_crc(header);
+	return OK;
+}
+
+/* Is the batch in its place, and whole? */
+static enum err check_batch(struct walk *w, const uint8_t *header, int64_t at, bool *is_sound, struct log_recovery *recovery)
+{
+	uint32_t size = (uint32_t)batch_size(header);
+
+	*is_sound = batch_base_offset(header) >= w->next_offset && batch_last_offset(header) - w->s->base_offset <= INT32_MAX &&
+		    (batch_leader_epoch(header) < 0 || batch_leader_epoch(header) >= w->epoch);
+	if (at < w->from.checked_bytes) {
+		w->is_misfit = !*is_sound || at + size > w->from.checked_bytes;
+		*is_sound = !w->is_misfit;
+		return OK;
+	}
+	recovery->bytes_scanned += size;
+	return *is_sound ? batch_scan_check_crc(&w->scan, at, size, batch_crc(header), is_sound) : OK;
+}
+
+/* Walks to the first damage or the end; the indexes speak of all before, w->stage.tail.size is where it stopped. */
+static enum err walk_segment(struct log *log, struct walk *w, struct log_recovery *recovery)
+{
+	uint8_t header[BATCH_HEADER_SIZE];
+	const uint8_t *h;
+	bool is_sound = true;
+	int64_t at;
+	enum err e;
+
+	while ((e = batch_scan_next(&w->scan, &h, &at)) == OK) {
+		memcpy(header, h, sizeof(header));	/* the checks read on into the same buffer */
+		if ((e = check_batch(w, header, at, &is_sound, recovery)) != OK || !is_sound)
+			break;
+		if ((e = take_batch(log, w, header, at, recovery)) != OK)
+			return e;
+	}
+	if (e == ERR_UNSUPPORTED && is_old_entry(&w->scan, w->scan.pos))
+		return ERR_CORRUPT;
+	if (e == ERR_UNSUPPORTED || e == ERR_INCOMPLETE || e == ERR_CORRUPT)
+		e = OK;		/* damage, or the end */
+	w->is_misfit = w->is_misfit || w->stage.tail.size < w->from.checked_bytes;
+	return e == OK && !w->is_misfit ? segment_commit_indexes(w->s, &w->stage) : e;
+}
+
+/*
+ * *next_offset: behind the last batch. *cut: bytes that were cut off. ERR_INVALID: the resume point does not fit; nothing was
+ * cut, the caller begins at the start.
+ */
+static enum err recover_segment(struct log *log, int at, struct resume from, uint8_t *buf, int32_t *epoch, int64_t *next_offset,
+				int64_t *cut, struct log_recovery *recovery)
+{
+	struct segment *s = log->segments[at];
+	struct walk w = { .s = s, .from = from, .epoch = *epoch };
+	uint32_t size = s->tail.size;
+	struct log_file *f, *held;
+	enum err e;
+
+	if ((e = segment_reset_indexes(s, from.offset_entries, from.time_entries)) != OK)
+		return e;
+	s->tail.size = s->tail.last_entry_pos;
+	s->tail.knows_first = false;
+	w.next_offset = s->base_offset;
+	w.txns_from = MAX(producer_state_end_offset(log->producers), s->base_offset);
+	if ((e = txn_index_truncate(&s->txns, log->os, log->store.dir, w.txns_from)) != OK || (e = segment_file(s, SEGMENT_LOG, &f)) != OK)
+		goto out;
+	held = log_file_ref(f);
+	segment_stage_begin(s, &w.stage);
+	batch_scan_init(&w.scan, log->os, f->fd, s->tail.size, size, buf, SCAN_BUFFER_BIG);
+	e = walk_segment(log, &w, recovery);
+	if (e == OK && w.is_misfit)
+		e = ERR_INVALID;
+	*cut = (int64_t)size - s->tail.size;
+	if (e == OK && *cut > 0 && (e = os_ftruncate(log->os, f->fd, s->tail.size)) == OK)
+		e = os_fdatasync(log->os, f->fd);
+	log_file_unref(&held);
+out:
+	if (e != OK) {
+		s->tail.size = size;
+		return e;
+	}
+	log->size_bytes -= *cut;
+	*next_offset = w.next_offset;
+	*epoch = w.epoch;
+	recovery->bytes_cut += *cut;
+	recovery->segments_recovered++;
+	return segment_finish(s);
+}
+
+static enum err delete_segments_from(struct log *log, int at, struct log_recovery *recovery)
+{
+	enum err e = OK;
+
+	while (e == OK && log->segment_count > at) {
+		e = log_remove_segment(log, log->segment_count - 1);
+		recovery->segments_deleted++;
+	}
+	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
+}
+
+/* Recovers segments from plan->first on. *end: of the log. */
+static enum err recover_from(struct log *log, const struct recovery_plan *plan, int64_t *end, struct log_recovery *recovery)
+{
+	uint8_t *buf = mem_alloc(SCAN_BUFFER_BIG);
+	int64_t cut = 0;
+	int32_t epoch = -1;
+	enum err e = OK;
+
+	for (int i = plan->first; e == OK && cut == 0 && i < log->segment_count; i++) {
+		struct segment *s = log->segments[i];
+		struct resume from = i == plan->first ? plan->from : (struct resume){ 0 };
+		log->last_batch_pos = -1;
+		if (i > plan->first && s->base_offset < *end) {
+			/* Begins before its predecessor ends: the remains of a log from before a truncation. */
+			e = delete_segments_from(log, i, recovery);
+			break;
+		}
+		producer_state_advance(log->producers, MAX(s->base_offset, producer_state_end_offset(log->producers)));
+		if ((e = recover_segment(log, i, from, buf, &epoch, end, &cut, recovery)) != OK)
+			break;
+		if (cut > 0) {
+			LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset), KV_I64("file_pos", s->tail.size),
+				 KV_I64("bytes", cut), KV_I64("end", *end), KV_I32("later_segments", log->segment_count - i - 1));
+			if (i + 1 < log->segment_count)
+				e = delete_segments_from(log, i + 1, recovery);
+		}
+		if (e == OK)
+			e = log_write_snapshot(log);
+	}
+	free(buf);
+	return e;
+}
+
+/* --- what to recover -------------------------------------------------------------------------------------------------------------- */
+
+static bool mark_fits(struct log *log, const struct log_progress_mark *mark, int *at)
+{
+	struct log_file *f;
+	bool holds = false;
+
+	*at = log_segment_at(log, mark->segment_base);
+	if (!mark->is_valid || *at < 0 || log->segments[*at]->base_offset != mark->segment_base ||
+	    mark->file_size > log->segments[*at]->tail.size || log->segments[*at]->inode != mark->inode ||
+	    segment_file(log->segments[*at], SEGMENT_LOG, &f) != OK)
+		return false;
+	return logdir_mark_holds(log->os, f->fd, mark, &holds) == OK && holds;
+}
+
+static struct recovery_plan make_plan(struct log *log, const struct log_spec *spec, int64_t damaged_from)
+{
+	struct recovery_plan plan = { .first = log->segment_count, .is_clean = spec->had_clean_shutdown };
+	int at;
+
+	if (!spec->had_clean_shutdown && mark_fits(log, &spec->mark, &at)) {
+		plan.first = at;
+		plan.from = (struct resume){ (uint32_t)spec->mark.file_size, spec->mark.offset_entries, spec->mark.time_entries };
+		if (plan.from.offset_entries == 0 && plan.from.time_entries > 0)
+			plan.from.time_entries = 0;	/* the walk begins at the start: so does the time index */
+	} else if (!spec->had_clean_shutdown) {
+		plan.first = MAX(log_segment_at(log, MAX(spec->recovery_point, 0)), 0);
+	}
+	if (damaged_from < INT64_MAX && (at = log_segment_at(log, damaged_from)) <= plan.first && at < log->segment_count) {
+		plan.first = at;
+		plan.from = (struct resume){ 0 };
+		plan.is_clean = false;
+	}
+	return plan;
+}
+
+/*
+ * Producer state up to where the walk begins. Without a mark the page cache may be lost, and with it any snapshot above what is
+ * known to be synced: those are made anew.
+ */
+static enum err load_producers(struct log *log, const struct recovery_plan *plan, int64_t to_offset, time_ms now, struct log_recovery *recovery)
+{
+	int64_t base = log->segments[plan->first]->base_offset;
+	bool is_resumed = plan->from.checked_bytes > 0;
+	enum err e = OK;
+
+	if (!is_resumed)
+		e = producer_snapshot_remove_above(log->os, log->store.dir, base);
+	if (e == OK)
+		e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->start_offset, is_resumed ? INT64_MAX : base, now);
+	return e == OK ? log_replay_producers(log, to_offset, &recovery->records_replayed) : e;
+}
+
+static enum err run_plan(struct log *log, const struct recovery_plan *plan, time_ms now, struct log_recovery *recovery)
+{
+	struct segment *s = log->segments[plan->first];
+	int64_t end = s->base_offset;
+	/* The walk begins with the batch of the last index entry, which the replay takes in. */
+	enum err e = segment_reset_indexes(s, plan->from.offset_entries, plan->from.time_entries);
+
+	if (e == OK)
+		e = load_producers(log, plan, s->tail.last_entry_offset + 1, now, recovery);
+	if (e == OK)
+		e = recover_from(log, plan, &end, recovery);
+	log->end_offset = end;
+	return e == ERR_CORRUPT && plan->from.checked_bytes > 0 ? ERR_INVALID : e;
+}
+
+static enum err recover_as_planned(struct log *log, struct recovery_plan *plan, const struct log_spec *spec, struct log_recovery *recovery)
+{
+	enum err e = run_plan(log, plan, spec->now, recovery);
+
+	if (e != ERR_INVALID)
+		return e;
+	/* The mark misled: as if there were none. */
+	plan->from = (struct resume){ 0 };
+	plan->first = MAX(MIN(log_segment_at(log, MAX(spec->recovery_point, 0)), plan->first), 0);
+	return run_plan(log, plan, spec->now, recovery);
+}
+
+/* The end of a log that was closed clean. A tail that is not whole means that it was not: recovered from the last segment on. */
+static enum err read_clean_end(struct log *log, struct recovery_plan *plan, struct segment_end *end)
+{
+	struct segment *s = log_active(log);
+	enum err e = segment_load(s);
+
+	if (e == OK)
+		e = segment_read_end(s, end);
+	if (e == OK && end->sound_bytes < s->tail.size) {
+		plan->first = log->segment_count - 1;
+		plan->is_clean = false;
+	}
+	return e;
+}
+
+static enum err start_anew(struct log *log, int64_t offset, time_ms now, struct log_recovery *recovery)
+{
+	struct segment *s;
+	enum err e = OK;
+
+	if (log->segment_count > 0)
+		e = delete_segments_from(log, 0, recovery);
+	if (e == OK)
+		e = segment_create(&s, &log->store, offset, now);
+	if (e != OK)
+		return e;
+	log_add_segment(log, s);
+	log->is_dir_dirty = true;
+	log->end_offset = offset;
+	log->last_batch_pos = -1;
+	producer_state_clear(log->producers, offset);
+	return OK;
+}
+
+/* Kafka's two exceptions after a clean shutdown: without any snapshot the state is empty, and is then written at the last two bases. */
+static enum err load_clean_producers(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
+{
+	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->start_offset, log->end_offset, spec->now);
+
+	if (e != OK)
+		return e;
+	if (producer_state_end_offset(log->producers) > log->start_offset)
+		return log_replay_producers(log, log->end_offset, &recovery->records_replayed);
+	for (int i = MAX(log->segment_count - 2, 0); e == OK && i < log->segment_count; i++) {
+		if (log->segments[i]->base_offset <= log->start_offset)
+			continue;
+		producer_state_advance(log->producers, log->segments[i]->base_offset);
+		e = log_write_snapshot(log);
+	}
+	producer_state_advance(log->producers, log->end_offset);
+	return e;
+}
+
+/* Segments are known; makes end, epochs and producers agree with them. */
+static enum err bring_up(struct log *log, const struct log_spec *spec, struct recovery_plan *plan, struct log_recovery *recovery)
+{
+	struct segment_end end;
+	enum err e = OK;
+
+	log->start_offset = MAX(spec->log_start_offset, log->segments[0]->base_offset);
+	if (plan->first == log->segment_count) {
+		e = read_clean_end(log, plan, &end);
+		log->end_offset = end.next_offset;
+		log_set_last_batch(log, &end);
+	}
+	if (e == OK && plan->first < log->segment_count)
+		e = recover_as_planned(log, plan, spec, recovery);
+	else if (e == OK && log->end_offset >= log->start_offset)
+		e = load_clean_producers(log, spec, recovery);
+	if (e == OK && log->end_offset < log->start_offset)
+		e = start_anew(log, log->start_offset, spec->now, recovery);
+	if (e == OK && producer_state_end_offset(log->producers) != log->end_offset)
+		e = log_reload_producers(log, spec->now, &recovery->records_replayed);
+	return e == OK ? log_write_snapshot(log) : e;
+}
+
+static enum err read_epochs(struct log *log, struct recovery_plan *plan)
+{
+	enum err e = leader_epochs_read(&log->epochs, log->os, log->store.dir);
+
+	if (e != ERR_CORRUPT)
+		return e;
+	LOG_WARN(log->source, leader_epochs_damaged, KV_STR("dir", log->store.dir));
+	leader_epochs_clear(&log->epochs);
+	plan->first = 0;		/* every batch tells its epoch */
+	plan->from = (struct resume){ 0 };
+	plan->is_clean = false;
+	return OK;
+}
+
+enum err log_load(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
+{
+	int64_t damaged_from;
+	struct recovery_plan plan;
+	bool is_new;
+	enum err e;
+
+	if ((e = log_sweep(log, spec->now, &damaged_from)) != OK)
+		return e;
+	is_new = log->segment_count == 0;
+	if (is_new && (e = start_anew(log, MAX(spec->log_start_offset, 0), spec->now, recovery)) != OK)
+		return e;
+	if ((e = segment_learn_first_timestamp(log->segments[0])) == ERR_UNSUPPORTED)
+		return ERR_CORRUPT;	/* formats 0 and 1 are not served, and must not be taken for damage */
+	plan = is_new ? (struct recovery_plan){ .first = 1, .is_clean = true } : make_plan(log, spec, damaged_from);
+	if ((e = read_epochs(log, &plan)) != OK || (e = bring_up(log, spec, &plan, recovery)) != OK)
+		return e;
+	log_epochs_will_change(log);
+	leader_epochs_truncate(&log->epochs, log->end_offset);
+	leader_epochs_raise_start(&log->epochs, log->start_offset);
+	log->recovery_point = plan.is_clean ? log->end_offset : MIN(MAX(spec->recovery_point, 0), log->end_offset);
+	log->high_watermark = MAX(MIN(spec->high_watermark, log->end_offset), log->start_offset);
+	producer_state_set_high_watermark(log->producers, log->high_watermark);
+	log_update_first_unstable(log);
+	return segment_load(log_active(log));
+}

@@ -1,0 +1,154 @@
+/*
+ * Finding offsets by time. The time index leads to a place that is not too late, batch headers say whether a batch can hold
+ * the record, and one batch is decompressed to find it.
+ */
+#include "storage/log_priv.h"
+
+#include <stdlib.h>
+
+#include "record/record.h"
+
+/* First record of the batch with timestamp >= target and offset >= start. */
+static enum err search_batch(struct log *log, os_fd fd, int64_t at, uint32_t size, time_ms target, struct log_time_offset *out)
+{
+	uint8_t *bytes = mem_alloc(size);
+	struct decompressor *stream = decompressor_create();
+	struct record_iter it;
+	struct record r;
+	size_t got;
+	enum err e = os_pread(log->os, fd, bytes, size, at, &got);
+
+	if (e == OK && got < size)
+		e = ERR_CORRUPT;
+	if (e == OK) {
+		record_iter_init(&it, slice_of(bytes, size), stream, UINT64_MAX);
+		while (record_iter_next(&it, &r)) {
+			if (r.timestamp < target || r.offset < log->start_offset)
+				continue;
+			*out = (struct log_time_offset){ r.timestamp, r.offset, batch_leader_epoch(bytes) };
+			break;
+		}
+		e = it.err;
+		record_iter_fini(&it);
+	}
+	decompressor_destroy(&stream);
+	free(bytes);
+	return e;
+}
+
+static enum err search_from(struct log *log, struct segment *s, const struct batch_place *place, time_ms target, struct log_time_offset *out)
+{
+	uint8_t buf[4096];
+	struct batch_scan scan;
+	struct log_file *f;
+	const uint8_t *header;
+	int64_t at;
+	enum err e = segment_file(s, SEGMENT_LOG, &f);
+
+	if (e != OK)
+		return e;
+	batch_scan_init(&scan, log->os, f->fd, place->file_pos, s->tail.size, buf, sizeof(buf));
+	while (out->offset < 0 && (e = batch_scan_next(&scan, &header, &at)) == OK) {
+		if (batch_max_timestamp(header) < target || batch_last_offset(header) < log->start_offset)
+			continue;
+		if ((e = search_batch(log, f->fd, at, (uint32_t)batch_size(header), target, out)) != OK)
+			return e;
+	}
+	return e == ERR_INCOMPLETE && scan.pos == scan.end ? OK : e;
+}
+
+static enum err search_segment(struct log *log, struct segment *s, time_ms target, struct log_time_offset *out)
+{
+	struct time_entry entry = { -1, s->base_offset };
+	struct batch_place place;
+	struct log_file *f;
+	bool is_found;
+	enum err e;
+
+	if (s->times.count > 0) {
+		if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK)
+			return e;
+		e = time_index_lookup(&s->times, log->os, f->fd, s->base_offset, target, &entry);
+		if (e == ERR_CORRUPT)
+			entry.offset = s->base_offset;
+		else if (e != OK)
+			return e;
+	}
+	if ((e = segment_find(s, MAX(entry.offset, log->start_offset), &place, &is_found)) != OK || !is_found)
+		return e;
+	return search_from(log, s, &place, target, out);
+}
+
+enum err log_offset_for_timestamp(struct log *log, time_ms target, struct log_time_offset *out)
+{
+	time_ms largest;
+	enum err e = OK;
+
+	*out = (struct log_time_offset){ -1, -1, -1 };
+	for (int i = MAX(log_segment_at(log, log->start_offset), 0); e == OK && out->offset < 0 && i < log->segment_count; i++) {
+		struct segment *s = log->segments[i];
+		e = segment_largest_timestamp(s, &largest);
+		if (e == OK && largest >= target && s->tail.size > 0)
+			e = search_segment(log, s, target, out);
+	}
+	return e;
+}
+
+enum err log_offset_of_max_timestamp(struct log *log, struct log_time_offset *out)
+{
+	time_ms max = -1, largest;
+	enum err e = OK;
+
+	*out = (struct log_time_offset){ -1, -1, -1 };
+	for (int i = MAX(log_segment_at(log, log->start_offset), 0); e == OK && i < log->segment_count; i++) {
+		e = segment_largest_timestamp(log->segments[i], &largest);
+		max = MAX(max, largest);
+	}
+	return e == OK && max >= 0 ? log_offset_for_timestamp(log, max, out) : e;
+}
+
+/* Modification time of a segment's file; of one that cannot be looked at: never. */
+static time_ms modified_at(struct log *log, const struct segment *s)
+{
+	char path[LOG_PATH_MAX];
+	struct os_stat st;
+
+	segment_path(&log->store, s->base_offset, segment_suffix[SEGMENT_LOG], path);
+	return os_stat(log->os, path, &st) == OK ? st.mtime : INT64_MAX;
+}
+
+struct offset_list {
+	int64_t *out;
+	int max, count;
+	int64_t cap;
+	bool is_capped;
+};
+
+static void add_offset(struct offset_list *l, int64_t offset)
+{
+	if (offset > l->cap) {
+		if (l->is_capped)
+			return;
+		l->is_capped = true;
+		offset = l->cap;
+	}
+	if (l->count < l->max)
+		l->out[l->count++] = offset;
+}
+
+int log_offsets_before(struct log *log, time_ms target, int64_t cap, int64_t *out, int max)
+{
+	struct offset_list l = { out, max, 0, cap, false };
+
+	if (target == -2) {
+		add_offset(&l, MAX(log->segments[0]->base_offset, log->start_offset));
+		return l.count;
+	}
+	if (log_active(log)->tail.size > 0 && (target == -1 || target >= os_time_ms(log->os)))
+		add_offset(&l, log->end_offset);
+	for (int i = log->segment_count - 1; i >= 0; i--) {
+		if (target == -1 || modified_at(log, log->segments[i]) <= target)
+			add_offset(&l, MAX(log->segments[i]->base_offset, i == 0 ? log->start_offset : 0));
+	}
+	return l.count;
+}

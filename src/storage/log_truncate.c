@@ -1,0 +1,145 @@
+/*
+ * Cutting the log back, and moving its start.
+ *
+ * A truncation waits for the device, the one operation of a running log that does: were the removed segments or the cut tail
+ * to come back after a power cut, behind batches appended since, the log would be a mixture that no check tells from a real one
+ * (batches of the same size end at the same places). It happens once per lost leadership, not per batch. Retention does not
+ * wait: an old first segment that comes back is below the log start and goes again.
+ */
+#include "storage/log_priv.h"
+
+enum err log_remove_segment(struct log *log, int at)
+{
+	struct segment *s = log->segments[at];
+	int64_t base = s->base_offset;
+	enum err e;
+
+	if (s->files[SEGMENT_LOG] != NULL)
+		log_file_bump_generation(s->files[SEGMENT_LOG]);
+	log_forget_segment(log, at);
+	log->is_dir_dirty = true;
+	if ((e = segment_retire(&s)) != OK)
+		return e;
+	return producer_snapshot_retire(log->os, log->store.dir, base);
+}
+
+static void lower_recovery_point(struct log *log, int64_t offset)
+{
+	log->recovery_point = MIN(log->recovery_point, offset);
+	log->flush_limit = MIN(log->flush_limit, offset);
+}
+
+static void lower_offsets(struct log *log, int64_t end_offset)
+{
+	log->end_offset = end_offset;
+	log->start_offset = MIN(log->start_offset, end_offset);
+	log->high_watermark = MIN(log->high_watermark, end_offset);
+	log_forget_recent(log);
+}
+
+/* The active segment is now another one, or a shorter one. */
+static enum err relearn_active(struct log *log)
+{
+	struct segment_end end;
+	enum err e = segment_load(log_active(log));
+
+	if (e == OK)
+		e = segment_read_end(log_active(log), &end);
+	if (e == OK)
+		log_set_last_batch(log, &end);
+	return e;
+}
+
+static enum err sync_cut(struct log *log)
+{
+	struct log_file *f;
+	enum err e = segment_file(log_active(log), SEGMENT_LOG, &f);
+
+	if (e == OK)
+		e = os_fdatasync(log->os, f->fd);
+	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
+}
+
+enum err log_truncate_to(struct log *log, int64_t offset)
+{
+	struct batch_place place;
+	bool is_found;
+	int64_t records = 0;
+	enum err e = OK;
+
+	if (log->is_broken)
+		return ERR_IO;
+	log_epochs_will_change(log);
+	if (offset >= log->end_offset) {
+		leader_epochs_truncate(&log->epochs, offset);
+		return OK;
+	}
+	if (offset < log->segments[0]->base_offset)
+		return log_truncate_fully_and_start_at(log, offset);
+	lower_recovery_point(log, offset);
+	while (e == OK && log_active(log)->base_offset > offset)
+		e = log_remove_segment(log, log->segment_count - 1);
+	struct segment *s = log_active(log);
+	if (e == OK && (e = segment_load(s)) == OK)
+		e = segment_find(s, offset, &place, &is_found);
+	if (e == OK && is_found) {
+		log->size_bytes -= s->tail.size - place.file_pos;
+		e = segment_truncate(s, place.file_pos, offset);
+	}
+	if (e == OK)
+		e = sync_cut(log);
+	if (e != OK)
+		return e;
+	lower_offsets(log, offset);
+	leader_epochs_truncate(&log->epochs, offset);
+	if ((e = relearn_active(log)) != OK ||
+	    (e = producer_snapshot_remove_above(log->os, log->store.dir, offset)) != OK)
+		return e;
+	log_lower_epoch_mark(log);
+	return log_reload_producers(log, -1, &records);
+}
+
+enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
+{
+	struct segment *s;
+	time_ms now = os_time_ms(log->os);
+	enum err e = OK;
+
+	if (log->is_broken)
+		return ERR_IO;
+	log_epochs_will_change(log);
+	lower_recovery_point(log, offset);
+	while (e == OK && log->segment_count > 0)
+		e = log_remove_segment(log, log->segment_count - 1);
+	if (e == OK)
+		e = producer_snapshot_remove_above(log->os, log->store.dir, -1);
+	if (e == OK)
+		e = segment_create(&s, &log->store, offset, now);
+	if (e != OK) {
+		log->is_broken = true;		/* without a segment: nothing but closing is possible */
+		return e;
+	}
+	log_add_segment(log, s);
+	log_forget_recent(log);
+	log->last_batch_pos = -1;
+	log->start_offset = log->end_offset = log->high_watermark = offset;
+	leader_epochs_clear(&log->epochs);
+	producer_state_clear(log->producers, offset);
+	log_update_first_unstable(log);
+	log_lower_epoch_mark(log);
+	return sync_cut(log);
+}
+
+enum err log_remove_segments_below_start(struct log *log, int *removed)
+{
+	int n = 0;
+	enum err e = OK;
+
+	while (e == OK && log->segment_count > 1 && log->segments[1]->base_offset <= log->start_offset) {
+		e = log_remove_segment(log, 0);
+		n++;
+	}
+	if (removed != NULL)
+		*removed = n;
+	return e;
+}

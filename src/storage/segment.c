@@ -1,0 +1,372 @@
+/*
+ * The files of a segment and looking things up in them; segment_append.c writes them.
+ *
+ * An index is a hint and the log is the truth: a look-up goes to the place the offset index names, makes sure that a batch
+ * which fits begins there, and walks headers from there on. If the place does not fit it walks from the start of the file.
+ * So a wrong or missing index makes a look-up slow, never wrong.
+ */
+#include "storage/segment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/batch_scan.h"
+
+const char *const segment_suffix[SEGMENT_PARTS] = { ".log", ".index", ".timeindex" };
+
+void segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix, char out[LOG_PATH_MAX])
+{
+	int n = snprintf(out, LOG_PATH_MAX, "%s/%020lld%s", store->dir, (long long)base_offset, suffix);
+
+	ASSERT(n > 0 && n < LOG_PATH_MAX);	/* log_open refuses longer directories */
+}
+
+bool segment_parse_name(const char *name, int64_t *base_offset, const char **suffix)
+{
+	uint64_t number = 0;
+
+	for (int i = 0; i < 20; i++) {
+		if (name[i] < '0' || name[i] > '9' || number > (uint64_t)INT64_MAX / 10)
+			return false;
+		number = number * 10 + (uint64_t)(name[i] - '0');
+	}
+	if (number > (uint64_t)INT64_MAX || name[20] != '.')
+		return false;
+	*base_offset = (int64_t)number;
+	*suffix = name + 20;
+	return true;
+}
+
+static struct segment *segment_new(struct segment_store *store, int64_t base_offset, time_ms now)
+{
+	struct segment *s = mem_calloc(1, sizeof(*s));
+	int64_t jitter = store->config->segment_jitter_ms;
+
+	s->store = store;
+	s->base_offset = base_offset;
+	s->created = now;
+	s->roll_jitter_ms = jitter > 0 ? (int64_t)(os_random_u64(store->os) % (uint64_t)jitter) : 0;
+	s->tail.largest = s->tail.last_time = (struct time_entry){ -1, base_offset };
+	s->tail.last_entry_offset = base_offset - 1;
+	s->txns = (struct txn_index){ .base_offset = base_offset, .newest_last_offset = -1 };
+	index_file_init(&s->offsets, OFFSET_ENTRY_BYTES, 0, store->config->segment_index_bytes);
+	index_file_init(&s->times, TIME_ENTRY_BYTES, 0, store->config->segment_index_bytes);
+	return s;
+}
+
+enum err segment_file(struct segment *s, enum segment_part part, struct log_file **out)
+{
+	char path[LOG_PATH_MAX];
+	enum err e = OK;
+
+	if (UNLIKELY(s->files[part] == NULL))
+		segment_path(s->store, s->base_offset, segment_suffix[part], path);
+	e = file_cache_get(&s->store->cache, &s->files[part], path, OS_RDWR | (part == SEGMENT_LOG ? 0 : OS_CREATE));
+	*out = s->files[part];
+	return e;
+}
+
+static void close_files(struct segment *s)
+{
+	for (int part = 0; part < SEGMENT_PARTS; part++)
+		file_cache_drop(&s->store->cache, &s->files[part]);
+}
+
+void segment_detach(struct segment **s)
+{
+	if (*s == NULL)
+		return;
+	close_files(*s);
+	free(*s);
+	*s = NULL;
+}
+
+static enum err unlink_if_there(struct segment_store *store, int64_t base_offset, const char *suffix)
+{
+	char path[LOG_PATH_MAX];
+
+	segment_path(store, base_offset, suffix, path);
+	enum err e = os_unlink(store->os, path);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset, time_ms now)
+{
+	struct segment *s = segment_new(store, base_offset, now);
+	char path[LOG_PATH_MAX];
+	struct log_file *f;
+	struct os_stat st = { 0 };
+	enum err e;
+
+	*out = NULL;
+	segment_path(store, base_offset, segment_suffix[SEGMENT_LOG], path);
+	e = file_cache_get(&store->cache, &s->files[SEGMENT_LOG], path, OS_RDWR | OS_CREATE | OS_TRUNC);
+	if (e == OK)
+		e = os_fstat(store->os, s->files[SEGMENT_LOG]->fd, &st);
+	if (e == OK)
+		e = segment_file(s, SEGMENT_TIMES, &f);
+	if (e == OK)
+		e = os_ftruncate(store->os, f->fd, 0);	/* the remains of a deleted one */
+	if (e == OK)
+		e = index_file_reserve(&s->times, store->os, f->fd);
+	if (e == OK)
+		e = unlink_if_there(store, base_offset, segment_suffix[SEGMENT_OFFSETS]);
+	if (e == OK)
+		e = unlink_if_there(store, base_offset, ".txnindex");
+	if (e != OK) {
+		segment_detach(&s);
+		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_LOG]);	/* the first error is told */
+		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_TIMES]);
+		return e;
+	}
+	s->inode = st.inode;
+	s->is_loaded = true;
+	*out = s;
+	return OK;
+}
+
+enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset, time_ms now)
+{
+	struct segment *s;
+	struct os_stat st;
+	char path[LOG_PATH_MAX];
+	enum err e;
+
+	*out = NULL;
+	segment_path(store, base_offset, segment_suffix[SEGMENT_LOG], path);
+	if ((e = os_stat(store->os, path, &st)) != OK)
+		return e;
+	if (st.size > SEGMENT_BYTES_MAX)
+		return ERR_CORRUPT;
+	s = segment_new(store, base_offset, now);
+	s->tail.size = (uint32_t)st.size;
+	s->inode = st.inode;
+	*out = s;
+	return OK;
+}
+
+static enum err rename_deleted(struct segment_store *store, int64_t base_offset, const char *suffix)
+{
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX], with[SEGMENT_NAME_MAX];
+
+	snprintf(with, sizeof(with), "%s.deleted", suffix);
+	segment_path(store, base_offset, suffix, from);
+	segment_path(store, base_offset, with, to);
+	enum err e = os_rename(store->os, from, to);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err segment_retire(struct segment **segment)
+{
+	struct segment *s = *segment;
+	enum err e = OK, first = OK;
+
+	for (int part = 0; part < SEGMENT_PARTS; part++) {
+		if ((e = rename_deleted(s->store, s->base_offset, segment_suffix[part])) != OK && first == OK)
+			first = e;
+	}
+	if ((e = rename_deleted(s->store, s->base_offset, ".txnindex")) != OK && first == OK)
+		first = e;
+	segment_detach(segment);
+	return first;
+}
+
+/* Entries that the file holds; 0 when it is absent or its size is no multiple. */
+static enum err index_entries(struct segment *s, enum segment_part part, uint32_t entry_bytes, uint32_t *count)
+{
+	char path[LOG_PATH_MAX];
+	struct os_stat st;
+
+	segment_path(s->store, s->base_offset, segment_suffix[part], path);
+	enum err e = os_stat(s->store->os, path, &st);
+	*count = e == OK && st.size % entry_bytes == 0 && st.size / entry_bytes <= UINT32_MAX ? (uint32_t)(st.size / entry_bytes) : 0;
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* Last entries from the counts, and from them the tail. An entry that cannot be true voids its index. */
+static enum err load_last_entries(struct segment *s)
+{
+	uint8_t entry[INDEX_ENTRY_MAX];
+	struct log_file *f;
+	enum err e;
+
+	if (s->offsets.count > 0) {
+		if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
+		    (e = index_file_read(&s->offsets, s->store->os, f->fd, s->offsets.count - 1, entry)) != OK)
+			return e;
+		struct offset_entry last = offset_entry_decode(entry, s->base_offset);
+		s->tail.last_entry_offset = last.offset;
+		s->tail.last_entry_pos = last.file_pos;
+		if (last.offset <= s->base_offset || last.file_pos >= s->tail.size)
+			return ERR_CORRUPT;
+	}
+	if (s->times.count > 0) {
+		if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
+		    (e = index_file_read(&s->times, s->store->os, f->fd, s->times.count - 1, entry)) != OK)
+			return e;
+		s->tail.last_time = s->tail.largest = time_entry_decode(entry, s->base_offset);
+		if (s->tail.last_time.offset < s->base_offset || s->tail.last_time.timestamp < 0)
+			return ERR_CORRUPT;
+	}
+	return OK;
+}
+
+static void forget_entries(struct segment *s)
+{
+	s->offsets.count = s->times.count = 0;
+	s->tail.largest = s->tail.last_time = (struct time_entry){ -1, s->base_offset };
+	s->tail.last_entry_offset = s->base_offset - 1;
+	s->tail.last_entry_pos = 0;
+}
+
+enum err segment_load(struct segment *s)
+{
+	enum err e;
+
+	if (s->is_loaded)
+		return OK;
+	if ((e = index_entries(s, SEGMENT_OFFSETS, OFFSET_ENTRY_BYTES, &s->offsets.count)) != OK ||
+	    (e = index_entries(s, SEGMENT_TIMES, TIME_ENTRY_BYTES, &s->times.count)) != OK)
+		return e;
+	e = load_last_entries(s);
+	if (e == ERR_CORRUPT) {
+		forget_entries(s);
+		e = OK;
+	}
+	s->is_loaded = e == OK;
+	return e;
+}
+
+/* Does a batch begin here that an index entry for `offset` may name? (Brokers before 3.9 named the first batch of a set.) */
+static bool entry_fits(struct segment *s, struct log_file *f, struct offset_entry entry)
+{
+	uint8_t buf[SCAN_BUFFER_MIN];
+	struct batch_scan scan;
+	const uint8_t *header;
+	int64_t at;
+
+	batch_scan_init(&scan, s->store->os, f->fd, entry.file_pos, s->tail.size, buf, sizeof(buf));
+	return batch_scan_next(&scan, &header, &at) == OK && batch_base_offset(header) >= s->base_offset &&
+	       batch_base_offset(header) <= entry.offset;
+}
+
+/* Where to begin the walk for an offset. */
+static enum err walk_start(struct segment *s, struct log_file *log_file, int64_t offset, uint32_t *file_pos)
+{
+	struct offset_entry entry = { s->base_offset, 0 };
+	struct log_file *f;
+	enum err e;
+
+	*file_pos = 0;
+	if ((e = segment_load(s)) != OK || s->offsets.count == 0)
+		return e;
+	if (offset >= s->tail.last_entry_offset) {
+		entry = (struct offset_entry){ s->tail.last_entry_offset, s->tail.last_entry_pos };
+	} else {
+		if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK)
+			return e;
+		e = offset_index_lookup(&s->offsets, s->store->os, f->fd, s->base_offset, offset, &entry);
+		if (e == ERR_CORRUPT)
+			return OK;
+		if (e != OK)
+			return e;
+	}
+	if (entry.file_pos > 0 && entry.file_pos < s->tail.size && entry_fits(s, log_file, entry))
+		*file_pos = entry.file_pos;
+	return OK;
+}
+
+enum err segment_find(struct segment *s, int64_t offset, struct batch_place *place, bool *is_found)
+{
+	uint8_t buf[4096];
+	struct batch_scan scan;
+	struct log_file *f, *held;
+	const uint8_t *header;
+	uint32_t start;
+	int64_t at;
+	enum err e;
+
+	*is_found = false;
+	*place = (struct batch_place){ .file_pos = s->tail.size, .base_offset = -1, .last_offset = -1 };
+	if (s->tail.size == 0)
+		return OK;
+	if ((e = segment_file(s, SEGMENT_LOG, &f)) != OK)
+		return e;
+	held = log_file_ref(f);		/* opening the index must not close it */
+	if ((e = walk_start(s, f, offset, &start)) != OK)
+		goto out;
+	batch_scan_init(&scan, s->store->os, f->fd, start, s->tail.size, buf, sizeof(buf));
+	while ((e = batch_scan_next(&scan, &header, &at)) == OK) {
+		if (batch_last_offset(header) < offset)
+			continue;
+		*place = (struct batch_place){ (uint32_t)at, (uint32_t)batch_size(header), batch_base_offset(header), batch_last_offset(header) };
+		*is_found = true;
+		break;
+	}
+	if (e == ERR_INCOMPLETE && scan.pos == scan.end)
+		e = OK;
+out:
+	log_file_unref(&held);
+	return e == ERR_INCOMPLETE || e == ERR_UNSUPPORTED ? ERR_CORRUPT : e;
+}
+
+enum err segment_read_end(struct segment *s, struct segment_end *end)
+{
+	uint8_t buf[4096];
+	struct batch_scan scan;
+	struct log_file *f, *held;
+	const uint8_t *header;
+	uint32_t start;
+	int64_t at;
+	enum err e;
+
+	*end = (struct segment_end){ .next_offset = s->base_offset, .last_batch_pos = -1 };
+	if (s->tail.size == 0)
+		return OK;
+	if ((e = segment_file(s, SEGMENT_LOG, &f)) != OK)
+		return e;
+	held = log_file_ref(f);
+	if ((e = walk_start(s, f, INT64_MAX, &start)) != OK)
+		goto out;
+	end->sound_bytes = start;
+	batch_scan_init(&scan, s->store->os, f->fd, start, s->tail.size, buf, sizeof(buf));
+	while ((e = batch_scan_next(&scan, &header, &at)) == OK) {
+		if (batch_base_offset(header) < end->next_offset)
+			break;
+		*end = (struct segment_end){ batch_last_offset(header) + 1, (uint32_t)scan.pos, at, batch_crc(header) };
+	}
+	if (e == ERR_INCOMPLETE || e == ERR_CORRUPT)
+		e = OK;		/* sound_bytes tells */
+out:
+	log_file_unref(&held);
+	return e;
+}
+
+enum err segment_largest_timestamp(struct segment *s, time_ms *out)
+{
+	enum err e = segment_load(s);
+
+	*out = s->tail.largest.timestamp;
+	return e;
+}
+
+enum err segment_learn_first_timestamp(struct segment *s)
+{
+	uint8_t buf[SCAN_BUFFER_MIN];
+	struct batch_scan scan;
+	struct log_file *f;
+	const uint8_t *header;
+	int64_t at;
+	enum err e;
+
+	if (s->tail.knows_first || s->tail.size == 0)
+		return OK;
+	if ((e = segment_file(s, SEGMENT_LOG, &f)) != OK)
+		return e;
+	batch_scan_init(&scan, s->store->os, f->fd, 0, s->tail.size, buf, sizeof(buf));
+	if ((e = batch_scan_next(&scan, &header, &at)) != OK)
+		return e == ERR_INCOMPLETE ? ERR_CORRUPT : e;
+	s->tail.first_timestamp = batch_max_timestamp(header);
+	s->tail.knows_first = true;
+	return OK;
+}

@@ -1,0 +1,282 @@
+/*
+ * The log on a real disk: what goes in comes out, files are those of Kafka, golden partitions open.
+ */
+#include "log_kit.h"
+
+static const struct batch_spec PLAIN = BATCH_SPEC_INIT;
+
+START_TEST(a_new_log_is_empty_and_reopens)
+{
+	struct kit k;
+	struct log_range r;
+
+	kit_temporary(&k, "t-0");
+	kit_open(&k);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	ck_assert_int_eq(log_end_offset(k.log), 0);
+	ck_assert_int_eq(log_latest_epoch(k.log), -1);
+	ck_assert_int_eq(log_read(k.log, 0, 0, 1000, true, &r), OK);
+	ck_assert_ptr_null(r.file);
+	ck_assert_int_eq(log_read(k.log, 1, 1, 1000, true, &r), ERR_OUT_OF_RANGE);
+	kit_reopen_clean(&k);
+	ck_assert_int_eq(log_end_offset(k.log), 0);
+	ck_assert_int_eq(k.recovery.bytes_scanned, 0);
+	kit_fini(&k);
+}
+END_TEST
+
+/* Every offset is found in the batch that holds it, whatever the bound and the size. */
+static void check_reads(struct kit *k, int batches, int per_batch)
+{
+	struct log_range r;
+	int64_t end = (int64_t)batches * per_batch;
+
+	for (int64_t offset = 0; offset < end; offset++) {
+		ck_assert_int_eq(log_read(k->log, offset, end, 1, true, &r), OK);
+		ck_assert_int_eq(r.first_batch_offset, offset / per_batch * per_batch);
+		ck_assert_uint_eq(r.len, r.first_batch_bytes);
+		struct slice bytes = take_range(k, &r), rest = bytes, batch;
+		ck_assert_int_eq(batch_next(&rest, &batch), OK);
+		ck_assert(batch_check_crc(batch));
+		ck_assert_int_eq(batch_base_offset(batch.ptr), offset / per_batch * per_batch);
+		free((void *)(uintptr_t)bytes.ptr);
+
+		int64_t bound = offset + 3 * per_batch;
+		if (bound > end)
+			continue;
+		ck_assert_int_eq(log_read(k->log, offset, bound, 1 << 20, true, &r), OK);
+		bytes = take_range(k, &r);
+		rest = bytes;
+		while (batch_next(&rest, &batch) == OK)
+			ck_assert_int_lt(batch_last_offset(batch.ptr), bound);
+		ck_assert_uint_eq(rest.len, 0);
+		free((void *)(uintptr_t)bytes.ptr);
+	}
+	ck_assert_int_eq(log_read(k->log, 0, end, 1, false, &r), OK);
+	ck_assert_uint_eq(r.len, 0);
+	ck_assert_ptr_null(r.file);
+}
+
+START_TEST(what_is_appended_is_read)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 2000;
+	k.config.index_interval_bytes = 200;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 100; i++) {
+		struct log_append a = append_one(k.log, make_batch(&PLAIN, 3, 1700000000000 + i, "value"), false, 1700000000000);
+		ck_assert_int_eq(a.error, NONE);
+		ck_assert_int_eq(a.base_offset, 3 * i);
+		ck_assert_int_eq(a.last_offset, 3 * i + 2);
+	}
+	kit_replicate(&k);
+	ck_assert_int_gt(log_segment_count(k.log), 3);
+	check_reads(&k, 100, 3);
+	kit_reopen_clean(&k);
+	ck_assert_int_eq(log_end_offset(k.log), 300);
+	ck_assert_int_eq(log_high_watermark(k.log), 300);
+	ck_assert_int_eq(log_latest_epoch(k.log), 0);
+	ck_assert_int_eq(k.recovery.bytes_scanned, 0);
+	check_reads(&k, 100, 3);
+	append_one(k.log, make_batch(&PLAIN, 3, 1700000000999, "value"), false, 1700000000000);
+	check_reads(&k, 101, 3);
+	kit_fini(&k);
+}
+END_TEST
+
+/* Many appends in one call, over several segments, are answered each. */
+START_TEST(a_call_may_span_segments)
+{
+	struct kit k;
+	struct log_append appends[LOG_APPEND_MAX], *list[LOG_APPEND_MAX];
+	struct strbuf bytes[LOG_APPEND_MAX] = { STRBUF_INIT };
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 1000;
+	kit_open(&k);
+	for (int i = 0; i < LOG_APPEND_MAX; i++) {
+		struct slice b = make_batch(&PLAIN, 2, 1700000000000 + i, "0123456789");
+		strbuf_add_slice(&bytes[i], b);
+		appends[i] = (struct log_append){ .batch = (uint8_t *)bytes[i].ptr, .batch_bytes = (uint32_t)bytes[i].len };
+		list[i] = &appends[i];
+	}
+	ck_assert_int_eq(log_append(k.log, list, LOG_APPEND_MAX, 5, 1700000000000), OK);
+	for (int i = 0; i < LOG_APPEND_MAX; i++) {
+		ck_assert_int_eq(appends[i].error, NONE);
+		ck_assert_int_eq(appends[i].base_offset, 2 * i);
+		strbuf_fini(&bytes[i]);
+	}
+	kit_replicate(&k);
+	ck_assert_int_eq(log_latest_epoch(k.log), 5);
+	ck_assert_int_gt(log_segment_count(k.log), 10);
+	check_reads(&k, LOG_APPEND_MAX, 2);
+	kit_fini(&k);
+}
+END_TEST
+
+/* --- golden partitions ---------------------------------------------------------------------------------------------------- */
+
+/* Batches of a golden .log, to be appended again. */
+struct stored {
+	struct slice files[64];
+	int          count;
+};
+
+static void load_stored(void *arg, const char *name, bool is_dir)
+{
+	struct stored *s = arg;
+	char path[1024];
+
+	if (is_dir || strlen(name) != 24 || strcmp(name + 20, ".log") != 0)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", copy_from, name);
+	s->files[s->count++] = file_bytes(os_real(), path);
+}
+
+struct comparison {
+	struct kit *k;
+	const char *dir;
+	int files;
+};
+
+/* A file that stands in the one must be the same in the other. */
+static void compare_one(void *arg, const char *name, bool is_dir)
+{
+	struct comparison *c = arg;
+	char a[1024], b[1024];
+
+	if (is_dir || strcmp(name, "partition.metadata") == 0)
+		return;
+	snprintf(a, sizeof(a), "%s/%s", c->dir, name);
+	snprintf(b, sizeof(b), "%s/%s", c->k->dir, name);
+	ck_assert_msg(file_exists(c->k->os, b), "%s is missing", b);
+	struct slice want = file_bytes(os_real(), a), got = file_bytes(c->k->os, b);
+	assert_same_bytes(got, want, name);
+	free((void *)(uintptr_t)want.ptr);
+	free((void *)(uintptr_t)got.ptr);
+	c->files++;
+}
+
+static void no_more_than(void *arg, const char *name, bool is_dir)
+{
+	struct comparison *c = arg;
+	char path[1024];
+
+	if (is_dir || strstr(name, ".skein-batches") != NULL || strstr(name, ".deleted") != NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
+	ck_assert_msg(file_exists(os_real(), path), "%s is there, and Kafka has none", name);
+}
+
+static void compare_with_golden(struct kit *k, const char *name)
+{
+	struct comparison c = { k, golden(name), 0 };
+
+	ck_assert_int_eq(os_list_dir(os_real(), c.dir, compare_one, &c), OK);
+	ck_assert_int_gt(c.files, 2);
+	ck_assert_int_eq(os_list_dir(k->os, k->dir, no_more_than, &c), OK);
+}
+
+struct recipe {
+	const char *name;
+	int32_t segment_bytes, index_interval_bytes;
+	int64_t segment_ms;
+	bool is_control_now;		/* markers carry the wall clock */
+};
+
+static const struct recipe recipes[] = {
+	{ "segments/segments-0", 3000, 300, 604800000, false },
+	{ "segments/segtime-0", 1073741824, 0, 60000, false },
+	{ "segments/interval-0", 1073741824, 300, 604800000, false },
+	{ "idempotent/idem-0", 1073741824, 4096, 604800000, false },
+	{ "transactions/txn-0", 1073741824, 4096, 604800000, false },
+	{ "transactions/txn2-0", 1073741824, 4096, 604800000, false },
+	{ "transactions/txn-open-0", 1073741824, 4096, 604800000, false },
+	{ "records/records-0", 1073741824, 4096, 604800000, false },
+	{ "codecs/codecs-large-0", 1073741824, 4096, 604800000, false },
+	{ "raw-produce/raw-idem-0", 1073741824, 4096, 604800000, false },
+};
+
+/* The same batches, appended one by one with the same configuration, give every file byte for byte. */
+START_TEST(the_same_appends_give_the_same_files)
+{
+	const struct recipe *recipe = &recipes[_i];
+	struct stored stored = { .count = 0 };
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = recipe->segment_bytes;
+	k.config.index_interval_bytes = recipe->index_interval_bytes;
+	k.config.segment_ms = recipe->segment_ms;
+	k.spec.topic_id = (struct uuid){ { 1 } };
+	copy_from = golden(recipe->name);
+	ck_assert_int_eq(os_list_dir(os_real(), copy_from, load_stored, &stored), OK);
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < stored.count; i++) {
+		struct slice rest = stored.files[i], batch;
+		while (batch_next(&rest, &batch) == OK) {
+			int64_t base = batch_base_offset(batch.ptr);
+			struct log_append a = append_one(k.log, batch, batch_is_control(batch.ptr), 1700000000000);
+			ck_assert_int_eq(a.error, NONE);
+			ck_assert_int_eq(a.base_offset, base);
+		}
+		free((void *)(uintptr_t)stored.files[i].ptr);
+	}
+	kit_replicate(&k);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	compare_with_golden(&k, recipe->name);
+	kit_fini(&k);
+}
+END_TEST
+
+/* Before: after a kill, and damaged by hand. After: what Kafka made of it. */
+static const struct recipe recoveries[] = {
+	{ "killed-0", 3000, 300, 604800000, false },
+	{ "epochs-0", 1073741824, 4096, 604800000, false },
+	{ "segments-0", 3000, 300, 604800000, false },
+	{ "interval-0", 1073741824, 300, 604800000, false },
+	{ "idem-0", 1073741824, 4096, 604800000, false },
+};
+
+START_TEST(recovery_gives_what_kafka_gives)
+{
+	const struct recipe *recipe = &recoveries[_i];
+	char name[64];
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = recipe->segment_bytes;
+	k.config.index_interval_bytes = recipe->index_interval_bytes;
+	snprintf(name, sizeof(name), "recovery-before/%s", recipe->name);
+	kit_copy_golden(&k, name);
+	kit_open(&k);
+	ck_assert_int_gt(k.recovery.bytes_scanned, 0);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	snprintf(name, sizeof(name), "recovery-after/%s", recipe->name);
+	compare_with_golden(&k, name);
+	kit_fini(&k);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("log");
+	TCase *t = tcase_create("log");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, a_new_log_is_empty_and_reopens);
+	tcase_add_test(t, what_is_appended_is_read);
+	tcase_add_test(t, a_call_may_span_segments);
+	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
+	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));
+	suite_add_tcase(s, t);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
