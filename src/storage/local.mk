@@ -38,14 +38,20 @@ EXTRA_DIST += src/storage/README.md
 storage_test_libs = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 if HAVE_CHECK
 storage_logdir_tests = \
+	tests/unit/storage/checkpoint_test \
 	tests/unit/storage/leader_epochs_test \
+	tests/unit/storage/logdir_test \
 	tests/unit/storage/producer_snapshot_test \
 	tests/unit/storage/producer_state_test \
 	tests/unit/storage/txn_index_test
 check_PROGRAMS += $(storage_logdir_tests)
 TESTS += $(storage_logdir_tests)
+tests_unit_storage_checkpoint_test_SOURCES = tests/unit/storage/checkpoint_test.c tests/unit/storage/golden.h
+tests_unit_storage_checkpoint_test_LDADD = $(storage_test_libs)
 tests_unit_storage_leader_epochs_test_SOURCES = tests/unit/storage/leader_epochs_test.c tests/unit/storage/golden.h
 tests_unit_storage_leader_epochs_test_LDADD = $(storage_test_libs)
+tests_unit_storage_logdir_test_SOURCES = tests/unit/storage/logdir_test.c tests/unit/storage/golden.h
+tests_unit_storage_logdir_test_LDADD = $(storage_test_libs)
 tests_unit_storage_producer_snapshot_test_SOURCES = tests/unit/storage/producer_snapshot_test.c tests/unit/storage/golden.h
 tests_unit_storage_producer_snapshot_test_LDADD = $(storage_test_libs)
 tests_unit_storage_producer_state_test_LDADD = $(storage_test_libs)
