@@ -15,6 +15,11 @@ TESTS += tests/unit/actor/inbox_test
 tests_unit_actor_inbox_test_SOURCES = tests/unit/actor/inbox_test.c
 tests_unit_actor_inbox_test_LDADD = $(ACTOR_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/actor/sched_sim_test
+TESTS += tests/unit/actor/sched_sim_test
+tests_unit_actor_sched_sim_test_SOURCES = tests/unit/actor/sched_sim_test.c
+tests_unit_actor_sched_sim_test_LDADD = $(ACTOR_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/actor/sched_threads_test
 TESTS += tests/unit/actor/sched_threads_test
 tests_unit_actor_sched_threads_test_SOURCES = tests/unit/actor/sched_threads_test.c
