@@ -1,3 +1,4 @@
+EXTRA_DIST += src/os/README.md
 noinst_LIBRARIES += src/os/libskein_os.a
 src_os_libskein_os_a_SOURCES = \
 	src/os/log_writer.c src/os/log_writer.h \
@@ -10,7 +11,8 @@ src_os_libskein_os_a_SOURCES = \
 	src/os/sim.c src/os/sim.h src/os/sim_priv.h \
 	src/os/sim_disk.c \
 	src/os/sim_file.c \
-	src/os/sim_net.c
+	src/os/sim_net.c \
+	src/os/sim_poll.c
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/os/file_test

@@ -1,6 +1,6 @@
 /*
  * The only door to the kernel: clocks, randomness, files, sockets, waiting, threads. Two machines stand behind it: the real
- * one (os_real.c) and a simulated one (os_sim.c), whose disk loses what was not synced, whose network delays and cuts, and
+ * one (os_real*.c) and a simulated one (sim*.c, created in sim.h), whose disk loses what was not synced, whose network delays and cuts, and
  * whose clock moves only when it is told to.
  *
  * Threads:  every function may be called from any thread on the real machine; a descriptor has one owner who says so.
@@ -68,10 +68,10 @@ enum err os_rename(struct os *os, const char *from, const char *to) MUST_CHECK;
 enum err os_unlink(struct os *os, const char *path) MUST_CHECK;
 enum err os_mkdir(struct os *os, const char *path) MUST_CHECK;	/* ERR_EXISTS when present */
 enum err os_mkdir_all(struct os *os, const char *path) MUST_CHECK;	/* parents too; OK when present */
-enum err os_rmdir(struct os *os, const char *path) MUST_CHECK;
+enum err os_rmdir(struct os *os, const char *path) MUST_CHECK;	/* ERR_NOT_EMPTY; so does a rename onto such a directory */
 /* Calls each(arg, name, is_dir) for every entry but "." and "..", in byte order of names. The callback may change the directory. */
 enum err os_list_dir(struct os *os, const char *path, void (*each)(void *arg, const char *name, bool is_dir), void *arg) MUST_CHECK;
-enum err os_lock(struct os *os, os_fd fd) MUST_CHECK;	/* advisory, exclusive, until closed; ERR_LOCKED at once */
+enum err os_lock(struct os *os, os_fd fd) MUST_CHECK;	/* fd open for writing. Exclusive until closed, also against Java's FileChannel.lock; ERR_LOCKED at once */
 enum err os_space(struct os *os, const char *path, uint64_t *total, uint64_t *usable) MUST_CHECK;
 /* Is [pos, pos + len) of the file in memory, as far as the kernel tells cheaply? Wrong answers cost time only. */
 bool     os_is_cached(struct os *os, os_fd fd, int64_t pos, size_t len);
@@ -111,7 +111,7 @@ void     os_poller_destroy(struct os *os, struct os_poller **p);
 enum err os_poller_add(struct os *os, struct os_poller *p, os_fd fd, int events, void *data) MUST_CHECK;
 enum err os_poller_change(struct os *os, struct os_poller *p, os_fd fd, int events, void *data) MUST_CHECK;
 void     os_poller_remove(struct os *os, struct os_poller *p, os_fd fd);
-int      os_poller_wait(struct os *os, struct os_poller *p, struct os_event *out, int max, mono_ms timeout_ms);	/* 0: do not wait, -1: until woken */
+int      os_poller_wait(struct os *os, struct os_poller *p, struct os_event *out, int max, mono_ms timeout_ms);	/* 0: do not wait, -1: until woken. A simulated one never waits */
 void     os_poller_wake(struct os *os, struct os_poller *p);	/* any thread; the next or current wait returns at once */
 
 /* --- threads (real machine only; a simulation has one) -------------------------------------------------------------------- */

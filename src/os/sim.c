@@ -322,6 +322,7 @@ static const struct os_ops *all_ops(void)
 		ops = sim_base_ops;
 		sim_file_ops(&ops);
 		sim_net_ops(&ops);
+		sim_poll_ops(&ops);
 	}
 	return &ops;
 }

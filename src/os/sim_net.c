@@ -63,20 +63,6 @@ struct sim_cut {
 	struct sim_os *from, *to;
 };
 
-struct os_poller {
-	struct list link;		/* on machine->pollers */
-	struct list watches;
-	size_t      count;
-};
-
-struct sim_watch {			/* a descriptor in a poller */
-	struct list        link;
-	struct sim_socket *socket;
-	os_fd              fd;
-	int                events;
-	void              *data;
-};
-
 void sim_net_init(struct sim_net *net, uint64_t seed, mono_ns now)
 {
 	net->now = now;
@@ -199,24 +185,9 @@ static void socket_shut(struct sim_socket *s, bool is_silent)
 	socket_free_if_over(s);
 }
 
-static void watches_forget(struct sim_os *m, os_fd fd)
-{
-	LIST_FOREACH(p, &m->pollers) {
-		struct os_poller *poller = LIST_ENTRY(p, struct os_poller, link);
-		LIST_FOREACH(l, &poller->watches) {
-			struct sim_watch *w = LIST_ENTRY(l, struct sim_watch, link);
-			if (w->fd != fd)
-				continue;
-			list_remove(&w->link);
-			poller->count--;
-			free(w);
-		}
-	}
-}
-
 void sim_socket_close(struct sim_socket *s, os_fd fd, bool is_silent)
 {
-	watches_forget(s->machine, fd);
+	sim_poll_forget(s->machine, fd);
 	while (!list_empty(&s->queue)) {	/* nobody will accept these */
 		struct sim_socket *waiting = LIST_ENTRY(list_pop_front(&s->queue), struct sim_socket, queue_link);
 		if (!is_silent && waiting->state != FAILED)
@@ -226,7 +197,7 @@ void sim_socket_close(struct sim_socket *s, os_fd fd, bool is_silent)
 	socket_shut(s, is_silent);
 }
 
-static int socket_events(const struct sim_socket *s)
+int sim_socket_events(const struct sim_socket *s)
 {
 	int events = 0;
 
@@ -251,14 +222,15 @@ static int socket_events(const struct sim_socket *s)
 
 /* --- delivery ---------------------------------------------------------------------------------------------------------- */
 
-static struct sim_socket *find_listener(struct sim_os *m, const struct os_addr *to)
+/* Who listens on that port at that address; ip NULL: at any. */
+static struct sim_socket *find_listener(struct sim_os *m, const uint8_t *ip, uint16_t port)
 {
-	static const uint8_t any[16];
+	static const uint8_t every[16];
 
 	LIST_FOREACH(l, &m->net->sockets) {
 		struct sim_socket *s = LIST_ENTRY(l, struct sim_socket, link);
-		if (s->machine == m && s->state == LISTENING && !s->is_closed && s->local.port == to->port
-		    && (memcmp(s->local.ip, any, 16) == 0 || memcmp(s->local.ip, to->ip, 16) == 0))
+		if (s->machine == m && s->state == LISTENING && !s->is_closed && s->local.port == port
+		    && (ip == NULL || memcmp(s->local.ip, every, 16) == 0 || memcmp(s->local.ip, ip, 16) == 0))
 			return s;
 	}
 	return NULL;
@@ -268,7 +240,7 @@ static struct sim_socket *find_listener(struct sim_os *m, const struct os_addr *
 static bool deliver_syn(struct sim_net *net, struct sim_event *e)
 {
 	struct sim_socket *client = e->target;
-	struct sim_socket *listener = find_listener(e->to, &client->remote);
+	struct sim_socket *listener = find_listener(e->to, client->remote.ip, client->remote.port);
 
 	if (listener == NULL) {
 		event_send(e->to, e->from, NET_REFUSED, client, NULL, 0);
@@ -490,28 +462,13 @@ static enum err sim_resolve(struct os *os, const char *host, uint16_t port, stru
 
 static uint16_t free_port(struct sim_os *m)
 {
-	struct os_addr a = { 0 };
-
-	memcpy(a.ip, m->ip, 16);
 	for (;;) {
-		a.port = m->next_port++;
+		uint16_t port = m->next_port++;
 		if (m->next_port == 0)
 			m->next_port = 40000;
-		if (find_listener(m, &a) == NULL)
-			return a.port;
+		if (find_listener(m, NULL, port) == NULL)
+			return port;
 	}
-}
-
-static bool port_is_taken(struct sim_os *m, const struct os_addr *a, bool is_any)
-{
-	LIST_FOREACH(l, &m->net->sockets) {
-		const struct sim_socket *s = LIST_ENTRY(l, struct sim_socket, link);
-		static const uint8_t any[16];
-		if (s->machine == m && s->state == LISTENING && !s->is_closed && s->local.port == a->port
-		    && (is_any || memcmp(s->local.ip, any, 16) == 0 || memcmp(s->local.ip, a->ip, 16) == 0))
-			return true;
-	}
-	return false;
 }
 
 static enum err sim_listen(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound)
@@ -528,7 +485,7 @@ static enum err sim_listen(struct os *os, const char *host, uint16_t port, int b
 		return sim_done(m, "listen", port, 0, sim_errno(EADDRNOTAVAIL));
 	if (port == 0)
 		a.port = free_port(m);
-	else if (port_is_taken(m, &a, is_any))
+	else if (find_listener(m, is_any ? NULL : a.ip, port) != NULL)
 		return sim_done(m, "listen", port, 0, sim_errno(EADDRINUSE));
 	struct sim_socket *s = socket_create(m, LISTENING);
 	s->local = a;
@@ -538,8 +495,7 @@ static enum err sim_listen(struct os *os, const char *host, uint16_t port, int b
 	return sim_done(m, "listen", a.port, (uint64_t)backlog, OK);
 }
 
-/* The socket of a descriptor; NULL: ERR_CLOSED. */
-static struct sim_socket *socket_of(struct sim_os *m, os_fd fd)
+struct sim_socket *sim_socket_of(struct sim_os *m, os_fd fd)
 {
 	struct sim_fd *f = sim_fd_get(m, fd);
 
@@ -552,7 +508,7 @@ static struct sim_socket *socket_of(struct sim_os *m, os_fd fd)
 static enum err sim_accept(struct os *os, os_fd listener, os_fd *out, struct os_addr *peer)
 {
 	struct sim_os *m = sim_of(os);
-	struct sim_socket *s = socket_of(m, listener);
+	struct sim_socket *s = sim_socket_of(m, listener);
 
 	if (s == NULL)
 		return ERR_CLOSED;
@@ -605,7 +561,7 @@ static enum err failed_with(const struct sim_socket *s)
 static enum err sim_connect_result(struct os *os, os_fd fd)
 {
 	struct sim_os *m = sim_of(os);
-	struct sim_socket *s = socket_of(m, fd);
+	struct sim_socket *s = sim_socket_of(m, fd);
 
 	if (s == NULL)
 		return ERR_CLOSED;
@@ -621,7 +577,7 @@ static size_t maybe_less(struct sim_net *net, size_t n)
 static enum err sim_recv(struct os *os, os_fd fd, void *buf, size_t len, size_t *got)
 {
 	struct sim_os *m = sim_of(os);
-	struct sim_socket *s = socket_of(m, fd);
+	struct sim_socket *s = sim_socket_of(m, fd);
 	enum err e = OK;
 
 	if (s == NULL)
@@ -660,7 +616,7 @@ static void send_bytes(struct sim_socket *s, const void *data, size_t len)
 static enum err sim_sendv(struct os *os, os_fd fd, const struct iovec *iov, int n, size_t *sent)
 {
 	struct sim_os *m = sim_of(os);
-	struct sim_socket *s = socket_of(m, fd);
+	struct sim_socket *s = sim_socket_of(m, fd);
 	uint8_t *joined;
 	size_t len = 0, fill = 0;
 	enum err e;
@@ -689,7 +645,7 @@ static enum err sim_sendv(struct os *os, os_fd fd, const struct iovec *iov, int 
 static enum err sim_sendfile(struct os *os, os_fd socket, os_fd file, int64_t pos, size_t len, size_t *sent)
 {
 	struct sim_os *m = sim_of(os);
-	struct sim_socket *s = socket_of(m, socket);
+	struct sim_socket *s = sim_socket_of(m, socket);
 	struct sim_fd *f = sim_fd_get(m, file);
 	enum err e;
 
@@ -708,13 +664,13 @@ static enum err sim_sendfile(struct os *os, os_fd socket, os_fd file, int64_t po
 
 static enum err sim_socket_buffers(struct os *os, os_fd fd, int send_bytes_max UNUSED, int recv_bytes_max UNUSED)
 {
-	return socket_of(sim_of(os), fd) != NULL ? OK : ERR_CLOSED;	/* one window fits all */
+	return sim_socket_of(sim_of(os), fd) != NULL ? OK : ERR_CLOSED;	/* one window fits all */
 }
 
 static enum err sim_shutdown_send(struct os *os, os_fd fd)
 {
 	struct sim_os *m = sim_of(os);
-	struct sim_socket *s = socket_of(m, fd);
+	struct sim_socket *s = sim_socket_of(m, fd);
 	enum err e = OK;
 
 	if (s == NULL)
@@ -725,97 +681,6 @@ static enum err sim_shutdown_send(struct os *os, os_fd fd)
 		send_to_peer(s, NET_END, NULL, 0);
 	s->has_ended = true;
 	return sim_done(m, "shutdown", (uint64_t)fd, 0, e);
-}
-
-/* --- pollers ----------------------------------------------------------------------------------------------------------- */
-
-static enum err sim_poller_create(struct os *os, struct os_poller **out)
-{
-	struct sim_os *m = sim_of(os);
-	struct os_poller *p = mem_calloc(1, sizeof(*p));
-
-	list_init(&p->watches);
-	list_push_back(&m->pollers, &p->link);
-	*out = p;
-	return OK;
-}
-
-static void sim_poller_destroy(struct os *os UNUSED, struct os_poller *p)
-{
-	while (!list_empty(&p->watches))
-		free(LIST_ENTRY(list_pop_front(&p->watches), struct sim_watch, link));
-	list_remove(&p->link);
-	free(p);
-}
-
-static struct sim_watch *find_watch(struct os_poller *p, os_fd fd)
-{
-	LIST_FOREACH(l, &p->watches) {
-		struct sim_watch *w = LIST_ENTRY(l, struct sim_watch, link);
-		if (w->fd == fd)
-			return w;
-	}
-	return NULL;
-}
-
-static enum err sim_poller_set(struct os *os, struct os_poller *p, os_fd fd, int events, void *data, bool is_new)
-{
-	struct sim_socket *s = socket_of(sim_of(os), fd);
-	struct sim_watch *w = find_watch(p, fd);
-
-	if (s == NULL)
-		return ERR_CLOSED;
-	if ((w == NULL) != is_new)
-		return sim_errno(is_new ? EEXIST : ENOENT);
-	if (is_new) {
-		w = mem_calloc(1, sizeof(*w));
-		w->socket = s;
-		w->fd = fd;
-		list_push_back(&p->watches, &w->link);
-		p->count++;
-	}
-	w->events = events;
-	w->data = data;
-	return OK;
-}
-
-static void sim_poller_remove(struct os *os UNUSED, struct os_poller *p, os_fd fd)
-{
-	struct sim_watch *w = find_watch(p, fd);
-
-	if (w == NULL)
-		return;
-	list_remove(&w->link);
-	p->count--;
-	free(w);
-}
-
-/* Begins at a watch drawn anew each time: the kernel promises no order either. */
-static int sim_poller_wait(struct os *os, struct os_poller *p, struct os_event *out, int max, mono_ms timeout_ms UNUSED)
-{
-	struct sim_os *m = sim_of(os);
-	int fill = 0;
-
-	if (m->is_dead || p->count == 0)
-		return 0;
-	struct list *at = p->watches.next;
-	for (size_t skip = (size_t)sim_rng_below(&m->net->rng, p->count); skip > 0; skip--)
-		at = at->next;
-	for (size_t i = 0; i < p->count && fill < max; i++, at = at->next) {
-		if (at == &p->watches)
-			at = at->next;
-		struct sim_watch *w = LIST_ENTRY(at, struct sim_watch, link);
-		int events = socket_events(w->socket) & (w->events | OS_HANGUP);
-		if (events != 0)
-			out[fill++] = (struct os_event){ w->data, events };
-	}
-	(void)!sim_done(m, "poll", (uint64_t)fill, 0, OK);
-	return fill;
-}
-
-static void sim_poller_wake(struct os *os UNUSED, struct os_poller *p UNUSED)
-{
-	/* Nobody can be waiting: there is one thread, and it is here. */
 }
 
 void sim_net_ops(struct os_ops *ops)
@@ -830,10 +695,4 @@ void sim_net_ops(struct os_ops *ops)
 	ops->sendfile = sim_sendfile;
 	ops->socket_buffers = sim_socket_buffers;
 	ops->shutdown_send = sim_shutdown_send;
-	ops->poller_create = sim_poller_create;
-	ops->poller_destroy = sim_poller_destroy;
-	ops->poller_set = sim_poller_set;
-	ops->poller_remove = sim_poller_remove;
-	ops->poller_wait = sim_poller_wait;
-	ops->poller_wake = sim_poller_wake;
 }

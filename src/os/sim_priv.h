@@ -128,6 +128,12 @@ void sim_net_leave(struct sim_os *m);			/* its sockets are closed; before the ma
 /* is_silent: the peer hears nothing, as after a power cut. */
 void sim_socket_close(struct sim_socket *s, os_fd fd, bool is_silent);
 void sim_net_advance(struct sim_net *net, mono_ns to);
+int  sim_socket_events(const struct sim_socket *s);	/* what it is ready for */
+struct sim_socket *sim_socket_of(struct sim_os *m, os_fd fd);	/* NULL: ERR_CLOSED */
+
+/* --- pollers (sim_poll.c) ------------------------------------------------------------------------------------------------ */
+void sim_poll_ops(struct os_ops *ops);
+void sim_poll_forget(struct sim_os *m, os_fd fd);
 
 /* --- the machine (sim.c) ----------------------------------------------------------------------------------------------- */
 struct sim_fd {

@@ -1,6 +1,11 @@
 /* Files: one body per promise of os.h, run on every machine. */
 #include "machine.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static os_fd open_ok(const char *name, int flags)
 {
 	os_fd fd;
@@ -311,6 +316,32 @@ START_TEST(identity)
 }
 END_TEST
 
+/* What FileChannel.lock does in a Java broker: a POSIX record lock of another process. */
+START_TEST(locks_exclude_java)
+{
+	int ready[2], status;
+	char byte;
+
+	machine_up(MACHINE_REAL);
+	ck_assert_int_eq(pipe(ready), 0);
+	os_fd fd = open_ok(".lock", OS_RDWR | OS_CREATE);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = INT64_MAX };
+		int other = open(in_dir(".lock"), O_RDWR);
+		_exit(fcntl(other, F_SETLK, &lock) != 0 || write(ready[1], "x", 1) != 1 || pause());
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	ck_assert_int_eq(os_lock(os, fd), ERR_LOCKED);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(os_lock(os, fd), OK);
+	os_close(os, &fd);
+	machine_down();
+}
+END_TEST
+
 START_TEST(cut_environment)
 {
 	char value[4];
@@ -353,6 +384,7 @@ int main(void)
 	tcase_add_loop_test(tc, identity, 0, MACHINES);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("real");
+	tcase_add_test(tc, locks_exclude_java);
 	tcase_add_test(tc, cut_environment);
 	tcase_add_test(tc, a_file_that_lies_about_its_size);
 	suite_add_tcase(s, tc);
