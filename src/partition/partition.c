@@ -76,17 +76,14 @@ static void partition_open_log(struct partition *p)
 	partition_publish(p);
 }
 
-static void partition_refuse(struct partition *p, struct msg *m)
+void partition_refuse(struct msg *m, enum kafka_error error)
 {
-	enum kafka_error error = p->refusal;
-
 	switch ((enum partition_msg_kind)m->kind) {
 	case PARTITION_append: {
 		struct partition_append *a = (struct partition_append *)m;
 		a->error = error;
 		a->base_offset = a->log_start_offset = a->log_append_time = -1;
-		a->leader_id = p->has_role ? p->role.leader : -1;
-		a->leader_epoch = p->has_role ? p->role.leader_epoch : -1;
+		a->leader_id = a->leader_epoch = -1;
 		break;
 	}
 	case PARTITION_read: {
@@ -111,6 +108,16 @@ static void partition_refuse(struct partition *p, struct msg *m)
 	case PARTITION_MSG_FIRST:
 		break;
 	}
+}
+
+static void partition_answer_refused(struct partition *p, struct msg *m)
+{
+	partition_refuse(m, p->refusal);
+	if (m->kind == PARTITION_append && p->has_role) {
+		struct partition_append *a = (struct partition_append *)m;
+		a->leader_id = p->role.leader;
+		a->leader_epoch = p->role.leader_epoch;
+	}
 	actor_answer(&p->actor, m);
 }
 
@@ -128,7 +135,7 @@ static void partition_dispatch(void *arg, struct msg *m)
 		return;
 	}
 	if (p->log == NULL || p->stop != NULL) {
-		partition_refuse(p, m);
+		partition_answer_refused(p, m);
 		return;
 	}
 	switch ((enum partition_msg_kind)m->kind) {

@@ -60,6 +60,8 @@ static inline void partition_addr_unref(struct partition_addr **p)
 
 /* False: the lane is full (the message is still the caller's) or the partition has stopped (partition_is_open tells). */
 bool partition_ask(struct actor *from, struct partition_addr *to, struct msg *m) MUST_CHECK;
+/* Fills m's answer in as a partition does that does not serve (any more), without sending it anywhere. */
+void partition_refuse(struct msg *m, enum kafka_error error);
 
 static inline bool    partition_is_open(const struct partition_addr *p)            { return __atomic_load_n(&p->is_open, __ATOMIC_ACQUIRE); }
 static inline bool    partition_is_leader(const struct partition_addr *p)          { return __atomic_load_n(&p->is_leader, __ATOMIC_RELAXED); }

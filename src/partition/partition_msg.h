@@ -6,6 +6,7 @@
 #define SKEIN_PARTITION_MSG_H
 
 #include "actor/actor.h"
+#include "base/list.h"
 #include "storage/log.h"
 
 /* X(name, struct): the enum, the dispatch switch and the names in dumps come from here. */

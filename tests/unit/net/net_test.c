@@ -1,0 +1,610 @@
+#include "net_rig.h"
+
+#include <check.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+
+static struct rig *r;
+static struct rig_client *c;
+
+static void begin(void)
+{
+	rig_start(r, 0);
+	c = client_new(r);
+}
+
+static void setup(void)
+{
+	r = rig_new();
+	c = NULL;
+}
+
+static void teardown(void)
+{
+	if (c != NULL)
+		client_free(c);
+	rig_free(r);
+}
+
+static struct net_counters counters(void)
+{
+	struct net_counters n;
+
+	net_counters(r->net, &n);
+	return n;
+}
+
+/* --- framing ------------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_frame_split_anywhere_is_answered)
+{
+	uint8_t frame[64];
+	size_t len = rig_request(frame, RIG_METADATA, 7, OP_ECHO, 0, "hello");
+
+	begin();
+	for (size_t at = 1; at < len; at++) {
+		client_send(c, frame, at);
+		for (int i = 0; i < 3; i++)
+			rig_pump(r);
+		client_send(c, frame + at, len - at);
+		client_expect(c, 7, "hello");
+	}
+	for (size_t at = 0; at < len; at++) {
+		client_send(c, frame + at, 1);
+		rig_pump(r);
+	}
+	client_expect(c, 7, "hello");
+}
+END_TEST
+
+START_TEST(many_frames_in_one_write_are_answered_in_order)
+{
+	enum { N = 1000 };
+	uint8_t *all = mem_alloc(N * 64);
+	char text[16];
+	size_t len = 0;
+
+	begin();
+	for (int i = 0; i < N; i++) {
+		snprintf(text, sizeof(text), "request %d", i);
+		len += rig_request(all + len, i % 3 == 0 ? RIG_METADATA : RIG_PRODUCE, i, i % 5 == 0 ? OP_ASK : OP_ECHO, 1, text);
+	}
+	client_send(c, all, len);
+	free(all);
+	for (int i = 0; i < N; i++) {
+		int32_t begun;
+
+		snprintf(text, sizeof(text), "request %d", i);
+		ck_assert(slice_eq_str(client_answer(c, i, &begun), text));
+		ck_assert_int_eq(begun, i);
+	}
+	ck_assert_uint_eq(counters().requests, N);
+}
+END_TEST
+
+START_TEST(a_frame_larger_than_all_buffers_arrives_whole)
+{
+	static const size_t sizes[] = { 511, 512, 513, 32 << 10, (32 << 10) - 22, 300000, 1 << 20, (1 << 20) + 1, 5000000 };
+
+	begin();
+	for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+		char *text = mem_alloc(sizes[k] + 1);
+		uint8_t *frame = mem_alloc(sizes[k] + 64);
+		struct slice got;
+
+		for (size_t i = 0; i < sizes[k]; i++)
+			text[i] = (char)('a' + i * 7 % 26);
+		text[sizes[k]] = '\0';
+		client_send(c, frame, rig_request(frame, RIG_METADATA, 1, OP_ECHO, 0, text));
+		got = client_answer(c, 1, NULL);
+		ck_assert_uint_eq(got.len, sizes[k]);
+		ck_assert_mem_eq(got.ptr, text, sizes[k]);
+		free(text);
+		free(frame);
+	}
+}
+END_TEST
+
+/* What cannot be read closes the connection without an answer, after the answer to what came before. */
+static const struct bad_input {
+	const char *name;
+	uint8_t bytes[40];
+	size_t  len;
+} bad_inputs[] = {
+	{ "size negative",    { 0xff, 0xff, 0xff, 0xff }, 4 },
+	{ "size zero",        { 0, 0, 0, 0 }, 4 },
+	{ "size too large",   { 0x01, 0, 0, 1 }, 4 },
+	{ "key unknown",      { 0, 0, 0, 10, 0x7f, 0xff, 0, 3, 0, 0, 0, 1, 0xff, 0xff }, 14 },
+	{ "key negative",     { 0, 0, 0, 10, 0xff, 0xff, 0, 3, 0, 0, 0, 1, 0xff, 0xff }, 14 },
+	{ "key not served",   { 0, 0, 0, 10, 0, 1, 0, 3, 0, 0, 0, 1, 0xff, 0xff }, 14 },
+	{ "version too high", { 0, 0, 0, 15, 0, 0, 0, 6, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
+	{ "version too low",  { 0, 0, 0, 15, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
+	{ "version negative", { 0, 0, 0, 15, 0, 0, 0xff, 0xff, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
+	{ "header cut",       { 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0 }, 11 },
+	{ "one byte",         { 0, 0, 0, 1, 0 }, 5 },
+	{ "client id cut",    { 0, 0, 0, 12, 0, 0, 0, 3, 0, 0, 0, 1, 0, 9, 'a', 'b' }, 16 },
+	{ "body cut",         { 0, 0, 0, 13, 0, 0, 0, 3, 0, 0, 0, 1, 0, 3, 'r', 'i', 'g' }, 17 },
+	{ "versions header",  { 0, 0, 0, 10, 0, 18, 0, 9, 0, 0, 0, 1, 0xff, 0xff }, 14 },
+};
+
+START_TEST(bad_input_closes)
+{
+	const struct bad_input *bad = &bad_inputs[_i];
+	uint8_t all[128];
+	size_t len = rig_request(all, RIG_PRODUCE, 5, OP_ASK, 1, "before");
+
+	begin();
+	rig_answer_at(r, INT_MAX);
+	memcpy(all + len, bad->bytes, bad->len);
+	len += bad->len;
+	len += rig_request(all + len, RIG_PRODUCE, 6, OP_ECHO, 0, "behind");
+	client_send(c, all, len);
+	RIG_WAIT(r, rig_read(&r->held_count) == 1);
+	for (int i = 0; i < 5; i++)
+		rig_pump(r);
+	ck_assert_uint_eq(counters().connections_closed, 0);	/* what came before is still being worked on */
+	rig_answer_at(r, 1);
+	client_expect(c, 5, "before");
+	client_expect_end(c);
+	ck_assert_uint_eq(counters().bad_requests, 1);
+	ck_assert_int_eq(rig_read(&r->begun), 1);
+}
+END_TEST
+
+START_TEST(versions_in_an_unknown_version_are_answered_in_the_oldest_form)
+{
+	static const uint8_t ask[] = { 0, 0, 0, 11, 0, 18, 0, 99, 1, 2, 3, 4, 0xff, 0xff, 0 };
+	static const uint8_t ask_negative[] = { 0, 0, 0, 10, 0, 18, 0xff, 0xfe, 1, 2, 3, 4, 0xff, 0xff };
+	static const uint8_t expected[] = { 0, 0, 0, 16, 1, 2, 3, 4, 0, 35, 0, 0, 0, 1, 0, 18, 0, 3, 0, 5 };
+
+	begin();
+	for (int i = 0; i < 2; i++) {
+		client_send(c, i == 0 ? ask : ask_negative, i == 0 ? sizeof(ask) : sizeof(ask_negative));
+		while (c->in_len < sizeof(expected) && !c->has_ended)
+			if (!client_receive(c))
+				rig_pump(r);
+		ck_assert_uint_eq(c->in_len, sizeof(expected));
+		ck_assert_mem_eq(c->in, expected, sizeof(expected));
+		c->in_len = 0;
+	}
+	client_ask(c, RIG_METADATA, 8, OP_ECHO, 0, "still here");
+	client_expect(c, 8, "still here");
+}
+END_TEST
+
+START_TEST(half_close_answers_what_was_received)
+{
+	begin();
+	rig_answer_at(r, 3);
+	for (int i = 0; i < 3; i++)
+		client_ask(c, RIG_PRODUCE, i, OP_ASK, 1, "x");
+	client_ask(c, RIG_METADATA, 3, OP_ECHO, 0, "last");
+	client_send(c, "\0\0\0\5ab", 6);		/* and a piece of one that will never be whole */
+	client_shutdown(c);
+	for (int i = 0; i < 3; i++)
+		client_expect(c, i, "x");
+	client_expect(c, 3, "last");
+	client_expect_end(c);
+	ck_assert_uint_eq(counters().bad_requests, 0);
+}
+END_TEST
+
+/* --- order ------------------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(overlapping_requests_are_answered_in_order)
+{
+	char text[8];
+
+	begin();
+	rig_answer_at(r, 5);		/* all five are out together, and come home in reverse */
+	for (int i = 0; i < 5; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		client_ask(c, RIG_PRODUCE, i, OP_ASK, 1, text);
+	}
+	for (int i = 0; i < 5; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		client_expect(c, i, text);
+	}
+}
+END_TEST
+
+START_TEST(other_requests_wait_for_all_answers_before)
+{
+	begin();
+	rig_answer_at(r, INT_MAX);
+	client_ask(c, RIG_PRODUCE, 0, OP_ASK, 2, "a");
+	client_ask(c, RIG_METADATA, 1, OP_ASK, 1, "b");
+	client_ask(c, RIG_PRODUCE, 2, OP_ASK, 1, "c");
+	RIG_WAIT(r, rig_read(&r->held_count) == 2);
+	for (int i = 0; i < 10; i++)
+		rig_pump(r);
+	ck_assert_int_eq(rig_read(&r->begun), 1);
+	rig_answer_at(r, 2);
+	client_expect(c, 0, "a");
+	RIG_WAIT(r, rig_read(&r->held_count) == 1);
+	for (int i = 0; i < 10; i++)
+		rig_pump(r);
+	ck_assert_int_eq(rig_read(&r->begun), 2);
+	rig_answer_at(r, 1);
+	client_expect(c, 1, "b");
+	client_expect(c, 2, "c");
+}
+END_TEST
+
+START_TEST(a_call_may_hold_its_connection)
+{
+	begin();
+	rig_answer_at(r, INT_MAX);
+	client_ask(c, RIG_PRODUCE, 0, OP_HOLD, 0, "a");
+	client_ask(c, RIG_PRODUCE, 1, OP_ASK, 1, "b");
+	RIG_WAIT(r, rig_read(&r->held_count) == 1);
+	for (int i = 0; i < 10; i++)
+		rig_pump(r);
+	ck_assert_int_eq(rig_read(&r->begun), 1);
+	rig_answer_at(r, 1);
+	client_expect(c, 0, "a");
+	client_expect(c, 1, "b");
+}
+END_TEST
+
+START_TEST(silent_requests_and_wanted_closes_keep_the_order)
+{
+	begin();
+	rig_answer_at(r, 2);
+	client_ask(c, RIG_PRODUCE, 0, OP_ASK, 1, "a");
+	client_ask(c, RIG_PRODUCE, 1, OP_SILENT, 0, "");
+	client_ask(c, RIG_PRODUCE, 2, OP_ASK, 1, "c");
+	client_ask(c, RIG_PRODUCE, 3, OP_CLOSE, 0, "");
+	client_ask(c, RIG_PRODUCE, 4, OP_ECHO, 0, "never");
+	client_expect(c, 0, "a");
+	client_expect(c, 2, "c");
+	client_expect_end(c);
+}
+END_TEST
+
+START_TEST(an_answer_that_cannot_be_encoded_closes)
+{
+	begin();
+	client_ask(c, RIG_PRODUCE, 0, OP_ECHO, 0, "a");
+	client_ask(c, RIG_PRODUCE, 1, OP_UNENCODABLE, 0, "");
+	client_expect(c, 0, "a");
+	client_expect_end(c);
+}
+END_TEST
+
+START_TEST(a_throttled_connection_is_answered_at_once_and_then_mute)
+{
+	mono_ms before;
+
+	begin();
+	before = os_mono_ms(r->os);
+	client_ask(c, RIG_PRODUCE, 0, OP_THROTTLE, 200, "now");
+	client_ask(c, RIG_PRODUCE, 1, OP_ECHO, 0, "later");
+	client_expect(c, 0, "now");
+	ck_assert_int_lt(os_mono_ms(r->os) - before, 150);
+	client_expect(c, 1, "later");
+	ck_assert_int_ge(os_mono_ms(r->os) - before, 200);
+}
+END_TEST
+
+/* --- waiting ----------------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_parked_call_is_woken_at_its_deadline)
+{
+	mono_ms before;
+
+	begin();
+	before = os_mono_ms(r->os);
+	client_ask(c, RIG_METADATA, 0, OP_PARK, 50, "");
+	client_expect(c, 0, "late");
+	ck_assert_int_ge(os_mono_ms(r->os) - before, 50);
+	client_ask(c, RIG_METADATA, 1, OP_PARK, 0, "");
+	client_expect(c, 1, "late");
+}
+END_TEST
+
+START_TEST(a_parked_call_ends_with_its_connection)
+{
+	r->spec.max_idle_ms = 100;
+	begin();
+	client_ask(c, RIG_METADATA, 0, OP_PARK, 1000000, "");
+	RIG_WAIT(r, rig_read(&r->parked) == 1);
+	client_expect_end(c);
+	RIG_WAIT(r, counters().connections_closed == 1);
+	RIG_WAIT(r, rig_read(&r->ended_alone) == 1);
+}
+END_TEST
+
+START_TEST(a_call_outlives_its_connection)
+{
+	r->spec.max_idle_ms = 100;
+	begin();
+	rig_answer_at(r, INT_MAX);
+	client_ask(c, RIG_PRODUCE, 0, OP_ASK, 3, "");
+	RIG_WAIT(r, rig_read(&r->held_count) == 3);
+	client_expect_end(c);
+	ck_assert_int_eq(rig_read(&r->ended_alone), 0);
+	rig_answer_at(r, 1);
+	RIG_WAIT(r, rig_read(&r->ended_alone) == 1);
+}
+END_TEST
+
+START_TEST(stopping_ends_parked_calls)
+{
+	struct rig_client *others[8];
+
+	begin();
+	for (int i = 0; i < 8; i++) {
+		others[i] = client_new(r);
+		client_ask(others[i], RIG_METADATA, i, OP_PARK, 1000000, "");
+	}
+	RIG_WAIT(r, rig_read(&r->parked) == 8);
+	net_stop(r->net);
+	ck_assert_int_eq(rig_read(&r->ended_alone), 8);
+	for (int i = 0; i < 8; i++) {
+		client_expect_end(others[i]);
+		client_free(others[i]);
+	}
+}
+END_TEST
+
+/* --- bounds -------------------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_full_lane_is_waited_for)
+{
+	struct rig_client *other;
+
+	rig_start(r, 4);		/* three questions fit */
+	c = client_new(r);
+	other = client_new(r);
+	rig_answer_at(r, 500);		/* nothing is answered before it has them all */
+	client_ask(c, RIG_PRODUCE, 0, OP_ASK, 400, "many");
+	client_ask(c, RIG_PRODUCE, 1, OP_ECHO, 0, "behind");
+	client_ask(other, RIG_PRODUCE, 2, OP_ASK_PARTITION, 100, "some");
+	client_expect(other, 2, "some");
+	client_expect(c, 0, "many");
+	client_expect(c, 1, "behind");
+	ck_assert_uint_gt(counters().asks_delayed, 0);
+	client_free(other);
+}
+END_TEST
+
+START_TEST(a_partition_that_stops_refuses_what_waits_for_it)
+{
+	begin();
+	__atomic_store_n(&r->partition.is_open, false, __ATOMIC_RELEASE);
+	client_ask(c, RIG_PRODUCE, 0, OP_ASK_PARTITION, 3, "");
+	client_expect(c, 0, "refused");
+	__atomic_store_n(&r->partition.is_open, true, __ATOMIC_RELEASE);
+	client_ask(c, RIG_PRODUCE, 1, OP_ASK_PARTITION, 3, "yes");
+	client_expect(c, 1, "yes");
+}
+END_TEST
+
+/* The other connections, and the first call of each, are served whatever one of them does. */
+START_TEST(pipelining_is_bounded_per_connection)
+{
+	struct rig_client *other;
+
+	begin();
+	other = client_new(r);
+	rig_answer_at(r, INT_MAX);
+	for (int i = 0; i < 100; i++)
+		client_ask(c, RIG_PRODUCE, i, OP_ASK, 1, "x");
+	RIG_WAIT(r, rig_read(&r->held_count) == NET_PIPELINE);
+	for (int i = 0; i < 20; i++)
+		rig_pump(r);
+	ck_assert_int_eq(rig_read(&r->held_count), NET_PIPELINE);
+	client_ask(other, RIG_PRODUCE, 0, OP_ECHO, 0, "free");
+	client_expect(other, 0, "free");
+	rig_answer_at(r, 1);
+	for (int i = 0; i < 100; i++)
+		client_expect(c, i, "x");
+	client_free(other);
+}
+END_TEST
+
+START_TEST(calls_are_bounded_but_the_first_of_each_connection)
+{
+	enum { CLIENTS = NET_CALLS / (NET_PIPELINE - 1) + 20 };
+	struct rig_client *all[CLIENTS];
+	struct rig_client *late;
+
+	begin();
+	rig_answer_at(r, INT_MAX);
+	for (int i = 0; i < CLIENTS; i++) {
+		all[i] = client_new(r);
+		for (int k = 0; k < NET_PIPELINE; k++)
+			client_ask(all[i], RIG_PRODUCE, k, OP_ASK, 1, "x");
+	}
+	RIG_WAIT(r, rig_read(&r->held_count) >= NET_CALLS);
+	for (int i = 0; i < 20; i++)
+		rig_pump(r);
+	ck_assert_int_le(rig_read(&r->held_count), NET_CALLS + CLIENTS);
+	rig_answer_at(r, 1);
+	for (int i = 0; i < CLIENTS; i++) {
+		for (int k = 0; k < NET_PIPELINE; k++)
+			client_expect(all[i], k, "x");
+		client_free(all[i]);
+	}
+	late = client_new(r);
+	client_ask(late, RIG_PRODUCE, 0, OP_ASK, 1, "late");
+	client_expect(late, 0, "late");
+	client_free(late);
+}
+END_TEST
+
+START_TEST(a_peer_that_does_not_read_is_not_read_from)
+{
+	uint8_t frame[4096];
+	char text[4000];
+	size_t len, at = 0;
+	int stuck = 0;
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	len = rig_request(frame, RIG_METADATA, 0, OP_BIG, 500000, text);
+	begin();
+	for (int i = 0; i < 20000 && stuck < 100; i++) {
+		size_t sent = client_try_send(c, frame + at, len - at);
+
+		at = (at + sent) % len;
+		if (sent == 0)
+			rig_pump(r);
+		stuck = sent > 0 ? 0 : stuck + 1;
+	}
+	ck_assert_int_eq(stuck, 100);
+	ck_assert_int_lt(rig_read(&r->begun), 60);	/* what the two sockets' buffers hold, and one more */
+}
+END_TEST
+
+START_TEST(idle_connections_are_closed)
+{
+	struct rig_client *busy;
+	mono_ms before;
+
+	r->spec.max_idle_ms = 200;
+	begin();
+	busy = client_new(r);
+	before = os_mono_ms(r->os);
+	for (int i = 0; os_mono_ms(r->os) - before < 400; i++) {
+		client_ask(busy, RIG_METADATA, i, OP_ECHO, 0, "x");
+		client_expect(busy, i, "x");
+		rig_pump(r);
+	}
+	client_expect_end(c);
+	ck_assert_uint_eq(counters().idle_closed, 1);
+	ck_assert_uint_eq(counters().connections_open, 1);
+	client_free(busy);
+}
+END_TEST
+
+START_TEST(connections_of_an_address_are_bounded)
+{
+	struct rig_client *second;
+
+	r->spec.max_connections_per_ip = 1;
+	begin();
+	client_ask(c, RIG_METADATA, 0, OP_ECHO, 0, "first");
+	client_expect(c, 0, "first");
+	second = client_new(r);
+	client_expect_end(second);
+	client_free(second);
+	ck_assert_uint_eq(counters().refused, 1);
+	client_free(c);
+	RIG_WAIT(r, counters().connections_closed == 1);
+	for (int i = 0; i < 5; i++)
+		rig_pump(r);
+	c = client_new(r);
+	client_ask(c, RIG_METADATA, 0, OP_ECHO, 0, "again");
+	client_expect(c, 0, "again");
+}
+END_TEST
+
+START_TEST(at_the_brokers_limit_accepting_waits)
+{
+	struct rig_client *second;
+
+	r->spec.max_connections = 1;
+	begin();
+	second = client_new(r);
+	client_ask(second, RIG_METADATA, 0, OP_ECHO, 0, "patience");
+	client_ask(c, RIG_METADATA, 0, OP_ECHO, 0, "first");
+	client_expect(c, 0, "first");
+	for (int i = 0; i < 10; i++)
+		rig_pump(r);
+	ck_assert_uint_eq(counters().connections_accepted, 1);
+	client_free(c);
+	c = second;
+	client_expect(c, 0, "patience");
+}
+END_TEST
+
+START_TEST(connections_are_dealt_to_the_least_loaded)
+{
+	struct rig_client *all[30];
+
+	r->spec.network_threads = 3;
+	begin();
+	for (int i = 0; i < 30; i++) {
+		all[i] = client_new(r);
+		client_ask(all[i], RIG_METADATA, i, OP_ECHO, 0, "x");
+		client_expect(all[i], i, "x");
+	}
+	ck_assert_int_eq(net_network_count(r->net), 3);
+	for (int i = 0; i < 30; i++)
+		client_free(all[i]);
+	RIG_WAIT(r, counters().connections_closed == 30);
+}
+END_TEST
+
+START_TEST(a_taken_address_is_a_named_problem)
+{
+	struct net_listener_spec listeners[2] = { r->listener, r->listener };
+	char problem[200] = "";
+	struct net *other = NULL;
+	os_fd fd;
+	uint16_t port;
+
+	rig_start(r, 0);
+	ck_assert_int_eq(os_listen(r->os, "127.0.0.1", 0, 1, &fd, &port), OK);
+	listeners[1].port = port;
+	r->spec.listeners = listeners;
+	r->spec.listener_count = 2;
+	ck_assert_int_eq(net_create(&other, &r->spec, problem, sizeof(problem)), ERR_IN_USE);
+	ck_assert_ptr_nonnull(strstr(problem, "PLAINTEXT://127.0.0.1:"));
+	r->spec.listeners = &r->listener;
+	r->spec.listener_count = 1;
+	os_close(r->os, &fd);
+}
+END_TEST
+
+static Suite *net_suite(void)
+{
+	Suite *s = suite_create("net");
+	TCase *tc = tcase_create("net");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, a_frame_split_anywhere_is_answered);
+	tcase_add_test(tc, many_frames_in_one_write_are_answered_in_order);
+	tcase_add_test(tc, a_frame_larger_than_all_buffers_arrives_whole);
+	tcase_add_loop_test(tc, bad_input_closes, 0, ARRAY_LEN(bad_inputs));
+	tcase_add_test(tc, versions_in_an_unknown_version_are_answered_in_the_oldest_form);
+	tcase_add_test(tc, half_close_answers_what_was_received);
+	tcase_add_test(tc, overlapping_requests_are_answered_in_order);
+	tcase_add_test(tc, other_requests_wait_for_all_answers_before);
+	tcase_add_test(tc, a_call_may_hold_its_connection);
+	tcase_add_test(tc, silent_requests_and_wanted_closes_keep_the_order);
+	tcase_add_test(tc, an_answer_that_cannot_be_encoded_closes);
+	tcase_add_test(tc, a_throttled_connection_is_answered_at_once_and_then_mute);
+	tcase_add_test(tc, a_parked_call_is_woken_at_its_deadline);
+	tcase_add_test(tc, a_parked_call_ends_with_its_connection);
+	tcase_add_test(tc, a_call_outlives_its_connection);
+	tcase_add_test(tc, stopping_ends_parked_calls);
+	tcase_add_test(tc, a_full_lane_is_waited_for);
+	tcase_add_test(tc, a_partition_that_stops_refuses_what_waits_for_it);
+	tcase_add_test(tc, pipelining_is_bounded_per_connection);
+	tcase_add_test(tc, calls_are_bounded_but_the_first_of_each_connection);
+	tcase_add_test(tc, a_peer_that_does_not_read_is_not_read_from);
+	tcase_add_test(tc, idle_connections_are_closed);
+	tcase_add_test(tc, connections_of_an_address_are_bounded);
+	tcase_add_test(tc, at_the_brokers_limit_accepting_waits);
+	tcase_add_test(tc, connections_are_dealt_to_the_least_loaded);
+	tcase_add_test(tc, a_taken_address_is_a_named_problem);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *sr = srunner_create(net_suite());
+
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
