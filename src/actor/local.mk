@@ -6,6 +6,7 @@ src_actor_libskein_actor_a_SOURCES = \
 	src/actor/sched_sim.c \
 	src/actor/sched_threads.c \
 	src/actor/workers.c
+EXTRA_DIST += src/actor/README.md
 
 if HAVE_CHECK
 ACTOR_TEST_LIBS = src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
@@ -35,3 +36,7 @@ TESTS += tests/unit/actor/workers_test
 tests_unit_actor_workers_test_SOURCES = tests/unit/actor/workers_test.c
 tests_unit_actor_workers_test_LDADD = $(ACTOR_TEST_LIBS)
 endif
+
+noinst_PROGRAMS += tests/bench/actor_bench
+tests_bench_actor_bench_SOURCES = tests/bench/actor_bench.c
+tests_bench_actor_bench_LDADD = src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(JEMALLOC_LIBS)

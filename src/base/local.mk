@@ -5,6 +5,8 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/bytes.h \
 	src/base/config.c src/base/config.h \
 	src/base/config_broker.def src/base/config_topic.def \
+	src/base/config_change.c src/base/config_change.h \
+	src/base/config_describe.c src/base/config_describe.h \
 	src/base/config_file.c src/base/config_file.h \
 	src/base/config_listener.c src/base/config_listener.h \
 	src/base/config_set.c src/base/config_set.h \
@@ -57,6 +59,21 @@ check_PROGRAMS += tests/unit/base/uuid_test
 TESTS += tests/unit/base/uuid_test
 tests_unit_base_uuid_test_SOURCES = tests/unit/base/uuid_test.c
 tests_unit_base_uuid_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/config_test
+TESTS += tests/unit/base/config_test
+tests_unit_base_config_test_SOURCES = tests/unit/base/config_test.c
+tests_unit_base_config_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/config_change_test
+TESTS += tests/unit/base/config_change_test
+tests_unit_base_config_change_test_SOURCES = tests/unit/base/config_change_test.c
+tests_unit_base_config_change_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/config_describe_test
+TESTS += tests/unit/base/config_describe_test
+tests_unit_base_config_describe_test_SOURCES = tests/unit/base/config_describe_test.c
+tests_unit_base_config_describe_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/base/config_table_test
 TESTS += tests/unit/base/config_table_test

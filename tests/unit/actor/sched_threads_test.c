@@ -121,6 +121,78 @@ START_TEST(an_actor_may_sleep_in_its_poller)
 }
 END_TEST
 
+/* --- one message, to and fro ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * The asker does not sleep, so that its question arrives within nanoseconds of the receiver's going to sleep, some before and some
+ * after each of its instructions. With one message in existence nothing repairs a lost wake: the test hangs.
+ */
+struct player {
+	struct actor actor;
+	struct actor *peer;
+	struct msg   ball;
+	uint32_t     round, random;
+	volatile int pause;
+};
+
+static void serve(struct player *p)
+{
+	p->random = p->random * 1664525 + 1013904223;
+	for (p->pause = 0; p->pause < (int)(p->random >> 24) * 2; p->pause++)
+		;
+	ck_assert(actor_ask(&p->actor, p->peer, &p->ball));
+}
+
+static void caught(void *arg, struct msg *m UNUSED)
+{
+	struct player *p = arg;
+
+	if (++p->round < 20 * ROUNDS)
+		serve(p);
+}
+
+static int serving_step(struct actor *a, mono_ms now UNUSED)
+{
+	struct player *p = CONTAINER_OF(a, struct player, actor);
+
+	if (p->round == 0 && a->messages_out == 0)
+		serve(p);
+	actor_drain_answers(a, caught, p);
+	return a->messages_out;		/* never asleep while the ball is away */
+}
+
+static void return_ball(void *arg, struct msg *m)
+{
+	actor_answer(arg, m);
+}
+
+static int returning_step(struct actor *a, mono_ms now UNUSED)
+{
+	return actor_drain_questions(a, 1, return_ball, a);
+}
+
+START_TEST(no_wake_is_lost)
+{
+	static const struct actor_ops serving = { .module = "serving", .step = serving_step };
+	static const struct actor_ops returning = { .module = "returning", .step = returning_step };
+	struct actor returner;
+	struct player p = { .peer = &returner };
+
+	actor_init(&returner, sched, &returning, LANE_NONE, "one");
+	actor_init(&p.actor, sched, &serving, _i == 0 ? 5 : LANE_NONE, "one");
+	msg_init(&p.ball, MSG_BASE_BROKER, &p.actor);
+	ck_assert_int_eq(actor_start(&returner, 0), OK);
+	ck_assert_int_eq(actor_start(&p.actor, 0), OK);
+	actor_stop(&p.actor);
+	actor_join(&p.actor);
+	actor_stop(&returner);
+	actor_join(&returner);
+	ck_assert_uint_gt(returner.counters.sleeps, 0);
+	actor_fini(&p.actor);
+	actor_fini(&returner);
+}
+END_TEST
+
 /* --- receivers that come and go under load -------------------------------------------------------------------------------------- */
 
 enum { ASKERS = 3, POOL = 8 };
@@ -128,7 +200,7 @@ enum { ASKERS = 3, POOL = 8 };
 struct visitor {
 	struct actor actor;
 	struct msg   pool[POOL], *free[POOL];
-	int          free_count;
+	int          free_count, visits;
 	bool         is_over;
 };
 
@@ -167,6 +239,8 @@ static int visitor_step(struct actor *a, mono_ms now)
 	if (__atomic_load_n(&v->is_over, __ATOMIC_ACQUIRE))
 		return work;
 	to = __atomic_load_n(&published, __ATOMIC_ACQUIRE);
+	if (++v->visits % 16 == 0)
+		os_sleep_ms(os_real(), 1);	/* as if preempted: meanwhile the host may stop */
 	while (to != NULL && v->free_count > 0 && actor_ask(a, to, v->free[v->free_count - 1])) {
 		v->free_count--;
 		work++;
@@ -303,6 +377,7 @@ int main(void)
 	tcase_add_test(t, an_actor_runs_again_at_its_deadline);
 	tcase_add_test(t, a_poke_is_never_lost);
 	tcase_add_test(t, an_actor_may_sleep_in_its_poller);
+	tcase_add_loop_test(t, no_wake_is_lost, 0, 2);
 	tcase_add_test(t, nobody_touches_an_actor_that_is_gone);
 	tcase_add_test(t, actors_may_join_actors_at_the_same_time);
 	tcase_add_test(t, many_parked_actors_stop_quickly);

@@ -116,7 +116,7 @@ START_TEST(no_job_waits_while_a_worker_sleeps)
 	struct sched *s = sched_threads_create(os_real());
 	struct client c;
 
-	work_off(s, &c, 4, 4, run_together);
+	work_off(s, &c, BATCH, BATCH, run_together);
 	sched_destroy(&s);
 }
 END_TEST
