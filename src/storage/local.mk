@@ -40,6 +40,7 @@ if HAVE_CHECK
 storage_logdir_tests = \
 	tests/unit/storage/checkpoint_test \
 	tests/unit/storage/leader_epochs_test \
+	tests/unit/storage/logdir_crash_test \
 	tests/unit/storage/logdir_test \
 	tests/unit/storage/producer_snapshot_test \
 	tests/unit/storage/producer_state_test \
@@ -50,6 +51,7 @@ tests_unit_storage_checkpoint_test_SOURCES = tests/unit/storage/checkpoint_test.
 tests_unit_storage_checkpoint_test_LDADD = $(storage_test_libs)
 tests_unit_storage_leader_epochs_test_SOURCES = tests/unit/storage/leader_epochs_test.c tests/unit/storage/golden.h
 tests_unit_storage_leader_epochs_test_LDADD = $(storage_test_libs)
+tests_unit_storage_logdir_crash_test_LDADD = $(storage_test_libs)
 tests_unit_storage_logdir_test_SOURCES = tests/unit/storage/logdir_test.c tests/unit/storage/golden.h
 tests_unit_storage_logdir_test_LDADD = $(storage_test_libs)
 tests_unit_storage_producer_snapshot_test_SOURCES = tests/unit/storage/producer_snapshot_test.c tests/unit/storage/golden.h

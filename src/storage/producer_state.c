@@ -346,8 +346,8 @@ void producer_state_rollback(struct producer_state *s)
 
 void producer_state_advance(struct producer_state *s, int64_t end_offset)
 {
-	ASSERT(end_offset >= s->end_offset);
-	s->end_offset = end_offset;
+	ASSERT(s->staged_count == 0 && end_offset >= s->end_offset);
+	s->end_offset = s->committed_end_offset = end_offset;
 }
 
 int64_t producer_state_end_offset(const struct producer_state *s)

@@ -77,7 +77,8 @@ enum kafka_error producer_state_stage(struct producer_state *s, struct producer_
 void producer_state_commit(struct producer_state *s);
 void producer_state_rollback(struct producer_state *s);
 
-/* Every append moves the end, also of batches without producer: a snapshot is due when the end is beyond the last one. */
+/* Every append moves the end, also of batches without producer: a snapshot is due when the end is beyond the last one. Not while batches are
+ * staged: it is not taken back. */
 void    producer_state_advance(struct producer_state *s, int64_t end_offset);
 int64_t producer_state_end_offset(const struct producer_state *s);
 

@@ -258,6 +258,13 @@ START_TEST(rollback_leaves_no_trace)
 	ck_assert_int_eq(producer_state_end_offset(state), 2);
 	ck_assert_int_eq(producer_state_first_unstable_offset(state), 1);
 	ck_assert_int_eq(producer_state_count(state), 2);
+	/* Batches without a producer only move the end, which stays. */
+	producer_state_advance(state, 9);
+	next_offset = 9;
+	a = batch(1, 0, 1, 1);
+	ck_assert_int_eq(producer_state_stage(state, &a), NONE);
+	producer_state_rollback(state);
+	ck_assert_int_eq(producer_state_end_offset(state), 9);
 	strbuf_fini(&before);
 	strbuf_fini(&after);
 }
