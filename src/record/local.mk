@@ -30,7 +30,7 @@ tests_unit_record_build_test_LDADD = $(record_test_ldadd)
 check_PROGRAMS += tests/unit/record/validate_test
 TESTS += tests/unit/record/validate_test
 tests_unit_record_validate_test_SOURCES = tests/unit/record/validate_test.c tests/unit/record/record_test_util.h
-tests_unit_record_validate_test_LDADD = $(record_test_ldadd)
+tests_unit_record_validate_test_LDADD = $(record_test_ldadd) $(JEMALLOC_LIBS)
 endif
 
 # With --enable-fuzz the target runs under libFuzzer, else replay.c feeds it its corpus.
@@ -50,3 +50,10 @@ tests_bench_record_bench_SOURCES = tests/bench/record_bench.c
 tests_bench_record_bench_LDADD = src/record/libskein_record.a src/base/libskein_base.a
 
 EXTRA_DIST += src/record/README.md
+
+# The comparison with Kafka's validator; skipped where there is none.
+check_PROGRAMS += tests/compat/validate/skein-validate
+TESTS += tests/compat/validate/run
+EXTRA_DIST += tests/compat/validate/run tests/compat/validate/ValidateJudge.java
+tests_compat_validate_skein_validate_SOURCES = tests/compat/validate/skein-validate.c
+tests_compat_validate_skein_validate_LDADD = src/record/libskein_record.a src/base/libskein_base.a

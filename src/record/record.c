@@ -55,18 +55,17 @@ bool record_header_next(struct slice *headers, struct record_header *out)
 void record_source_init(struct record_source *s, struct slice batch, struct decompressor *stream,
 			enum decompress_mode mode, uint64_t out_max)
 {
+	ASSERT(batch.len >= BATCH_HEADER_SIZE);
 	struct slice section = slice_of(batch.ptr + BATCH_HEADER_SIZE, batch.len - BATCH_HEADER_SIZE);
 	int codec = batch_codec(batch.ptr);
 
-	ASSERT(batch.len >= BATCH_HEADER_SIZE);
 	*s = (struct record_source){ .p = section.ptr, .end = section.ptr };
 	if (codec == CODEC_NONE) {
 		s->end += section.len;
-	} else if (codec >= CODEC_COUNT) {
+	} else if (codec >= CODEC_COUNT || stream == NULL) {
 		s->err = ERR_UNSUPPORTED;
 		s->is_over = true;
 	} else {
-		ASSERT(stream != NULL);
 		s->stream = stream;
 		decompress_begin(stream, (enum codec)codec, section, mode, out_max);
 	}

@@ -53,8 +53,8 @@ struct record_source {
 };
 
 /*
- * Over the records section of a whole batch. stream may be NULL when the batch is not compressed; otherwise it serves this
- * source alone until the end. out_max bounds the decompressed bytes.
+ * Over the records section of a whole batch. stream serves this source alone until the end; who passes NULL reads only what is
+ * not compressed and gets ERR_UNSUPPORTED otherwise. out_max bounds the decompressed bytes.
  */
 void record_source_init(struct record_source *s, struct slice batch, struct decompressor *stream,
 			enum decompress_mode mode, uint64_t out_max);

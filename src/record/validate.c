@@ -167,7 +167,13 @@ static enum kafka_error stream_error(enum err err)
 	return err == ERR_TOO_LARGE ? MESSAGE_TOO_LARGE : UNKNOWN_SERVER_ERROR;
 }
 
-/* INVALID_RECORD: not record_count whole records and nothing else; otherwise what the stream or single records say. */
+/* The records as a whole are wrong: what was found about single ones does not count. */
+static enum kafka_error refuse_all(struct walk *w, const struct record_source *s)
+{
+	w->verdict->record_errors_total = w->verdict->record_errors_listed = 0;
+	return s->err != OK ? stream_error(s->err) : INVALID_RECORD;
+}
+
 static enum kafka_error walk_records(struct walk *w, struct record_source *s)
 {
 	int32_t count = batch_record_count(w->batch);
@@ -175,12 +181,10 @@ static enum kafka_error walk_records(struct walk *w, struct record_source *s)
 
 	for (int32_t i = 0; i < count; i++) {
 		if (!glimpse_next(s, &g))
-			return s->err != OK ? stream_error(s->err) : INVALID_RECORD;
+			return refuse_all(w, s);
 		check_record(w, i, &g);
 	}
-	if (!record_source_at_end(s))
-		return s->err != OK ? stream_error(s->err) : INVALID_RECORD;
-	return w->verdict->error;
+	return record_source_at_end(s) ? w->verdict->error : refuse_all(w, s);
 }
 
 static bool is_append_time(const struct walk *w)

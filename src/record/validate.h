@@ -43,6 +43,9 @@ struct batch_policy {
 	uint64_t                   decompressed_max;	/* bytes the records section may expand to; beyond: MESSAGE_TOO_LARGE */
 };
 
+/* A bound that refuses nothing a default batch of 1 MiB can hold but zstd's repeated bytes: deflate expands 1032-fold at most. */
+#define BATCH_DECOMPRESSED_MAX ((uint64_t)1 << 30)
+
 /* One per thread: codec contexts, made at first use and kept. */
 struct batch_scratch {
 	struct decompressor *decompressor;
