@@ -85,3 +85,17 @@ TESTS += tests/unit/base/config_file_test
 tests_unit_base_config_file_test_SOURCES = tests/unit/base/config_file_test.c
 tests_unit_base_config_file_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 endif
+
+EXTRA_DIST += etc/server.properties tests/golden/config
+
+# With --enable-fuzz the target runs under libFuzzer, else replay.c feeds it its corpus.
+check_PROGRAMS += tests/fuzz/config_fuzz
+EXTRA_DIST += tests/fuzz/corpus/config
+tests_fuzz_config_fuzz_SOURCES = tests/fuzz/config_fuzz.c
+tests_fuzz_config_fuzz_LDADD = src/base/libskein_base.a
+if FUZZ
+tests_fuzz_config_fuzz_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+TESTS += tests/fuzz/config_fuzz
+tests_fuzz_config_fuzz_SOURCES += tests/fuzz/replay.c
+endif

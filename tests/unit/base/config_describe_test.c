@@ -129,6 +129,7 @@ static void compare_case(const char *folder)
 	n = describe_all(&it, "topic", lines, n);
 
 	struct strbuf golden = read_file(folder, "describe.tsv");
+	ck_assert_uint_gt(golden.len, 0);
 	for (char *l = strtok_r(golden.ptr, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save))
 		want[want_count++] = l;
 	qsort(lines, n, sizeof(*lines), compare_lines);

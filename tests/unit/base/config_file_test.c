@@ -1,4 +1,5 @@
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/config_file.h"
@@ -224,6 +225,36 @@ START_TEST(in_a_cluster_nothing_is_preset)
 }
 END_TEST
 
+/* The sample in etc/: what it shows as default is known and valid, with the comment signs and without them. */
+START_TEST(sample_file)
+{
+	const char *data = getenv("SKEIN_TEST_DATA");
+	struct config_env env = { .home = "/home/u" };
+	struct strbuf path = STRBUF_INIT, text = STRBUF_INIT;
+	char line[512];
+	int shown = 0;
+
+	strbuf_printf(&path, "%s/../etc/server.properties", data != NULL ? data : "tests");
+	FILE *f = fopen(strbuf_cstr(&path), "r");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		bool is_shown = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';
+		strbuf_add_str(&text, line + is_shown);
+		shown += is_shown;
+	}
+	fclose(f);
+	ck_assert_int_gt(shown, 20);
+	parse(strbuf_cstr(&text));
+	ck_assert_uint_eq(map_count(&set.entries), (uint32_t)shown);
+	ck_assert(config_preset(&set, &env, &why));
+	config_check(&set, &findings);
+	ck_assert_str_eq(strbuf_cstr(&findings.errors), "");
+	ck_assert_str_eq(strbuf_cstr(&findings.warnings), "");
+	strbuf_fini(&path);
+	strbuf_fini(&text);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("config_file");
@@ -238,6 +269,7 @@ int main(void)
 	tcase_add_test(t, unsafe_to_ignore);
 	tcase_add_test(t, alone_gets_the_profile);
 	tcase_add_test(t, in_a_cluster_nothing_is_preset);
+	tcase_add_test(t, sample_file);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
