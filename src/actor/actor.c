@@ -1,5 +1,6 @@
 /*
- * The actor's frame: its identity, who runs on this thread, what a failed assertion prints, and the faces of the schedulers.
+ * The actor's frame: its identity, who runs on this thread, what a failed assertion prints, and the
+ * faces of the schedulers.
  */
 #include "actor/actor_priv.h"
 
@@ -21,9 +22,10 @@ static void dump_current(void *arg)
 	const struct msg *m = a->at_hand;
 
 	print_actor(stderr, "in actor", a);
-	fprintf(stderr, "skein: steps=%llu questions=%llu answers=%llu messages_out=%d pending=%#llx stop_wanted=%d\n",
+	fprintf(stderr, "skein: steps=%llu questions=%llu answers=%llu messages_out=%d",
 		(unsigned long long)a->counters.steps, (unsigned long long)a->counters.questions,
-		(unsigned long long)a->counters.answers, a->messages_out,
+		(unsigned long long)a->counters.answers, a->messages_out);
+	fprintf(stderr, " pending=%#llx stop_wanted=%d\n",
 		(unsigned long long)(a->pending | a->todo), a->stop_wanted);
 	if (m != NULL) {
 		fprintf(stderr, "skein: message at hand: kind=%#x at=%d\n", m->kind, m->at);
@@ -46,7 +48,8 @@ void actor_set_current(struct actor *a)
 	assert_set_dump(a != NULL ? dump_current : NULL, a);
 }
 
-void actor_init(struct actor *a, struct sched *s, const struct actor_ops *ops, int lane, const char *subject_fmt, ...)
+void actor_init(struct actor *a, struct sched *s, const struct actor_ops *ops, int lane,
+		const char *subject_fmt, ...)
 {
 	char subject[sizeof(a->log.subject)];
 	va_list args;

@@ -1,16 +1,19 @@
 /*
- * An actor is a struct and a step function. In production each has its thread; in simulation one thread steps all of them in
- * an order drawn from a seed. Actors share nothing but messages.
+ * An actor is a struct and a step function. In production each has its thread; in simulation one
+ * thread steps all of them in an order drawn from a seed. Actors share nothing but messages.
  *
- * A message is a round trip: the struct belongs to the asker, is lent to the receiver and comes home carrying the answer, so
- * only the asker allocates and frees. msg.at records which side has it, and every hand-over asserts it.
+ * A message is a round trip: the struct belongs to the asker, is lent to the receiver and comes
+ * home carrying the answer, so only the asker allocates and frees. msg.at records which side has
+ * it, and every hand-over asserts it.
  *
- * Questions travel in one single-producer ck_ring lane per (asker, receiver), allocated when first used by the asker. A full lane
- * makes actor_ask return false: the asker keeps the message and waits for an answer to come home before it tries again.
- * Answers go home on an intrusive ck_stack and cannot fail. So no two actors ever wait for each other.
+ * Questions travel in one single-producer ck_ring lane per (asker, receiver), allocated when first
+ * used by the asker. A full lane makes actor_ask return false: the asker keeps the message and
+ * waits for an answer to come home before it tries again. Answers go home on an intrusive ck_stack
+ * and cannot fail. So no two actors ever wait for each other.
  *
- * Wakes: a receiver announces that it sleeps; only then is it woken, once per step of the sender (wakes are collected during a
- * step and sent at its end, or when actor_flush_wakes is called). Counters tell how often. inbox.c argues why none is lost.
+ * Wakes: a receiver announces that it sleeps; only then is it woken, once per step of the sender
+ * (wakes are collected during a step and sent at its end, or when actor_flush_wakes is called).
+ * Counters tell how often. inbox.c argues why none is lost.
  */
 #ifndef SKEIN_ACTOR_H
 #define SKEIN_ACTOR_H
@@ -24,7 +27,7 @@
 struct actor;
 struct sched;
 
-/* --- messages ---------------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 enum msg_at { MSG_HOME = 0, MSG_TO_RECEIVER, MSG_AT_RECEIVER, MSG_TO_HOME, MSG_POSTED };
 
 struct msg {
@@ -52,7 +55,7 @@ enum {
 
 void msg_init(struct msg *m, uint16_t kind, struct actor *home);
 
-/* --- the actor ----------------------------------------------------------------------------------------------------------- */
+/* --- the actor -------------------------------------------------------------------------------- */
 #define ACTOR_LANES      64	/* askers in the process: controller, network actors, fetchers, relay; bound of num.network.threads etc. */
 #define ACTOR_LANE_SLOTS 256	/* a lane holds one question less; a full lane is back-pressure on that asker */
 #define LANE_NONE        (-1)	/* no lane of its own: see actor_ask */
@@ -63,10 +66,12 @@ struct actor_ops {
 	const char *module;	/* "partition": for logs and dumps */
 	bool        is_many;	/* there may be thousands: their threads do without an allocator cache of their own */
 	/* One bounded turn: drain questions and answers, do one slice of upkeep. Returns the work done; 0 = may sleep.
-	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest (MONO_NEVER = only when woken). */
+	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest
+	 * (MONO_NEVER = only when woken). */
 	int  (*step)(struct actor *a, mono_ms now);
 	/* How this actor sleeps and is woken, when not on its futex word: a network actor waits in its poller. Both or neither.
-	 * wait is called only between a step that returned 0 and the next step; in a simulation with until = now. */
+	 * wait is called only between a step that returned 0 and the next step; in a simulation
+	 * with until = now. */
 	void (*wait)(struct actor *a, mono_ms until);
 	void (*wake)(struct actor *a);			/* any thread */
 	void (*dump)(struct actor *a, int fd);		/* for a failed assertion */
@@ -120,7 +125,8 @@ void actor_init(struct actor *a, struct sched *s, const struct actor_ops *ops, i
 void actor_fini(struct actor *a);		/* after actor_join, or never started; frees its lanes. Asserts that no message is inside or out */
 
 /* Sends a question. Caller: the asker `from` (its own thread). False: the lane is full and m is still the caller's. An asker without
- * a lane (a partition asking the controller) is never declined: its questions share one stack, bounded by what it owns of them. */
+ * a lane (a partition asking the controller) is never declined: its questions share one stack,
+ * bounded by what it owns of them. */
 bool actor_ask(struct actor *from, struct actor *to, struct msg *m) MUST_CHECK;
 /* Sends m home; from = the actor that answers, on its own thread (NULL: any thread, the home is woken at once). */
 void actor_answer(struct actor *from, struct msg *m);
@@ -129,10 +135,11 @@ void actor_answer(struct actor *from, struct msg *m);
 void actor_lend(struct actor *from, struct msg *m);
 /* News that nobody asked for: m, at home with its maker, reaches m->home among its answers and is then that actor's. Any thread. */
 void actor_post(struct msg *m);
+typedef void msg_dispatch(void *arg, struct msg *m);
 /* At most max questions, lane 0 first, round robin over the others. dispatch owns each message it is given. Returns the number. */
-int  actor_drain_questions(struct actor *a, int max, void (*dispatch)(void *arg, struct msg *m), void *arg);
+int  actor_drain_questions(struct actor *a, int max, msg_dispatch *dispatch, void *arg);
 /* Answers that came home (and news posted), in the order in which they were sent. Returns the number. */
-int  actor_drain_answers(struct actor *a, void (*dispatch)(void *arg, struct msg *m), void *arg);
+int  actor_drain_answers(struct actor *a, msg_dispatch *dispatch, void *arg);
 bool actor_has_mail(const struct actor *a);	/* the owner's thread */
 void actor_flush_wakes(struct actor *a);
 /* Makes a step again, asleep or not: for news in shared memory that mail does not show. Write the news first. Any thread. */
@@ -142,7 +149,7 @@ void actor_wake(struct actor *a);
 struct actor *actor_current(void);	/* NULL: not in an actor's step */
 #define ASSERT_OWNER(actor_ptr) ASSERT(actor_current() == (actor_ptr))
 
-/* --- schedulers ------------------------------------------------------------------------------------------------------------ */
+/* --- schedulers ------------------------------------------------------------------------------- */
 struct sched *sched_threads_create(struct os *os);			/* one thread per actor */
 struct sched *sched_sim_create(struct os *os, uint64_t seed);		/* all on the calling thread */
 void          sched_destroy(struct sched **s);
@@ -162,18 +169,19 @@ void          actor_stop(struct actor *a);
  */
 void          actor_join(struct actor *a);
 /* Simulation only: one step of one runnable actor (or job), chosen by the seed; when none is runnable the clock moves to the next
- * deadline (of actors or of the simulated machine). Now and then time passes though somebody could run, as on a busy machine.
- * False: nothing will ever happen again. */
+ * deadline (of actors or of the simulated machine). Now and then time passes though somebody could
+ * run, as on a busy machine. False: nothing will ever happen again. */
 bool          sched_sim_step(struct sched *s);
 uint64_t      sched_sim_hash(const struct sched *s);	/* of every choice made so far: equal seeds give equal hashes */
 uint64_t      sched_sim_random(struct sched *s);
 /* Another machine (a broker) in the same simulation: actors started on it are stepped together with those of `first`. */
 struct sched *sched_sim_add_machine(struct sched *first, struct os *os);
 /* What moves the clocks of all its machines: next_event tells in how many milliseconds one of them does something by itself
- * (MONO_NEVER: nothing), advance(arg, by) lets that much time pass. Without it a step that needs time to pass is an error. */
+ * (MONO_NEVER: nothing), advance(arg, by) lets that much time pass. Without it a step that needs
+ * time to pass is an error. */
 void          sched_sim_set_clock(struct sched *s, mono_ms (*next_event)(void *arg), void (*advance)(void *arg, mono_ms by), void *arg);
 
-/* --- the worker pool: all that may wait for a device or eat much CPU --------------------------------------------------------- */
+/* --- the worker pool: all that may wait for a device or eat much CPU -------------------------- */
 struct workers;
 
 /* Code to be run on immutable inputs; the result goes home as an answer. The one message that carries a function: a job is not a

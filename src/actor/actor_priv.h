@@ -1,5 +1,6 @@
 /*
- * What the files of this module share: the scheduler's face towards actors, and how ThreadSanitizer is told about hand-overs.
+ * What the files of this module share: the scheduler's face towards actors, and how ThreadSanitizer
+ * is told about hand-overs.
  */
 #ifndef SKEIN_ACTOR_PRIV_H
 #define SKEIN_ACTOR_PRIV_H
@@ -7,9 +8,11 @@
 #include "actor/actor.h"
 
 /*
- * ck's atomics are assembly, which ThreadSanitizer does not see. Each hand-over of a message is therefore told to it, on the
- * message itself: what is written before a send happens before what is read after the receive, and nothing else does. Races inside
- * ck_ring.h and ck_stack.h are suppressed in tests/tsan.supp; a race on the content of a message is still found (inbox_test).
+ * ck's atomics are assembly, which ThreadSanitizer does not see. Each hand-over of a message is
+ * therefore told to it, on the message itself: what is written before a send happens before what is
+ * read after the receive, and nothing else does. Races inside ck_ring.h and ck_stack.h are
+ * suppressed in tests/tsan.supp; a race on the content of a message is still found (torture_test
+ * --planted-race).
  */
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -30,7 +33,7 @@ struct sched {			/* first member of each kind */
 	const struct sched_ops *ops;
 	struct os *os;
 	bool       is_sim;
-	uint32_t   outsiders;	/* threads that are no actors and are just now inside actor_answer or actor_post */
+	uint32_t   outsiders;	/* threads that are no actors and are inside actor_answer or actor_post */
 };
 
 extern const struct sched_ops sched_threads_ops, sched_sim_ops;
@@ -46,7 +49,14 @@ static inline void counter_add(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
-/* Turns the list of a popped ck_stack (latest first) round. Also marks each message as taken over. */
+/* a->rest := to if it is `from`. Returns what it was. */
+static inline uint32_t actor_rest_swap(struct actor *a, uint32_t from, uint32_t to)
+{
+	__atomic_compare_exchange_n(&a->rest, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return from;
+}
+
+/* Turns the list of a popped ck_stack (latest first) round and takes each message over. */
 ck_stack_entry_t *msg_list_reverse(ck_stack_entry_t *latest);
 static inline struct msg *msg_of(ck_stack_entry_t *link)
 {

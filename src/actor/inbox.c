@@ -1,26 +1,31 @@
 /*
  * Messages from hand to hand: lanes, the shared stack, answers, and who must be woken.
  *
- * Guarantee: a message that was sent is seen by a step of its receiver that begins after the sending, and no receiver sleeps for
- * good beside mail. What makes it hard: sender and receiver each write one place and read the other, without a lock.
+ * Guarantee: a message that was sent is seen by a step of its receiver that begins after the
+ * sending, and no receiver sleeps for good beside mail. What makes it hard: sender and receiver
+ * each write one place and read the other, without a lock.
  *
  * (1) Does a drain miss a question whose bit it has cleared?
  *	asker:    E  enqueue into the lane		receiver: S  pending := 0, take the old bits
  *	          B  pending |= bit				  D  drain the lanes of these bits
- *     E is before B (fetch_or releases), S before D (exchange acquires). If S took the bit, it read from B, so D sees E. If S did not,
- *     B comes after S and the bit is still there for the next drain. A bit whose lane was not drained to its end stays in `todo`.
+ *     E is before B (fetch_or releases), S before D (exchange acquires). If S took the bit, it read
+ *     from B, so D sees E. If S did not, B comes after S and the bit is still there for the next
+ *     drain. A bit whose lane was not drained to its end stays in `todo`.
  *
  * (2) Does a receiver sleep beside a question or an answer?
- *	sender:   P  publish (B above, or the push of an answer)	receiver: A  rest := ASLEEP   (announce)
- *	          F1 fence: P before R				          F2 fence: A before C
- *	          R  read rest					          C  check pending and answers
- *     With a full fence on both sides not both R and C can miss: either R reads ASLEEP and the sender wakes, or C reads what P wrote and
- *     the receiver does not go to sleep. P is an atomic read-modify-write, so F1 is ck_pr_fence_atomic_load, which costs nothing on
- *     x86. F2 is ck_pr_fence_memory in sched_threads.c. The futex compares rest with ASLEEP again, so a wake between C and the wait
- *     is not lost either; an actor with its own wait has a poller, whose wake sticks.
+ *	sender:   P  publish: B, or push an answer	receiver: A  rest := ASLEEP (announce)
+ *	          F1 fence: P before R			          F2 fence: A before C
+ *	          R  read rest				          C  look at pending and answers
+ *     With a full fence on both sides not both R and C can miss: either R reads ASLEEP and the
+ *     sender wakes, or C reads what P wrote and the receiver does not go to sleep. P is an atomic
+ *     read-modify-write, so F1 is ck_pr_fence_atomic_load, which costs nothing on x86. F2 is
+ *     ck_pr_fence_memory in sched_threads.c. The futex compares rest with ASLEEP again, so a wake
+ *     between C and the wait is not lost either; an actor with its own wait has a poller, whose
+ *     wake sticks.
  *
- * (3) A wake is sent late, at the end of the sender's step, and only if the receiver is then still asleep (compare-and-swap): the one
- *     of several senders who swaps makes the system call. That the receiver is still alive then, see actor_join.
+ * (3) A wake is sent late, at the end of the sender's step, and only if the receiver is then still
+ *     asleep (compare-and-swap): the one of several senders who swaps makes the system call. That
+ *     the receiver is still alive then, see actor_join.
  */
 #include "actor/actor_priv.h"
 
@@ -39,13 +44,11 @@ void msg_init(struct msg *m, uint16_t kind, struct actor *home)
 	*m = (struct msg){ .kind = kind, .home = home, .at = MSG_HOME };
 }
 
-/* --- wakes --------------------------------------------------------------------------------------------------------------- */
+/* --- wakes ------------------------------------------------------------------------------------ */
 
 static void wake_now(struct actor *by, struct actor *a)
 {
-	uint32_t seen = ACTOR_ASLEEP;
-
-	if (!__atomic_compare_exchange_n(&a->rest, &seen, ACTOR_POKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	if (actor_rest_swap(a, ACTOR_ASLEEP, ACTOR_POKED) != ACTOR_ASLEEP)
 		return;		/* it woke by itself, or somebody else was quicker */
 	if (by != NULL)
 		counter_add(&by->counters.wakes_sent, 1);
@@ -86,12 +89,9 @@ static void wake_for_mail(struct actor *by, struct actor *a)
 
 void actor_wake(struct actor *a)
 {
-	uint32_t seen = ACTOR_AWAKE;
-
-	/* The caller's news before rest: who sleeps on after this read has announced after the news and sees it in its next step. */
+	/* The caller's news before the read of rest: a step that begins after it sees them. */
 	ck_pr_fence_memory();
-	if (__atomic_compare_exchange_n(&a->rest, &seen, ACTOR_POKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
-	    || seen == ACTOR_POKED)
+	if (actor_rest_swap(a, ACTOR_AWAKE, ACTOR_POKED) != ACTOR_ASLEEP)
 		return;
 	if (actor_current() != NULL)
 		wake_later(actor_current(), a);
@@ -99,9 +99,9 @@ void actor_wake(struct actor *a)
 		wake_now(NULL, a);
 }
 
-/* --- questions ----------------------------------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------- */
 
-/* The lane from `from` into `to`, made when first used. Only `from` publishes this slot, so there is nobody to race with. */
+/* The lane from `from` into `to`, made when first used. Only `from` publishes this slot. */
 static struct lane *lane_of(struct actor *from, struct actor *to)
 {
 	struct lane *l = to->lanes[from->lane];
@@ -144,7 +144,7 @@ bool actor_ask(struct actor *from, struct actor *to, struct msg *m)
 	return true;
 }
 
-static void dispatch_question(struct actor *a, struct msg *m, void (*dispatch)(void *arg, struct msg *m), void *arg)
+static void dispatch_question(struct actor *a, struct msg *m, msg_dispatch *dispatch, void *arg)
 {
 	ASSERT(m->at == MSG_TO_RECEIVER);
 	ASSERT(m->to == a);
@@ -184,10 +184,13 @@ static bool lane_is_empty(const struct actor *a, int lane)
 }
 
 /* Up to max questions of one lane; clears its bit in todo when the lane is empty. */
-static int drain_lane(struct actor *a, int lane, int max, void (*dispatch)(void *arg, struct msg *m), void *arg)
+static int drain_lane(struct actor *a, int lane, int max, msg_dispatch *dispatch, void *arg)
 {
-	struct lane *l = lane == LANE_SHARED ? NULL : __atomic_load_n(&a->lanes[lane], __ATOMIC_ACQUIRE);
+	struct lane *l = NULL;
 	int n = 0;
+
+	if (lane != LANE_SHARED)
+		l = __atomic_load_n(&a->lanes[lane], __ATOMIC_ACQUIRE);
 
 	for (; n < max; n++) {
 		struct msg *m = l == NULL ? take_shared(a) : take_lane(l);
@@ -204,12 +207,12 @@ static int drain_lane(struct actor *a, int lane, int max, void (*dispatch)(void 
 /* The first lane behind the one served last, round the circle. There is one. */
 static int next_lane(const struct actor *a)
 {
-	uint64_t behind = a->lane_cursor == ACTOR_LANES - 1 ? 0 : a->todo & (~UINT64_C(0) << (a->lane_cursor + 1));
+	uint64_t behind = a->todo & (~UINT64_C(1) << a->lane_cursor);
 
 	return __builtin_ctzll(behind != 0 ? behind : a->todo);
 }
 
-int actor_drain_questions(struct actor *a, int max, void (*dispatch)(void *arg, struct msg *m), void *arg)
+int actor_drain_questions(struct actor *a, int max, msg_dispatch *dispatch, void *arg)
 {
 	int n = 0;
 
@@ -227,9 +230,9 @@ int actor_drain_questions(struct actor *a, int max, void (*dispatch)(void *arg, 
 	return n;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
-/* Pushes m home. An outsider (by == NULL) is counted while it touches the home, so that actor_join can wait for it. */
+/* Pushes m home. An outsider (by == NULL) is counted while it touches the home: actor_join waits. */
 static void send_home(struct actor *by, struct msg *m)
 {
 	struct actor *home = m->home;
@@ -285,7 +288,7 @@ ck_stack_entry_t *msg_list_reverse(ck_stack_entry_t *latest)
 	return oldest;
 }
 
-int actor_drain_answers(struct actor *a, void (*dispatch)(void *arg, struct msg *m), void *arg)
+int actor_drain_answers(struct actor *a, msg_dispatch *dispatch, void *arg)
 {
 	ck_stack_entry_t *e, *next;
 	int n = 0;
@@ -319,7 +322,8 @@ bool actor_has_mail(const struct actor *a)
 
 bool actor_may_end(const struct actor *a)
 {
-	return __atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE) && !actor_has_mail(a) && a->messages_out == 0;
+	return __atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE)
+	    && !actor_has_mail(a) && a->messages_out == 0;
 }
 
 void actor_fini(struct actor *a)

@@ -1,12 +1,15 @@
 /*
- * The simulation: all actors of one or more machines and all workers' jobs, stepped on the calling thread in an order drawn from a seed.
+ * The simulation: all actors of one or more machines and all workers' jobs, stepped on the calling
+ * thread in an order drawn from a seed.
  *
- * What it must be able to show: every order of steps that threads could produce, or a bug is hidden; and the same order again from the
- * same seed, or a bug is lost. So all choices go through choose(), which feeds the hash, and nothing here depends on addresses.
+ * What it must be able to show: every order of steps that threads could produce, or a bug is
+ * hidden; and the same order again from the same seed, or a bug is lost. So all choices go through
+ * choose(), which feeds the hash, and nothing here depends on addresses.
  *
- * Who may run: an actor that worked in its last step, has mail, was poked or whose deadline has come. An actor that waits in a poller of
- * the machine cannot be asked whether there are events; it may look once after anything happened (`happenings`), and an idle look is
- * not a happening, so that the looking ends. A job takes a while, as on a device, and so comes home in any order.
+ * Who may run: an actor that worked in its last step, has mail, was poked or whose deadline has
+ * come. An actor that waits in a poller of the machine cannot be asked whether there are events; it
+ * may look once after anything happened (`happenings`), and an idle look is not a happening, so
+ * that the looking ends. A job takes a while, as on a device, and so comes home in any order.
  */
 #include "actor/actor_priv.h"
 #include "base/list.h"
@@ -14,7 +17,7 @@
 #include <stdlib.h>
 
 #define JOB_DELAY_MS_MAX   20
-#define STALL_ODDS         256		/* one in so many choices: time passes though somebody could run */
+#define STALL_ODDS         256		/* one in so many choices lets time pass instead */
 #define STALL_MS_MAX       10
 #define JOIN_STEPS_MAX     100000000	/* an actor that does not end by then never will */
 
@@ -59,7 +62,7 @@ static struct sim_world *world_of(const struct sched *s)
 	return CONTAINER_OF(s, const struct sched_sim, sched)->world;
 }
 
-/* --- choices ---------------------------------------------------------------------------------------------------------------- */
+/* --- choices ---------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t x)		/* the finisher of splitmix64 */
 {
@@ -93,7 +96,7 @@ uint64_t sched_sim_hash(const struct sched *s)
 	return world_of(s)->hash;
 }
 
-/* --- one choice ------------------------------------------------------------------------------------------------------------- */
+/* --- one choice ------------------------------------------------------------------------------- */
 
 static mono_ms now_of(const struct sched *s)
 {
@@ -106,7 +109,8 @@ static bool may_step(const struct sim_world *w, const struct sim_actor *sa)
 
 	if (sa->is_stepping || sa->has_ended)
 		return false;
-	return sa->is_busy || actor_has_mail(a) || a->rest == ACTOR_POKED || a->deadline <= now_of(a->sched)
+	return sa->is_busy || actor_has_mail(a) || a->rest == ACTOR_POKED
+	    || a->deadline <= now_of(a->sched)
 	    || (a->ops->wait != NULL && sa->looked != w->happenings);
 }
 
@@ -183,7 +187,8 @@ static void let_time_pass(struct sim_world *w, mono_ms by)
 {
 	ASSERT(w->advance != NULL);
 	note(w, (uint64_t)by);
-	w->advance(w->clock_arg, MAX(by, 1));	/* an event that is due and did not come yet must not stop the clock */
+	/* At least 1: an event that is due and did not come yet must not stop the clock. */
+	w->advance(w->clock_arg, MAX(by, 1));
 	w->happenings++;
 }
 
@@ -245,13 +250,15 @@ void sched_sim_submit(struct sched *s, struct job *j)
 {
 	struct sim_world *w = world_of(s);
 	struct sim_job *sj = mem_alloc(sizeof(*sj));
-	mono_ms delay = w->advance != NULL && choose(w, 2) != 0 ? (mono_ms)choose(w, JOB_DELAY_MS_MAX) + 1 : 0;
+	mono_ms delay = 0;
 
+	if (w->advance != NULL && choose(w, 2) != 0)
+		delay = (mono_ms)choose(w, JOB_DELAY_MS_MAX) + 1;
 	*sj = (struct sim_job){ .job = j, .sched = s, .due = now_of(s) + delay };
 	list_push_back(&w->jobs, &sj->link);
 }
 
-/* --- the scheduler's face --------------------------------------------------------------------------------------------------------- */
+/* --- the scheduler's face --------------------------------------------------------------------- */
 
 static enum err sim_start(struct actor *a, size_t stack_bytes UNUSED)
 {
@@ -273,7 +280,7 @@ static void sim_join(struct actor *a)
 	for (int64_t n = 0; !sa->has_ended; n++) {
 		bool goes_on = sched_sim_step(a->sched);
 
-		ASSERT(goes_on);		/* everybody waits for ever, and the actor with them */
+		ASSERT(goes_on);	/* else all wait for ever */
 		ASSERT(n < JOIN_STEPS_MAX);
 	}
 	while (actor_has_mail(a)) {
@@ -326,7 +333,8 @@ struct sched *sched_sim_add_machine(struct sched *first, struct os *os)
 	return machine_create(world_of(first), os);
 }
 
-void sched_sim_set_clock(struct sched *s, mono_ms (*next_event)(void *arg), void (*advance)(void *arg, mono_ms by), void *arg)
+void sched_sim_set_clock(struct sched *s, mono_ms (*next_event)(void *arg),
+			 void (*advance)(void *arg, mono_ms by), void *arg)
 {
 	struct sim_world *w = world_of(s);
 

@@ -1,16 +1,19 @@
 /*
- * One thread per actor: step, send the wakes, and when there was nothing to do announce sleep, look again, wait.
+ * One thread per actor: step, send the wakes, and when there was nothing to do announce sleep, look
+ * again, wait.
  *
- * The hard part is the end. Somebody may still be about to touch an actor whose thread has ended: an answerer after its push looks
- * whether the home sleeps, a wake list is worked off at the end of a step, an asker read a published address just before the owner
- * withdrew it. None of them may take a lock or count references per message. So each actor counts its turns, odd while it is in a step,
- * and actor_join waits until every turn that was odd has passed (a grace period, as in RCU). One grace period serves all actors
- * that had ended before it began, so that stopping ten thousand does not look at a hundred million turns.
+ * The hard part is the end. Somebody may still be about to touch an actor whose thread has ended:
+ * an answerer after its push looks whether the home sleeps, a wake list is worked off at the end of
+ * a step, an asker read a published address just before the owner withdrew it. None of them may
+ * take a lock or count references per message. So each actor counts its turns, odd while it is in a
+ * step, and actor_join waits until every turn that was odd has passed (a grace period, as in RCU).
+ * One grace period serves all actors that had ended before it began, so that stopping ten thousand
+ * does not look at a hundred million turns.
  *
  *	asker:   T  turn := odd			owner:   W  withdraw the address, end
  *	         F  fence: T before L		joiner:  F' fence: W before O (thread join)
  *	         L  load the address, touch	         O  read turn; if odd, wait until it changed
- *	If L saw the address, W comes after L, so O sees T (or a later turn, which is after the touch).
+ *	If L saw the address, W comes after L, so O sees T (or a later turn: after the touch).
  */
 #include "actor/actor_priv.h"
 #include "base/list.h"
@@ -41,7 +44,7 @@ struct sched_threads {
 struct runner {				/* an actor's thread */
 	struct list   link;
 	struct actor *actor;
-	uint64_t      graces_at_end;	/* graces_begun when the thread ended: a later one covers it */
+	uint64_t      graces_at_end;	/* graces_begun then; a later one covers it */
 	char          pad[CACHE_LINE];
 	uint64_t      turn;		/* odd: in a step */
 	char          pad_end[CACHE_LINE - sizeof(uint64_t)];
@@ -53,7 +56,7 @@ static struct sched_threads *threads_of(struct sched *s)
 	return CONTAINER_OF(s, struct sched_threads, sched);
 }
 
-/* --- turns and grace periods ------------------------------------------------------------------------------------------------- */
+/* --- turns and grace periods ------------------------------------------------------------------ */
 
 static void turn_begin(struct runner *r)
 {
@@ -67,8 +70,9 @@ static void turn_end(struct runner *r)
 }
 
 /*
- * An actor that waits within a step (for the mutex, for a thread to end) must not hold up a grace period that others wait for: it
- * leaves its turn meanwhile. It may, because it is inside no message function and its wakes are sent. NULL: not an actor.
+ * An actor that waits within a step (for the mutex, for a thread to end) must not hold up a grace
+ * period that others wait for: it leaves its turn meanwhile. It may, because it is inside no
+ * message function and its wakes are sent. NULL: not an actor.
  */
 static struct runner *turn_leave(struct sched_threads *s)
 {
@@ -127,7 +131,7 @@ static void wait_for_grace(struct sched_threads *s)
 	s->graces_done = number;
 }
 
-/* --- an actor's thread --------------------------------------------------------------------------------------------------------- */
+/* --- an actor's thread ------------------------------------------------------------------------ */
 
 static void allocator_cache_off(void)
 {
@@ -135,7 +139,7 @@ static void allocator_cache_off(void)
 	bool off = false;
 
 	if (mallctl != NULL)
-		(void)mallctl("thread.tcache.enabled", NULL, NULL, &off, sizeof(off));	/* refused: costs memory only */
+		(void)mallctl("thread.tcache.enabled", NULL, NULL, &off, sizeof(off));
 #endif
 }
 
@@ -146,16 +150,15 @@ static mono_ns ns_of(mono_ms deadline)
 
 static void rest(struct actor *a)
 {
-	uint32_t awake = ACTOR_AWAKE;
-
-	if (__atomic_compare_exchange_n(&a->rest, &awake, ACTOR_ASLEEP, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-		ck_pr_fence_memory();	/* F2 of inbox.c: rest := ASLEEP before the reads of pending and answers */
+	if (actor_rest_swap(a, ACTOR_AWAKE, ACTOR_ASLEEP) == ACTOR_AWAKE) {
+		ck_pr_fence_memory();	/* F2 of inbox.c: rest before the look at the mail */
 		if (!actor_has_mail(a)) {
 			counter_add(&a->counters.sleeps, 1);
 			if (a->ops->wait != NULL)
 				a->ops->wait(a, a->deadline);
 			else
-				os_futex_wait(a->sched->os, &a->rest, ACTOR_ASLEEP, ns_of(a->deadline));
+				os_futex_wait(a->sched->os, &a->rest, ACTOR_ASLEEP,
+					      ns_of(a->deadline));
 		}
 	}
 	/* An exchange, not a store: what a poker wrote before rest is read after this. */
@@ -216,7 +219,7 @@ static enum err threads_start(struct actor *a, size_t stack_bytes)
 	return err;
 }
 
-/* Questions that came in between the last step and the end of the grace period: one more turn of a, on this thread. */
+/* What came in between the last step and the end of the grace period: a turn of a on ours. */
 static void answer_latecomers(struct actor *a, struct runner *r)
 {
 	struct actor *caller = actor_current();

@@ -1,12 +1,14 @@
 /*
- * The worker pool. Submitters push on a stack and never wait; workers take the whole stack at once, turn it round and share it
- * out in the order of submission, under a mutex that only they take.
+ * The worker pool. Submitters push on a stack and never wait; workers take the whole stack at once,
+ * turn it round and share it out in the order of submission, under a mutex that only they take.
  *
  * A job must not be left while a worker sleeps:
- *	submitter: push; fence; read idle		worker: idle + 1; fence; look at the stack; wait while bell is as seen before
- * One of the two sees the other's write. The bell is an event count: it is read before the last look, so a ring in between makes the
- * futex return at once. A worker that takes more than the job it runs is in the place of a submitter for the rest: it looks at idle too,
- * or a job would wait behind a long one while a worker sleeps.
+ *	submitter: push; fence; read idle	worker: read bell; idle + 1; fence; look at the stack;
+ *						        wait while the bell is as read
+ * One of the two sees the other's write. The bell is an event count: it is read before the last
+ * look, so a ring in between makes the futex return at once. A worker that takes more than the job
+ * it runs is in the place of a submitter for the rest: it looks at idle too, or a job would wait
+ * behind a long one while a worker sleeps.
  */
 #include "actor/actor_priv.h"
 
@@ -14,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORKER_STACK_BYTES (512u << 10)	/* compressors' and recovery's frames are larger than an actor's */
+#define WORKER_STACK_BYTES (512u << 10)	/* compressors' frames are larger than an actor's */
 
 struct workers {
 	struct sched      *sched;
@@ -32,7 +34,8 @@ struct workers {
 
 static bool has_jobs(const struct workers *w)
 {
-	return ck_pr_load_ptr(&w->submitted.head) != NULL || __atomic_load_n(&w->taken, __ATOMIC_SEQ_CST) != NULL;
+	return ck_pr_load_ptr(&w->submitted.head) != NULL
+	    || __atomic_load_n(&w->taken, __ATOMIC_SEQ_CST) != NULL;
 }
 
 static void ring(struct workers *w, int threads)
@@ -125,7 +128,8 @@ struct workers *workers_create(struct sched *s, int threads)
 		char name[32];
 
 		snprintf(name, sizeof(name), "worker-%d", w->thread_count);
-		if (os_thread_start(s->os, &w->threads[w->thread_count], name, WORKER_STACK_BYTES, run, w) != OK)
+		if (os_thread_start(s->os, &w->threads[w->thread_count], name, WORKER_STACK_BYTES,
+				    run, w) != OK)
 			break;
 	}
 	/* With fewer threads everything still gets done; with none nothing would. */

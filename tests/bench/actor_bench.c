@@ -1,6 +1,7 @@
 /*
- * What a hand-over costs: round trips between two actors (on one CPU and on two, 1 to 64 messages in flight), wakes per round trip, one
- * question to each of a thousand sleepers, and ten thousand parked actors.
+ * What a hand-over costs: round trips between two actors (on one CPU and on two, 1 to 64 messages
+ * in flight), wakes per round trip, one question to each of a thousand sleepers, and ten thousand
+ * parked actors.
  *
  *	tests/bench/actor_bench [seconds per line, default 1]
  */
@@ -26,7 +27,7 @@ static double cpu_seconds(void)
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-/* --- round trips ------------------------------------------------------------------------------------------------------------- */
+/* --- round trips ------------------------------------------------------------------------------ */
 
 enum { IN_FLIGHT_MAX = 64, RECEIVERS_MAX = 1000 };
 
@@ -156,7 +157,7 @@ static void round_trips(const char *what, int asker_cpu, int cpu_of_receivers, i
 	sched_destroy(&s);
 }
 
-/* --- parked actors ----------------------------------------------------------------------------------------------------------- */
+/* --- parked actors ---------------------------------------------------------------------------- */
 
 /* A line "name: <n> kB" of a file of /proc. */
 static double kib_of(const char *path, const char *name)

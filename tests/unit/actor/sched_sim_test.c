@@ -34,7 +34,7 @@ static mono_ms now(void)
 	return os_mono_ms(sim_os(machine[0]));
 }
 
-/* --- a little society: askers, a receiver that parks until a deadline, jobs ----------------------------------------------------------- */
+/* --- a little society: askers, a receiver that parks until a deadline, jobs ------------------- */
 
 enum { ASKERS = 3, EACH = 20 };
 
@@ -190,7 +190,7 @@ START_TEST(every_order_is_found)
 }
 END_TEST
 
-/* --- the clock ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 struct ticker {
 	struct actor actor;
@@ -263,7 +263,7 @@ START_TEST(somebody_busy_does_not_stop_the_clock)
 }
 END_TEST
 
-/* --- actors that wait in a poller ------------------------------------------------------------------------------------------------------- */
+/* --- actors that wait in a poller ------------------------------------------------------------- */
 
 enum { ECHO_BYTES = 5000 };
 
@@ -374,7 +374,7 @@ START_TEST(machines_talk_through_their_pollers)
 }
 END_TEST
 
-/* --- a join within a step -------------------------------------------------------------------------------------------------------------- */
+/* --- a join within a step --------------------------------------------------------------------- */
 
 struct parent {
 	struct actor  actor;

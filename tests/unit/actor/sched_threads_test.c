@@ -23,7 +23,7 @@ static void teardown(void)
 	sched_destroy(&sched);
 }
 
-/* --- deadlines and pokes ----------------------------------------------------------------------------------------------------- */
+/* --- deadlines and pokes ---------------------------------------------------------------------- */
 
 struct sleeper {
 	struct actor actor;
@@ -121,11 +121,12 @@ START_TEST(an_actor_may_sleep_in_its_poller)
 }
 END_TEST
 
-/* --- one message, to and fro ------------------------------------------------------------------------------------------------------- */
+/* --- one message, to and fro ------------------------------------------------------------------ */
 
 /*
- * The asker does not sleep, so that its question arrives within nanoseconds of the receiver's going to sleep, some before and some
- * after each of its instructions. With one message in existence nothing repairs a lost wake: the test hangs.
+ * The asker does not sleep, so that its question arrives within nanoseconds of the receiver's going
+ * to sleep, some before and some after each of its instructions. With one message in existence
+ * nothing repairs a lost wake: the test hangs.
  */
 struct player {
 	struct actor actor;
@@ -193,7 +194,7 @@ START_TEST(no_wake_is_lost)
 }
 END_TEST
 
-/* --- receivers that come and go under load -------------------------------------------------------------------------------------- */
+/* --- receivers that come and go under load ---------------------------------------------------- */
 
 enum { ASKERS = 3, POOL = 8 };
 
@@ -295,7 +296,7 @@ START_TEST(nobody_touches_an_actor_that_is_gone)
 }
 END_TEST
 
-/* --- actors that start and join actors within their steps ------------------------------------------------------------------------- */
+/* --- actors that start and join actors within their steps ------------------------------------- */
 
 struct parent {
 	struct actor actor, child;

@@ -1,9 +1,10 @@
 /*
- * Many askers, many receivers, tiny lanes, real threads. Built with --enable-tsan it proves that every hand-over orders the content
- * of its message; without, that nothing is lost, doubled, reordered or left asleep. A lost wake shows as a timeout.
+ * Many askers, many receivers, tiny lanes, real threads. Built with --enable-tsan it proves that
+ * every hand-over orders the content of its message; without, that nothing is lost, doubled,
+ * reordered or left asleep. A lost wake shows as a timeout.
  *
- * torture_test --planted-race changes a message after it was sent: ThreadSanitizer must report it (if it does not, the suppressions
- * or the annotations hide too much).
+ * torture_test --planted-race changes a message after it was sent: ThreadSanitizer must report it
+ * (if it does not, the suppressions or the annotations hide too much).
  */
 #include <check.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static void check(const struct question *q, uint64_t salt)
 		ASSERT(q->content[i] == q->number * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)i + salt);
 }
 
-/* --- receivers --------------------------------------------------------------------------------------------------------------- */
+/* --- receivers -------------------------------------------------------------------------------- */
 
 static void answer(struct receiver *r, struct question *q)
 {
@@ -110,7 +111,7 @@ static int receiver_step(struct actor *a, mono_ms now)
 	return work;
 }
 
-/* --- askers ------------------------------------------------------------------------------------------------------------------ */
+/* --- askers ----------------------------------------------------------------------------------- */
 
 static void run_job(struct job *j)
 {
@@ -168,7 +169,7 @@ static int asker_step(struct actor *a, mono_ms now UNUSED)
 	return work;
 }
 
-/* --- the run ------------------------------------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static const struct actor_ops asker_ops = { .module = "asker", .step = asker_step };
 static const struct actor_ops receiver_ops = { .module = "receiver", .is_many = true, .step = receiver_step };
