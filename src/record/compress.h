@@ -3,9 +3,10 @@
  * walked, never held; writing appends to a buffer and stops at a limit.
  * Owner:   one thread, one stream at a time. A thread makes one of each and keeps it: contexts and windows are made at
  *          first use of a codec and reused, so that steady traffic allocates nothing.
- * Memory:  a decompressor keeps 64 KiB for gzip and zstd, the largest block met so far for lz4 (at most 4 MiB, by the
- *          format) and snappy (at most 64 KiB between streams; within one, what its compressed bytes can expand to, 22-fold),
- *          and zstd's own window (at most 128 MiB within a stream, given back if it was above 16 MiB).
+ * Memory:  a decompressor keeps a window of 64 KiB for gzip and zstd, one block for lz4 and snappy, and zstd's own window. An
+ *          lz4 block has 4 MiB at most, by the format; a snappy block what its compressed bytes can expand to, 22-fold;
+ *          zstd's window 128 MiB. What is above 4 MiB (block) or 16 MiB (zstd) is given back when the next stream begins.
+ *          A compressor keeps a block of 64 KiB and its codecs' contexts, about 4 MiB when all were used.
  */
 #ifndef SKEIN_COMPRESS_H
 #define SKEIN_COMPRESS_H

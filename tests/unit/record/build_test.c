@@ -183,6 +183,51 @@ START_TEST(golden_batches_built_again_are_the_same)
 }
 END_TEST
 
+/* ---- records larger than a piece ---- */
+
+START_TEST(records_of_all_sizes_come_back)
+{
+	static const size_t sizes[] = { 0, 1, 60000, 65530, 65536, 200000, 3, 131072, 1000000, 10 };
+	struct record_header header = { SLICE_LIT("name"), SLICE_LIT("value") };
+	struct batch_spec spec = BATCH_SPEC_INIT;
+	uint8_t *bytes = mem_alloc(1000000);
+	struct batch_builder b;
+	struct record_iter it;
+	struct record r;
+	struct slice batch;
+	size_t n = 0;
+
+	for (size_t i = 0; i < 1000000; i++)
+		bytes[i] = (uint8_t)(random() % 17);
+	spec.codec = (enum codec)_i;
+	spec.level = _i == CODEC_GZIP ? LEVEL_DEFAULT_GZIP : _i == CODEC_LZ4 ? LEVEL_DEFAULT_LZ4 : LEVEL_DEFAULT_ZSTD;
+	batch_build_begin(&b, &spec, compressor, &out, SIZE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		batch_build_add(&b, (time_ms)i, slice_of(bytes, sizes[i]), slice_of(bytes, 1000000 - sizes[i]), &header, (int32_t)(i % 2));
+	ck_assert_int_eq(batch_build_end(&b, &batch), OK);
+	for (record_iter_init(&it, batch, in, OUT_MAX); record_iter_next(&it, &r); n++) {
+		ck_assert(slice_eq(r.key, slice_of(bytes, sizes[n])));
+		ck_assert(slice_eq(r.value, slice_of(bytes, 1000000 - sizes[n])));
+		ck_assert_int_eq(r.offset, n);
+		ck_assert_int_eq(r.header_count, n % 2);
+	}
+	ck_assert_int_eq(it.err, OK);
+	ck_assert_uint_eq(n, ARRAY_LEN(sizes));
+	record_iter_fini(&it);
+	if (_i != CODEC_NONE) {			/* and no more than was allowed */
+		for (record_iter_init(&it, batch, in, 3000000); record_iter_next(&it, &r);)
+			;
+		ck_assert_int_eq(it.err, ERR_TOO_LARGE);
+		record_iter_fini(&it);
+		for (record_iter_init(&it, batch, NULL, OUT_MAX); record_iter_next(&it, &r);)
+			;
+		ck_assert_int_eq(it.err, ERR_UNSUPPORTED);
+		record_iter_fini(&it);
+	}
+	free(bytes);
+}
+END_TEST
+
 /* ---- limits and other records ---- */
 
 START_TEST(a_batch_beyond_its_limit_leaves_no_trace)
@@ -254,6 +299,7 @@ int main(void)
 	tcase_add_test(t, worked_example_of_a_data_batch);
 	tcase_add_test(t, worked_example_of_a_marker);
 	tcase_add_test(t, golden_batches_built_again_are_the_same);
+	tcase_add_loop_test(t, records_of_all_sizes_come_back, 0, CODEC_COUNT);
 	tcase_add_loop_test(t, a_batch_beyond_its_limit_leaves_no_trace, 0, CODEC_COUNT);
 	tcase_add_test(t, the_size_of_a_record_is_bounded);
 	tcase_add_test(t, control_records_of_other_kinds_are_skipped);

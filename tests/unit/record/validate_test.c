@@ -248,6 +248,57 @@ START_TEST(compressed_bytes_that_are_none)
 }
 END_TEST
 
+/* The bytes as a xerial stream of blocks of n bytes: records, and numbers inside them, lie across as many pieces as wanted. */
+static void add_xerial(struct strbuf *b, struct slice bytes, size_t n)
+{
+	strbuf_add(b, "\x82SNAPPY\0\0\0\0\1\0\0\0\1", 16);
+	for (size_t at = 0; at < bytes.len; at += n) {
+		size_t len = MIN(n, bytes.len - at);
+		uint8_t head[6] = { 0, 0, 0, (uint8_t)(len + 2), (uint8_t)len, (uint8_t)((len - 1) << 2) };
+		strbuf_add(b, head, sizeof(head));	/* a literal of at most 60 bytes */
+		strbuf_add(b, bytes.ptr + at, len);
+	}
+}
+
+/* Damaged or not: however a section is cut into pieces, the answer is the same, and so are the bytes a rebuild gives. */
+START_TEST(pieces_make_no_difference)
+{
+	struct strbuf section = STRBUF_INIT, pieces = STRBUF_INIT, first = STRBUF_INIT;
+	int accepted = 0;
+
+	config.compression_type = COMPRESSION_UNCOMPRESSED;
+	for (int n = 0; n < 4000; n++) {
+		static const size_t sizes[] = { 60, 1, 2, 3, 7 };
+		enum kafka_error error = NONE;
+		uint8_t *b = three_records(CODEC_NONE);
+		strbuf_reset(&section);
+		strbuf_add(&section, b + BATCH_HEADER_SIZE, sent.len - BATCH_HEADER_SIZE);
+		for (int flips = n % 4; flips > 0; flips--)
+			section.ptr[(size_t)random() % section.len] ^= (char)(1 << random() % 7);
+		for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+			strbuf_reset(&pieces);
+			add_xerial(&pieces, strbuf_slice(&section), sizes[i]);
+			send_section(CODEC_SNAPPY, pieces.ptr, pieces.len, 3);
+			validate_sent(T0);
+			if (i == 0) {
+				error = v.error;
+				strbuf_reset(&first);
+				strbuf_add_slice(&first, v.error == NONE ? strbuf_slice(&rebuilt) : SLICE_EMPTY);
+			}
+			ck_assert_int_eq(v.error, error);
+			if (v.error == NONE)
+				ck_assert(slice_eq(strbuf_slice(&rebuilt), strbuf_slice(&first)));
+		}
+		accepted += error == NONE;
+		ck_assert(error == NONE || n % 4 != 0);
+	}
+	ck_assert_int_ge(accepted, 1000);
+	strbuf_fini(&section);
+	strbuf_fini(&pieces);
+	strbuf_fini(&first);
+}
+END_TEST
+
 /* A section of bytes repeated n times after a beginning, compressed with codec _i. */
 static void send_bomb(int codec, struct slice head, size_t zeros, int32_t count)
 {
@@ -656,6 +707,7 @@ int main(void)
 	tcase_add_test(t, records_that_do_not_fit);
 	tcase_add_test(t, a_whole_refusal_forgets_single_ones);
 	tcase_add_loop_test(t, compressed_bytes_that_are_none, 1, CODEC_COUNT);
+	tcase_add_test(t, pieces_make_no_difference);
 	tcase_add_loop_test(t, bombs_are_walked_or_refused, 1, CODEC_COUNT);
 	tcase_add_test(t, offsets_with_gaps);
 	tcase_add_test(t, null_keys_on_a_compacted_topic);
