@@ -181,25 +181,36 @@ static void put_value(struct line *l, struct slice s)
 	put_str(l, quote);
 }
 
+static void put_number(struct line *l, int64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, n);
+	put_str(l, text);
+}
+
+static void put_errno(struct line *l, int64_t errnum)
+{
+	const char *name = strerrorname_np((int)errnum);
+
+	if (name != NULL)
+		put_str(l, name);
+	else
+		put_number(l, errnum);
+}
+
 static void put_field(struct line *l, const struct log_field *f)
 {
-	char number[24];
-	const char *name;
-
 	put_str(l, " ");
 	put_str(l, f->key);
 	put_str(l, "=");
-	snprintf(number, sizeof(number), "%" PRId64, f->v.i64);
 	switch (f->kind) {
 	case LOG_KIND_STR:   put_value(l, slice_str(f->v.str)); break;
 	case LOG_KIND_SLICE: put_value(l, f->v.slice); break;
 	case LOG_KIND_ERR:   put_value(l, slice_str(err_text((enum err)f->v.i64))); break;
 	case LOG_KIND_BOOL:  put_str(l, f->v.i64 != 0 ? "true" : "false"); break;
-	case LOG_KIND_I64:   put_str(l, number); break;
-	case LOG_KIND_ERRNO:
-		name = strerrorname_np((int)f->v.i64);
-		put_str(l, name != NULL ? name : number);
-		break;
+	case LOG_KIND_I64:   put_number(l, f->v.i64); break;
+	case LOG_KIND_ERRNO: put_errno(l, f->v.i64); break;
 	case LOG_KIND_END:   ASSERT(false);
 	}
 }

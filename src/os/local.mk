@@ -15,6 +15,11 @@ src_os_libskein_os_a_SOURCES = \
 	src/os/sim_poll.c
 
 if HAVE_CHECK
+check_PROGRAMS += tests/unit/os/agree_test
+TESTS += tests/unit/os/agree_test
+tests_unit_os_agree_test_SOURCES = tests/unit/os/agree_test.c
+tests_unit_os_agree_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
 check_PROGRAMS += tests/unit/os/file_test
 TESTS += tests/unit/os/file_test
 tests_unit_os_file_test_SOURCES = tests/unit/os/file_test.c tests/unit/os/machine.h

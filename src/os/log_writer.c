@@ -18,10 +18,12 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define RECORD_ALIGN 8		/* and the size of a record's header */
+#define WRITE_BATCH  64		/* lines per system call */
 #define RING_MASK    (LOG_WRITER_BYTES - 1)
 _Static_assert((LOG_WRITER_BYTES & RING_MASK) == 0, "positions are masked");
 
@@ -115,36 +117,63 @@ static void take_line(void *arg, enum log_level level UNUSED, const char *line, 
 
 /* --- the writer -------------------------------------------------------------------------------------------------------- */
 
-static void write_all(os_fd fd, const uint8_t *p, size_t len)
+static void write_all(os_fd fd, struct iovec *iov, int n)
 {
-	while (len != 0) {
-		ssize_t n = write(fd, p, len);
-		if (n < 0 && errno == EINTR)
+	while (n > 0) {
+		ssize_t w = writev(fd, iov, n);
+		if (w < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (w <= 0)
 			return;		/* nowhere to complain: the log is the place for complaints */
-		p += n;
-		len -= (size_t)n;
+		for (; n > 0 && (size_t)w >= iov->iov_len; iov++, n--)
+			w -= (ssize_t)iov->iov_len;
+		if (n > 0) {
+			iov->iov_base = (char *)iov->iov_base + w;
+			iov->iov_len -= (size_t)w;
+		}
 	}
+}
+
+/* The record at pos when it is committed. Beyond the last one lies one that is claimed, or zeros. */
+static struct record_head *committed_at(struct log_writer *w, uint64_t pos)
+{
+	struct record_head *r = record_at(w, pos);
+
+	return __atomic_load_n(&r->len, __ATOMIC_ACQUIRE) != 0 ? r : NULL;
 }
 
 static bool has_line(struct log_writer *w)
 {
-	return __atomic_load_n(&record_at(w, w->tail)->len, __ATOMIC_ACQUIRE) != 0;
+	return committed_at(w, w->tail) != NULL;
 }
 
-/* Returns whether anything was written. The ring may not be larger than what was claimed: len is our own. */
+static void give_back(struct log_writer *w, uint64_t end)
+{
+	while (w->tail < end) {
+		struct record_head *r = record_at(w, w->tail);
+		size_t size = r->is_padding != 0 ? r->len : record_size(r->len);
+		memset(r, 0, size);
+		__atomic_store_n(&w->tail, w->tail + size, __ATOMIC_RELEASE);
+	}
+}
+
+/* Writes what is committed, up to WRITE_BATCH lines at once. Returns whether there was anything. */
 static bool drain(struct log_writer *w)
 {
 	bool worked = false;
 
 	while (has_line(w)) {
-		struct record_head *r = record_at(w, w->tail);
-		size_t size = r->is_padding != 0 ? r->len : record_size(r->len);
-		if (r->is_padding == 0)
-			write_all(w->fd, (const uint8_t *)(r + 1), r->len);
-		memset(r, 0, size);
-		__atomic_store_n(&w->tail, w->tail + size, __ATOMIC_RELEASE);
+		struct iovec iov[WRITE_BATCH];
+		struct record_head *r;
+		uint64_t end = w->tail;
+		int n = 0;
+		while (n < WRITE_BATCH && end - w->tail < LOG_WRITER_BYTES && (r = committed_at(w, end)) != NULL) {
+			if (r->is_padding == 0)
+				iov[n++] = (struct iovec){ r + 1, r->len };
+			end += r->is_padding != 0 ? r->len : record_size(r->len);
+		}
+		write_all(w->fd, iov, n);
+		give_back(w, end);
 		worked = true;
 	}
 	return worked;

@@ -267,7 +267,7 @@ int sim_disk_find(struct sim_disk *d, const char *path, struct sim_place *out, c
 			return ENOENT;
 		if (!at->is_dir)
 			return ENOTDIR;
-		if (through != NULL && at == through)
+		if (at == through)
 			*is_through = true;
 		if (len >= sizeof(out->name))
 			return ENAMETOOLONG;
@@ -478,8 +478,8 @@ static void cut_names(struct sim_disk *d)
 		struct sim_inode *a = op->change[0].dir, *b = op->change[op->n - 1].dir;
 		bool is_lost = all_lost || a->is_marked || b->is_marked || !sim_rng_chance(&d->rng, keep);
 		if (is_lost) {
-			a->is_marked = b->is_marked = true;
-			/* A tree that moved and moves back: what follows might now make a circle. */
+			a->is_marked = true;
+			/* Between two directories: had a tree moved and moved back, what follows might now make a circle. */
 			all_lost |= a != b;
 			continue;
 		}

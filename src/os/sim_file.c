@@ -89,8 +89,10 @@ static int open_inode(struct sim_os *m, const struct sim_place *place, int flags
 		sim_disk_rename(&m->disk, &c, NULL, m->net->now);
 	} else if ((flags & OS_EXCL) != 0) {
 		return EEXIST;
-	} else if (i->is_dir != ((flags & OS_DIR) != 0)) {
-		return i->is_dir ? EISDIR : ENOTDIR;
+	} else if (i->is_dir && (flags & ~OS_DIR) != OS_RDONLY) {
+		return EISDIR;
+	} else if (!i->is_dir && (flags & OS_DIR) != 0) {
+		return ENOTDIR;
 	} else if ((flags & OS_TRUNC) != 0 && i->now.size != 0) {
 		(void)sim_inode_truncate(i, 0, m->net->now);
 	}
@@ -376,36 +378,41 @@ static enum err sim_space(struct os *os, const char *path, uint64_t *total, uint
 
 /* --- names ------------------------------------------------------------------------------------------------------------- */
 
-static int rename_places(struct sim_os *m, struct sim_place *from, struct sim_place *to, bool is_into_itself)
+/* errno of Linux in the order of its checks. below: where one of the two lies on the way to the other. */
+static int rename_refused(const struct sim_place *from, const struct sim_place *to, bool to_is_below, bool from_is_below)
 {
 	if (from->parent == NULL || to->parent == NULL)
 		return EBUSY;		/* the root */
-	if (is_into_itself)
-		return EINVAL;
-	if (from->inode == to->inode)
-		return 0;
-	if (from->inode->volume != to->parent->volume || from->parent->volume != to->parent->volume)
+	if (from->parent->volume != to->parent->volume || from->inode->volume != to->parent->volume)
 		return EXDEV;
-	if (to->inode != NULL && to->inode->is_dir != from->inode->is_dir)
-		return to->inode->is_dir ? EISDIR : ENOTDIR;
-	if (to->inode != NULL && to->inode->names_now.count != 0)
+	if (to_is_below)
+		return EINVAL;
+	if (from_is_below)
 		return ENOTEMPTY;
-	struct sim_change gone = { from->parent, NULL, from->name }, there = { to->parent, from->inode, to->name };
-	sim_disk_rename(&m->disk, &there, &gone, m->net->now);
-	return 0;
+	if (to->inode == NULL || to->inode == from->inode)
+		return 0;
+	if (to->inode->is_dir != from->inode->is_dir)
+		return to->inode->is_dir ? EISDIR : ENOTDIR;
+	return to->inode->names_now.count != 0 ? ENOTEMPTY : 0;
 }
 
 static enum err sim_rename(struct os *os, const char *from, const char *to)
 {
 	struct sim_os *m = sim_of(os);
-	struct sim_place a, b;
-	bool is_into_itself = false;
+	struct sim_place a, b, again;
+	bool to_is_below = false, from_is_below = false;
 	enum err e = admit(m, SIM_NAME, from);
 
 	if (e == OK && existing(m, from, &a, &e) != NULL)
-		e = sim_errno(sim_disk_find(&m->disk, to, &b, a.inode->is_dir ? a.inode : NULL, &is_into_itself));
+		e = sim_errno(sim_disk_find(&m->disk, to, &b, a.inode, &to_is_below));
 	if (e == OK)
-		e = sim_errno(rename_places(m, &a, &b, is_into_itself));
+		e = sim_errno(sim_disk_find(&m->disk, from, &again, b.inode, &from_is_below));
+	if (e == OK)
+		e = sim_errno(rename_refused(&a, &b, to_is_below, from_is_below));
+	if (e == OK && a.inode != b.inode) {
+		struct sim_change gone = { a.parent, NULL, a.name }, there = { b.parent, a.inode, b.name };
+		sim_disk_rename(&m->disk, &there, &gone, m->net->now);
+	}
 	return sim_done(m, "rename", hash_path(from), hash_path(to), e);
 }
 

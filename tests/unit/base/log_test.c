@@ -52,6 +52,8 @@ END_TEST
 
 START_TEST(values)
 {
+	LOG_INFO(&src, broker_stopped, KV_ERRNO(99999));
+	ck_assert_str_eq(last, "INFO partition orders/3 broker_stopped errno=99999");
 	LOG_INFO(&src, broker_started, KV_STR("a", "two words"), KV_STR("b", ""), KV_STR("c", NULL), KV_STR("d", "x=\"y\\\""),
 		 KV_I64("e", INT64_MIN), KV_ERRNO(ENOSPC), KV_ERR(ERR_TIMEOUT), KV_SLICE("s", SLICE_LIT("a\0b")));
 	ck_assert_str_eq(last, "INFO partition orders/3 broker_started a=\"two words\" b=\"\" c=null d=\"x=\\\"y\\\\\\\"\" "
