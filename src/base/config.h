@@ -181,7 +181,8 @@ struct broker_config {
  * Puts the layers together, takes them apart into fields and checks what belongs together. false: why says which value of
  * which file and line is wrong and what is allowed. *out is frozen, with one reference for the caller.
  */
-bool broker_config_create(struct broker_config **out, const struct config_layers *layers, struct strbuf *why) MUST_CHECK;
+bool broker_config_create(struct broker_config **out, const struct config_layers *layers,
+			  struct strbuf *why) MUST_CHECK;
 
 static inline void broker_config_unref(struct broker_config **c)
 {

@@ -31,7 +31,8 @@ static bool check_duplicates(const struct config_change *changes, int count, str
 	return is_good || refuse(r, INVALID_REQUEST, "Error due to duplicate config keys");
 }
 
-static bool check_nulls(const struct config_change *changes, int count, enum config_change_mode mode, struct config_refusal *r)
+static bool check_nulls(const struct config_change *changes, int count, enum config_change_mode mode,
+			struct config_refusal *r)
 {
 	struct strbuf names = STRBUF_INIT;
 
@@ -116,8 +117,8 @@ static bool apply_one(const struct config_table *t, struct config_set *set, cons
 	}
 }
 
-bool config_changes_apply(const struct config_table *t, struct config_set *set, const struct config_change *changes, int count,
-			  enum config_change_mode mode, struct config_refusal *refusal)
+bool config_changes_apply(const struct config_table *t, struct config_set *set, const struct config_change *changes,
+			  int count, enum config_change_mode mode, struct config_refusal *refusal)
 {
 	if (mode != CONFIG_CREATE && !check_duplicates(changes, count, refusal))
 		return false;
@@ -317,8 +318,9 @@ bool config_broker_check(const struct config_layers *now, enum config_level leve
 	if (!check_none(wanted, is_read_only, "Cannot update these configs dynamically", refusal) ||
 	    !check_broker_values(wanted, refusal))
 		return false;
-	if (level == CONFIG_LEVEL_CLUSTER && !check_none(wanted, is_per_broker, "Cannot update these configs at default cluster "
-							 "level, broker id must be specified", refusal))
+	if (level == CONFIG_LEVEL_CLUSTER &&
+	    !check_none(wanted, is_per_broker, "Cannot update these configs at default cluster level, broker id must be "
+			"specified", refusal))
 		return false;
 	if (!check_none(wanted, is_unsupported, "These configs are not supported yet", refusal) ||
 	    !check_none(wanted, needs_restart, "These configs cannot be changed while the broker runs yet", refusal) ||

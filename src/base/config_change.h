@@ -39,8 +39,8 @@ struct config_refusal {
 	struct strbuf    text;		/* STRBUF_INIT at first */
 };
 
-bool config_changes_apply(const struct config_table *t, struct config_set *set, const struct config_change *changes, int count,
-			  enum config_change_mode mode, struct config_refusal *refusal) MUST_CHECK;
+bool config_changes_apply(const struct config_table *t, struct config_set *set, const struct config_change *changes,
+			  int count, enum config_change_mode mode, struct config_refusal *refusal) MUST_CHECK;
 
 /* One value. false: why gets the sentence; for a topic an unknown name is an error, for a broker it is not. */
 bool config_check_value(const struct config_table *t, struct slice name, struct slice value, struct strbuf *why) MUST_CHECK;

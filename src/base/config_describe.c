@@ -1,6 +1,6 @@
 /*
- * The list of synonyms is the heart: every name that stands for the config, level by level, strongest first; the first one's
- * level is the source. As in Kafka, names before the config's own are dropped: log.retention.hours does not show that a
+ * The list of synonyms is the heart: every name that stands for the config, level by level, strongest first; the first
+ * one's level is the source. As in Kafka, names before the config's own are dropped: log.retention.hours does not show that a
  * dynamic log.retention.ms overrules it, and an unset log.retention.ms does not show log.retention.hours.
  */
 #include "base/config_describe.h"
@@ -31,8 +31,8 @@ void config_describe_cluster(struct config_describe *it, const struct config_lay
 	it->level = CONFIG_LEVEL_CLUSTER;
 }
 
-void config_describe_topic(struct config_describe *it, const struct config_layers *layers, const struct broker_config *broker,
-			   const struct config_set *overrides, struct arena *arena)
+void config_describe_topic(struct config_describe *it, const struct config_layers *layers,
+			   const struct broker_config *broker, const struct config_set *overrides, struct arena *arena)
 {
 	start(it, layers, arena);
 	it->what = DESCRIBE_TOPIC;
@@ -90,8 +90,9 @@ static int add_synonym(struct config_synonym *list, int n, struct slice asked, s
 	return n + 1;
 }
 
-/* What stands behind broker config `name`, appended to list[n..]; is_cluster: only that level. Gives the number added. */
-static int broker_synonyms(const struct config_describe *it, struct slice name, bool is_sensitive, struct config_synonym *list)
+/* What stands behind broker config `name`, written to list; asked about the cluster, only that level. Gives the number. */
+static int broker_synonyms(const struct config_describe *it, struct slice name, bool is_sensitive,
+			   struct config_synonym *list)
 {
 	struct slice names[NAMES_MAX];
 	int names_count = names_of(name, names), n = 0;
@@ -101,22 +102,26 @@ static int broker_synonyms(const struct config_describe *it, struct slice name, 
 			continue;
 		for (int i = 0; i < names_count; i++) {
 			struct slice text = config_set_get(it->layers->at[level], names[i]);
-			struct slice shown = is_sensitive ? SLICE_NULL : text;
+			struct config_synonym s = { names[i], is_sensitive ? SLICE_NULL : text, source_of_level[level] };
 			if (!slice_is_null(text))
-				n = add_synonym(list, n, name, (struct config_synonym){ names[i], shown, source_of_level[level] });
+				n = add_synonym(list, n, name, s);
 		}
 	}
 	for (int i = 0; i < names_count && it->what != DESCRIBE_CLUSTER; i++) {
 		const struct config_def *def = config_find(&config_brokers, names[i]);
-		if (def == NULL || def->fallback == NULL || def->kind == CONFIG_KIND_DYNAMIC || def->kind == CONFIG_KIND_PLUGIN)
+		bool is_defined = def != NULL && def->kind != CONFIG_KIND_DYNAMIC && def->kind != CONFIG_KIND_PLUGIN;
+		struct config_synonym s = { names[i], SLICE_NULL, CONFIG_SOURCE_DEFAULT };
+		if (!is_defined || def->fallback == NULL)
 			continue;
-		n = add_synonym(list, n, name, (struct config_synonym){ names[i], is_sensitive ? SLICE_NULL : slice_str(def->fallback),
-									CONFIG_SOURCE_DEFAULT });
+		if (!is_sensitive)
+			s.value = slice_str(def->fallback);
+		n = add_synonym(list, n, name, s);
 	}
 	return n;
 }
 
-static void set_synonyms(struct config_describe *it, struct config_description *out, const struct config_synonym *list, int n)
+static void set_synonyms(struct config_describe *it, struct config_description *out,
+			 const struct config_synonym *list, int n)
 {
 	struct config_synonym *copy = arena_alloc(it->arena, (size_t)n * sizeof(*copy));
 
@@ -213,11 +218,13 @@ static bool next_of_cluster(struct config_describe *it, struct config_descriptio
 /* What a topic without the override has. Lists as they were written: the field does not know their order. */
 static struct slice topic_default(struct config_describe *it, const struct config_def *def)
 {
-	const struct config_def *broker_def = def->broker_name != NULL ? config_find(&config_brokers, slice_str(def->broker_name)) : NULL;
+	const struct config_def *broker_def = NULL;
 	const struct config_entry *e;
 	struct strbuf b = STRBUF_INIT;
 	struct slice value;
 
+	if (def->broker_name != NULL)
+		broker_def = config_find(&config_brokers, slice_str(def->broker_name));
 	if (broker_def == NULL || def->valid.check == CHECK_VERSION)
 		return slice_str(def->fallback);
 	if (def->type == CONFIG_LIST) {

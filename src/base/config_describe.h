@@ -59,8 +59,8 @@ struct config_describe {
 /* Names and texts of the descriptions are borrowed from the layers, the overrides and the arena. */
 void config_describe_broker(struct config_describe *it, const struct config_layers *layers, struct arena *arena);
 void config_describe_cluster(struct config_describe *it, const struct config_layers *layers, struct arena *arena);
-void config_describe_topic(struct config_describe *it, const struct config_layers *layers, const struct broker_config *broker,
-			   const struct config_set *overrides, struct arena *arena);
+void config_describe_topic(struct config_describe *it, const struct config_layers *layers,
+			   const struct broker_config *broker, const struct config_set *overrides, struct arena *arena);
 
 bool config_describe_next(struct config_describe *it, struct config_description *out);
 

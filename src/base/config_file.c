@@ -1,7 +1,8 @@
 /*
  * The properties format is read as Java reads it (java.util.Properties), so that a file means the same to both brokers.
  * Its corners: a comment line cannot be continued; blanks at the start of a continuation line do not count, blanks at the
- * end of a value do; the key ends at the first unescaped '=', ':' or blank; "key" alone is an empty value.
+ * end of a value do; the key ends at the first unescaped '=', ':' or blank; "key" alone is an empty value. (Compared with
+ * Java on random files: equal, but for half surrogate pairs, and the empty key Java makes of a last line "\\".)
  */
 #include "base/config_file.h"
 
@@ -63,6 +64,8 @@ static bool next_logical(struct lines *l, struct strbuf *out, int *first)
 	while (next_natural(l, &line)) {
 		skip_blanks(&line);
 		if (line.len == 0 || line.ptr[0] == '#' || line.ptr[0] == '!')
+			continue;
+		if (line.len == 1 && line.ptr[0] == '\\')	/* joins nothing: what follows begins anew */
 			continue;
 		*first = l->line;
 		while (ends_in_backslash(line)) {

@@ -209,21 +209,31 @@ static bool check_advertised(struct parse *p, const struct broker_config *c)
 	return true;
 }
 
+static bool is_advertised(const struct broker_config *c, const char *name)
+{
+	return find(c->advertised, c->advertised_count, name) != NULL;
+}
+
 static bool resolve_inter_broker(struct broker_config *c, struct parse *p)
 {
 	if (c->inter_broker_listener_name == NULL) {
 		/* security.inter.broker.protocol can only be PLAINTEXT yet: config_check sees to it. */
 		c->inter_broker_listener_name = "PLAINTEXT";
 		for (int i = 0; i < c->advertised_count; i++) {
-			if (c->advertised[i].protocol == PROTOCOL_PLAINTEXT && find(c->advertised, c->advertised_count, "PLAINTEXT") == NULL)
+			if (c->advertised[i].protocol == PROTOCOL_PLAINTEXT && !is_advertised(c, "PLAINTEXT"))
 				c->inter_broker_listener_name = c->advertised[i].name;
 		}
 	} else {
 		c->inter_broker_listener_name = upper_copy(p->arena, slice_str(c->inter_broker_listener_name));
 	}
-	if (c->inter_broker_listener_name != NULL && find(c->advertised, c->advertised_count, c->inter_broker_listener_name) != NULL)
+	if (c->inter_broker_listener_name == NULL) {
+		strbuf_add_str(p->why, "the configuration is too large");
+		return false;
+	}
+	if (is_advertised(c, c->inter_broker_listener_name))
 		return true;
-	strbuf_printf(p->why, "the inter-broker listener %s must be among the advertised ones", c->inter_broker_listener_name);
+	strbuf_printf(p->why, "the inter-broker listener %s must be among the advertised ones",
+		      c->inter_broker_listener_name);
 	return false;
 }
 

@@ -11,6 +11,7 @@
  * Fills listeners, advertised and inter_broker_listener_name of c from its texts and checks them against each other.
  * Memory comes from arena. false: why says what is wrong, *blame names the config to look at.
  */
-bool config_listeners_resolve(struct broker_config *c, struct arena *arena, struct strbuf *why, const char **blame) MUST_CHECK;
+bool config_listeners_resolve(struct broker_config *c, struct arena *arena, struct strbuf *why,
+			      const char **blame) MUST_CHECK;
 
 #endif

@@ -37,10 +37,11 @@ void config_set_init(struct config_set *s);
 void config_set_fini(struct config_set *s);
 void config_set_copy(struct config_set *to, const struct config_set *from);	/* to is not initialised before */
 
-void config_set_put(struct config_set *s, struct slice name, struct slice text, struct config_place place);	/* the last one wins */
-bool config_set_remove(struct config_set *s, struct slice name);	/* was it there? */
+/* The last one wins. */
+void config_set_put(struct config_set *s, struct slice name, struct slice text, struct config_place place);
+bool config_set_remove(struct config_set *s, struct slice name);				/* was it there? */
 const struct config_entry *config_set_find(const struct config_set *s, struct slice name);	/* NULL: not there */
-struct slice config_set_get(const struct config_set *s, struct slice name);			/* the text; null: not there */
+struct slice config_set_get(const struct config_set *s, struct slice name);	/* the text; null: not there */
 
 /* for (const struct config_entry *e = NULL; (e = config_set_next(s, &at)) != NULL; ) with uint32_t at = 0 */
 const struct config_entry *config_set_next(const struct config_set *s, uint32_t *at);

@@ -268,7 +268,8 @@ static bool parse_number(const struct config_def *def, struct config_value *out)
 	case CONFIG_INT:    return parse_integer(out->text, INT32_MIN, INT32_MAX, &out->integer);
 	case CONFIG_LONG:   return parse_integer(out->text, INT64_MIN, INT64_MAX, &out->integer);
 	case CONFIG_DOUBLE: return parse_double(out->text, &out->real);
-	case CONFIG_UNKNOWN: case CONFIG_BOOLEAN: case CONFIG_STRING: case CONFIG_LIST: case CONFIG_CLASS: case CONFIG_PASSWORD:
+	case CONFIG_UNKNOWN: case CONFIG_BOOLEAN: case CONFIG_STRING:
+	case CONFIG_LIST: case CONFIG_CLASS: case CONFIG_PASSWORD:
 		break;
 	}
 	return false;

@@ -18,7 +18,8 @@ struct config_value {
 };
 
 /* false: why gets "Invalid value abc for configuration retention.ms: Not a number of type LONG". text is not null. */
-bool config_value_parse(const struct config_def *def, struct slice text, struct config_value *out, struct strbuf *why) MUST_CHECK;
+bool config_value_parse(const struct config_def *def, struct slice text, struct config_value *out,
+			struct strbuf *why) MUST_CHECK;
 
 /* The text as Kafka prints the value: " +5" is "5", "TRUE" is "true", "a , b" is "a,b". text passed config_value_parse. */
 void config_value_print(const struct config_def *def, struct slice text, struct strbuf *out);
@@ -30,7 +31,8 @@ bool config_value_eq(const struct config_def *def, struct slice a, struct slice 
 void config_value_allowed(const struct config_def *def, struct strbuf *out);
 
 /* Fills the row's field in the struct at base; value NULL is null. Texts are copied into arena. false: arena full. */
-bool config_value_store(const struct config_def *def, const struct config_value *value, void *base, struct arena *arena) MUST_CHECK;
+bool config_value_store(const struct config_def *def, const struct config_value *value, void *base,
+			struct arena *arena) MUST_CHECK;
 
 /* Appends the field's value as Kafka prints it: the way back of config_value_store, for numbers, booleans and choices. */
 void config_field_print(const struct config_def *def, const void *base, struct strbuf *out);

@@ -74,6 +74,8 @@ START_TEST(continuations_and_escapes)
 	      "k\\=e\\:y\\ 1=v\n"
 	      "esc=a\\tb\\nc\\qd\\\"\n"
 	      "uni=\\u00e9\\u20AC\\ud83d\\ude00\n"
+	      "\\\n"
+	      "# a comment after all\n"
 	      "gone=x\\");
 	expect("listeners", "PLAINTEXT://a:1,PLAIN2://b:2,# not a comment here", 1);
 	expect("odd", "x\\y", 4);
@@ -81,7 +83,7 @@ START_TEST(continuations_and_escapes)
 	expect("k=e:y 1", "v", 7);
 	expect("esc", "a\tb\ncqd\"", 8);
 	expect("uni", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9);
-	expect("gone", "x", 10);
+	expect("gone", "x", 12);
 }
 END_TEST
 
