@@ -9,6 +9,7 @@
 #define SKEIN_CONTROLLER_MSG_H
 
 #include "actor/actor.h"
+#include "base/config_change.h"
 #include "base/uuid.h"
 
 #define CONTROLLER_MSG_TABLE(X) \
@@ -86,21 +87,15 @@ struct controller_create_partitions {
 	int32_t     topic_count;
 };
 
-/* Incremental changes of one resource's stored configuration. The asker has checked names, values and levels and computed what shall stand there (lists
- * appended and subtracted); the controller re-reads, applies and writes, config first, notification second. */
+/* Changes of one resource's stored configuration: checked, applied to what the store holds now, written (config first, notification second), in effect. */
 enum controller_entity { ENTITY_TOPIC, ENTITY_BROKER, ENTITY_BROKER_DEFAULT };
-enum controller_config_op { CONFIG_SET = 0, CONFIG_DELETE = 1, CONFIG_APPEND = 2, CONFIG_SUBTRACT = 3 };
-struct controller_config_change {
-	enum controller_config_op op;
-	struct slice name, value;
-};
 struct controller_altered_resource {
 	enum controller_entity entity;
 	struct slice  name;		/* topic name; unused for brokers */
-	bool          replace_all;	/* AlterConfigs: what is not listed goes */
-	const struct controller_config_change *changes;
+	enum config_change_mode mode;	/* CONFIG_REPLACE or CONFIG_INCREMENT */
+	const struct config_change *changes;
 	int32_t       change_count;
-	enum kafka_error error;
+	enum kafka_error error;		/* not NONE in the question: passed over */
 	char         *message;
 };
 struct controller_alter_configs {
@@ -121,7 +116,8 @@ struct controller_allocate_producer_ids {
 /* Ends all: partitions are closed (cleanly or as a crash would), the registration is withdrawn, the store closed. */
 struct controller_stop {
 	struct msg  msg;
-	bool        is_clean;
+	bool        is_clean;			/* false: as a crash would leave it */
+	bool        is_clean_everywhere;	/* answer: every log was closed clean; only then may the marker be written */
 };
 
 #endif

@@ -162,6 +162,18 @@ static void partition_on_home(void *arg, struct msg *m)
 	partition_on_flush_home(p);
 }
 
+/* A replica that nobody asks anything gives its descriptors back: a process has far fewer than three per replica. */
+static void partition_rest(struct partition *p, mono_ms now, int work)
+{
+	if (work > 0) {
+		p->rest_due = now + PARTITION_REST_MS;
+	} else if (now >= p->rest_due) {
+		p->rest_due = MONO_NEVER;
+		if (p->log != NULL && !p->flush.is_out)
+			log_release_files(p->log);
+	}
+}
+
 static int partition_step(struct actor *a, mono_ms now)
 {
 	struct partition *p = CONTAINER_OF(a, struct partition, actor);
@@ -183,7 +195,8 @@ static int partition_step(struct actor *a, mono_ms now)
 	}
 	if (p->stop != NULL && partition_finish_stop(p))
 		work++;
-	a->deadline = MIN(partition_waiting_deadline(p), p->flush_due);
+	partition_rest(p, now, work);
+	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->flush_due), p->rest_due);
 	return work;
 }
 
@@ -197,7 +210,7 @@ static void partition_dump(struct actor *a, int fd)
 		        (long long)log_high_watermark(p->log), (long long)log_end_offset(p->log), (long long)log_recovery_point(p->log));
 }
 
-static const struct actor_ops partition_ops = { .module = "partition", .step = partition_step, .dump = partition_dump };
+static const struct actor_ops partition_ops = { .module = "partition", .is_many = true, .step = partition_step, .dump = partition_dump };
 
 static struct partition_addr *partition_addr_create(const struct partition_spec *spec, struct partition *owner)
 {
@@ -230,7 +243,7 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	p->spec.log.log = &p->actor.log;
 	list_init(&p->waiting);
 	list_init(&p->watches);
-	p->flush_due = MONO_NEVER;
+	p->flush_due = p->rest_due = MONO_NEVER;
 	enum err e = actor_start(&p->actor, spec->stack_bytes);
 	if (e != OK) {
 		p->addr->owner = NULL;

@@ -112,7 +112,6 @@ void partition_write_batch(struct partition *p, mono_ms now)
 	p->batch_count = 0;
 	for (int i = 0; i < n; i++)
 		appends[i] = &p->batch[i]->append;
-	int32_t segments = log_segment_count(p->log);
 	enum err e = log_append(p->log, appends, n, p->role.leader_epoch, os_time_ms(p->spec.log.os));
 
 	if (e == ERR_NO_SPACE && !p->is_full)
@@ -127,8 +126,6 @@ void partition_write_batch(struct partition *p, mono_ms now)
 			partition_storage_failed(p, "append", e);
 		return;
 	}
-	if (log_segment_count(p->log) != segments)
-		p->flush_wanted = true;		/* a closed segment is synced in the background, so that a later flush need not */
 	partition_raise_high_watermark(p);
 	for (int i = 0; i < n; i++)
 		append_written(p, p->batch[i], now);

@@ -34,7 +34,7 @@ static bool flush_is_due(struct partition *p, mono_ms now)
 
 void partition_flush_if_wanted(struct partition *p, mono_ms now)
 {
-	if (p->flush.is_out || (!p->flush_wanted && !flush_is_due(p, now)))
+	if (p->flush.is_out || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
 		return;
 	p->flush_wanted = false;
 	p->flush_due = MONO_NEVER;

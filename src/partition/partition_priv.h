@@ -8,6 +8,7 @@
 #include "partition/partition.h"
 
 #define PARTITION_DRAIN_MAX 512		/* questions per step: bounds how long a timer or a job's answer waits */
+#define PARTITION_REST_MS   10000	/* idle for so long: descriptors are given back */
 #define PARTITION_MAGIC     0x70617274u
 
 struct partition_flush_job {
@@ -41,6 +42,7 @@ struct partition {
 	struct partition_flush_job flush;
 	bool                   flush_wanted;	/* somebody waits for a sync, or the log asked for one */
 	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
+	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
 
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */

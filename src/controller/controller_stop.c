@@ -1,0 +1,116 @@
+/*
+ * The end: nobody can look a partition up any more, the partitions end (all at once, each closing its own log), then the session.
+ *
+ * By now net has no call left (the broker stops it first), so no question can be on its way to a partition.
+ */
+#include <stdlib.h>
+
+#include "controller/controller_priv.h"
+
+enum stop_stage { STOP_HIDE, STOP_PARTITIONS, STOP_STOPPED };
+
+struct stop_task {
+	struct task             task;
+	struct controller_stop *ask;
+	struct partition_stop  *stops;
+	int32_t                 count;
+};
+
+static void stop_fini(struct task *t)
+{
+	free(((struct stop_task *)t)->stops);
+}
+
+static enum task_result stop_hide(struct controller *c, struct stop_task *s)
+{
+	s->task.stage = STOP_PARTITIONS;
+	if (c->picture == NULL)
+		return TASK_AGAIN;
+	struct cluster *empty = cluster_create(c->cluster_id, c->broker_id);
+	empty->generation = c->picture->generation + 1;
+	controller_publish(c, empty);
+	controller_wait_visible(c, &s->task);
+	return TASK_WAIT;
+}
+
+static enum task_result stop_partitions(struct controller *c, struct stop_task *s)
+{
+	struct map_entry *e;
+	int32_t n = 0;
+
+	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; )
+		n += ((struct topic_state *)e->value)->partition_count;
+	s->stops = mem_calloc((size_t)n + 1, sizeof(*s->stops));
+	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
+		struct topic_state *t = e->value;
+
+		for (int32_t i = 0; i < t->partition_count; i++) {
+			struct partition_stop *m = &s->stops[s->count];
+
+			if (t->partitions[i].local == NULL || !partition_is_open(t->partitions[i].local))
+				continue;
+			msg_init(&m->msg, PARTITION_stop, &c->actor);
+			m->how = s->ask->is_clean ? STOP_CLEAN : STOP_ABANDON;
+			s->count++;
+			task_ask(c, &s->task, t->partitions[i].local, &m->msg);
+		}
+	}
+	s->task.stage = STOP_STOPPED;
+	return s->task.out > 0 ? TASK_WAIT : TASK_AGAIN;
+}
+
+static void stop_finish(struct controller *c, struct stop_task *s)
+{
+	struct map_entry *e;
+
+	s->ask->is_clean_everywhere = s->ask->is_clean;
+	for (int32_t i = 0; i < s->count; i++)
+		s->ask->is_clean_everywhere &= s->stops[i].result == OK;
+	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
+		struct topic_state *t = e->value;
+
+		for (int32_t i = 0; i < t->partition_count; i++) {
+			if (t->partitions[i].local != NULL && !partition_is_open(t->partitions[i].local))
+				partition_join(t->partitions[i].local);
+		}
+	}
+	if (c->coord != NULL)
+		coord_close(&c->coord);
+	actor_stop(&c->actor);
+}
+
+static enum task_result stop_run(struct controller *c, struct task *t)
+{
+	struct stop_task *s = (struct stop_task *)t;
+
+	switch ((enum stop_stage)t->stage) {
+	case STOP_HIDE:       return stop_hide(c, s);
+	case STOP_PARTITIONS: return stop_partitions(c, s);
+	case STOP_STOPPED:
+		stop_finish(c, s);
+		break;
+	}
+	return TASK_DONE;
+}
+
+static const struct task_kind stop_kind = { .name = "stop", .run = stop_run, .fini = stop_fini };
+
+/* Goes in front of what waits; whatever runs is brought to its end first, or given up when the store does not answer. */
+void controller_enqueue_stop(struct controller *c, struct controller_stop *m)
+{
+	struct stop_task *t = (struct stop_task *)task_create(c, &stop_kind, sizeof(*t), &m->msg);
+
+	t->ask = m;
+	c->is_stopping = true;
+	list_push_front(&c->tasks, &t->task.link);
+	if (!c->is_connected && c->current != NULL) {
+		LIST_FOREACH(e, &c->unsent) {
+			struct store_call *s = LIST_ENTRY(e, struct store_call, link);
+
+			list_remove(e);
+			list_push_back(&s->task->calls, e);
+			s->task->out--;
+		}
+		c->current->is_expired = true;
+	}
+}

@@ -1,0 +1,251 @@
+/*
+ * The machinery of tasks: one runs at a time, its calls travel together, lost answers are asked for again.
+ *
+ * A call that comes home with "connection lost" may have been applied. It is sent again as soon as the session is connected, marked was_retried; the order of the
+ * calls of a task stays what it was, because none is sent while an earlier one waits. After the session has expired the running task and its parents
+ * are given up: what they were about is decided anew from what the store then holds.
+ */
+#include "controller/controller_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct task *task_create(struct controller *c, const struct task_kind *kind, size_t size, struct msg *asker)
+{
+	struct task *t = mem_calloc(1, size);
+
+	(void)c;
+	t->kind = kind;
+	t->asker = asker;
+	list_init(&t->calls);
+	return t;
+}
+
+void task_enqueue(struct controller *c, struct task *t)
+{
+	list_push_back(&c->tasks, &t->link);
+}
+
+void task_push(struct controller *c, struct task *t)
+{
+	t->parent = c->current;
+	c->current = t;
+}
+
+static void call_free(struct store_call *s)
+{
+	list_remove(&s->link);
+	coord_call_fini(&s->call);
+	strbuf_fini(&s->data);
+	free(s->path);
+	free(s);
+}
+
+void task_drop_calls(struct task *t)
+{
+	while (!list_empty(&t->calls))
+		call_free(LIST_ENTRY(t->calls.next, struct store_call, link));
+}
+
+static void task_free(struct controller *c, struct task *t)
+{
+	task_drop_calls(t);
+	if (t->kind->fini != NULL)
+		t->kind->fini(t);
+	if (t->asker != NULL)
+		actor_answer(&c->actor, t->asker);
+	free(t);
+}
+
+static void task_give_up(struct controller *c)
+{
+	while (c->current != NULL) {
+		struct task *t = c->current;
+
+		c->current = t->parent;
+		t->is_expired = true;
+		task_free(c, t);
+	}
+}
+
+void controller_run_tasks(struct controller *c)
+{
+	while (true) {
+		struct task *t = c->current;
+
+		if (t == NULL) {
+			struct list *next = c->is_connected || c->is_stopping ? list_pop_front(&c->tasks) : NULL;
+
+			if (next == NULL)
+				return;
+			c->current = t = LIST_ENTRY(next, struct task, link);
+		}
+		if (t->out > 0)
+			return;
+		if (t->is_expired) {
+			task_give_up(c);
+			continue;
+		}
+		if (t->wants_generation != 0) {
+			if (!controller_is_visible(c, t->wants_generation - 1))
+				return;
+			t->wants_generation = 0;
+		}
+		switch (t->kind->run(c, t)) {
+		case TASK_WAIT:
+			if (c->current == t && t->out == 0 && t->wants_generation == 0)
+				continue;	/* what it waited for was home before it looked */
+			break;
+		case TASK_AGAIN:
+			break;
+		case TASK_DONE:
+			ASSERT(c->current == t && t->out == 0);
+			c->current = t->parent;
+			task_free(c, t);
+			break;
+		}
+	}
+}
+
+/* --- calls ------------------------------------------------------------------------------------------------------------------------- */
+
+static struct store_call *call_new(struct controller *c, struct task *t, int op_count, bool is_multi, char *path)
+{
+	struct store_call *s = mem_calloc(1, sizeof(*s));
+
+	coord_call_init(&s->call, &c->actor, s->ops, op_count);
+	s->call.is_multi = is_multi;
+	s->task = t;
+	s->path = path;
+	s->ops[op_count - 1].path = path;
+	s->call.msg.context = s;
+	list_push_back(&t->calls, &s->link);
+	t->last = s;
+	return s;
+}
+
+static char *format_path(const char *fmt, va_list ap)
+{
+	char *path = NULL;
+	int n = vasprintf(&path, fmt, ap);
+
+	ASSERT(n > 0);
+	return path;
+}
+
+struct coord_op *store_call_op(struct store_call *s)
+{
+	return &s->ops[s->call.op_count - 1];
+}
+
+bool store_call_is_fenced_off(const struct store_call *s)
+{
+	return s->call.op_count > 1 && s->ops[0].kind == COORD_CHECK && s->ops[0].result == ERR_BAD_VERSION;
+}
+
+static struct store_call *read_call(struct controller *c, struct task *t, enum coord_op_kind kind, bool watch, const char *fmt, va_list ap)
+{
+	struct store_call *s = call_new(c, t, 1, false, format_path(fmt, ap));
+
+	s->ops[0].kind = kind;
+	s->ops[0].watch = watch;
+	return s;
+}
+
+#define READ_CALL(name, op) \
+	struct store_call *name(struct controller *c, struct task *t, bool watch, const char *fmt, ...) \
+	{ \
+		va_list ap; \
+		va_start(ap, fmt); \
+		struct store_call *s = read_call(c, t, op, watch, fmt, ap); \
+		va_end(ap); \
+		return s; \
+	}
+READ_CALL(task_get, COORD_GET)
+READ_CALL(task_children, COORD_CHILDREN)
+READ_CALL(task_exists, COORD_EXISTS)
+
+/* A write, alone or behind a check of /controller_epoch in one multi. */
+static struct store_call *write_call(struct controller *c, struct task *t, bool is_fenced, enum coord_op_kind kind, int32_t version, int flags, bool has_data,
+                                     char *path)
+{
+	struct store_call *s = call_new(c, t, is_fenced ? 2 : 1, is_fenced, path);
+	struct coord_op *op = store_call_op(s);
+
+	if (is_fenced)
+		s->ops[0] = (struct coord_op){ .kind = COORD_CHECK, .path = "/controller_epoch", .version = c->fence_version };
+	op->kind = kind;
+	op->version = version;
+	op->flags = flags;
+	if (has_data) {
+		strbuf_add_slice(&s->data, strbuf_slice(&c->text));
+		op->data = strbuf_slice(&s->data);
+	}
+	return s;
+}
+
+struct store_call *task_create_node(struct controller *c, struct task *t, bool is_fenced, bool has_data, int flags, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	struct store_call *s = write_call(c, t, is_fenced, COORD_CREATE, 0, flags, has_data, format_path(fmt, ap));
+	va_end(ap);
+	return s;
+}
+
+struct store_call *task_set_node(struct controller *c, struct task *t, bool is_fenced, int32_t version, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	struct store_call *s = write_call(c, t, is_fenced, COORD_SET, version, 0, true, format_path(fmt, ap));
+	va_end(ap);
+	return s;
+}
+
+struct store_call *task_delete_node(struct controller *c, struct task *t, bool is_fenced, int32_t version, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	struct store_call *s = write_call(c, t, is_fenced, COORD_DELETE, version, 0, false, format_path(fmt, ap));
+	va_end(ap);
+	return s;
+}
+
+enum task_result task_submit(struct controller *c, struct task *t)
+{
+	LIST_FOREACH(e, &t->calls) {
+		t->out++;
+		coord_submit(c->coord, &LIST_ENTRY(e, struct store_call, link)->call);
+	}
+	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
+}
+
+void controller_on_call_home(struct controller *c, struct store_call *s)
+{
+	struct task *t = s->task;
+
+	if (s->call.result == ERR_CONN_LOSS && !c->is_stopping) {
+		s->was_retried = true;
+		list_remove(&s->link);
+		list_push_back(&c->unsent, &s->link);
+		return;
+	}
+	if (s->call.result == ERR_EXPIRED)
+		t->is_expired = true;
+	t->out--;
+}
+
+void task_ask(struct controller *c, struct task *t, struct partition_addr *to, struct msg *m)
+{
+	m->context = t;
+	if (!partition_is_open(to))
+		return;
+	/* The controller's lane of a partition has room for many times what one task sends to it. */
+	bool sent = partition_ask(&c->actor, to, m);
+	ASSERT(sent);
+	t->out++;
+}

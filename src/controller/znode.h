@@ -1,0 +1,55 @@
+/*
+ * Kafka's znodes: paths and payloads, both ways. Payloads are JSON; key order does not matter to readers, types do: "1" is not 1.
+ * Encoders append to a strbuf. Decoders give false for what Kafka's reader would refuse; what they return lives in the arena.
+ * Source of the facts: the znode layout of Kafka 2.0 to 3.9.
+ */
+#ifndef SKEIN_CONTROLLER_ZNODE_H
+#define SKEIN_CONTROLLER_ZNODE_H
+
+#include "base/arena.h"
+#include "base/strbuf.h"
+#include "cluster/cluster.h"
+#include "partition/partition_msg.h"
+
+#define ZNODE_PATH_MAX 512
+
+struct znode_partition {		/* one partition of a topic's assignment */
+	int32_t  id;
+	int32_t *replicas, *adding, *removing;
+	int32_t  replica_count, adding_count, removing_count;
+};
+
+struct znode_topic {
+	struct uuid id;			/* zero: none */
+	struct znode_partition *partitions;	/* by id, ascending */
+	int32_t     partition_count;
+};
+
+struct znode_state {
+	int32_t  leader, leader_epoch, controller_epoch;
+	int32_t *isr;
+	int32_t  isr_count;
+	bool     is_recovering;		/* leader_recovery_state 1 */
+};
+
+void znode_topic_encode(const struct znode_topic *t, struct strbuf *out);
+bool znode_topic_decode(struct znode_topic *t, struct slice json, struct arena *a) MUST_CHECK;
+void znode_state_encode(const struct znode_state *s, struct strbuf *out);
+bool znode_state_decode(struct znode_state *s, struct slice json, struct arena *a) MUST_CHECK;
+/* {"version":1,"config":{...}}. A node without data or with content that is no such thing counts as empty: *n is then 0. */
+void znode_config_encode(const struct cluster_override *pairs, int32_t n, struct strbuf *out);
+void znode_config_decode(struct slice json, struct cluster_override **pairs, int32_t *n, struct arena *a);
+void znode_broker_encode(const struct cluster_broker *b, time_ms now, struct strbuf *out);
+bool znode_broker_decode(struct cluster_broker *b, bool *is_skein, struct slice json) MUST_CHECK;
+void znode_cluster_id_encode(const char *id, struct strbuf *out);
+bool znode_cluster_id_decode(struct slice json, char out[64]) MUST_CHECK;
+void znode_controller_encode(int32_t broker_id, time_ms now, struct strbuf *out);
+bool znode_controller_decode(struct slice json, int32_t *broker_id, int32_t *kraft_epoch) MUST_CHECK;
+void znode_change_encode(const char *entity_path, struct strbuf *out);
+/* Both versions; out gets "topics/t", "brokers/1", ... */
+bool znode_change_decode(struct slice json, char *out, size_t size) MUST_CHECK;
+void znode_producer_block_encode(int32_t broker_id, int64_t first, int64_t last, struct strbuf *out);
+bool znode_producer_block_decode(struct slice json, int64_t *last) MUST_CHECK;
+bool znode_int_decode(struct slice text, int32_t *out) MUST_CHECK;	/* /controller_epoch: plain digits */
+
+#endif
