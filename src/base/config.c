@@ -191,15 +191,16 @@ static bool check_ids(struct check *k)
 {
 	const struct broker_config *c = k->c;
 
-	return demand(k, c->broker_id == c->node_id, "node.id", "node.id and broker.id are the same thing and must be equal") &&
+	return demand(k, c->broker_id == c->node_id, "node.id",
+		      "node.id and broker.id are the same thing and must be equal") &&
 	       demand(k, c->broker_id >= -1, "broker.id", "broker.id is at least -1") &&
 	       demand(k, c->broker_id >= 0 || c->is_broker_id_generated, "broker.id",
 		      "broker.id must be set because broker.id.generation.enable is false") &&
 	       demand(k, c->broker_id >= 0 || !c->is_alone, "broker.id",
 		      "broker.id cannot be generated without zookeeper.connect; 0 is usual") &&
-	       demand(k, !c->is_broker_id_generated || c->is_alone || c->broker_id <= c->reserved_broker_max_id, "broker.id",
-		      "broker.id is above reserved.broker.max.id; such ids are generated. Raise reserved.broker.max.id or set "
-		      "broker.id.generation.enable=false");
+	       demand(k, !c->is_broker_id_generated || c->is_alone || c->broker_id <= c->reserved_broker_max_id,
+		      "broker.id", "broker.id is above reserved.broker.max.id; such ids are generated. Raise "
+		      "reserved.broker.max.id or set broker.id.generation.enable=false");
 }
 
 static bool check_log(struct check *k)
@@ -213,7 +214,8 @@ static bool check_log(struct check *k)
 	       demand(k, c->topic.retention_ms >= 1 || c->topic.retention_ms == -1, "log.retention.ms",
 		      "log.retention.ms must be unlimited (-1) or greater than or equal to 1") &&
 	       demand(k, number(k, "log.cleaner.dedupe.buffer.size") / cleaners > 1024 * 1024,
-		      "log.cleaner.dedupe.buffer.size", "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.");
+		      "log.cleaner.dedupe.buffer.size",
+		      "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.");
 }
 
 static bool check_network(struct check *k)
@@ -223,8 +225,8 @@ static bool check_network(struct check *k)
 
 	return demand(k, queued <= 0 || queued >= c->socket_request_max_bytes, "queued.max.request.bytes",
 		      "queued.max.request.bytes must be larger or equal to socket.request.max.bytes") &&
-	       demand(k, c->max_connections_per_ip > 0, "max.connections.per.ip", "max.connections.per.ip can be set to zero only "
-		      "if max.connections.per.ip.overrides property is set.") &&
+	       demand(k, c->max_connections_per_ip > 0, "max.connections.per.ip", "max.connections.per.ip can be set to "
+		      "zero only if max.connections.per.ip.overrides property is set.") &&
 	       demand(k, c->connections_max_idle_ms <= 0 ||
 		      number(k, "connection.failed.authentication.delay.ms") < c->connections_max_idle_ms,
 		      "connection.failed.authentication.delay.ms",
@@ -236,13 +238,13 @@ static bool check_replication(struct check *k)
 	int64_t wait = number(k, "replica.fetch.wait.max.ms"), acks = number(k, "offsets.commit.required.acks");
 
 	return demand(k, wait <= number(k, "replica.socket.timeout.ms"), "replica.fetch.wait.max.ms",
-		      "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent unnecessary "
-		      "socket timeouts") &&
+		      "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to prevent "
+		      "unnecessary socket timeouts") &&
 	       demand(k, wait <= number(k, "replica.lag.time.max.ms"), "replica.fetch.wait.max.ms",
 		      "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to prevent "
 		      "frequent changes in ISR") &&
-	       demand(k, acks >= -1 && acks <= number(k, "offsets.topic.replication.factor"), "offsets.commit.required.acks",
-		      "offsets.commit.required.acks must be greater or equal -1 and less or equal to "
+	       demand(k, acks >= -1 && acks <= number(k, "offsets.topic.replication.factor"),
+		      "offsets.commit.required.acks", "offsets.commit.required.acks must be greater or equal -1 and less or equal to "
 		      "offsets.topic.replication.factor");
 }
 
@@ -282,7 +284,8 @@ static void say_where(const struct config_layers *layers, const char *name, stru
 	strbuf_fini(&sentence);
 }
 
-static bool fill(struct broker_config_block *block, const struct config_layers *layers, struct strbuf *why, const char **blame)
+static bool fill(struct broker_config_block *block, const struct config_layers *layers, struct strbuf *why,
+		 const char **blame)
 {
 	for (size_t i = 0; i < config_brokers.count; i++) {
 		const struct config_def *def = &config_brokers.defs[i];

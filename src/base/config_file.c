@@ -2,7 +2,7 @@
  * The properties format is read as Java reads it (java.util.Properties), so that a file means the same to both brokers.
  * Its corners: a comment line cannot be continued; blanks at the start of a continuation line do not count, blanks at the
  * end of a value do; the key ends at the first unescaped '=', ':' or blank; "key" alone is an empty value. (Compared with
- * Java on random files: equal, but for half surrogate pairs, and the empty key Java makes of a last line "\\".)
+ * Java on random files: equal, but for half surrogate pairs, and the empty key Java makes of a last line that is one backslash.)
  */
 #include "base/config_file.h"
 
