@@ -1,6 +1,6 @@
 /*
- * Fault points: see fault.h. Counters are atomic because hits come from any thread; which of two simultaneous hits is the nth is
- * then a matter of luck, as it is for real faults.
+ * Fault points: see fault.h. Counters are atomic because hits come from any thread; which of two
+ * simultaneous hits is the nth is then a matter of luck, as it is for real faults.
  */
 #include "base/fault.h"
 

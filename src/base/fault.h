@@ -5,8 +5,9 @@
  *	if (e == OK)
  *		e = os_pwritev(...);
  *
- * In production nothing is ever armed, and a point costs one branch on a flag that is never written. A loop that arms the
- * 1st, 2nd, nth hit of any point until nothing fails any more visits every one of them.
+ * In production nothing is ever armed, and a point costs one branch on a flag that is never
+ * written. A loop that arms the 1st, 2nd, nth hit of any point until nothing fails any more visits
+ * every one of them.
  * Threads: armed and disarmed while nothing else runs; hits come from any thread.
  */
 #ifndef SKEIN_FAULT_H

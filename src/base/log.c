@@ -1,9 +1,10 @@
 /*
  * Formatting of log lines, counters per event, and the counting of repeats.
  *
- * Repeats are recognised in a small table without locks. A slot belongs to the (event, subject) that printed last; whoever moves
- * the slot's time with a compare-and-swap prints, everybody else within the second counts. Two subjects whose hashes share
- * a slot push each other out: then a line too many is printed, never one too few.
+ * Repeats are recognised in a small table without locks. A slot belongs to the (event, subject)
+ * that printed last; whoever moves the slot's time with a compare-and-swap prints, everybody else
+ * within the second counts. Two subjects whose hashes share a slot push each other out: then a line
+ * too many is printed, never one too few.
  */
 #include "base/log.h"
 
@@ -91,7 +92,7 @@ uint64_t log_event_count(enum log_event e)
 	return __atomic_load_n(&counts[e], __ATOMIC_RELAXED);
 }
 
-/* --- one line ---------------------------------------------------------------------------------------------------------- */
+/* --- one line --------------------------------------------------------------------------------- */
 
 struct line {
 	char   text[LOG_LINE_MAX];
@@ -224,7 +225,7 @@ static void put_time(struct line *l, time_ms now)
 	put_str(l, text);
 }
 
-/* --- repeats ----------------------------------------------------------------------------------------------------------- */
+/* --- repeats ---------------------------------------------------------------------------------- */
 
 static uint64_t repeat_key(const struct log_source *s, enum log_event e)
 {
@@ -262,7 +263,7 @@ static bool repeat_admits(uint64_t key, time_ms now, uint64_t *unprinted)
 	return true;
 }
 
-/* --- the way out ------------------------------------------------------------------------------------------------------- */
+/* --- the way out ------------------------------------------------------------------------------ */
 
 static void line_out(struct line *l, enum log_level level)
 {

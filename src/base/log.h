@@ -1,15 +1,18 @@
 /*
- * The broker's log: events declared once (log_events.def: name, level, meaning), written as one line with typed fields.
+ * The broker's log: events declared once (log_events.def: name, level, meaning), written as one
+ * line with typed fields.
  *
  *	12:04:11.482 INFO partition orders/3 role_changed role=leader leader_epoch=7
  *
- * Threads: any; no locks, no allocation. A line is formatted on the calling thread's stack and handed to the sink
- *          (os/log_writer: a thread that writes to stderr or a file). When the sink cannot keep up, lines are dropped and
- *          counted: the one place that may.
- * Repeats: an event that comes again within a second for the same subject is counted rather than printed; the next line that is
- *          printed for it says repeated=N. DEBUG is exempt (who turns it on wants each request). Needs a clock.
- * Values:  quoted when they hold a space, a quote or '='; control characters and bytes that are no UTF-8 are written \xNN, so
- *          that no client can forge a line or drive a terminal. Secrets never come here: that is the callers' duty.
+ * Threads: any; no locks, no allocation. A line is formatted on the calling thread's stack and
+ *          handed to the sink (os/log_writer: a thread that writes to stderr or a file). When the
+ *          sink cannot keep up, lines are dropped and counted: the one place that may.
+ * Repeats: an event that comes again within a second for the same subject is counted rather than
+ *          printed; the next line that is printed for it says repeated=N. DEBUG is exempt (who
+ *          turns it on wants each request). Needs a clock.
+ * Values:  quoted when they hold a space, a quote or '='; control characters and bytes that are no
+ *          UTF-8 are written \xNN, so that no client can forge a line or drive a terminal. Secrets
+ *          never come here: that is the callers' duty.
  * Time:    UTC, so that the lines of several brokers compare.
  */
 #ifndef SKEIN_LOG_H

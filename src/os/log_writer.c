@@ -1,14 +1,16 @@
 /*
- * A ring of bytes with many producers and one consumer. A producer claims a range by moving `head` with a
- * compare-and-swap, copies its line, and commits by storing the record's length (release), which the writer thread
- * waits for (acquire). A producer that is preempted between the two delays the lines behind it, but no other producer.
- * The writer zeroes what it has written before it moves `tail` (release), so a claimed range always begins with length 0.
+ * A ring of bytes with many producers and one consumer. A producer claims a range by moving `head`
+ * with a compare-and-swap, copies its line, and commits by storing the record's length (release),
+ * which the writer thread waits for (acquire). A producer that is preempted between the two delays
+ * the lines behind it, but no other producer. The writer zeroes what it has written before it moves
+ * `tail` (release), so a claimed range always begins with length 0.
  *
- * No wake is lost: the writer announces its sleep (`sleeping` = 1), then looks at the ring once more; a producer commits,
- * then looks at `sleeping`. A full fence stands between the two accesses on either side, so at least one sees the other.
+ * No wake is lost: the writer announces its sleep (`sleeping` = 1), then looks at the ring once
+ * more; a producer commits, then looks at `sleeping`. A full fence stands between the two accesses
+ * on either side, so at least one sees the other.
  *
- * After a crash signal the crashing thread only waits for the writer, which is a thread of its own and still runs. When the
- * writer itself crashes, its handler drains the ring in its place.
+ * After a crash signal the crashing thread only waits for the writer, which is a thread of its own
+ * and still runs. When the writer itself crashes, its handler drains the ring in its place.
  */
 #include "os/log_writer.h"
 
@@ -49,7 +51,7 @@ struct log_writer {
 	CACHE_ALIGNED uint8_t ring[LOG_WRITER_BYTES];
 };
 
-static struct log_writer *crash_writer;			/* whom the signal handler flushes */
+static struct log_writer *last_writer;			/* whom the end of the process flushes */
 static _Thread_local bool is_writer_thread;
 
 static struct record_head *record_at(struct log_writer *w, uint64_t pos)
@@ -115,7 +117,7 @@ static void take_line(void *arg, enum log_level level UNUSED, const char *line, 
 	wake_writer(w);
 }
 
-/* --- the writer -------------------------------------------------------------------------------------------------------- */
+/* --- the writer ------------------------------------------------------------------------------- */
 
 static void write_all(os_fd fd, struct iovec *iov, int n)
 {
@@ -213,7 +215,7 @@ static void writer_main(void *arg)
 	drain(w);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static time_ms wall_clock(void *arg)
 {
@@ -256,8 +258,8 @@ void log_writer_destroy(struct log_writer **wp)
 	wake_writer(w);
 	os_thread_join(w->os, &w->thread);
 	log_set_sink(NULL, NULL);
-	if (crash_writer == w)
-		crash_writer = NULL;
+	if (last_writer == w)
+		last_writer = NULL;
 	if (w->fd != STDERR_FILENO)
 		close(w->fd);
 	free(w);
@@ -284,21 +286,27 @@ bool log_writer_flush(struct log_writer *w, mono_ms wait_ms)
 	return true;
 }
 
-#define CRASH_WAIT_MS 500
+#define LAST_WAIT_MS 500	/* for a terminal or a disk that may be what is broken */
+
+static void on_exit_flush(void)
+{
+	if (last_writer != NULL)
+		(void)log_writer_flush(last_writer, LAST_WAIT_MS);
+}
 
 static void on_crash(int sig)
 {
-	if (crash_writer != NULL)
-		(void)log_writer_flush(crash_writer, CRASH_WAIT_MS);
+	on_exit_flush();
 	raise(sig);	/* SA_RESETHAND: now with the default action, and its core */
 }
 
-void log_writer_flush_on_crash(struct log_writer *w)
+void log_writer_flush_at_end(struct log_writer *w)
 {
 	static const int signals[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 	struct sigaction sa = { .sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER) };
 
-	crash_writer = w;
+	last_writer = w;
+	atexit(on_exit_flush);
 	sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		sigaction(signals[i], &sa, NULL);

@@ -1,9 +1,9 @@
 /*
- * The log's writer: one thread that takes finished lines from all others and writes them to stderr or a file, so that no actor
- * ever waits for a terminal or a full disk.
+ * The log's writer: one thread that takes finished lines from all others and writes them to stderr
+ * or a file, so that no actor ever waits for a terminal or a full disk.
  * Threads: any may log; create and destroy belong to main. Real machine only.
- * Bound:   LOG_WRITER_BYTES of waiting lines. Beyond it lines are dropped and counted; the gap is itself logged as
- *          log_lines_dropped when there is room again.
+ * Bound:   LOG_WRITER_BYTES of waiting lines. Beyond it lines are dropped and counted; the gap is
+ *          itself logged as log_lines_dropped when there is room again.
  */
 #ifndef SKEIN_LOG_WRITER_H
 #define SKEIN_LOG_WRITER_H
@@ -15,14 +15,17 @@
 
 struct log_writer;
 
-/* path NULL: stderr; else the file is appended to. From here until destroy all log lines go through it. One per process. */
+/* path NULL: stderr; else the file is appended to. From here until destroy all log lines go through
+ * it. One per process. */
 enum err log_writer_create(struct os *os, struct log_writer **out, const char *path) MUST_CHECK;
 /* Writes what waits and gives logging back to plain stderr. No other thread may log meanwhile. */
 void     log_writer_destroy(struct log_writer **w);
-/* Waits until all that was logged before is written, at most so long. Callable from a signal handler. */
+/* Waits until all that was logged before is written, at most so long. May be called from a signal
+ * handler. */
 bool     log_writer_flush(struct log_writer *w, mono_ms wait_ms);
-/* From now on SIGABRT, SIGSEGV, SIGBUS, SIGFPE and SIGILL flush before they end the process as they would have. */
-void     log_writer_flush_on_crash(struct log_writer *w);
+/* From now on exit and SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL flush before the process ends as it
+ * would have. */
+void     log_writer_flush_at_end(struct log_writer *w);
 uint64_t log_writer_dropped(const struct log_writer *w);	/* lines, since create */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The face of os.h: every call goes to its machine's table; what is built from several primitives is built here, once for
- * all machines. Arguments are asserted here, so that no machine has to.
+ * The face of os.h: every call goes to its machine's table; what is built from several primitives
+ * is built here, once for all machines. Arguments are asserted here, so that no machine has to.
  */
 #include "os/os_priv.h"
 
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- clocks and randomness --------------------------------------------------------------------------------------------- */
+/* --- clocks and randomness -------------------------------------------------------------------- */
 
 mono_ns os_mono_ns(struct os *os)
 {
@@ -49,7 +49,7 @@ size_t os_getenv(struct os *os, const char *name, char *out, size_t size)
 	return os->ops->getenv(os, name, out, size);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 enum err os_open(struct os *os, const char *path, int flags, os_fd *out)
 {
@@ -323,7 +323,7 @@ void os_names_give(struct os_names *names, os_each_entry *each, void *arg)
 	*names = (struct os_names){ 0 };
 }
 
-/* --- sockets ----------------------------------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static const uint8_t ipv4_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
@@ -429,7 +429,7 @@ enum err os_shutdown_send(struct os *os, os_fd fd)
 	return os->ops->shutdown_send(os, fd);
 }
 
-/* --- waiting on many sockets ------------------------------------------------------------------------------------------- */
+/* --- waiting on many sockets ------------------------------------------------------------------ */
 
 enum err os_poller_create(struct os *os, struct os_poller **out)
 {
@@ -471,7 +471,7 @@ void os_poller_wake(struct os *os, struct os_poller *p)
 	os->ops->poller_wake(os, p);
 }
 
-/* --- threads ----------------------------------------------------------------------------------------------------------- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 enum err os_thread_start(struct os *os, struct os_thread **out, const char *name, size_t stack_bytes,
 			 void (*run)(void *), void *arg)

@@ -1,12 +1,14 @@
 /*
- * The only door to the kernel: clocks, randomness, files, sockets, waiting, threads. Two machines stand behind it: the real
- * one (os_real*.c) and a simulated one (sim*.c, created in sim.h), whose disk loses what was not synced, whose network delays and cuts, and
- * whose clock moves only when it is told to.
+ * The only door to the kernel: clocks, randomness, files, sockets, waiting, threads. Two machines
+ * stand behind it: the real one (os_real*.c) and a simulated one (sim*.c, created in sim.h), whose
+ * disk loses what was not synced, whose network delays and cuts, and whose clock moves only when it
+ * is told to.
  *
- * Threads:  every function may be called from any thread on the real machine; a descriptor has one owner who says so.
- *           The simulated machine is single-threaded by nature.
- * Errors:   enum err; errno is set as well where a system call failed, for the one log line at the place that decides.
- *           ERR_AGAIN from sockets means "would block". EINTR and short transfers of files are handled inside.
+ * Threads:  every function may be called from any thread on the real machine; a descriptor has one
+ *           owner who says so. The simulated machine is single-threaded by nature.
+ * Errors:   enum err; errno is set as well where a system call failed, for the one log line at the
+ *           place that decides. ERR_AGAIN from sockets means "would block". EINTR and short
+ *           transfers of files are handled inside.
  * Paths:    absolute, or relative to the process's directory. Never NULL.
  */
 #ifndef SKEIN_OS_H
@@ -22,7 +24,7 @@ typedef int32_t os_fd;		/* file, directory or socket; -1 = none */
 
 struct os *os_real(void);
 
-/* --- clocks and randomness ------------------------------------------------------------------------------------------- */
+/* --- clocks and randomness -------------------------------------------------------------------- */
 mono_ns os_mono_ns(struct os *os);
 mono_ms os_mono_ms(struct os *os);
 time_ms os_time_ms(struct os *os);
@@ -33,7 +35,7 @@ void    os_boot_id(struct os *os, char out[40]);
 /* 0 when the variable is not set; never longer than size - 1. */
 size_t  os_getenv(struct os *os, const char *name, char *out, size_t size);
 
-/* --- files ------------------------------------------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------------------------ */
 enum os_open_flags {
 	OS_RDONLY = 0, OS_RDWR = 1,
 	OS_CREATE = 2,		/* create when absent */
@@ -82,7 +84,7 @@ enum err os_replace_file(struct os *os, const char *path, const void *data, size
 
 #define OS_IOV_MAX 1024
 
-/* --- sockets (all non-blocking) ---------------------------------------------------------------------------------------- */
+/* --- sockets (all non-blocking) --------------------------------------------------------------- */
 struct os_addr {			/* one IPv4 or IPv6 endpoint */
 	uint8_t  ip[16];	/* IPv4 as ::ffff:a.b.c.d */
 	uint16_t port;
@@ -101,7 +103,7 @@ enum err os_sendfile(struct os *os, os_fd socket, os_fd file, int64_t pos, size_
 enum err os_socket_buffers(struct os *os, os_fd fd, int send_bytes, int recv_bytes) MUST_CHECK;	/* -1: the kernel's choice */
 enum err os_shutdown_send(struct os *os, os_fd fd) MUST_CHECK;
 
-/* --- waiting on many sockets -------------------------------------------------------------------------------------------- */
+/* --- waiting on many sockets ------------------------------------------------------------------ */
 struct os_poller;		/* one owner thread; only os_poller_wake may be called by others */
 enum { OS_READABLE = 1, OS_WRITABLE = 2, OS_HANGUP = 4 };
 struct os_event { void *data; int events; };
@@ -114,7 +116,7 @@ void     os_poller_remove(struct os *os, struct os_poller *p, os_fd fd);
 int      os_poller_wait(struct os *os, struct os_poller *p, struct os_event *out, int max, mono_ms timeout_ms);	/* 0: do not wait, -1: until woken. A simulated one never waits */
 void     os_poller_wake(struct os *os, struct os_poller *p);	/* any thread; the next or current wait returns at once */
 
-/* --- threads (real machine only; a simulation has one) -------------------------------------------------------------------- */
+/* --- threads (real machine only; a simulation has one) ---------------------------------------- */
 struct os_thread;
 enum err os_thread_start(struct os *os, struct os_thread **out, const char *name, size_t stack_bytes, void (*run)(void *), void *arg) MUST_CHECK;
 void     os_thread_join(struct os *os, struct os_thread **t);

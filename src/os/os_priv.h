@@ -1,7 +1,8 @@
 /*
- * What a machine has to provide: the primitives below os.h. os.c dispatches to them and builds the rest (whole files,
- * directory trees) out of them, so that a simulated crash can fall between any two primitives of a composite.
- * An implementation embeds struct os as its first member. Semantics of each entry: its namesake in os.h.
+ * What a machine has to provide: the primitives below os.h. os.c dispatches to them and builds the
+ * rest (whole files, directory trees) out of them, so that a simulated crash can fall between any
+ * two primitives of a composite. An implementation embeds struct os as its first member. Semantics
+ * of each entry: its namesake in os.h.
  */
 #ifndef SKEIN_OS_PRIV_H
 #define SKEIN_OS_PRIV_H
@@ -77,7 +78,7 @@ struct os_names {
 void os_names_add(struct os_names *names, const char *name, bool is_dir);
 void os_names_give(struct os_names *names, os_each_entry *each, void *arg);	/* in byte order; frees them */
 
-/* --- the real machine, in os_real_*.c: each group of entries fills its part of the table ------------------------------- */
+/* --- the real machine, in os_real_*.c: each group of entries fills its part of the table ------ */
 void os_real_file_ops(struct os_ops *ops);
 void os_real_socket_ops(struct os_ops *ops);
 void os_real_poll_ops(struct os_ops *ops);

@@ -1,8 +1,10 @@
 /*
- * The real machine: clocks, randomness, identity. Files, sockets, polling and threads are in the os_real_*.c beside this.
+ * The real machine: clocks, randomness, identity. Files, sockets, polling and threads are in the
+ * os_real_*.c beside this.
  *
- * SIGPIPE is ignored from the first use on: sendfile to a socket whose peer went away raises it, and unlike sendmsg it
- * knows no flag against that. A tool that wants to die quietly at the end of a pipe sees EPIPE from its output instead.
+ * SIGPIPE is ignored from the first use on: sendfile to a socket whose peer went away raises it,
+ * and unlike sendmsg it knows no flag against that. A tool that wants to die quietly at the end of
+ * a pipe sees EPIPE from its output instead.
  */
 #include "os/os_priv.h"
 

@@ -1,9 +1,10 @@
 /*
- * Files of the real machine. EINTR and short transfers end here: above, a read is short only at the end of the file, and a
- * write is whole or an error.
+ * Files of the real machine. EINTR and short transfers end here: above, a read is short only at the
+ * end of the file, and a write is whole or an error.
  *
- * Two questions are asked of the page cache: "read, but do not wait" is preadv2 with RWF_NOWAIT; "is it there" is
- * cachestat (Linux 6.5), or one RWF_NOWAIT byte per read-ahead window where the kernel has none. mincore would need a mapping.
+ * Two questions are asked of the page cache: "read, but do not wait" is preadv2 with RWF_NOWAIT;
+ * "is it there" is cachestat (Linux 6.5), or one RWF_NOWAIT byte per read-ahead window where the
+ * kernel has none. mincore would need a mapping.
  */
 #include "os/os_priv.h"
 
@@ -198,9 +199,10 @@ static enum err real_list_dir(struct os *os UNUSED, const char *path, os_each_en
 }
 
 /*
- * Open file description locks conflict with the POSIX record locks that Java's FileChannel.lock takes, so a Java broker and
- * this one exclude each other; and with a second open in this process, which POSIX locks would let pass. flock is a
- * world of its own on Linux, and would exclude neither.
+ * Open file description locks conflict with the POSIX record locks that Java's FileChannel.lock
+ * takes, so a Java broker and this one exclude each other; and with a second open in this process,
+ * which POSIX locks would let pass. flock is a world of its own on Linux, and would exclude
+ * neither.
  */
 static enum err real_lock(struct os *os UNUSED, os_fd fd)
 {

@@ -1,10 +1,12 @@
 /*
- * Waiting on many sockets: epoll, level-triggered, and one eventfd by which other threads end a wait.
+ * Waiting on many sockets: epoll, level-triggered, and one eventfd by which other threads end a
+ * wait.
  *
- * A wake costs a system call, so it is sent once per wait: `woken` goes 0 -> 1 with the first os_poller_wake and is cleared
- * by the waiter after it has emptied the eventfd. No wake is lost: whoever finds `woken` already 1 has published its news
- * before that exchange, and the waiter's own exchange back to 0, which comes later in the variable's order, acquires
- * it; the wait in question returns, and its owner looks for news again.
+ * A wake costs a system call, so it is sent once per wait: `woken` goes 0 -> 1 with the first
+ * os_poller_wake and is cleared by the waiter after it has emptied the eventfd. No wake is lost:
+ * whoever finds `woken` already 1 has published its news before that exchange, and the waiter's own
+ * exchange back to 0, which comes later in the variable's order, acquires it; the wait in question
+ * returns, and its owner looks for news again.
  */
 #include "os/os_priv.h"
 

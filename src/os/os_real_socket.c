@@ -1,7 +1,8 @@
 /*
- * Sockets of the real machine: TCP, non-blocking, close-on-exec, TCP_NODELAY (answers are written whole; Nagle would only
- * delay the last piece) and SO_KEEPALIVE (a peer that lost its power must not hold a connection for ever).
- * IPv4 addresses get AF_INET sockets, so that a kernel without IPv6 serves them.
+ * Sockets of the real machine: TCP, non-blocking, close-on-exec, TCP_NODELAY (answers are written
+ * whole; Nagle would only delay the last piece) and SO_KEEPALIVE (a peer that lost its power must
+ * not hold a connection for ever). IPv4 addresses get AF_INET sockets, so that a kernel without
+ * IPv6 serves them.
  */
 #include "os/os_priv.h"
 

@@ -1,6 +1,6 @@
 /*
- * Threads and futexes of the real machine. Every signal that is not a fault of the thread itself is blocked in new threads:
- * signals belong to the main thread, which reads them from a signalfd.
+ * Threads and futexes of the real machine. Every signal that is not a fault of the thread itself is
+ * blocked in new threads: signals belong to the main thread, which reads them from a signalfd.
  */
 #include "os/os_priv.h"
 

@@ -1,8 +1,9 @@
 /*
- * The simulated machine: chance, clock, identity, descriptors, crashes and faults. Its disk, files and network are beside it.
+ * The simulated machine: chance, clock, identity, descriptors, crashes and faults. Its disk, files
+ * and network are beside it.
  *
- * Every purpose has a generator of its own, drawn from the seed, so that one more os_random in the code under test does
- * not change what the next power cut keeps.
+ * Every purpose has a generator of its own, drawn from the seed, so that one more os_random in the
+ * code under test does not change what the next power cut keeps.
  */
 #include "os/sim_priv.h"
 
@@ -13,7 +14,7 @@
 #define START_MONO_NS ((mono_ns)1000 * 1000000000)
 #define START_TIME_MS ((time_ms)1700000000000)		/* when the clock starts */
 
-/* --- chance ------------------------------------------------------------------------------------------------------------ */
+/* --- chance ----------------------------------------------------------------------------------- */
 
 uint64_t sim_rng_next(struct sim_rng *r)
 {
@@ -41,7 +42,7 @@ bool sim_rng_chance(struct sim_rng *r, unsigned per_million)
 	return sim_rng_below(r, 1000000) < per_million;
 }
 
-/* --- results ----------------------------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 struct sim_os *sim_of(struct os *os)
 {
@@ -70,7 +71,7 @@ uint64_t sim_hash(const struct sim_os *m)
 	return m->hash;
 }
 
-/* --- clocks, randomness, identity -------------------------------------------------------------------------------------- */
+/* --- clocks, randomness, identity ------------------------------------------------------------- */
 
 static mono_ns sim_mono_ns(struct os *os)
 {
@@ -130,7 +131,7 @@ static size_t sim_getenv(struct os *os UNUSED, const char *name UNUSED, char *ou
 	return 0;
 }
 
-/* --- what a simulation has not ----------------------------------------------------------------------------------------- */
+/* --- what a simulation has not ---------------------------------------------------------------- */
 
 static NORETURN void one_thread_only(const char *what)
 {
@@ -169,7 +170,7 @@ static int sim_cpu_count(struct os *os UNUSED)
 	return 1;
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 os_fd sim_fd_add(struct sim_os *m, struct sim_fd fd)
 {
@@ -219,7 +220,7 @@ static void sim_close(struct os *os, os_fd fd)
 	(void)!sim_done(m, "close", (uint64_t)fd, 0, OK);
 }
 
-/* --- crashes and faults ------------------------------------------------------------------------------------------------ */
+/* --- crashes and faults ----------------------------------------------------------------------- */
 
 static void close_all(struct sim_os *m, bool is_silent)
 {
@@ -297,7 +298,7 @@ void sim_set_capacity(struct sim_os *m, const char *path, uint64_t bytes)
 	sim_disk_add_volume(&m->disk, dir, bytes);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static const struct os_ops sim_base_ops = {
 	.mono_ns = sim_mono_ns,

@@ -1,15 +1,18 @@
 /*
- * Simulated machines: everything behind os.h, in memory, on one thread, decided by seeds. Equal seeds and equal calls give
- * equal results, which sim_hash proves.
+ * Simulated machines: everything behind os.h, in memory, on one thread, decided by seeds. Equal
+ * seeds and equal calls give equal results, which sim_hash proves.
  *
- * Clock:    one for all machines of a network. It moves only in sim_advance; what is under way arrives when the clock has
- *           reached it. Nothing ever waits: os_poller_wait answers at once, whatever its timeout.
- * Disk:     a tree of files that knows what was synced. A process crash keeps all that was written, a power cut only what
- *           was synced, and of the rest whatever a disk might have kept: see sim_disk.c.
+ * Clock:    one for all machines of a network. It moves only in sim_advance; what is under way
+ *           arrives when the clock has reached it. Nothing ever waits: os_poller_wait answers at
+ *           once, whatever its timeout.
+ * Disk:     a tree of files that knows what was synced. A process crash keeps all that was written,
+ *           a power cut only what was synced, and of the rest whatever a disk might have kept: see
+ *           sim_disk.c.
  * Network:  streams with delays, partial transfers, resets and cuts: see sim_net.c.
- * Absent:   threads, futexes, sleeping. A simulation has one thread; calling them ends the process with a message.
- * Memory:   descriptors are never reused, so that a use after close is found (asserted). A descriptor from before a crash
- *           answers ERR_CLOSED, and closing it is ignored.
+ * Absent:   threads, futexes, sleeping. A simulation has one thread; calling them ends the process
+ *           with a message.
+ * Memory:   descriptors are never reused, so that a use after close is found (asserted). A
+ *           descriptor from before a crash answers ERR_CLOSED, and closing it is ignored.
  */
 #ifndef SKEIN_SIM_H
 #define SKEIN_SIM_H
@@ -29,7 +32,7 @@ struct os      *sim_os(struct sim_os *m);
 /* Of every operation so far: kind, arguments, result. */
 uint64_t        sim_hash(const struct sim_os *m);
 
-/* --- the clock --------------------------------------------------------------------------------------------------------- */
+/* --- the clock -------------------------------------------------------------------------------- */
 void    sim_advance(struct sim_os *m, mono_ms by);	/* what is due until then arrives, in its order */
 mono_ms sim_next_event_ms(const struct sim_os *m);	/* in how many ms something arrives next; MONO_NEVER */
 /* The same two for sched_sim_set_clock, which knows no machines; arg is a struct sim_os of the network. */
@@ -37,7 +40,7 @@ mono_ms sim_clock_next_event(void *arg);
 void    sim_clock_advance(void *arg, mono_ms by);
 void    sim_step_wall_clock(struct sim_os *m, mono_ms by);	/* somebody sets this machine's clock; may be negative */
 
-/* --- crashes ----------------------------------------------------------------------------------------------------------- */
+/* --- crashes ---------------------------------------------------------------------------------- */
 enum sim_crash {
 	SIM_CRASH_PROCESS,	/* kill -9: descriptors and locks go, the page cache stays, peers see their connections end */
 	SIM_CRASH_POWER,	/* what was not synced is at the seed's mercy; peers hear nothing; another boot id */
@@ -45,12 +48,13 @@ enum sim_crash {
 /* The machine is up again when this returns. Tear down what used it before, or let it find ERR_CLOSED. */
 void     sim_crash(struct sim_os *m, enum sim_crash kind);
 /* The nth operation from now that would change the disk (1 = the next) does not happen, or half if it is a write; from then on
- * the machine is dead: every call answers ERR_CLOSED and has no effect until sim_crash. 0 disarms. */
+ * the machine is dead: every call answers ERR_CLOSED and has no effect until sim_crash. 0 disarms.
+ * */
 void     sim_crash_after_ops(struct sim_os *m, uint64_t nth);
 bool     sim_is_dead(const struct sim_os *m);
 uint64_t sim_disk_ops(const struct sim_os *m);		/* operations that changed the disk, since create */
 
-/* --- faults ------------------------------------------------------------------------------------------------------------ */
+/* --- faults ----------------------------------------------------------------------------------- */
 enum sim_op {
 	SIM_OPEN,		/* of an existing file; creating one is SIM_NAME */
 	SIM_READ,
@@ -70,7 +74,7 @@ void sim_set_capacity(struct sim_os *m, const char *path, uint64_t bytes);
 /* How often os_is_cached and os_pread_cached say that a range is not in memory. 100000 at the start. */
 void sim_set_cold(struct sim_os *m, unsigned per_million);
 
-/* --- the network ------------------------------------------------------------------------------------------------------- */
+/* --- the network ------------------------------------------------------------------------------ */
 /* Each piece of a stream travels so long, drawn anew, never overtaking. 1000..3000 at the start; min >= 1. */
 void sim_net_set_delay(struct sim_net *net, int64_t min_us, int64_t max_us);
 struct sim_net *sim_net_of(struct sim_os *m);

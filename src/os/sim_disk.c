@@ -1,21 +1,25 @@
 /*
- * The simulated disk: what is written, what is surely stored, and what a power cut may leave. Mean, but not impossible: every
- * state it produces is one that a journalling file system on a disk with atomic sectors could produce.
+ * The simulated disk: what is written, what is surely stored, and what a power cut may leave. Mean,
+ * but not impossible: every state it produces is one that a journalling file system on a disk with
+ * atomic sectors could produce.
  *
- * Content. A file has two images: `now`, which readers see, and `stable`, which the device surely has; between them lies
- * the list of writes and truncations since the last sync. Pages are written back at any time and in any order, so after a
- * cut each sector of the file holds one of the versions it had since the sync: the version after the first k of the
- * writes, k drawn per sector ("chaos"), or one k for the whole file with the next write torn at a byte ("ordered", the
- * common case), or none, or all. A sector never mixes a newer write with the lack of an older one. The size is drawn
- * separately, from the sizes it had, so that a file may have grown without its data (zeros) or the data be lost beyond the
- * size. Bytes that no unsynced write touched are never harmed.
+ * Content. A file has two images: `now`, which readers see, and `stable`, which the device surely
+ * has; between them lies the list of writes and truncations since the last sync. Pages are written
+ * back at any time and in any order, so after a cut each sector of the file holds one of the
+ * versions it had since the sync: the version after the first k of the writes, k drawn per sector
+ * ("chaos"), or one k for the whole file with the next write torn at a byte ("ordered", the common
+ * case), or none, or all. A sector never mixes a newer write with the lack of an older one. The
+ * size is drawn separately, from the sizes it had, so that a file may have grown without its data
+ * (zeros) or the data be lost beyond the size. Bytes that no unsynced write touched are never
+ * harmed.
  *
- * Names. Creations, renames and removals are changes of directories, atomic, remembered until one of their directories
- * is synced. After a cut each directory shows a prefix of its changes; prefixes of different directories are independent, but an
- * operation on two of them happened in both or in neither. A file's sync does not make its name durable.
+ * Names. Creations, renames and removals are changes of directories, atomic, remembered until one
+ * of their directories is synced. After a cut each directory shows a prefix of its changes;
+ * prefixes of different directories are independent, but an operation on two of them happened in
+ * both or in neither. A file's sync does not make its name durable.
  *
- * After a failed sync the dirty pages count as clean: some reached the device, some did not, and no later sync brings
- * them back; readers may or may not see the device's state already.
+ * After a failed sync the dirty pages count as clean: some reached the device, some did not, and no
+ * later sync brings them back; readers may or may not see the device's state already.
  */
 #include "os/sim_priv.h"
 
@@ -24,7 +28,7 @@
 
 #define WRITES_MAX 4096		/* unsynced writes remembered per file; the oldest is then written back, as a kernel would */
 
-/* --- bytes ------------------------------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 static void bytes_resize(struct sim_bytes *b, size_t size)
 {
@@ -57,7 +61,7 @@ static void bytes_copy(struct sim_bytes *to, const struct sim_bytes *from)
 		memcpy(to->at, from->at, from->size);
 }
 
-/* --- inodes ------------------------------------------------------------------------------------------------------------ */
+/* --- inodes ----------------------------------------------------------------------------------- */
 
 static void names_clear(struct sim_names *n, bool is_now);
 static void drop_write(struct sim_inode *f, struct sim_write *w);
@@ -123,7 +127,7 @@ static void file_resize(struct sim_inode *f, size_t size)
 	bytes_resize(&f->now, size);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static size_t names_lower_bound(const struct sim_names *n, const char *name)
 {
@@ -283,7 +287,7 @@ int sim_disk_find(struct sim_disk *d, const char *path, struct sim_place *out, c
 	}
 }
 
-/* --- content ----------------------------------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------- */
 
 static void drop_write(struct sim_inode *f, struct sim_write *w)
 {
@@ -366,7 +370,7 @@ void sim_inode_sync(struct sim_disk *d, struct sim_inode *i)
 		write_back_oldest(i);
 }
 
-/* --- what a power cut leaves ------------------------------------------------------------------------------------------- */
+/* --- what a power cut leaves ------------------------------------------------------------------ */
 
 /* The first `whole` writes are on the device, and `torn` bytes of the next. */
 static void cut_in_order(struct sim_inode *f, size_t whole, struct sim_rng *r)
@@ -527,7 +531,7 @@ void sim_disk_power_cut(struct sim_disk *d)
 	free(dirs);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct sim_volume *sim_disk_add_volume(struct sim_disk *d, struct sim_inode *dir, uint64_t capacity)
 {

@@ -1,6 +1,6 @@
 /*
- * os.h's files on the simulated disk. Each operation is admitted first (is the machine alive, does a fault strike), then done,
- * then mixed into the hash.
+ * os.h's files on the simulated disk. Each operation is admitted first (is the machine alive, does
+ * a fault strike), then done, then mixed into the hash.
  */
 #include "os/sim_priv.h"
 
@@ -26,7 +26,7 @@ static uint64_t hash_path(const char *path)
 	return hash_bytes(path, strlen(path));
 }
 
-/* --- admission --------------------------------------------------------------------------------------------------------- */
+/* --- admission -------------------------------------------------------------------------------- */
 
 static bool is_under(const char *path, const char *dir)
 {
@@ -75,7 +75,7 @@ static enum err admit(struct sim_os *m, enum sim_op op, const char *path)
 	return e;
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 static int open_inode(struct sim_os *m, const struct sim_place *place, int flags, struct sim_inode **out)
 {
@@ -136,7 +136,7 @@ static struct sim_fd *file_of(struct sim_os *m, os_fd fd, enum err *e)
 	return f;
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static enum err read_at(const struct sim_inode *i, void *buf, size_t len, int64_t pos, size_t *got)
 {
@@ -192,7 +192,7 @@ static bool sim_is_cached(struct os *os, os_fd fd, int64_t pos, size_t len)
 	return !is_cold;
 }
 
-/* --- writing ----------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int write_iov(struct sim_os *m, struct sim_inode *f, const struct iovec *iov, int n, int64_t pos, size_t limit)
 {
@@ -272,7 +272,7 @@ static enum err sim_sync(struct os *os, os_fd fd, bool data_only)
 	return sim_done(m, "sync", (uint64_t)fd, data_only, e);
 }
 
-/* --- facts ------------------------------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 static void fill_stat(const struct sim_os *m, const struct sim_inode *i, struct os_stat *out)
 {
@@ -376,7 +376,7 @@ static enum err sim_space(struct os *os, const char *path, uint64_t *total, uint
 	return sim_done(m, "space", hash_path(path), *usable, e);
 }
 
-/* --- names ------------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* errno of Linux in the order of its checks. below: where one of the two lies on the way to the other. */
 static int rename_refused(const struct sim_place *from, const struct sim_place *to, bool to_is_below, bool from_is_below)

@@ -1,16 +1,19 @@
 /*
- * Streams between simulated machines. Whatever crosses the network is an event with a time of arrival, kept in the order of
- * arrival; sim_net_advance delivers what is due. Pieces of one stream never overtake each other: each arrives no earlier than
- * the one before it.
+ * Streams between simulated machines. Whatever crosses the network is an event with a time of
+ * arrival, kept in the order of arrival; sim_net_advance delivers what is due. Pieces of one stream
+ * never overtake each other: each arrives no earlier than the one before it.
  *
- * A sender may have WINDOW bytes that its peer has not read yet, under way or waiting; beyond it os_sendv answers ERR_AGAIN.
- * Room comes back when the peer reads. A cut link holds what is under way (its time is MONO_NEVER) until the heal gives it a
- * new time, as TCP would resend; connections that hang longer than a broker's patience are its own affair.
+ * A sender may have WINDOW bytes that its peer has not read yet, under way or waiting; beyond it
+ * os_sendv answers ERR_AGAIN. Room comes back when the peer reads. A cut link holds what is under
+ * way (its time is MONO_NEVER) until the heal gives it a new time, as TCP would resend; connections
+ * that hang longer than a broker's patience are its own affair.
  *
- * As in Linux: closing with bytes unread, or bytes that arrive after the close, reset the connection; bytes that arrived before
- * a reset can still be read; a listener whose queue is full ignores the newcomer, who asks again after a second.
+ * As in Linux: closing with bytes unread, or bytes that arrive after the close, reset the
+ * connection; bytes that arrived before a reset can still be read; a listener whose queue is full
+ * ignores the newcomer, who asks again after a second.
  *
- * Lifetimes: peers point at each other and go together, when both are closed and no event names either.
+ * Lifetimes: peers point at each other and go together, when both are closed and no event names
+ *            either.
  */
 #include "os/sim_priv.h"
 
@@ -75,7 +78,7 @@ void sim_net_init(struct sim_net *net, uint64_t seed, mono_ns now)
 	list_init(&net->events);
 }
 
-/* --- what is under way ------------------------------------------------------------------------------------------------- */
+/* --- what is under way ------------------------------------------------------------------------ */
 
 static struct sim_cut *find_cut(struct sim_net *net, const struct sim_os *from, const struct sim_os *to)
 {
@@ -149,7 +152,7 @@ static void socket_free_if_over(struct sim_socket *s)
 	socket_free(s);
 }
 
-/* --- sockets ----------------------------------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static struct sim_socket *socket_create(struct sim_os *m, enum socket_state state)
 {
@@ -220,7 +223,7 @@ int sim_socket_events(const struct sim_socket *s)
 	return events;
 }
 
-/* --- delivery ---------------------------------------------------------------------------------------------------------- */
+/* --- delivery --------------------------------------------------------------------------------- */
 
 /* Who listens on that port at that address; ip NULL: at any. */
 static struct sim_socket *find_listener(struct sim_os *m, const uint8_t *ip, uint16_t port)
@@ -331,7 +334,7 @@ mono_ms sim_next_event_ms(const struct sim_os *m)
 	return at == MONO_NEVER ? MONO_NEVER : (at - m->net->now + 999999) / 1000000;
 }
 
-/* --- what a test does to the network ----------------------------------------------------------------------------------- */
+/* --- what a test does to the network ---------------------------------------------------------- */
 
 void sim_net_set_delay(struct sim_net *net, int64_t min_us, int64_t max_us)
 {
@@ -420,7 +423,7 @@ void sim_net_leave(struct sim_os *m)
 	}
 }
 
-/* --- os.h's sockets ---------------------------------------------------------------------------------------------------- */
+/* --- os.h's sockets --------------------------------------------------------------------------- */
 
 static const uint8_t loopback[16] = { [10] = 0xff, [11] = 0xff, 127, 0, 0, 1 };
 

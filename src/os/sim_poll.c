@@ -1,6 +1,7 @@
 /*
- * Pollers of the simulated machine: level-triggered, and they never wait. Closing a descriptor takes it out of every poller, as
- * in epoll. Order is a matter of chance, because the kernel promises none.
+ * Pollers of the simulated machine: level-triggered, and they never wait. Closing a descriptor
+ * takes it out of every poller, as in epoll. Order is a matter of chance, because the kernel
+ * promises none.
  */
 #include "os/sim_priv.h"
 

@@ -8,7 +8,7 @@
 #include "os/os_priv.h"
 #include "os/sim.h"
 
-/* --- chance ------------------------------------------------------------------------------------------------------------ */
+/* --- chance ----------------------------------------------------------------------------------- */
 struct sim_rng {
 	uint64_t state;			/* splitmix64 */
 };
@@ -17,7 +17,7 @@ uint64_t sim_rng_below(struct sim_rng *r, uint64_t n);	/* 0 .. n - 1; n 0 gives 
 bool     sim_rng_chance(struct sim_rng *r, unsigned per_million);
 uint64_t sim_mix(uint64_t a, uint64_t b);
 
-/* --- the disk (sim_disk.c) ----------------------------------------------------------------------------------------------- */
+/* --- the disk (sim_disk.c) -------------------------------------------------------------------- */
 #define SIM_SECTOR 512			/* what a device writes whole or not at all */
 
 struct sim_bytes {
@@ -110,7 +110,7 @@ void sim_inode_sync_failed(struct sim_disk *d, struct sim_inode *i);
 void sim_disk_power_cut(struct sim_disk *d);
 struct sim_volume *sim_disk_add_volume(struct sim_disk *d, struct sim_inode *dir, uint64_t capacity);
 
-/* --- the network (sim_net.c) --------------------------------------------------------------------------------------------- */
+/* --- the network (sim_net.c) ------------------------------------------------------------------ */
 struct sim_socket;
 
 struct sim_net {
@@ -131,11 +131,11 @@ void sim_net_advance(struct sim_net *net, mono_ns to);
 int  sim_socket_events(const struct sim_socket *s);	/* what it is ready for */
 struct sim_socket *sim_socket_of(struct sim_os *m, os_fd fd);	/* NULL: ERR_CLOSED */
 
-/* --- pollers (sim_poll.c) ------------------------------------------------------------------------------------------------ */
+/* --- pollers (sim_poll.c) --------------------------------------------------------------------- */
 void sim_poll_ops(struct os_ops *ops);
 void sim_poll_forget(struct sim_os *m, os_fd fd);
 
-/* --- the machine (sim.c) ----------------------------------------------------------------------------------------------- */
+/* --- the machine (sim.c) ---------------------------------------------------------------------- */
 struct sim_fd {
 	struct sim_inode  *inode;	/* one of the two */
 	struct sim_socket *socket;

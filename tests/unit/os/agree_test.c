@@ -1,6 +1,6 @@
 /*
- * The simulated disk answers as the real one does: random operations on both, every result compared. What a simulation finds is
- * worth as much as this agreement.
+ * The simulated disk answers as the real one does: random operations on both, every result
+ * compared. What a simulation finds is worth as much as this agreement.
  */
 #include <check.h>
 #include <stdio.h>

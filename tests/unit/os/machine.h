@@ -1,5 +1,6 @@
 /*
- * The machines a test body runs on: the loop index of a Check loop test chooses. `dir` is a fresh directory on it.
+ * The machines a test body runs on: the loop index of a Check loop test chooses. `dir` is a fresh
+ * directory on it.
  */
 #ifndef SKEIN_TESTS_MACHINE_H
 #define SKEIN_TESTS_MACHINE_H

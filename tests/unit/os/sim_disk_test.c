@@ -60,7 +60,7 @@ static bool holds(const char *path, const char *want)
 	return is_same;
 }
 
-/* --- content ----------------------------------------------------------------------------------------------------------- */
+/* --- content ---------------------------------------------------------------------------------- */
 
 /* A file's states since the last sync. */
 #define FILE_MAX  6000
@@ -235,7 +235,7 @@ START_TEST(a_failed_sync_is_not_mended_by_the_next)
 }
 END_TEST
 
-/* --- names ------------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 START_TEST(names_last_as_far_as_their_directory_was_synced)
 {
@@ -364,7 +364,7 @@ START_TEST(a_rename_without_a_sync_of_the_file_loses_its_bytes)
 }
 END_TEST
 
-/* --- the machine ------------------------------------------------------------------------------------------------------- */
+/* --- the machine ------------------------------------------------------------------------------ */
 
 START_TEST(a_killed_process_loses_nothing_it_wrote)
 {
