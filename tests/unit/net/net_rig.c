@@ -2,6 +2,7 @@
 
 #include <check.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -53,7 +54,7 @@ static void receiver_take(void *arg, struct msg *m)
 	__atomic_store_n(&r->held_count, n + 1, __ATOMIC_RELEASE);
 }
 
-static int receiver_step(struct actor *a, mono_ms now UNUSED)
+static int receiver_step(struct actor *a, mono_ms now)
 {
 	struct rig *r = CONTAINER_OF(a, struct rig, receiver);
 	int work = actor_drain_questions(a, 64, receiver_take, r);
@@ -64,7 +65,7 @@ static int receiver_step(struct actor *a, mono_ms now UNUSED)
 		for (work += n; n > 0; n--)
 			actor_answer(a, r->held[n - 1]);
 	}
-	a->deadline = MONO_NEVER;
+	a->deadline = r->sim != NULL ? now + 1 : MONO_NEVER;	/* simulated time goes by in small steps */
 	return work;
 }
 
@@ -212,12 +213,24 @@ static const struct api_row *const rows[] = {
 
 /* --- life ---------------------------------------------------------------------------------------------------------------------------- */
 
-struct rig *rig_new(void)
+static void make_sim(struct rig *r, uint64_t seed)
+{
+	r->sim_net = sim_net_create(seed);
+	r->sim = sim_create(r->sim_net, "broker", seed);
+	r->os = sim_os(r->sim);
+	r->sched = sched_sim_create(r->os, seed);
+	sched_sim_set_clock(r->sched, sim_clock_next_event, sim_clock_advance, r->sim);
+}
+
+struct rig *rig_new(uint64_t seed)
 {
 	struct rig *r = mem_calloc(1, sizeof(*r));
 
 	r->os = os_real();
-	r->sched = sched_threads_create(r->os);
+	if (seed != 0)
+		make_sim(r, seed);
+	else
+		r->sched = sched_threads_create(r->os);
 	r->workers = workers_create(r->sched, 1);
 	r->answer_at = 1;
 	r->file.fd = -1;
@@ -258,17 +271,42 @@ void rig_free(struct rig *r)
 	ck_assert_uint_eq(r->file.refs, 0);
 	ck_assert_uint_eq(r->partition.counted.refs, 1);
 	os_close(r->os, &r->file.fd);
+	if (r->sim != NULL) {
+		sim_destroy(&r->sim);
+		sim_net_destroy(&r->sim_net);
+	}
 	free(r);
+}
+
+uint8_t rig_file_byte(uint32_t i)
+{
+	return (uint8_t)(i * 2654435761u >> 24);
+}
+
+void rig_make_file(struct rig *r, uint32_t size)
+{
+	char path[64];
+	uint8_t *bytes = mem_alloc(size);
+
+	snprintf(path, sizeof(path), "/tmp/skein-net-test-%016llx", (unsigned long long)os_random_u64(r->os));
+	for (uint32_t i = 0; i < size; i++)
+		bytes[i] = rig_file_byte(i);
+	if (r->sim != NULL)
+		ck_assert_int_eq(os_mkdir_all(r->os, "/tmp"), OK);
+	ck_assert_int_eq(os_open(r->os, path, OS_RDWR | OS_CREATE | OS_EXCL, &r->file.fd), OK);
+	ck_assert_int_eq(os_pwrite(r->os, r->file.fd, bytes, size, 0), OK);
+	ck_assert_int_eq(os_unlink(r->os, path), OK);
+	free(bytes);
 }
 
 void rig_pump(struct rig *r)
 {
-	if (!sched_is_sim(r->sched)) {
+	if (r->sim == NULL) {
 		os_sleep_ms(r->os, 1);
 		return;
 	}
-	for (int i = 0; i < 50 && sched_sim_step(r->sched); i++)
-		;
+	for (mono_ms until = os_mono_ms(r->os) + 1; os_mono_ms(r->os) < until;)
+		ck_assert(sched_sim_step(r->sched));
 }
 
 void rig_answer_at(struct rig *r, int count)

@@ -6,6 +6,7 @@
 #define SKEIN_NET_RIG_H
 
 #include "net/net.h"
+#include "os/sim.h"
 #include "storage/log.h"
 
 /* What a request asks for: its body is int8 op, int32 arg, and bytes. The answer's body is int32 (the number of requests begun
@@ -33,6 +34,8 @@ struct log_file {		/* stands for storage's; the tests count its references */
 };
 
 struct rig {
+	struct sim_net  *sim_net;	/* NULL: the real machine */
+	struct sim_os   *sim;
 	struct os       *os;
 	struct sched    *sched;
 	struct workers  *workers;
@@ -59,10 +62,12 @@ struct rig_client {
 	bool        has_ended;		/* the broker closed */
 };
 
-struct rig *rig_new(void);			/* settings may be changed before rig_start */
+struct rig *rig_new(uint64_t seed);		/* 0: the real machine. Settings may be changed before rig_start */
 void rig_start(struct rig *r, unsigned receiver_lane_slots);	/* 0: the usual number */
 void rig_free(struct rig *r);			/* stops all; asserts that nothing is left */
 void rig_pump(struct rig *r);			/* lets things happen for about a millisecond */
+void rig_make_file(struct rig *r, uint32_t size);	/* byte i is rig_file_byte(i) */
+uint8_t rig_file_byte(uint32_t i);
 void rig_answer_at(struct rig *r, int count);	/* INT32_MAX: hold all */
 int  rig_read(const int *counter);
 #define RIG_WAIT(rig, cond) \

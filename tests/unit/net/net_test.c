@@ -18,9 +18,20 @@ static void begin(void)
 
 static void setup(void)
 {
-	r = rig_new();
+	r = rig_new(0);
 	c = NULL;
 }
+
+static uint64_t base_seed(void)		/* SKEIN_SEED=1000 ./net_test tries others */
+{
+	const char *text = getenv("SKEIN_SEED");
+
+	return text != NULL ? strtoull(text, NULL, 0) : 0;
+}
+
+static void setup_sim_1(void) { r = rig_new(base_seed() + 1); c = NULL; }
+static void setup_sim_2(void) { r = rig_new(base_seed() + 2); c = NULL; }
+static void setup_sim_3(void) { r = rig_new(base_seed() + 3); c = NULL; }
 
 static void teardown(void)
 {
@@ -562,13 +573,187 @@ START_TEST(a_taken_address_is_a_named_problem)
 }
 END_TEST
 
-static Suite *net_suite(void)
-{
-	Suite *s = suite_create("net");
-	TCase *tc = tcase_create("net");
+/* --- segment files ----------------------------------------------------------------------------------------------------------------- */
 
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+static void expect_file(int32_t correlation, uint32_t size)
+{
+	struct slice got = client_answer(c, correlation, NULL);
+
+	ck_assert_uint_eq(got.len, size);
+	for (uint32_t i = 0; i < size; i++)
+		if (got.ptr[i] != rig_file_byte(i))
+			ck_abort_msg("byte %u of %u differs", i, size);
+}
+
+START_TEST(files_are_sent_between_other_answers)
+{
+	rig_make_file(r, 3000000);
+	begin();
+	client_ask(c, RIG_PRODUCE, 0, OP_FILE, 3000000, "");
+	client_ask(c, RIG_PRODUCE, 1, OP_ECHO, 0, "between");
+	client_ask(c, RIG_PRODUCE, 2, OP_FILE, 1, "");
+	client_ask(c, RIG_PRODUCE, 3, OP_FILE, 2000000, "");
+	client_ask(c, RIG_METADATA, 4, OP_ECHO, 0, "last");
+	expect_file(0, 3000000);
+	client_expect(c, 1, "between");
+	expect_file(2, 1);
+	expect_file(3, 2000000);
+	client_expect(c, 4, "last");
+	RIG_WAIT(r, __atomic_load_n(&r->file.refs, __ATOMIC_ACQUIRE) == 0);
+}
+END_TEST
+
+/* The socket takes a part; then the file changes under the answer. */
+START_TEST(a_cut_file_closes_the_connection)
+{
+	uint64_t sent = 0;
+
+	rig_make_file(r, 16 << 20);
+	begin();
+	client_ask(c, RIG_PRODUCE, 0, OP_FILE, 16 << 20, "");
+	RIG_WAIT(r, counters().bytes_out > 0);
+	for (; sent != counters().bytes_out; sent = counters().bytes_out)
+		for (int i = 0; i < 20; i++)
+			rig_pump(r);
+	ck_assert_uint_lt(sent, 16 << 20);
+	__atomic_fetch_add(&r->file.generation, 1, __ATOMIC_ACQ_REL);
+	for (int i = 0; i < 20000 && !c->has_ended; i++)
+		if (!client_receive(c))
+			rig_pump(r);
+	ck_assert(c->has_ended);
+	ck_assert_uint_lt(c->in_len, 16 << 20);
+	RIG_WAIT(r, __atomic_load_n(&r->file.refs, __ATOMIC_ACQUIRE) == 0);
+}
+END_TEST
+
+START_TEST(a_file_that_is_too_short_closes_the_connection)
+{
+	rig_make_file(r, 100000);
+	begin();
+	client_ask(c, RIG_PRODUCE, 0, OP_FILE, 100001, "");
+	for (int i = 0; i < 20000 && !c->has_ended; i++)
+		if (!client_receive(c))
+			rig_pump(r);
+	ck_assert(c->has_ended);
+	ck_assert_uint_le(c->in_len, 16 + 100000);
+}
+END_TEST
+
+START_TEST(a_connection_may_go_in_the_middle_of_a_file)
+{
+	rig_make_file(r, 8 << 20);
+	r->spec.max_idle_ms = 300;
+	begin();
+	client_ask(c, RIG_PRODUCE, 0, OP_FILE, 8 << 20, "");
+	client_ask(c, RIG_PRODUCE, 1, OP_FILE, 8 << 20, "");
+	RIG_WAIT(r, counters().bytes_out > 0);
+	RIG_WAIT(r, counters().idle_closed == 1);
+	RIG_WAIT(r, __atomic_load_n(&r->file.refs, __ATOMIC_ACQUIRE) == 0);
+}
+END_TEST
+
+/* Simulation only: nothing is in memory, so that every piece is fetched by a worker first. */
+START_TEST(cold_files_are_fetched_first)
+{
+	sim_set_cold(r->sim, 1000000);
+	rig_make_file(r, 3000000);
+	begin();
+	client_ask(c, RIG_PRODUCE, 0, OP_FILE, 3000000, "");
+	client_ask(c, RIG_METADATA, 1, OP_ECHO, 0, "x");
+	expect_file(0, 3000000);
+	client_expect(c, 1, "x");
+}
+END_TEST
+
+/* --- everything at once ------------------------------------------------------------------------------------------------------------- */
+
+#define CROWD 12
+
+struct member {			/* a client, and what it waits for */
+	struct rig_client *client;
+	enum rig_op        ops[8];
+	int                first, count;	/* correlation of the first; in ops from 0 */
+};
+
+static uint64_t dice(void)
+{
+	return sched_sim_random(r->sched);
+}
+
+static void member_asks(struct member *m)
+{
+	static const enum rig_op some[] = { OP_ECHO, OP_ASK, OP_ASK_PARTITION, OP_HOLD, OP_BIG, OP_FILE, OP_PARK, OP_SILENT, OP_THROTTLE };
+	enum rig_op op = some[dice() % ARRAY_LEN(some)];
+	int32_t arg = op == OP_BIG || op == OP_FILE ? (int32_t)(dice() % 100000) + 1 : (int32_t)(dice() % 20) + 1;
+
+	client_ask(m->client, dice() % 4 == 0 ? RIG_METADATA : RIG_PRODUCE, m->first + m->count, op, arg, "crowd");
+	m->ops[m->count++] = op;
+}
+
+static void member_takes_answers(struct member *m)
+{
+	for (int i = 0; i < m->count; i++) {
+		struct slice got;
+
+		if (m->ops[i] == OP_SILENT)
+			continue;
+		got = client_answer(m->client, m->first + i, NULL);
+		if (m->ops[i] == OP_ECHO || m->ops[i] == OP_ASK || m->ops[i] == OP_HOLD || m->ops[i] == OP_THROTTLE)
+			ck_assert(slice_eq_str(got, "crowd"));
+	}
+	m->first += m->count;
+	m->count = 0;
+}
+
+static void member_acts(struct member *m)
+{
+	switch (dice() % 8) {
+	case 0:
+		if (m->client != NULL)
+			client_free(m->client);
+		m->client = NULL;
+		break;
+	case 1:
+		if (m->client != NULL)
+			member_takes_answers(m);
+		break;
+	default:
+		if (m->client == NULL)
+			*m = (struct member){ .client = client_new(r) };
+		if (m->count < (int)ARRAY_LEN(m->ops))
+			member_asks(m);
+		break;
+	}
+}
+
+START_TEST(a_crowd_that_comes_and_goes_is_served)
+{
+	struct member all[CROWD] = { { NULL } };
+
+	r = rig_new(base_seed() * 1000 + (uint64_t)_i + 1);
+	c = NULL;
+	r->spec.network_threads = 1 + _i % 3;
+	rig_make_file(r, 100000);
+	rig_start(r, _i % 2 == 0 ? 4 : 0);
+	for (int i = 0; i < 300; i++) {
+		member_acts(&all[dice() % CROWD]);
+		for (uint64_t k = dice() % 3; k > 0; k--)
+			rig_pump(r);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		if (all[i].client == NULL)
+			continue;
+		member_takes_answers(&all[i]);
+		client_free(all[i].client);
+	}
+	RIG_WAIT(r, counters().connections_open == 0);
+	ck_assert_uint_eq(counters().bad_requests, 0);
+	rig_free(r);
+}
+END_TEST
+
+static void add_tests(TCase *tc, bool is_sim)
+{
 	tcase_add_test(tc, a_frame_split_anywhere_is_answered);
 	tcase_add_test(tc, many_frames_in_one_write_are_answered_in_order);
 	tcase_add_test(tc, a_frame_larger_than_all_buffers_arrives_whole);
@@ -595,7 +780,33 @@ static Suite *net_suite(void)
 	tcase_add_test(tc, at_the_brokers_limit_accepting_waits);
 	tcase_add_test(tc, connections_are_dealt_to_the_least_loaded);
 	tcase_add_test(tc, a_taken_address_is_a_named_problem);
-	suite_add_tcase(s, tc);
+	tcase_add_test(tc, files_are_sent_between_other_answers);
+	tcase_add_test(tc, a_cut_file_closes_the_connection);
+	tcase_add_test(tc, a_file_that_is_too_short_closes_the_connection);
+	tcase_add_test(tc, a_connection_may_go_in_the_middle_of_a_file);
+	if (is_sim)
+		tcase_add_test(tc, cold_files_are_fetched_first);
+}
+
+static Suite *net_suite(void)
+{
+	static const struct { const char *name; void (*setup)(void); } machines[] = {
+		{ "real", setup }, { "sim-1", setup_sim_1 }, { "sim-2", setup_sim_2 }, { "sim-3", setup_sim_3 },
+	};
+	Suite *s = suite_create("net");
+	TCase *crowd = tcase_create("crowd");
+
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++) {
+		TCase *tc = tcase_create(machines[i].name);
+
+		tcase_add_checked_fixture(tc, machines[i].setup, teardown);
+		tcase_set_timeout(tc, 60);
+		add_tests(tc, i > 0);
+		suite_add_tcase(s, tc);
+	}
+	tcase_set_timeout(crowd, 60);
+	tcase_add_loop_test(crowd, a_crowd_that_comes_and_goes_is_served, 0, 40);
+	suite_add_tcase(s, crowd);
 	return s;
 }
 
