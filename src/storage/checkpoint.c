@@ -1,6 +1,7 @@
 /*
- * Text in, entries out. The bytes come from a disk: each line is taken apart as strictly as Kafka does, and nothing is handed on before the whole
- * file has been read once, so that a caller never acts on half of a damaged one.
+ * Text in, entries out. The bytes come from a disk: each line is taken apart as strictly as Kafka
+ * does, and nothing is handed on before the whole file has been read once, so that a caller never
+ * acts on half of a damaged one.
  */
 #include "storage/checkpoint.h"
 
@@ -125,11 +126,12 @@ void checkpoint_print(struct strbuf *out, const struct checkpoint_entry *entries
 {
 	strbuf_printf(out, "0\n%d\n", n);
 	for (int i = 0; i < n; i++)
-		strbuf_printf(out, SLICE_FMT " %d %lld\n", SLICE_ARG(entries[i].topic), entries[i].partition,
-			(long long)entries[i].offset);
+		strbuf_printf(out, SLICE_FMT " %d %lld\n", SLICE_ARG(entries[i].topic),
+			entries[i].partition, 			(long long)entries[i].offset);
 }
 
-enum err checkpoint_write(struct os *os, const char *path, const struct checkpoint_entry *entries, int n)
+enum err checkpoint_write(struct os *os, const char *path, const struct checkpoint_entry *entries,
+	int n)
 {
 	struct strbuf b = STRBUF_INIT;
 	enum err err;

@@ -1,5 +1,6 @@
 /*
- * The list is short (one entry per election), so it is searched from the end, where the answers are, and rewritten whole.
+ * The list is short (one entry per election), so it is searched from the end, where the answers
+ * are, and rewritten whole.
  */
 #include "storage/leader_epochs.h"
 
@@ -32,7 +33,7 @@ static void push(struct leader_epochs *e, int32_t epoch, int64_t start_offset)
 	e->entries[e->count++] = (struct leader_epoch){ epoch, start_offset };
 }
 
-/* --- the file ---------------------------------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static enum err path_of(char out[PATH_SIZE], const char *dir)
 {
@@ -46,10 +47,14 @@ static bool take_line(void *arg, struct slice line)
 	struct leader_epochs *e = arg;
 	const uint8_t *blank = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
 	const struct leader_epoch *last = e->count > 0 ? &e->entries[e->count - 1] : NULL;
+	struct slice left, right;
 	int64_t epoch, start;
 
-	if (blank == NULL || !checkpoint_number(slice_of(line.ptr, (size_t)(blank - line.ptr)), &epoch) ||
-	    !checkpoint_number(slice_of(blank + 1, (size_t)(line.ptr + line.len - blank - 1)), &start))
+	if (blank == NULL)
+		return false;
+	left = slice_of(line.ptr, (size_t)(blank - line.ptr));
+	right = slice_of(blank + 1, line.len - left.len - 1);
+	if (!checkpoint_number(left, &epoch) || !checkpoint_number(right, &start))
 		return false;
 	if (epoch < 0 || epoch > INT32_MAX || start < 0)
 		return false;
@@ -90,7 +95,8 @@ enum err leader_epochs_write(struct leader_epochs *e, struct os *os, const char 
 		return err;
 	strbuf_printf(&b, "0\n%d\n", e->count);
 	for (int i = 0; i < e->count; i++)
-		strbuf_printf(&b, "%d %lld\n", e->entries[i].epoch, (long long)e->entries[i].start_offset);
+		strbuf_printf(&b, "%d %lld\n", e->entries[i].epoch,
+			(long long)e->entries[i].start_offset);
 	err = os_replace_file(os, path, strbuf_cstr(&b), b.len);
 	strbuf_fini(&b);
 	if (err == OK)
@@ -98,7 +104,7 @@ enum err leader_epochs_write(struct leader_epochs *e, struct os *os, const char 
 	return err;
 }
 
-/* --- the list ----------------------------------------------------------------------------------------------------------------- */
+/* --- the list --------------------------------------------------------------------------------- */
 
 void leader_epochs_assign(struct leader_epochs *e, int32_t epoch, int64_t start_offset)
 {
@@ -107,8 +113,11 @@ void leader_epochs_assign(struct leader_epochs *e, int32_t epoch, int64_t start_
 	ASSERT(epoch >= 0 && start_offset >= 0);
 	if (last != NULL && last->epoch == epoch && start_offset >= last->start_offset)
 		return;
-	while (e->count > 0 && (e->entries[e->count - 1].epoch >= epoch || e->entries[e->count - 1].start_offset >= start_offset))
-		e->count--;
+	for (; e->count > 0; e->count--) {
+		last = &e->entries[e->count - 1];
+		if (last->epoch < epoch && last->start_offset < start_offset)
+			break;
+	}
 	push(e, epoch, start_offset);
 	e->is_dirty = true;
 }
@@ -123,7 +132,7 @@ void leader_epochs_truncate(struct leader_epochs *e, int64_t end_offset)
 
 void leader_epochs_raise_start(struct leader_epochs *e, int64_t start_offset)
 {
-	int below = 0;		/* entries that start at or below it: the newest of them covers it */
+	int below = 0;		/* entries that start at or below it: the newest one covers it */
 
 	while (below < e->count && e->entries[below].start_offset <= start_offset)
 		below++;
@@ -154,8 +163,8 @@ int32_t leader_epochs_at(const struct leader_epochs *e, int64_t offset)
 	return -1;
 }
 
-void leader_epochs_end_offset_for(const struct leader_epochs *e, int32_t wanted, int64_t log_end_offset, int32_t *epoch,
-	int64_t *end_offset)
+void leader_epochs_end_offset_for(const struct leader_epochs *e, int32_t wanted,
+	int64_t log_end_offset, int32_t *epoch, int64_t *end_offset)
 {
 	int i = e->count - 1;
 
@@ -170,7 +179,8 @@ void leader_epochs_end_offset_for(const struct leader_epochs *e, int32_t wanted,
 	}
 	while (i > 0 && e->entries[i - 1].epoch > wanted)
 		i--;
-	/* i: the oldest epoch above the wanted one; where it began, the one before it ended. Before all history: the wanted epoch itself. */
+	/* i: the oldest epoch above the wanted one; where it began, the one before it ended. Before
+	 * all history: the wanted epoch itself. */
 	*epoch = i > 0 ? e->entries[i - 1].epoch : wanted;
 	*end_offset = e->entries[i].start_offset;
 }

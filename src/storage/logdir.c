@@ -1,8 +1,9 @@
 /*
  * A log directory from start to stop.
  *
- * The clean-shutdown marker says "every byte here was synced and closed". It is removed, and the removal synced, before anything else is
- * read: a marker that came back after a power cut would make the next start trust files that were being written. It is written last.
+ * The clean-shutdown marker says "every byte here was synced and closed". It is removed, and the
+ * removal synced, before anything else is read: a marker that came back after a power cut would
+ * make the next start trust files that were being written. It is written last.
  */
 #include "storage/logdir_priv.h"
 
@@ -27,7 +28,7 @@ void logdir_file(const struct logdir *d, const char *name, char out[LOGDIR_FILE_
 	ASSERT(n > 0 && n < LOGDIR_FILE_MAX);
 }
 
-/* --- opening --------------------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static enum err say(char error[LOGDIR_ERROR_MAX], enum err err, const char *fmt, ...) PRINTF(3, 4);
 
@@ -47,14 +48,17 @@ static enum err take_lock(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	enum err err = os_mkdir_all(d->os, d->path);
 
 	if (err != OK)
-		return say(error, err, "log directory %s cannot be created: %s", d->path, err_text(err));
+		return say(error, err, "log directory %s cannot be created: %s", d->path,
+			err_text(err));
 	logdir_file(d, LOCK_FILE, path);
 	err = os_open(d->os, path, OS_RDWR | OS_CREATE, &d->lock);
 	if (err != OK)
-		return say(error, err, "log directory %s is not writable: %s", d->path, err_text(err));
+		return say(error, err, "log directory %s is not writable: %s", d->path,
+			err_text(err));
 	err = os_lock(d->os, d->lock);
 	if (err == ERR_LOCKED)
-		return say(error, err, "log directory %s is in use by another broker (it holds %s)", d->path, path);
+		return say(error, err, "log directory %s is in use by another broker (it holds %s)",
+			d->path, path);
 	if (err != OK)
 		return say(error, err, "%s cannot be locked: %s", path, err_text(err));
 	return OK;
@@ -68,13 +72,14 @@ static enum err read_meta(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	if (err == OK || err == ERR_NOT_FOUND)
 		return OK;
 	if (err == ERR_UNSUPPORTED)
-		return say(error, err, "%s/meta.properties is not of version 0: the directory belongs to a broker that does "
-			"not use ZooKeeper", d->path);
+		return say(error, err,
+			"%s/meta.properties is not of version 0: the directory belongs to a "
+			"broker that does not use ZooKeeper", d->path);
 	return say(error, err, "%s/meta.properties cannot be read: %s", d->path, err_text(err));
 }
 
-enum err logdir_open(struct logdir **out, struct os *os, const struct log_source *log, const char *path,
-	char error[LOGDIR_ERROR_MAX])
+enum err logdir_open(struct logdir **out, struct os *os, const struct log_source *log,
+	const char *path, char error[LOGDIR_ERROR_MAX])
 {
 	struct logdir *d;
 	size_t len = strlen(path);
@@ -83,7 +88,8 @@ enum err logdir_open(struct logdir **out, struct os *os, const struct log_source
 	while (len > 1 && path[len - 1] == '/')
 		len--;
 	if (len == 0 || len > LOGDIR_PATH_MAX)
-		return say(error, ERR_INVALID, "a log directory's path has 1 to %d bytes, not %zu", LOGDIR_PATH_MAX, len);
+		return say(error, ERR_INVALID, "a log directory's path has 1 to %d bytes, not %zu",
+			LOGDIR_PATH_MAX, len);
 	d = mem_calloc(1, sizeof(*d));
 	d->os = os;
 	d->log = *log;
@@ -125,18 +131,21 @@ const struct meta_properties *logdir_meta(const struct logdir *d)
 	return d->has_meta ? &d->meta : NULL;
 }
 
-enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_id, char error[LOGDIR_ERROR_MAX])
+enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_id,
+	char error[LOGDIR_ERROR_MAX])
 {
 	struct meta_properties m = d->meta;
 	enum err err;
 
-	ASSERT(broker_id >= 0 && cluster_id[0] != '\0' && strlen(cluster_id) < META_PROPERTIES_ID_MAX);
+	ASSERT(broker_id >= 0 && cluster_id[0] != '\0' &&
+		strlen(cluster_id) < META_PROPERTIES_ID_MAX);
 	if (d->has_meta && m.cluster_id[0] != '\0' && strcmp(m.cluster_id, cluster_id) != 0)
-		return say(error, ERR_INVALID, "%s belongs to cluster %s, but this broker is of cluster %s", d->path,
-			m.cluster_id, cluster_id);
+		return say(error, ERR_INVALID,
+			"%s belongs to cluster %s, but this broker is of cluster %s",
+			d->path, m.cluster_id, cluster_id);
 	if (d->has_meta && m.broker_id >= 0 && m.broker_id != broker_id)
-		return say(error, ERR_INVALID, "%s belongs to broker %d, but this is broker %d", d->path, m.broker_id,
-			broker_id);
+		return say(error, ERR_INVALID, "%s belongs to broker %d, but this is broker %d",
+			d->path, m.broker_id, broker_id);
 	if (d->has_meta && m.broker_id >= 0 && m.cluster_id[0] != '\0')
 		return OK;
 	if (!d->has_meta)
@@ -145,13 +154,18 @@ enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_i
 	snprintf(m.cluster_id, sizeof(m.cluster_id), "%s", cluster_id);
 	err = meta_properties_write(&m, d->os, d->path, os_time_ms(d->os));
 	if (err != OK)
-		return say(error, err, "%s/meta.properties cannot be written: %s", d->path, err_text(err));
+		return say(error, err, "%s/meta.properties cannot be written: %s", d->path,
+			err_text(err));
 	d->meta = m;
 	d->has_meta = true;
 	return OK;
 }
 
-/* --- what the files said ------------------------------------------------------------------------------------------------------------ */
+/* --- what the files said ---------------------------------------------------------------------- */
+
+static const struct logdir_known nothing_known = {
+	.recovery_point = -1, .log_start_offset = -1, .high_watermark = -1, .cleaner_offset = -1,
+};
 
 static size_t make_key(uint8_t key[LOGDIR_NAME_MAX + 4], struct slice topic, int32_t partition)
 {
@@ -172,7 +186,7 @@ struct logdir_known *logdir_known_put(struct logdir *d, struct slice topic, int3
 	k = map_get(&d->known, slice_of(key, len));
 	if (k == NULL) {
 		k = mem_calloc(1, sizeof(*k) + len);
-		k->facts = (struct logdir_known){ .recovery_point = -1, .log_start_offset = -1, .high_watermark = -1, .cleaner_offset = -1 };
+		k->facts = nothing_known;
 		k->key_len = len;
 		memcpy(k->key, key, len);
 		map_put(&d->known, slice_of(k->key, len), k);
@@ -180,7 +194,8 @@ struct logdir_known *logdir_known_put(struct logdir *d, struct slice topic, int3
 	return &k->facts;
 }
 
-void logdir_known(const struct logdir *d, const char *topic, int32_t partition, struct logdir_known *out)
+void logdir_known(const struct logdir *d, const char *topic, int32_t partition,
+	struct logdir_known *out)
 {
 	uint8_t key[LOGDIR_NAME_MAX + 4];
 	const struct known *k = NULL;
@@ -188,8 +203,7 @@ void logdir_known(const struct logdir *d, const char *topic, int32_t partition, 
 
 	if (name.len <= LOGDIR_NAME_MAX)
 		k = map_get(&d->known, slice_of(key, make_key(key, name, partition)));
-	*out = k != NULL ? k->facts :
-		(struct logdir_known){ .recovery_point = -1, .log_start_offset = -1, .high_watermark = -1, .cleaner_offset = -1 };
+	*out = k != NULL ? k->facts : nothing_known;
 }
 
 void logdir_forget(struct logdir *d)
@@ -208,8 +222,10 @@ struct loading {
 static void take_entry(void *arg, const struct checkpoint_entry *e)
 {
 	struct loading *l = arg;
-	struct logdir_known *k = e->offset >= 0 ? logdir_known_put(l->dir, e->topic, e->partition) : NULL;
+	struct logdir_known *k = NULL;
 
+	if (e->offset >= 0)
+		k = logdir_known_put(l->dir, e->topic, e->partition);
 	if (k == NULL) {
 		l->is_bad = true;
 		return;
@@ -243,7 +259,8 @@ enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	enum err err = take_clean_marker(d);
 
 	if (err != OK)
-		return say(error, err, "%s/" CLEAN_FILE " cannot be removed: %s", d->path, err_text(err));
+		return say(error, err, "%s/" CLEAN_FILE " cannot be removed: %s", d->path,
+			err_text(err));
 	for (int kind = 0; kind < LOGDIR_CHECKPOINTS; kind++) {
 		struct loading l = { d, (enum logdir_checkpoint)kind, false };
 
@@ -257,7 +274,8 @@ enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	if (d->had_clean_shutdown)
 		return OK;
 	err = logdir_load_marks(d);
-	return err == OK ? OK : say(error, err, "the progress marks of %s cannot be read: %s", d->path, err_text(err));
+	return err == OK ? OK : say(error, err, "the progress marks of %s cannot be read: %s",
+		d->path, err_text(err));
 }
 
 bool logdir_had_clean_shutdown(const struct logdir *d)
@@ -265,10 +283,10 @@ bool logdir_had_clean_shutdown(const struct logdir *d)
 	return d->had_clean_shutdown;
 }
 
-/* --- while it runs ------------------------------------------------------------------------------------------------------------------- */
+/* --- while it runs ---------------------------------------------------------------------------- */
 
-enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind, const struct checkpoint_entry *entries,
-	int n)
+enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,
+	const struct checkpoint_entry *entries, int n)
 {
 	char path[LOGDIR_FILE_MAX];
 
@@ -290,7 +308,8 @@ bool logdir_is_offline(const struct logdir *d)
 void logdir_set_offline(struct logdir *d, enum err cause, const char *what)
 {
 	if (__atomic_exchange_n(&d->is_offline, 1, __ATOMIC_ACQ_REL) == 0)
-		LOG_ERROR(&d->log, logdir_offline, KV_STR("dir", d->path), KV_STR("what", what), KV_ERR(cause));
+		LOG_ERROR(&d->log, logdir_offline, KV_STR("dir", d->path), KV_STR("what", what),
+			KV_ERR(cause));
 }
 
 enum err logdir_close_clean(struct logdir **dp)

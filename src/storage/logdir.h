@@ -1,14 +1,18 @@
 /*
- * A log directory: one entry of log.dirs, with its lock, identity, checkpoints, clean-shutdown marker, progress marks and the partition
- * directories below it.
+ * A log directory: one entry of log.dirs, with its lock, identity, checkpoints, clean-shutdown
+ * marker, progress marks and the partition directories below it.
  *
- * Owner:   the log-directory actor, or whoever opened it while the broker starts and stops. "Any thread" is said where it holds.
+ * Owner:   the log-directory actor, or whoever opened it while the broker starts and stops. "Any
+ *          thread" is said where it holds.
  * Waiting: everything but the look-ups waits for the device: start and stop, or a worker.
- * Memory:  what the checkpoints said is kept from logdir_load to logdir_forget, once every log is open.
- * Failure: an answer of ERR_IO from any file of the directory means logdir_set_offline, by whoever saw it first.
+ * Memory:  what the checkpoints said is kept from logdir_load to logdir_forget, once every log is
+ *          open.
+ * Failure: an answer of ERR_IO from any file of the directory means logdir_set_offline, by whoever
+ *          saw it first.
  *
- * In the order of a broker's life: logdir_open, logdir_claim, logdir_load, logdir_scan, (log_open for each, with logdir_known), logdir_forget,
- * then now and then logdir_write_checkpoint and logdir_write_marks, at the end logdir_close_clean or logdir_close.
+ * In the order of a broker's life: logdir_open, logdir_claim, logdir_load, logdir_scan, (log_open
+ * for each, with logdir_known), logdir_forget, then now and then logdir_write_checkpoint and
+ * logdir_write_marks, at the end logdir_close_clean or logdir_close.
  */
 #ifndef SKEIN_STORAGE_LOGDIR_H
 #define SKEIN_STORAGE_LOGDIR_H
@@ -26,22 +30,29 @@
 
 struct logdir;
 
-/* Creates the directory when absent and takes the lock. On failure `error` holds one sentence with the path and the cause:
- *   ERR_LOCKED  another process has it     ERR_ACCESS  not writable     ERR_CORRUPT, ERR_UNSUPPORTED  its meta.properties     ERR_IO */
-enum err logdir_open(struct logdir **out, struct os *os, const struct log_source *log, const char *path, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
+/* Creates the directory when absent and takes the lock. On failure `error` holds one sentence with
+ * the path and the cause:
+ *   ERR_LOCKED                    another process has it
+ *   ERR_ACCESS                    not writable
+ *   ERR_CORRUPT, ERR_UNSUPPORTED  its meta.properties */
+enum err logdir_open(struct logdir **out, struct os *os, const struct log_source *log,
+	const char *path, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 /* As a crash leaves it: releases the lock and the memory, writes nothing. */
 void     logdir_close(struct logdir **d);
 
-const char *logdir_path(const struct logdir *d);			/* any thread; as given, without trailing slashes */
+/* Any thread; as given, without trailing slashes */
+const char *logdir_path(const struct logdir *d);
 /* What meta.properties said; NULL: a fresh directory. */
 const struct meta_properties *logdir_meta(const struct logdir *d);
-/* The directory belongs to this broker of this cluster: writes meta.properties when fresh, else compares (ERR_INVALID and a sentence; nothing is
- * touched). broker_id >= 0. */
-enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_id, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
+/* The directory belongs to this broker of this cluster: writes meta.properties when fresh, else
+ * compares (ERR_INVALID and a sentence; nothing is touched). broker_id >= 0. */
+enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_id,
+	char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 
-/* --- start --------------------------------------------------------------------------------------------------------------------- */
-/* Reads and removes the clean-shutdown marker, reads checkpoints and progress marks. A malformed checkpoint: ERR_CORRUPT and a sentence
- * (Kafka takes such a directory offline). Marks that cannot be trusted are left aside silently. */
+/* --- start ------------------------------------------------------------------------------------ */
+/* Reads and removes the clean-shutdown marker, reads checkpoints and progress marks. A malformed
+ * checkpoint: ERR_CORRUPT and a sentence (Kafka takes such a directory offline). Marks that cannot
+ * be trusted are left aside silently. */
 enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 bool     logdir_had_clean_shutdown(const struct logdir *d);
 
@@ -50,7 +61,8 @@ struct logdir_known {			/* for log_spec; -1: no entry */
 	struct log_progress_mark mark;
 };
 /* Any thread, between load and forget. */
-void     logdir_known(const struct logdir *d, const char *topic, int32_t partition, struct logdir_known *out);
+void     logdir_known(const struct logdir *d, const char *topic, int32_t partition,
+	struct logdir_known *out);
 void     logdir_forget(struct logdir *d);
 
 enum logdir_kind { LOGDIR_PARTITION, LOGDIR_DELETED, LOGDIR_FUTURE, LOGDIR_STRAY };
@@ -60,51 +72,65 @@ struct logdir_entry {
 	char    topic[LOGDIR_NAME_MAX + 1];	/* of LOGDIR_DELETED possibly shortened */
 	int32_t partition;
 };
-/* Every partition directory, in byte order of names. A sub-directory that is none: ERR_INVALID and a sentence with its name, before the first call. */
-enum err logdir_scan(struct logdir *d, void (*each)(void *arg, const struct logdir_entry *e), void *arg, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
+/* Every partition directory, in byte order of names. A sub-directory that is none: ERR_INVALID and
+ * a sentence with its name, before the first call. */
+enum err logdir_scan(struct logdir *d, void (*each)(void *arg, const struct logdir_entry *e),
+	void *arg, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 
-/* --- while it runs ----------------------------------------------------------------------------------------------------------------- */
-enum logdir_checkpoint { LOGDIR_RECOVERY_POINTS, LOGDIR_LOG_STARTS, LOGDIR_HIGH_WATERMARKS, LOGDIR_CLEANER_OFFSETS, LOGDIR_CHECKPOINTS };
+/* --- while it runs ---------------------------------------------------------------------------- */
+enum logdir_checkpoint { LOGDIR_RECOVERY_POINTS, LOGDIR_LOG_STARTS, LOGDIR_HIGH_WATERMARKS,
+	LOGDIR_CLEANER_OFFSETS, LOGDIR_CHECKPOINTS };
 /* A worker may run it, one at a time per kind. Atomic and synced. */
-enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind, const struct checkpoint_entry *entries, int n) MUST_CHECK;
+enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,
+	const struct checkpoint_entry *entries, int n) MUST_CHECK;
 
 /*
- * Progress marks: how far each active segment is known to be sound, for a restart after a killed process that reads only what lies behind
- * them. One file, `.skein-progress`, replaced whole and never synced: it means something only while the kernel that holds the page cache lives (boot
- * id), so a power cut may do with it what it likes. Every log's mark is in it; to write 2,000 takes about a millisecond, so the actor does it together
- * with the high watermarks, every 5 s: after a crash at most 5 s of appends per log are scanned.
+ * Progress marks: how far each active segment is known to be sound, for a restart after a killed
+ * process that reads only what lies behind them. One file, `.skein-progress`, replaced whole and
+ * never synced: it means something only while the kernel that holds the page cache lives (boot id),
+ * so a power cut may do with it what it likes. Every log's mark is in it; to write 2,000 takes less
+ * than a millisecond, so the actor does it together with the high watermarks, every 5 s: after a
+ * crash at most 5 s of appends per log are scanned.
  *
- * A mark is trusted if the boot id and the segment's inode are the same, the file is not shorter, and the batch that the mark names as the last one
- * still ends where the mark says (position, CRC; logdir_mark_holds). The last is what the modification time cannot tell, because our own appends after
- * the mark change it too: that nobody else (a Java broker between two starts of ours) has truncated the file and written it anew.
+ * A mark is trusted if the boot id and the segment's inode are the same, the file is not shorter,
+ * and the batch that the mark names as the last one still ends where the mark says (position, CRC;
+ * logdir_mark_holds). The last is what the modification time cannot tell, because our own appends
+ * after the mark change it too: that nobody else (a Java broker between two starts of ours) has
+ * truncated the file and written it anew.
  */
 struct logdir_mark {
 	struct slice             topic;
 	int32_t                  partition;
-	struct log_progress_mark mark;		/* from log_progress; entries with is_valid false are left out */
+	/* From log_progress; entries with is_valid false are left out */
+	struct log_progress_mark mark;
 };
 enum err logdir_write_marks(struct logdir *d, const struct logdir_mark *marks, int n) MUST_CHECK;
 /* Does the mark describe this open segment file? ERR_IO only when the device fails. */
-enum err logdir_mark_holds(struct os *os, os_fd segment, const struct log_progress_mark *mark, bool *holds) MUST_CHECK;
+enum err logdir_mark_holds(struct os *os, os_fd segment, const struct log_progress_mark *mark,
+	bool *holds) MUST_CHECK;
 
-enum err logdir_space(struct logdir *d, uint64_t *total, uint64_t *usable) MUST_CHECK;	/* any thread */
+/* Any thread */
+enum err logdir_space(struct logdir *d, uint64_t *total, uint64_t *usable) MUST_CHECK;
 bool     logdir_is_offline(const struct logdir *d);			/* any thread */
 /* Any thread. The first call logs why; there is no way back but a restart. */
 void     logdir_set_offline(struct logdir *d, enum err cause, const char *what);
 
-/* --- deletion --------------------------------------------------------------------------------------------------------------------- */
+/* --- deletion --------------------------------------------------------------------------------- */
 /* "<topic>-<p>.<32 hex>-delete", the topic shortened so that it fits. */
-void     logdir_deleted_name(const char *topic, int32_t partition, struct uuid id, char out[LOGDIR_NAME_MAX + 1]);
+void     logdir_deleted_name(const char *topic, int32_t partition, struct uuid id,
+	char out[LOGDIR_NAME_MAX + 1]);
 /* Is the name that of a partition directory? */
 bool     logdir_parse_name(const char *name, struct logdir_entry *out);
-/* Removes a partition directory and all files in it; absent: OK. A directory inside: ERR_NOT_EMPTY. A worker. */
+/* Removes a partition directory and all files in it; absent: OK. A directory inside: ERR_NOT_EMPTY.
+ * A worker. */
 enum err logdir_purge(struct os *os, const char *path) MUST_CHECK;
 /* Removes the "*.deleted" files of a partition directory. A worker. */
 enum err logdir_purge_files(struct os *os, const char *path) MUST_CHECK;
 
-/* --- clean stop ------------------------------------------------------------------------------------------------------------------- */
-/* After every log was closed clean and the checkpoints are written: removes the marks, writes the clean-shutdown marker last, releases the lock. On an
- * error there is no marker; the directory is closed all the same. */
+/* --- clean stop ------------------------------------------------------------------------------- */
+/* After every log was closed clean and the checkpoints are written: removes the marks, writes the
+ * clean-shutdown marker last, releases the lock. On an error there is no marker; the directory is
+ * closed all the same. */
 enum err logdir_close_clean(struct logdir **d) MUST_CHECK;
 
 #endif

@@ -3,10 +3,12 @@
  *
  *	skein-progress 1 <boot id>
  *	<count>
- *	<topic> <partition> <segment base> <file size> <inode> <last batch position> <its CRC> <offset index entries> <time index entries>
+ *	<topic> <partition> <segment base> <file size> <inode>
+ *		<last batch position> <its CRC> <offset index entries> <time index entries>
  *	crc <CRC-32C of all before this line>
  *
- * It is written beside its place and renamed, without any sync: only a kernel that still has it in its page cache may believe it.
+ * It is written beside its place and renamed, without any sync: only a kernel that still has it in
+ * its page cache may believe it.
  */
 #include "storage/logdir_priv.h"
 
@@ -21,9 +23,10 @@
 #define FIELDS         9
 #define BATCH_PREFIX   21	/* a batch's header up to and with its CRC */
 
-/* --- writing --------------------------------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
-static void print_marks(const struct logdir *d, struct strbuf *out, const struct logdir_mark *marks, int n)
+static void print_marks(const struct logdir *d, struct strbuf *out, const struct logdir_mark *marks,
+	int n)
 {
 	char boot_id[40];
 	int count = 0;
@@ -37,9 +40,10 @@ static void print_marks(const struct logdir *d, struct strbuf *out, const struct
 
 		if (!m->is_valid)
 			continue;
-		strbuf_printf(out, SLICE_FMT " %d %lld %lld %lld %lld %u %u %u\n", SLICE_ARG(marks[i].topic),
-			marks[i].partition, (long long)m->segment_base, (long long)m->file_size, (long long)m->inode,
-			(long long)m->last_batch_pos, m->last_batch_crc, m->offset_entries, m->time_entries);
+		strbuf_printf(out, SLICE_FMT " %d %lld %lld %lld %lld %u %u %u\n",
+			SLICE_ARG(marks[i].topic), marks[i].partition, (long long)m->segment_base,
+			(long long)m->file_size, (long long)m->inode, (long long)m->last_batch_pos,
+			m->last_batch_crc, m->offset_entries, m->time_entries);
 	}
 	strbuf_printf(out, "crc %u\n", crc32c(0, out->ptr, out->len));
 }
@@ -75,7 +79,7 @@ enum err logdir_remove_marks(struct logdir *d)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool in_range(int64_t v, int64_t min, int64_t max)
 {
@@ -105,14 +109,16 @@ static bool take_mark(struct logdir *d, struct slice line)
 			return false;
 	}
 	if (!in_range(v[1], 0, INT32_MAX) || v[2] < 0 || v[3] < 0 || !in_range(v[5], -1, v[3]) ||
-	    !in_range(v[6], 0, UINT32_MAX) || !in_range(v[7], 0, UINT32_MAX) || !in_range(v[8], 0, UINT32_MAX))
+	    !in_range(v[6], 0, UINT32_MAX) || !in_range(v[7], 0, UINT32_MAX) ||
+	    !in_range(v[8], 0, UINT32_MAX))
 		return false;
 	k = logdir_known_put(d, topic, (int32_t)v[1]);
 	if (k == NULL)
 		return false;
 	k->mark = (struct log_progress_mark){
-		.is_valid = true, .segment_base = v[2], .file_size = v[3], .inode = (uint64_t)v[4], .last_batch_pos = v[5],
-		.last_batch_crc = (uint32_t)v[6], .offset_entries = (uint32_t)v[7], .time_entries = (uint32_t)v[8],
+		.is_valid = true, .segment_base = v[2], .file_size = v[3], .inode = (uint64_t)v[4],
+		.last_batch_pos = v[5], .last_batch_crc = (uint32_t)v[6],
+		.offset_entries = (uint32_t)v[7], .time_entries = (uint32_t)v[8],
 	};
 	return true;
 }
@@ -168,8 +174,8 @@ enum err logdir_load_marks(struct logdir *d)
 	if (err != OK)
 		return err == ERR_NOT_FOUND || err == ERR_TOO_LARGE ? OK : err;
 	rest = slice_of(text, len);
-	if (is_whole(&rest) && take_line_end(&rest, &line) && is_of_this_kernel(d, line) && take_line_end(&rest, &line) &&
-	    checkpoint_number(line, &count)) {
+	if (is_whole(&rest) && take_line_end(&rest, &line) && is_of_this_kernel(d, line) &&
+	    take_line_end(&rest, &line) && checkpoint_number(line, &count)) {
 		while (count-- > 0 && take_line_end(&rest, &line) && take_mark(d, line))
 			;
 	}
@@ -177,7 +183,8 @@ enum err logdir_load_marks(struct logdir *d)
 	return OK;
 }
 
-enum err logdir_mark_holds(struct os *os, os_fd segment, const struct log_progress_mark *mark, bool *holds)
+enum err logdir_mark_holds(struct os *os, os_fd segment, const struct log_progress_mark *mark,
+	bool *holds)
 {
 	uint8_t p[BATCH_PREFIX];
 	struct os_stat st;

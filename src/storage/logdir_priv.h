@@ -1,5 +1,6 @@
 /*
- * The shape of a log directory, for the files that look inside: life and checkpoints (logdir.c), progress marks (logdir_marks.c).
+ * The shape of a log directory, for the files that look inside: life and checkpoints (logdir.c),
+ * progress marks (logdir_marks.c).
  */
 #ifndef SKEIN_STORAGE_LOGDIR_PRIV_H
 #define SKEIN_STORAGE_LOGDIR_PRIV_H
@@ -17,7 +18,8 @@ struct logdir {
 	struct meta_properties  meta;
 	bool                    has_meta, had_clean_shutdown;
 	uint32_t                is_offline;	/* atomic; 0 -> 1 once, any thread */
-	struct map              known;		/* topic and partition -> struct known, from load to forget */
+	/* Topic and partition -> struct known, from load to forget */
+	struct map              known;
 };
 
 struct known {
@@ -29,7 +31,8 @@ struct known {
 /* "<path>/<name>"; as path is bounded and name is ours, it always fits. */
 #define LOGDIR_FILE_MAX (LOGDIR_PATH_MAX + LOGDIR_NAME_MAX + 2)
 void logdir_file(const struct logdir *d, const char *name, char out[LOGDIR_FILE_MAX]);
-/* The record of a partition, created when it is the first that is said of it; NULL for a name no topic has. */
+/* The record of a partition, created when it is the first that is said of it; NULL for a name no
+ * topic has. */
 struct logdir_known *logdir_known_put(struct logdir *d, struct slice topic, int32_t partition);
 /* Marks of a running kernel into d->known; anything wrong: none. */
 enum err logdir_load_marks(struct logdir *d);

@@ -1,8 +1,9 @@
 /*
  * Partition directories: their names, finding them, removing them.
  *
- * A name is `<topic>-<partition>`, or that with `.<id>-delete`, `-future` or `-stray`. A sub-directory with any other name stops the start, as
- * Kafka does: data of which nobody knows what it is must not be passed over.
+ * A name is `<topic>-<partition>`, or that with `.<id>-delete`, `-future` or `-stray`. A
+ * sub-directory with any other name stops the start, as Kafka does: data of which nobody knows what
+ * it is must not be passed over.
  */
 #include "storage/logdir_priv.h"
 
@@ -15,7 +16,7 @@ static const struct { const char *suffix; enum logdir_kind kind; } suffixes[] = 
 	{ "-delete", LOGDIR_DELETED }, { "-future", LOGDIR_FUTURE }, { "-stray", LOGDIR_STRAY },
 };
 
-/* --- names ------------------------------------------------------------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static bool ends_with(const char *name, size_t len, const char *suffix)
 {
@@ -35,12 +36,13 @@ static const char *last_of(const char *name, size_t len, char c)
 
 static bool is_topic(const char *name, size_t len)
 {
-	if (len == 0 || len > TOPIC_NAME_MAX || (len == 1 && name[0] == '.') || (len == 2 && memcmp(name, "..", 2) == 0))
+	if (len == 0 || len > TOPIC_NAME_MAX || (len <= 2 && strspn(name, ".") == len))
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		char c = name[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			c == '.' || c == '_' || c == '-'))
 			return false;
 	}
 	return true;
@@ -73,7 +75,8 @@ bool logdir_parse_name(const char *name, struct logdir_entry *out)
 	if (dash == NULL || !is_topic(name, (size_t)(dash - name)))
 		return false;
 	digits = slice_of(dash + 1, (size_t)(name + len - dash - 1));
-	if (!checkpoint_number(digits, &partition) || partition < 0 || partition > INT32_MAX || digits.ptr[0] == '-' ||
+	if (!checkpoint_number(digits, &partition) || partition < 0 || partition > INT32_MAX ||
+		digits.ptr[0] == '-' ||
 	    (digits.len > 1 && digits.ptr[0] == '0'))
 		return false;
 	memcpy(out->topic, name, (size_t)(dash - name));
@@ -82,7 +85,8 @@ bool logdir_parse_name(const char *name, struct logdir_entry *out)
 	return true;
 }
 
-void logdir_deleted_name(const char *topic, int32_t partition, struct uuid id, char out[LOGDIR_NAME_MAX + 1])
+void logdir_deleted_name(const char *topic, int32_t partition, struct uuid id,
+	char out[LOGDIR_NAME_MAX + 1])
 {
 	char suffix[80];
 	int n = snprintf(suffix, sizeof(suffix), "-%d.", partition);
@@ -93,7 +97,7 @@ void logdir_deleted_name(const char *topic, int32_t partition, struct uuid id, c
 	snprintf(out, LOGDIR_NAME_MAX + 1, "%.*s%s", LOGDIR_NAME_MAX - n, topic, suffix);
 }
 
-/* --- finding ---------------------------------------------------------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 struct scan {
 	void (*each)(void *arg, const struct logdir_entry *e);		/* NULL: only check */
@@ -103,7 +107,8 @@ struct scan {
 
 static bool is_foreign_but_known(const char *name)
 {
-	return strcmp(name, "remote-log-index-cache") == 0 || strncmp(name, "__cluster_metadata-", 19) == 0;
+	return strcmp(name, "remote-log-index-cache") == 0 ||
+		strncmp(name, "__cluster_metadata-", 19) == 0;
 }
 
 static void scan_one(void *arg, const char *name, bool is_dir)
@@ -121,26 +126,27 @@ static void scan_one(void *arg, const char *name, bool is_dir)
 	}
 }
 
-enum err logdir_scan(struct logdir *d, void (*each)(void *arg, const struct logdir_entry *e), void *arg,
-	char error[LOGDIR_ERROR_MAX])
+enum err logdir_scan(struct logdir *d, void (*each)(void *arg, const struct logdir_entry *e),
+	void *arg, char error[LOGDIR_ERROR_MAX])
 {
 	struct scan s = { NULL, arg, "" };
 	enum err err = os_list_dir(d->os, d->path, scan_one, &s);
 
 	if (err == OK && s.bad[0] != '\0') {
-		snprintf(error, LOGDIR_ERROR_MAX, "%s/%s is not a partition directory: names are <topic>-<partition>; move it "
-			"out of the log directory", d->path, s.bad);
+		snprintf(error, LOGDIR_ERROR_MAX, "%s/%s is not a partition directory: names are "
+			"<topic>-<partition>; move it out of the log directory", d->path, s.bad);
 		return ERR_INVALID;
 	}
 	s.each = each;
 	if (err == OK)
 		err = os_list_dir(d->os, d->path, scan_one, &s);
 	if (err != OK)
-		snprintf(error, LOGDIR_ERROR_MAX, "%s cannot be listed: %s", d->path, err_text(err));
+		snprintf(error, LOGDIR_ERROR_MAX, "%s cannot be listed: %s", d->path,
+			err_text(err));
 	return err;
 }
 
-/* --- removing ---------------------------------------------------------------------------------------------------------------------- */
+/* --- removing --------------------------------------------------------------------------------- */
 
 struct purge {
 	struct os  *os;

@@ -1,6 +1,7 @@
 /*
- * Java writes properties as `key=value`, with a backslash before '=', ':', '#', '!' and blanks where needed. What Java writes and what a person
- * types is read; continued lines and \u escapes never occur in these values and are refused rather than misread.
+ * Java writes properties as `key=value`, with a backslash before '=', ':', '#', '!' and blanks
+ * where needed. What Java writes and what a person types is read; continued lines and \u escapes
+ * never occur in these values and are refused rather than misread.
  */
 #include "storage/meta_properties.h"
 
@@ -26,7 +27,8 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\f' || c == '\r';
 }
 
-/* Copies up to the separator (key) or to the end (value), escapes resolved. False: too long, or an escape that does not occur here. */
+/* Copies up to the separator (key) or to the end (value), escapes resolved. False: too long, or an
+ * escape that does not occur here. */
 static bool take_text(struct slice *line, bool is_key, char out[LINE_SIZE])
 {
 	size_t n = 0;
@@ -75,7 +77,8 @@ static bool take_property(struct parsing *p, const char *key, const char *value)
 		return p->has_version;
 	}
 	if (strcmp(key, "broker.id") == 0) {
-		if (!checkpoint_number(slice_str(value), &number) || number < 0 || number > INT32_MAX)
+		if (!checkpoint_number(slice_str(value), &number) || number < 0 ||
+			number > INT32_MAX)
 			return false;
 		p->m.broker_id = (int32_t)number;
 		return true;
@@ -133,7 +136,8 @@ void meta_properties_print(const struct meta_properties *m, time_ms now, struct 
 
 	if (gmtime_r(&seconds, &tm) != NULL)
 		strftime(date, sizeof(date), "%a %b %d %H:%M:%S UTC %Y", &tm);
-	strbuf_printf(out, "#\n#%s\nbroker.id=%d\nversion=0\ncluster.id=%s\n", date, m->broker_id, m->cluster_id);
+	strbuf_printf(out, "#\n#%s\nbroker.id=%d\nversion=0\ncluster.id=%s\n", date, m->broker_id,
+		m->cluster_id);
 	if (m->directory_id[0] != '\0')
 		strbuf_printf(out, "directory.id=%s\n", m->directory_id);
 }
@@ -160,7 +164,8 @@ enum err meta_properties_read(struct meta_properties *m, struct os *os, const ch
 	return err;
 }
 
-enum err meta_properties_write(const struct meta_properties *m, struct os *os, const char *dir, time_ms now)
+enum err meta_properties_write(const struct meta_properties *m, struct os *os, const char *dir,
+	time_ms now)
 {
 	struct strbuf b = STRBUF_INIT;
 	char path[PATH_SIZE];

@@ -1,5 +1,6 @@
 /*
- * `partition.metadata`: the id of the topic that a partition directory belongs to. 43 bytes, written before the first record.
+ * `partition.metadata`: the id of the topic that a partition directory belongs to. 43 bytes,
+ * written before the first record.
  * Threads: any; nothing is kept.
  */
 #ifndef SKEIN_STORAGE_PARTITION_METADATA_H
@@ -12,7 +13,8 @@
 
 #define PARTITION_METADATA_SIZE 43
 
-/* ERR_NOT_FOUND: the topic id is not known yet. ERR_CORRUPT: another version, not an id, or the zero id. */
+/* ERR_NOT_FOUND: the topic id is not known yet. ERR_CORRUPT: another version, not an id, or the
+ * zero id. */
 enum err partition_metadata_read(struct uuid *topic_id, struct os *os, const char *dir) MUST_CHECK;
 /* Atomic and synced: waits for the device, so a worker runs it; until then first appends wait. */
 enum err partition_metadata_write(struct uuid topic_id, struct os *os, const char *dir) MUST_CHECK;

@@ -1,17 +1,19 @@
 /*
  * Kafka's snapshot, big endian:
  *
- *	int16 version 1 · uint32 CRC-32C of all from byte 6 · int32 entries · entries of 46 bytes:
- *	int64 producer id · int16 epoch · int32 last sequence · int64 last offset · int32 offset delta · int64 timestamp ·
- *	int32 coordinator epoch · int64 first offset of the open transaction		(-1: none, of each)
+ *	int16 version 1, uint32 CRC-32C of all from byte 6, int32 entries, entries of 46 bytes:
+ *	int64 producer id, int16 epoch, int32 last sequence, int64 last offset, int32 offset delta,
+ *	int64 timestamp, int32 coordinator epoch, int64 first offset of the open transaction
  *
- * The older batches, beside it:
+ * with -1 for none. The older batches, beside it:
  *
- *	int16 version 1 · uint32 CRC-32C of all from byte 6 · uint32 CRC of the snapshot · int32 producers · for each:
- *	int64 producer id · int16 epoch · int8 batches (1..4) · batches of 24 bytes, newest first:
- *	int32 last sequence · int32 offset delta · int64 last offset · int64 timestamp
+ *	int16 version 1, uint32 CRC-32C of all from byte 6, uint32 CRC of the snapshot,
+ *	int32 producers, for each: int64 producer id, int16 epoch, int8 batches (1..4),
+ *	batches of 24 bytes, newest first:
+ *	int32 last sequence, int32 offset delta, int64 last offset, int64 timestamp
  *
- * The entries of Kafka's file stand in the order of a Java hash table (java_order), so that the same history gives the same bytes.
+ * The entries of Kafka's file stand in the order of a Java hash table (java_order), so that the
+ * same history gives the same bytes.
  */
 #include "storage/producer_snapshot.h"
 
@@ -30,6 +32,7 @@
 #define ENTRY_SIZE       46
 #define BATCHES_HEADER   14
 #define BATCH_SIZE       24
+#define OLDER_HEADER     11
 #define OLDER_MAX        (PRODUCER_BATCHES - 1)
 #define FILE_BYTES_MAX   (256 << 20)
 #define PATH_SIZE        1024
@@ -37,13 +40,14 @@
 #define SNAPSHOT_SUFFIX ".snapshot"
 #define BATCHES_SUFFIX  ".skein-batches"
 
-/* --- names ------------------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static bool parse_name(const char *name, const char *suffix, int64_t *offset)
 {
 	size_t digits = strspn(name, "0123456789");
 
-	return digits == 20 && strcmp(name + digits, suffix) == 0 && checkpoint_number(slice_of(name, digits), offset);
+	return digits == 20 && strcmp(name + digits, suffix) == 0 &&
+		checkpoint_number(slice_of(name, digits), offset);
 }
 
 void producer_snapshot_name(int64_t offset, char out[PRODUCER_SNAPSHOT_NAME_MAX])
@@ -63,7 +67,7 @@ static enum err path_of(char out[PATH_SIZE], const char *dir, int64_t offset, co
 	return n > 0 && n < PATH_SIZE ? OK : ERR_TOO_LARGE;
 }
 
-/* --- encoding ---------------------------------------------------------------------------------------------------------------- */
+/* --- encoding --------------------------------------------------------------------------------- */
 
 struct ordered {
 	uint32_t bucket, place;		/* place: of insertion, within the bucket */
@@ -127,7 +131,9 @@ static void seal(struct strbuf *out, size_t start)
 
 int64_t producer_snapshot_bytes(const struct producer_state *s)
 {
-	return SNAPSHOT_HEADER + (int64_t)map_count(&s->producers) * (ENTRY_SIZE + 11 + OLDER_MAX * BATCH_SIZE);
+	const int64_t each = ENTRY_SIZE + OLDER_HEADER + OLDER_MAX * BATCH_SIZE;
+
+	return SNAPSHOT_HEADER + (int64_t)map_count(&s->producers) * each;
 }
 
 void producer_snapshot_encode(const struct producer_state *s, struct strbuf *out)
@@ -156,7 +162,7 @@ static void put_older(struct strbuf *out, const struct producer *p)
 	store_be64(b, (uint64_t)p->id);
 	store_be16(b + 8, (uint16_t)p->facts.epoch);
 	b[10] = (uint8_t)older;
-	strbuf_add(out, b, 11);
+	strbuf_add(out, b, OLDER_HEADER);
 	for (int i = 1; i <= older; i++) {
 		const struct producer_batch *batch = &p->facts.batches[i];
 
@@ -168,7 +174,8 @@ static void put_older(struct strbuf *out, const struct producer *p)
 	}
 }
 
-void producer_snapshot_encode_batches(const struct producer_state *s, uint32_t snapshot_crc, struct strbuf *out)
+void producer_snapshot_encode_batches(const struct producer_state *s, uint32_t snapshot_crc,
+	struct strbuf *out)
 {
 	uint8_t header[BATCHES_HEADER] = { 0 };
 	size_t start = out->len;
@@ -192,16 +199,18 @@ void producer_snapshot_encode_batches(const struct producer_state *s, uint32_t s
 	seal(out, start);
 }
 
-/* --- decoding ------------------------------------------------------------------------------------------------------------------ */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 static bool is_sealed(struct slice bytes, size_t header)
 {
-	return bytes.len >= header && load_be16(bytes.ptr) == VERSION &&
-		load_be32(bytes.ptr + CRC_POS) == crc32c(0, bytes.ptr + CHECKED_POS, bytes.len - CHECKED_POS);
+	if (bytes.len < header || load_be16(bytes.ptr) != VERSION)
+		return false;
+	return load_be32(bytes.ptr + CRC_POS) ==
+		crc32c(0, bytes.ptr + CHECKED_POS, bytes.len - CHECKED_POS);
 }
 
-static bool get_batch(struct producer_batch *b, int32_t last_sequence, int32_t offset_delta, int64_t last_offset,
-	time_ms timestamp)
+static bool get_batch(struct producer_batch *b, int32_t last_sequence, int32_t offset_delta,
+	int64_t last_offset, time_ms timestamp)
 {
 	*b = (struct producer_batch){ last_sequence, offset_delta, last_offset, timestamp };
 	return offset_delta >= 0 && last_offset >= offset_delta;
@@ -214,18 +223,23 @@ static bool get_entry(const uint8_t *p, int64_t end_offset, int64_t *id, struct 
 	*id = (int64_t)load_be64(p);
 	*f = (struct producer_facts){
 		.epoch = (int16_t)load_be16(p + 8), .last_timestamp = (time_ms)load_be64(p + 26),
-		.coordinator_epoch = (int32_t)load_be32(p + 34), .txn_first_offset = (int64_t)load_be64(p + 38),
+		.coordinator_epoch = (int32_t)load_be32(p + 34),
+		.txn_first_offset = (int64_t)load_be64(p + 38),
 	};
-	if (*id < 0 || f->txn_first_offset < -1 || f->txn_first_offset >= end_offset || last_offset >= end_offset)
+	if (*id < 0 || f->txn_first_offset < -1 || f->txn_first_offset >= end_offset ||
+		last_offset >= end_offset)
 		return false;
 	if (last_offset < 0)
 		return true;
 	f->batch_count = 1;
-	return get_batch(&f->batches[0], (int32_t)load_be32(p + 10), (int32_t)load_be32(p + 22), last_offset, f->last_timestamp);
+	return get_batch(&f->batches[0], (int32_t)load_be32(p + 10), (int32_t)load_be32(p + 22),
+		last_offset, f->last_timestamp);
 }
 
-enum err producer_snapshot_decode(struct producer_state *s, struct slice bytes, int64_t offset, time_ms now)
+enum err producer_snapshot_decode(struct producer_state *s, struct slice bytes, int64_t offset,
+	time_ms now)
 {
+	const uint8_t *entries;
 	struct producer_facts facts;
 	uint32_t count;
 	int64_t id;
@@ -233,16 +247,17 @@ enum err producer_snapshot_decode(struct producer_state *s, struct slice bytes, 
 
 	if (!is_sealed(bytes, SNAPSHOT_HEADER))
 		return ERR_CORRUPT;
+	entries = bytes.ptr + SNAPSHOT_HEADER;
 	count = load_be32(bytes.ptr + CHECKED_POS);
 	if (count > (bytes.len - SNAPSHOT_HEADER) / ENTRY_SIZE)
 		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < count; i++)
-		if (!get_entry(bytes.ptr + SNAPSHOT_HEADER + (size_t)i * ENTRY_SIZE, offset, &id, &facts))
+		if (!get_entry(entries + (size_t)i * ENTRY_SIZE, offset, &id, &facts))
 			return ERR_CORRUPT;
 
 	producer_state_reset(s, offset, offset);
 	for (uint32_t i = 0; i < count; i++) {
-		bool ok = get_entry(bytes.ptr + SNAPSHOT_HEADER + (size_t)i * ENTRY_SIZE, offset, &id, &facts);
+		bool ok = get_entry(entries + (size_t)i * ENTRY_SIZE, offset, &id, &facts);
 
 		ASSERT(ok);
 		if (!producer_is_expired(s, &facts, now))
@@ -261,24 +276,27 @@ struct older {
 
 static bool get_older(struct slice *rest, struct older *o)
 {
-	if (rest->len < 11)
+	if (rest->len < OLDER_HEADER)
 		return false;
-	*o = (struct older){ .id = (int64_t)load_be64(rest->ptr), .epoch = (int16_t)load_be16(rest->ptr + 8), .count = rest->ptr[10] };
-	*rest = slice_of(rest->ptr + 11, rest->len - 11);
+	*o = (struct older){ .id = (int64_t)load_be64(rest->ptr),
+		.epoch = (int16_t)load_be16(rest->ptr + 8), .count = rest->ptr[10] };
+	*rest = slice_of(rest->ptr + OLDER_HEADER, rest->len - OLDER_HEADER);
 	if (o->count < 1 || o->count > OLDER_MAX || rest->len < (size_t)o->count * BATCH_SIZE)
 		return false;
 	for (int i = 0; i < o->count; i++) {
 		const uint8_t *p = rest->ptr + (size_t)i * BATCH_SIZE;
 
-		if (!get_batch(&o->batches[i], (int32_t)load_be32(p), (int32_t)load_be32(p + 4), (int64_t)load_be64(p + 8),
-			       (time_ms)load_be64(p + 16)))
+		if (!get_batch(&o->batches[i], (int32_t)load_be32(p), (int32_t)load_be32(p + 4),
+			       (int64_t)load_be64(p + 8), (time_ms)load_be64(p + 16)))
 			return false;
 	}
-	*rest = slice_of(rest->ptr + (size_t)o->count * BATCH_SIZE, rest->len - (size_t)o->count * BATCH_SIZE);
+	*rest = slice_of(rest->ptr + (size_t)o->count * BATCH_SIZE,
+		rest->len - (size_t)o->count * BATCH_SIZE);
 	return true;
 }
 
-enum err producer_snapshot_decode_batches(struct producer_state *s, struct slice bytes, uint32_t snapshot_crc)
+enum err producer_snapshot_decode_batches(struct producer_state *s, struct slice bytes,
+	uint32_t snapshot_crc)
 {
 	struct slice rest;
 	struct older o;
@@ -307,7 +325,7 @@ enum err producer_snapshot_decode_batches(struct producer_state *s, struct slice
 	return OK;
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static enum err write_file(struct os *os, const char *path, const struct strbuf *b)
 {
@@ -325,7 +343,8 @@ static enum err write_file(struct os *os, const char *path, const struct strbuf 
 	return err;
 }
 
-enum err producer_snapshot_write(struct os *os, const char *dir, struct producer_state *s, int64_t *offset)
+enum err producer_snapshot_write(struct os *os, const char *dir, struct producer_state *s,
+	int64_t *offset)
 {
 	struct strbuf snapshot = STRBUF_INIT, batches = STRBUF_INIT;
 	char snapshot_path[PATH_SIZE], batches_path[PATH_SIZE];
@@ -342,7 +361,7 @@ enum err producer_snapshot_write(struct os *os, const char *dir, struct producer
 		return err;
 	producer_snapshot_encode(s, &snapshot);
 	producer_snapshot_encode_batches(s, load_be32(snapshot.ptr + CRC_POS), &batches);
-	/* Ours first: a killed process may leave it without a snapshot, never a snapshot without it. */
+	/* Ours first: a killed process may leave it alone, never a snapshot without it. */
 	if (batches.len > 0)
 		err = write_file(os, batches_path, &batches);
 	if (err == OK)
@@ -410,7 +429,7 @@ enum err producer_snapshot_retire(struct os *os, const char *dir, int64_t offset
 	return remove_file(os, dir, offset, BATCHES_SUFFIX);
 }
 
-/* --- many of them ---------------------------------------------------------------------------------------------------------------- */
+/* --- many of them ----------------------------------------------------------------------------- */
 
 struct newest {
 	int64_t above, up_to, found;		/* above < found <= up_to, -1: none */
@@ -421,11 +440,13 @@ static void see_newest(void *arg, const char *name, bool is_dir)
 	struct newest *n = arg;
 	int64_t offset;
 
-	if (!is_dir && producer_snapshot_parse_name(name, &offset) && offset > n->above && offset <= n->up_to)
+	if (!is_dir && producer_snapshot_parse_name(name, &offset) && offset > n->above &&
+		offset <= n->up_to)
 		n->found = MAX(n->found, offset);
 }
 
-static enum err load_one(struct os *os, const char *dir, struct producer_state *s, int64_t offset, time_ms now)
+static enum err load_one(struct os *os, const char *dir, struct producer_state *s, int64_t offset,
+	time_ms now)
 {
 	char path[PATH_SIZE], *bytes;
 	size_t len;
@@ -453,8 +474,8 @@ static enum err load_one(struct os *os, const char *dir, struct producer_state *
 	return OK;
 }
 
-enum err producer_snapshot_load_newest(struct os *os, const char *dir, struct producer_state *s, int64_t min_offset,
-	int64_t max_offset, time_ms now)
+enum err producer_snapshot_load_newest(struct os *os, const char *dir, struct producer_state *s,
+	int64_t min_offset, int64_t max_offset, time_ms now)
 {
 	struct newest n = { min_offset, max_offset, -1 };
 	enum err err;
@@ -502,6 +523,13 @@ static bool has_base(const struct sweep *w, int64_t offset)
 	return lo < w->base_count && w->bases[lo] == offset;
 }
 
+static bool is_kept(const struct sweep *w, int64_t offset)
+{
+	if (w->bases == NULL)
+		return offset <= w->keep_up_to;
+	return offset == w->keep_up_to || has_base(w, offset);
+}
+
 static void sweep_one(void *arg, const char *name, bool is_dir)
 {
 	struct sweep *w = arg;
@@ -513,7 +541,7 @@ static void sweep_one(void *arg, const char *name, bool is_dir)
 	is_ours = parse_name(name, BATCHES_SUFFIX, &offset);
 	if (!is_ours && !producer_snapshot_parse_name(name, &offset))
 		return;
-	if (w->bases == NULL ? offset <= w->keep_up_to : offset == w->keep_up_to || has_base(w, offset))
+	if (is_kept(w, offset))
 		return;
 	w->err = remove_file(w->os, w->dir, offset, is_ours ? BATCHES_SUFFIX : SNAPSHOT_SUFFIX);
 }
@@ -532,7 +560,8 @@ enum err producer_snapshot_remove_above(struct os *os, const char *dir, int64_t 
 	return sweep(&w);
 }
 
-enum err producer_snapshot_remove_strays(struct os *os, const char *dir, const int64_t *bases, int n)
+enum err producer_snapshot_remove_strays(struct os *os, const char *dir, const int64_t *bases,
+	int n)
 {
 	struct newest newest = { n > 0 ? bases[n - 1] : -1, INT64_MAX, -1 };
 	struct sweep w = { .os = os, .dir = dir, .bases = bases, .base_count = n };

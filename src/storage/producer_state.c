@@ -1,9 +1,10 @@
 /*
  * The rules by which a batch of a producer is accepted, and the bookkeeping that they need.
  *
- * State is changed in place, batch by batch, so that the next batch of the same call sees it; before each change the entry's facts go
- * onto the undo list. Rollback walks that list backwards. What cannot be undone in place (a completed transaction entering the ring) waits
- * for commit, where the undo list says what there is to do.
+ * State is changed in place, batch by batch, so that the next batch of the same call sees it;
+ * before each change the entry's facts go onto the undo list. Rollback walks that list backwards.
+ * What cannot be undone in place (a completed transaction entering the ring) waits for commit,
+ * where the undo list says what there is to do.
  */
 #include "storage/producer_state_priv.h"
 
@@ -14,7 +15,8 @@
 #define JAVA_BUCKETS_MIN 16
 #define COMPLETED_MIN    16
 
-_Static_assert(PRODUCERS_MAX > 2 * LOG_APPEND_MAX, "the longest silent producer is never one that was just staged");
+_Static_assert(PRODUCERS_MAX > 2 * LOG_APPEND_MAX,
+	"the longest silent producer is never one that was just staged");
 
 static struct slice id_key(const int64_t *id)
 {
@@ -35,7 +37,8 @@ struct producer *producer_state_put(struct producer_state *s, int64_t producer_i
 		return p;
 	p = mem_calloc(1, sizeof(*p));
 	p->id = producer_id;
-	p->facts = (struct producer_facts){ .txn_first_offset = -1, .last_timestamp = -1, .coordinator_epoch = -1, .epoch = -1 };
+	p->facts = (struct producer_facts){ .txn_first_offset = -1, .last_timestamp = -1,
+		.coordinator_epoch = -1, .epoch = -1 };
 	map_put(&s->producers, id_key(&p->id), p);
 	list_push_back(&s->recent, &p->link);
 	return p;
@@ -57,8 +60,8 @@ static int64_t oldest_open(const struct producer_state *s, const struct producer
 	return e == &s->open ? -1 : LIST_ENTRY(e, struct producer, link)->facts.txn_first_offset;
 }
 
-/* Puts p on the list where its facts say it belongs. Transactions begin at the end of the log, so the place among the open ones is found at once but
- * for a rollback. */
+/* Puts p on the list where its facts say it belongs. Transactions begin at the end of the log, so
+ * the place among the open ones is found at once but for a rollback. */
 static void relink(struct producer_state *s, struct producer *p)
 {
 	struct list *at = &s->open;
@@ -68,13 +71,16 @@ static void relink(struct producer_state *s, struct producer *p)
 		list_push_back(&s->recent, &p->link);
 		return;
 	}
-	while (at->prev != &s->open &&
-	       LIST_ENTRY(at->prev, struct producer, link)->facts.txn_first_offset > p->facts.txn_first_offset)
-		at = at->prev;
+	for (; at->prev != &s->open; at = at->prev) {
+		struct producer *before = LIST_ENTRY(at->prev, struct producer, link);
+
+		if (before->facts.txn_first_offset <= p->facts.txn_first_offset)
+			break;
+	}
 	list_insert_before(at, &p->link);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void producer_state_create(struct producer_state **out, int64_t expiration_ms)
 {
@@ -123,7 +129,7 @@ void producer_state_destroy(struct producer_state **sp)
 	*sp = NULL;
 }
 
-/* --- the rules ----------------------------------------------------------------------------------------------------------------- */
+/* --- the rules -------------------------------------------------------------------------------- */
 
 static bool is_duplicate(const struct producer *p, struct producer_append *a)
 {
@@ -132,7 +138,8 @@ static bool is_duplicate(const struct producer *p, struct producer_append *a)
 	for (int i = 0; i < p->facts.batch_count; i++) {
 		const struct producer_batch *b = &p->facts.batches[i];
 
-		if (b->last_sequence != a->last_sequence || producer_batch_base_sequence(b) != a->base_sequence)
+		if (b->last_sequence != a->last_sequence ||
+			producer_batch_base_sequence(b) != a->base_sequence)
 			continue;
 		a->is_duplicate = true;
 		a->first_base_offset = b->last_offset - b->offset_delta;
@@ -143,7 +150,8 @@ static bool is_duplicate(const struct producer *p, struct producer_append *a)
 	return false;
 }
 
-/* An unknown producer may begin anywhere: its past may have been lost to retention or expiry, and to refuse it would stop it for good. */
+/* An unknown producer may begin anywhere: its past may have been lost to retention or expiry, and
+ * to refuse it would stop it for good. */
 static bool is_in_sequence(const struct producer *p, const struct producer_append *a)
 {
 	int32_t last;
@@ -199,8 +207,10 @@ static void apply_data(struct producer_facts *f, const struct producer_append *a
 	take_epoch(f, a->producer_epoch);
 	memmove(f->batches + 1, f->batches, (PRODUCER_BATCHES - 1) * sizeof(f->batches[0]));
 	f->batches[0] = (struct producer_batch){
-		.last_sequence = a->last_sequence, .offset_delta = (int32_t)(a->last_offset - a->base_offset),
-		.last_offset = a->last_offset, .timestamp = a->max_timestamp,
+		.last_sequence = a->last_sequence,
+		.offset_delta = (int32_t)(a->last_offset - a->base_offset),
+		.last_offset = a->last_offset,
+		.timestamp = a->max_timestamp,
 	};
 	f->batch_count = (uint8_t)MIN(f->batch_count + 1, PRODUCER_BATCHES);
 	f->last_timestamp = a->max_timestamp;
@@ -242,7 +252,8 @@ static struct staged *stage(struct producer_state *s, struct producer *p, bool i
 	ASSERT(s->staged_count < LOG_APPEND_MAX);
 	if (s->staged_count == s->staged_room) {
 		s->staged_room = MIN(MAX(4, s->staged_room * 2), LOG_APPEND_MAX);
-		s->staged = mem_realloc_array(s->staged, (size_t)s->staged_room, sizeof(*s->staged));
+		s->staged = mem_realloc_array(s->staged, (size_t)s->staged_room,
+			sizeof(*s->staged));
 	}
 	u = &s->staged[s->staged_count++];
 	*u = (struct staged){ .producer = p, .before = p->facts, .is_new = is_new, .ended_at = -1 };
@@ -284,18 +295,20 @@ enum kafka_error producer_state_stage(struct producer_state *s, struct producer_
 }
 
 /*
- * The first unstable offset wants the smallest first offset among the completed transactions whose marker the high watermark has not passed: the
- * minimum of a sliding window, as markers enter and leave in offset order. One that began no earlier than a later-ended one can never be the
- * minimum again, so it goes when that one enters; what is left ascends in both offsets and the minimum is the head.
+ * The first unstable offset wants the smallest first offset among the completed transactions whose
+ * marker the high watermark has not passed: the minimum of a sliding window, as markers enter and
+ * leave in offset order. One that began no earlier than a later-ended one can never be the minimum
+ * again, so it goes when that one enters; what is left ascends in both offsets and the minimum is
+ * the head.
  */
 static void complete(struct producer_state *s, int64_t first_offset, int64_t marker_offset)
 {
 	if (marker_offset < s->high_watermark)
 		return;
 	while (s->completed_count > 0) {
-		uint32_t tail = (s->completed_head + s->completed_count - 1) & (s->completed_room - 1);
+		uint32_t tail = s->completed_head + s->completed_count - 1;
 
-		if (s->completed[tail].first_offset < first_offset)
+		if (s->completed[tail & (s->completed_room - 1)].first_offset < first_offset)
 			break;
 		s->completed_count--;
 	}
@@ -355,7 +368,7 @@ int64_t producer_state_end_offset(const struct producer_state *s)
 	return s->end_offset;
 }
 
-/* --- transactions ----------------------------------------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 int64_t producer_state_first_unstable_offset(const struct producer_state *s)
 {
@@ -373,20 +386,22 @@ void producer_state_set_high_watermark(struct producer_state *s, int64_t high_wa
 	if (high_watermark <= s->high_watermark)
 		return;
 	s->high_watermark = high_watermark;
-	while (s->completed_count > 0 && s->completed[s->completed_head].marker_offset < high_watermark) {
+	while (s->completed_count > 0 &&
+		s->completed[s->completed_head].marker_offset < high_watermark) {
 		s->completed_head = (s->completed_head + 1) & (s->completed_room - 1);
 		s->completed_count--;
 	}
 }
 
-/* --- upkeep --------------------------------------------------------------------------------------------------------------------- */
+/* --- upkeep ----------------------------------------------------------------------------------- */
 
 void producer_state_set_expiration(struct producer_state *s, int64_t expiration_ms)
 {
 	s->expiration_ms = expiration_ms;
 }
 
-bool producer_is_expired(const struct producer_state *s, const struct producer_facts *f, time_ms now)
+bool producer_is_expired(const struct producer_state *s, const struct producer_facts *f,
+	time_ms now)
 {
 	int64_t idle;
 
@@ -410,18 +425,23 @@ int producer_state_expire(struct producer_state *s, time_ms now)
 	return n;
 }
 
+static int compare(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
 static int by_first_offset(const void *a, const void *b)
 {
 	const struct producer *x = *(struct producer *const *)a, *y = *(struct producer *const *)b;
 
-	return (x->facts.txn_first_offset > y->facts.txn_first_offset) - (x->facts.txn_first_offset < y->facts.txn_first_offset);
+	return compare(x->facts.txn_first_offset, y->facts.txn_first_offset);
 }
 
 static int by_timestamp(const void *a, const void *b)
 {
 	const struct producer *x = *(struct producer *const *)a, *y = *(struct producer *const *)b;
 
-	return (x->facts.last_timestamp > y->facts.last_timestamp) - (x->facts.last_timestamp < y->facts.last_timestamp);
+	return compare(x->facts.last_timestamp, y->facts.last_timestamp);
 }
 
 void producer_state_settle(struct producer_state *s)
@@ -459,14 +479,18 @@ static void describe(const struct producer *p, struct producer_info *out)
 	bool has_batch = f->batch_count > 0;
 
 	*out = (struct producer_info){
-		.producer_id = p->id, .producer_epoch = f->epoch, .coordinator_epoch = f->coordinator_epoch,
-		.last_timestamp = f->last_timestamp, .current_txn_first_offset = f->txn_first_offset,
+		.producer_id = p->id,
+		.producer_epoch = f->epoch,
+		.coordinator_epoch = f->coordinator_epoch,
+		.last_timestamp = f->last_timestamp,
+		.current_txn_first_offset = f->txn_first_offset,
 		.last_sequence = has_batch ? f->batches[0].last_sequence : -1,
 		.last_offset = has_batch ? f->batches[0].last_offset : -1,
 	};
 }
 
-bool producer_state_get(const struct producer_state *s, int64_t producer_id, struct producer_info *out)
+bool producer_state_get(const struct producer_state *s, int64_t producer_id,
+	struct producer_info *out)
 {
 	const struct producer *p = producer_state_find(s, producer_id);
 
@@ -485,8 +509,9 @@ int producer_state_list(const struct producer_state *s, struct producer_info *ou
 	return producer_state_count(s);
 }
 
-bool producer_state_batch(const struct producer_state *s, int64_t producer_id, int i, int32_t *base_sequence,
-	int32_t *last_sequence, int64_t *base_offset, int64_t *last_offset, time_ms *timestamp)
+bool producer_state_batch(const struct producer_state *s, int64_t producer_id, int i,
+	int32_t *base_sequence, int32_t *last_sequence, int64_t *base_offset, int64_t *last_offset,
+	time_ms *timestamp)
 {
 	const struct producer *p = producer_state_find(s, producer_id);
 	const struct producer_batch *b;

@@ -1,5 +1,6 @@
 /*
- * The shape of producer state, for the two files that look inside: the rules (producer_state.c) and the disk (producer_snapshot.c).
+ * The shape of producer state, for the two files that look inside: the rules (producer_state.c) and
+ * the disk (producer_snapshot.c).
  */
 #ifndef SKEIN_STORAGE_PRODUCER_STATE_PRIV_H
 #define SKEIN_STORAGE_PRODUCER_STATE_PRIV_H
@@ -10,7 +11,8 @@
 
 struct producer_batch {
 	int32_t last_sequence;
-	int32_t offset_delta;		/* last - base, of offsets and of sequences (which wrap) alike */
+	/* Last - base, of offsets and of sequences (which wrap) alike */
+	int32_t offset_delta;
 	int64_t last_offset;
 	time_ms timestamp;
 };
@@ -30,20 +32,25 @@ struct producer {
 	struct producer_facts facts;
 };
 
-struct staged {				/* one applied batch; undone from the newest to the oldest */
+/* One applied batch; undone from the newest to the oldest */
+struct staged {
 	struct producer      *producer;
 	struct producer_facts before;
 	bool                  is_new;	/* the entry did not exist before */
-	int64_t               ended_at;	/* offset of the marker that ended before.txn_first_offset; -1 */
+	/* Offset of the marker that ended before.txn_first_offset; -1 */
+	int64_t               ended_at;
 };
 
-struct completed {			/* an ended transaction whose marker may still be at or above the high watermark */
+/* An ended transaction whose marker may still be at or above the high watermark */
+struct completed {
 	int64_t first_offset, marker_offset;
 };
 
 struct producer_state {
-	struct map        producers;		/* id, as its 8 bytes in memory -> struct producer */
-	struct list       open;			/* producers with an open transaction, by its first offset */
+	/* id, as its 8 bytes in memory -> struct producer */
+	struct map        producers;
+	/* Producers with an open transaction, by its first offset */
+	struct list       open;
 	struct list       recent;		/* the others, silent longest first */
 	struct staged    *staged;
 	int               staged_count, staged_room;
@@ -55,16 +62,19 @@ struct producer_state {
 	int64_t           end_offset;		/* staged batches included */
 	int64_t           committed_end_offset;
 	int64_t           snapshot_offset;	/* of the newest snapshot; -1: none */
-	uint32_t          java_buckets;		/* size that Java's hash table would have: the order of its snapshots */
+	/* Size that Java's hash table would have: the order of its snapshots */
+	uint32_t          java_buckets;
 };
 
 /* The entry for an id, created when new. Makes no room and stages nothing: for loading. */
 struct producer *producer_state_put(struct producer_state *s, int64_t producer_id, bool *is_new);
 struct producer *producer_state_find(const struct producer_state *s, int64_t producer_id);
-/* Entries were put and filled in: sorts them into the lists, forgets the longest silent beyond PRODUCERS_MAX. */
+/* Entries were put and filled in: sorts them into the lists, forgets the longest silent beyond
+ * PRODUCERS_MAX. */
 void producer_state_settle(struct producer_state *s);
 void producer_state_reset(struct producer_state *s, int64_t end_offset, int64_t snapshot_offset);
-bool producer_is_expired(const struct producer_state *s, const struct producer_facts *f, time_ms now);
+bool producer_is_expired(const struct producer_state *s, const struct producer_facts *f,
+	time_ms now);
 
 static inline int32_t producer_batch_base_sequence(const struct producer_batch *b)
 {

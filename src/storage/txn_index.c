@@ -1,7 +1,9 @@
 /*
- * int16 version 0 · int64 producer id · int64 first offset · int64 last offset · int64 last stable offset, big endian.
+ * An entry, big endian: int16 version 0, int64 producer id, int64 first offset, int64 last offset,
+ * int64 last stable offset.
  *
- * Entries ascend by last offset (markers enter in log order), so a query begins by bisection and reads on in steps of a stack buffer.
+ * Entries ascend by last offset (markers enter in log order), so a query begins by bisection and
+ * reads on in steps of a stack buffer.
  */
 #include "storage/txn_index.h"
 
@@ -19,7 +21,8 @@ static enum err path_of(char out[PATH_SIZE], const char *dir, const struct txn_i
 	return n > 0 && n < PATH_SIZE ? OK : ERR_TOO_LARGE;
 }
 
-static enum err open_file(const struct txn_index *x, struct os *os, const char *dir, int flags, os_fd *fd)
+static enum err open_file(const struct txn_index *x, struct os *os, const char *dir, int flags,
+	os_fd *fd)
 {
 	char path[PATH_SIZE];
 	enum err err = path_of(path, dir, x);
@@ -30,8 +33,10 @@ static enum err open_file(const struct txn_index *x, struct os *os, const char *
 static bool get(const uint8_t *p, struct aborted_txn *a)
 {
 	*a = (struct aborted_txn){
-		.producer_id = (int64_t)load_be64(p + 2), .first_offset = (int64_t)load_be64(p + 10),
-		.last_offset = (int64_t)load_be64(p + 18), .last_stable_offset = (int64_t)load_be64(p + 26),
+		.producer_id = (int64_t)load_be64(p + 2),
+		.first_offset = (int64_t)load_be64(p + 10),
+		.last_offset = (int64_t)load_be64(p + 18),
+		.last_stable_offset = (int64_t)load_be64(p + 26),
 	};
 	return load_be16(p) == 0;
 }
@@ -49,7 +54,8 @@ static void put(uint8_t *p, const struct aborted_txn *a)
 static enum err read_entries(struct os *os, os_fd fd, uint32_t i, uint32_t n, uint8_t *buf)
 {
 	size_t got;
-	enum err err = os_pread(os, fd, buf, (size_t)n * TXN_INDEX_ENTRY_SIZE, (int64_t)i * TXN_INDEX_ENTRY_SIZE, &got);
+	enum err err = os_pread(os, fd, buf, (size_t)n * TXN_INDEX_ENTRY_SIZE,
+		(int64_t)i * TXN_INDEX_ENTRY_SIZE, &got);
 
 	if (err == OK && got != (size_t)n * TXN_INDEX_ENTRY_SIZE)
 		return ERR_CORRUPT;
@@ -80,15 +86,16 @@ static enum err walk(struct os *os, os_fd fd, uint32_t i, uint32_t count,
 	return OK;
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static bool check_entry(void *arg, uint32_t i, const struct aborted_txn *a)
 {
 	struct txn_index *x = arg;
 
 	/* The transaction may have begun in an earlier segment; its marker is in this one. */
-	if (a->producer_id < 0 || a->first_offset < 0 || a->first_offset > a->last_offset || a->last_stable_offset < 0 ||
-	    a->last_offset < x->base_offset || a->last_offset <= x->newest_last_offset)
+	if (a->producer_id < 0 || a->first_offset < 0 || a->first_offset > a->last_offset ||
+	    a->last_stable_offset < 0 || a->last_offset < x->base_offset ||
+	    a->last_offset <= x->newest_last_offset)
 		return false;
 	x->newest_last_offset = a->last_offset;
 	x->count = i + 1;
@@ -107,7 +114,8 @@ enum err txn_index_open(struct txn_index *x, struct os *os, const char *dir, int
 	if (err != OK)
 		return err == ERR_NOT_FOUND ? OK : err;
 	err = os_fstat(os, fd, &st);
-	if (err == OK && (st.size % TXN_INDEX_ENTRY_SIZE != 0 || st.size / TXN_INDEX_ENTRY_SIZE > INT32_MAX))
+	if (err == OK && (st.size % TXN_INDEX_ENTRY_SIZE != 0 ||
+			  st.size / TXN_INDEX_ENTRY_SIZE > INT32_MAX))
 		err = ERR_CORRUPT;
 	if (err == OK) {
 		count = (uint32_t)(st.size / TXN_INDEX_ENTRY_SIZE);
@@ -119,9 +127,10 @@ enum err txn_index_open(struct txn_index *x, struct os *os, const char *dir, int
 	return err;
 }
 
-/* --- changing --------------------------------------------------------------------------------------------------------------------- */
+/* --- changing --------------------------------------------------------------------------------- */
 
-enum err txn_index_append(struct txn_index *x, struct os *os, const char *dir, const struct aborted_txn *a)
+enum err txn_index_append(struct txn_index *x, struct os *os, const char *dir,
+	const struct aborted_txn *a)
 {
 	uint8_t buf[TXN_INDEX_ENTRY_SIZE];
 	int64_t pos = (int64_t)x->count * TXN_INDEX_ENTRY_SIZE;
@@ -147,7 +156,8 @@ enum err txn_index_append(struct txn_index *x, struct os *os, const char *dir, c
 }
 
 /* The first entry whose last_offset >= offset; count if none. */
-static enum err bisect(const struct txn_index *x, struct os *os, os_fd fd, int64_t offset, uint32_t *out)
+static enum err bisect(const struct txn_index *x, struct os *os, os_fd fd, int64_t offset,
+	uint32_t *out)
 {
 	uint8_t buf[TXN_INDEX_ENTRY_SIZE];
 	uint32_t lo = 0, hi = x->count;
@@ -222,7 +232,7 @@ enum err txn_index_reset(struct txn_index *x, struct os *os, const char *dir)
 	return OK;
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 struct query {
 	int64_t to;
@@ -242,8 +252,9 @@ static bool answer(void *arg, uint32_t i, const struct aborted_txn *a)
 	return !q->is_complete;
 }
 
-enum err txn_index_query(const struct txn_index *x, struct os *os, const char *dir, int64_t from, int64_t to,
-	void (*each)(void *arg, const struct aborted_txn *a), void *arg, bool *is_complete)
+enum err txn_index_query(const struct txn_index *x, struct os *os, const char *dir, int64_t from,
+	int64_t to, void (*each)(void *arg, const struct aborted_txn *a), void *arg,
+	bool *is_complete)
 {
 	struct query q = { to, each, arg, false };
 	uint32_t first;

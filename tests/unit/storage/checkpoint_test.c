@@ -1,5 +1,6 @@
 /*
- * The small text files of a log directory: checkpoints, meta.properties, partition.metadata. Kafka's own both ways, and what is refused.
+ * The small text files of a log directory: checkpoints, meta.properties, partition.metadata.
+ * Kafka's own both ways, and what is refused.
  */
 #include "../os/machine.h"
 #include "golden.h"
@@ -33,9 +34,12 @@ static enum err read_all(struct os *on, const char *path)
 START_TEST(kafkas_checkpoints)
 {
 	static const struct { const char *name; int count; } files[] = {
-		{ "directory-clean/recovery-point-offset-checkpoint", 38 }, { "directory-clean/log-start-offset-checkpoint", 3 },
-		{ "directory-clean/replication-offset-checkpoint", 38 }, { "directory-clean/cleaner-offset-checkpoint", 6 },
-		{ "directory-first-start/log-start-offset-checkpoint", 0 }, { "directory-kill/replication-offset-checkpoint", 39 },
+		{ "directory-clean/recovery-point-offset-checkpoint", 38 },
+			{ "directory-clean/log-start-offset-checkpoint", 3 },
+		{ "directory-clean/replication-offset-checkpoint", 38 },
+			{ "directory-clean/cleaner-offset-checkpoint", 6 },
+		{ "directory-first-start/log-start-offset-checkpoint", 0 },
+			{ "directory-kill/replication-offset-checkpoint", 39 },
 	};
 
 	machine_up(_i);
@@ -50,11 +54,13 @@ START_TEST(kafkas_checkpoints)
 		free((void *)theirs.ptr);
 		free((void *)ours.ptr);
 	}
-	ck_assert_int_eq(read_all(os_real(), golden("directory-clean/log-start-offset-checkpoint")), OK);
+	ck_assert_int_eq(read_all(os_real(), golden("directory-clean/log-start-offset-checkpoint")),
+		OK);
 	ck_assert_str_eq(names[1], "delrec-seg");
 	ck_assert_int_eq(seen[1].partition, 0);
 	ck_assert_int_eq(seen[1].offset, 9);
-	ck_assert_int_eq(read_all(os_real(), golden("directory-first-start/cleaner-offset-checkpoint")), OK);
+	ck_assert_int_eq(read_all(os_real(),
+		golden("directory-first-start/cleaner-offset-checkpoint")), OK);
 	ck_assert_int_eq(seen_count, 0);
 	ck_assert_int_eq(read_all(os, in_dir("absent")), OK);
 	machine_down();
@@ -64,9 +70,12 @@ END_TEST
 START_TEST(bad_checkpoints)
 {
 	static const char *const bad[] = {
-		"1\n0\n", "0", "0\n", "\n0\n", "0\nx\n", "0\n-1\n", "0\n1\n", "0\n0\na 0 1\n", "0\n1\na 0 1\nb 0 1\n", "0\n2\na 0 1\n", "0\n1\na 0\n", "0\n1\na 0 1 \n",
-		"0\n1\na  0 1\n", "0\n1\n 0 1\n", "0\n1\na -1 1\n", "0\n1\na 2147483648 1\n", "0\n1\na 0 9223372036854775808\n", "0\n1\na 0 x\n", "0\n1\na 0 \n",
-		"0\n1\na 0 1\n\n", "0\n9999999999\na 0 1\n", "+0\n0\n", "0 \n0\n", "0\n1\na 0x1 1\n", "0\r\n0\r\n",
+		"1\n0\n", "0", "0\n", "\n0\n", "0\nx\n", "0\n-1\n", "0\n1\n", "0\n0\na 0 1\n",
+			"0\n1\na 0 1\nb 0 1\n", "0\n2\na 0 1\n", "0\n1\na 0\n", "0\n1\na 0 1 \n",
+		"0\n1\na  0 1\n", "0\n1\n 0 1\n", "0\n1\na -1 1\n", "0\n1\na 2147483648 1\n",
+			"0\n1\na 0 9223372036854775808\n", "0\n1\na 0 x\n", "0\n1\na 0 \n",
+		"0\n1\na 0 1\n\n", "0\n9999999999\na 0 1\n", "+0\n0\n", "0 \n0\n",
+			"0\n1\na 0x1 1\n", "0\r\n0\r\n",
 	};
 
 	machine_up(_i);
@@ -87,9 +96,12 @@ END_TEST
 START_TEST(numbers)
 {
 	static const struct { const char *text; bool ok; int64_t value; } all[] = {
-		{ "0", true, 0 }, { "-1", true, -1 }, { "9223372036854775807", true, INT64_MAX }, { "-9223372036854775808", true, INT64_MIN },
-		{ "9223372036854775808", false, 0 }, { "-9223372036854775809", false, 0 }, { "", false, 0 }, { "-", false, 0 },
-		{ "1 ", false, 0 }, { " 1", false, 0 }, { "+1", false, 0 }, { "1-", false, 0 }, { "00012", true, 12 },
+		{ "0", true, 0 }, { "-1", true, -1 }, { "9223372036854775807", true, INT64_MAX },
+			{ "-9223372036854775808", true, INT64_MIN },
+		{ "9223372036854775808", false, 0 }, { "-9223372036854775809", false, 0 }, { "",
+			false, 0 }, { "-", false, 0 },
+		{ "1 ", false, 0 }, { " 1", false, 0 }, { "+1", false, 0 }, { "1-", false, 0 },
+			{ "00012", true, 12 },
 		{ "99999999999999999999999999", false, 0 },
 	};
 
@@ -102,7 +114,7 @@ START_TEST(numbers)
 }
 END_TEST
 
-/* --- meta.properties ---------------------------------------------------------------------------------------------------------- */
+/* --- meta.properties -------------------------------------------------------------------------- */
 
 static enum err parse_meta(struct meta_properties *m, const char *text)
 {
@@ -138,7 +150,9 @@ START_TEST(meta_properties_as_people_write_them)
 {
 	struct meta_properties m;
 
-	ck_assert_int_eq(parse_meta(&m, "! note\r\n\r\n  version = 0\r\nbroker.id:7\ncluster.id\ta\\=b\\:c\\\\ \nnode.id=9\ndirectory.id=x"), OK);
+	ck_assert_int_eq(parse_meta(&m,
+		"! note\r\n\r\n  version = 0\r\nbroker.id:7\ncluster.id\ta\\=b\\:c\\\\ \n"
+		"node.id=9\ndirectory.id=x"), OK);
 	ck_assert_int_eq(m.broker_id, 7);
 	ck_assert_str_eq(m.cluster_id, "a=b:c\\");
 	ck_assert_str_eq(m.directory_id, "x");
@@ -151,9 +165,13 @@ END_TEST
 START_TEST(bad_meta_properties)
 {
 	static const char *const bad[] = {
-		"", "#\n", "broker.id=1\n", "version=x\n", "version=\n", "version=0\nbroker.id=-1\n", "version=0\nbroker.id=2147483648\n", "version=0\nbroker.id=\n",
-		"version=0\ncluster.id=\n", "version=0\ncluster.id=a\\u0041\n", "version=0\ncluster.id=a\\",
-		"version=0\ncluster.id=0123456789012345678901234567890123456789012345678901234567890123\n",
+		"", "#\n", "broker.id=1\n", "version=x\n", "version=\n",
+			"version=0\nbroker.id=-1\n", "version=0\nbroker.id=2147483648\n",
+				"version=0\nbroker.id=\n",
+		"version=0\ncluster.id=\n", "version=0\ncluster.id=a\\u0041\n",
+			"version=0\ncluster.id=a\\",
+		"version=0\ncluster.id=01234567890123456789012345678901"
+		"23456789012345678901234567890123\n",
 	};
 	struct meta_properties m;
 	char text[1024] = "version=0\nkey=";
@@ -163,15 +181,17 @@ START_TEST(bad_meta_properties)
 	memset(text + strlen(text), 'v', 600);
 	ck_assert_int_eq(parse_meta(&m, text), ERR_CORRUPT);
 	ck_assert_int_eq(parse_meta(&m, "version=1\nnode.id=1\ncluster.id=x\n"), ERR_UNSUPPORTED);
-	ck_assert_int_eq(meta_properties_parse(&m, slice_of("version=0\ncluster.id=a\0b\n", 25)), ERR_CORRUPT);
+	ck_assert_int_eq(meta_properties_parse(&m, slice_of("version=0\ncluster.id=a\0b\n", 25)),
+		ERR_CORRUPT);
 }
 END_TEST
 
-/* --- partition.metadata --------------------------------------------------------------------------------------------------------- */
+/* --- partition.metadata ----------------------------------------------------------------------- */
 
 START_TEST(kafkas_partition_metadata)
 {
-	struct slice theirs = file_bytes(os_real(), golden("idempotent/idem-0/partition.metadata")), ours;
+	struct slice theirs = file_bytes(os_real(), golden("idempotent/idem-0/partition.metadata")),
+		ours;
 	struct uuid id, again;
 
 	machine_up(_i);
@@ -193,15 +213,20 @@ END_TEST
 START_TEST(bad_partition_metadata)
 {
 	static const char *const bad[] = {
-		"", "version: 0\n", "version: 1\ntopic_id: fXYszXCQQ7aPIctdo0aspw", "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA",
-		"version: 0\ntopic_id: fXYszXCQQ7aPIctdo0asp", "version: 0\ntopic_id: fXYszXCQQ7aPIctdo0asp+", "version: 0\ntopic_id: fXYszXCQQ7aPIctdo0aspwx",
+		"", "version: 0\n", "version: 1\ntopic_id: fXYszXCQQ7aPIctdo0aspw",
+			"version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA",
+		"version: 0\ntopic_id: fXYszXCQQ7aPIctdo0asp",
+			"version: 0\ntopic_id: fXYszXCQQ7aPIctdo0asp+",
+				"version: 0\ntopic_id: fXYszXCQQ7aPIctdo0aspwx",
 		"version: 0\ntopic_id: fXYszXCQQ7aPIctdo0aspw\n\n",
 	};
 	struct uuid id;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		ck_assert_msg(partition_metadata_parse(&id, slice_str(bad[i])) == ERR_CORRUPT, "taken: %s", bad[i]);
-	ck_assert_int_eq(partition_metadata_parse(&id, slice_str("version: 0\ntopic_id: fXYszXCQQ7aPIctdo0aspw\n")), OK);
+		ck_assert_msg(partition_metadata_parse(&id, slice_str(bad[i])) == ERR_CORRUPT,
+			"taken: %s", bad[i]);
+	ck_assert_int_eq(partition_metadata_parse(&id,
+		slice_str("version: 0\ntopic_id: fXYszXCQQ7aPIctdo0aspw\n")), OK);
 }
 END_TEST
 

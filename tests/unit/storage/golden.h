@@ -20,7 +20,8 @@ static UNUSED const char *golden(const char *name)	/* valid until the fourth nex
 	const char *data = getenv("SKEIN_TEST_DATA");
 
 	turn = (turn + 1) % 4;
-	snprintf(path[turn], sizeof(path[turn]), "%s/golden/storage/%s", data != NULL ? data : "tests", name);
+	snprintf(path[turn], sizeof(path[turn]), "%s/golden/storage/%s",
+		data != NULL ? data : "tests", name);
 	return path[turn];
 }
 
@@ -31,7 +32,8 @@ static UNUSED struct slice file_bytes(struct os *on, const char *path)
 	uint8_t *exact;
 	size_t len;
 
-	ck_assert_msg(os_read_file(on, path, GOLDEN_FILE_MAX, &text, &len) == OK, "cannot read %s", path);
+	ck_assert_msg(os_read_file(on, path, GOLDEN_FILE_MAX, &text, &len) == OK, "cannot read %s",
+		path);
 	exact = mem_alloc(len + (len == 0));
 	memcpy(exact, text, len);
 	free(text);
@@ -61,7 +63,8 @@ static UNUSED void assert_same_bytes(struct slice a, struct slice b, const char 
 
 	while (i < a.len && i < b.len && a.ptr[i] == b.ptr[i])
 		i++;
-	ck_assert_msg(a.len == b.len && i == a.len, "%s: %zu and %zu bytes differ from byte %zu on", what, a.len, b.len, i);
+	ck_assert_msg(a.len == b.len && i == a.len, "%s: %zu and %zu bytes differ from byte %zu on",
+		what, a.len, b.len, i);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Leader epochs: the rules, Kafka's files both ways, random histories against a model, and crashes while the file is rewritten.
+ * Leader epochs: the rules, Kafka's files both ways, random histories against a model, and crashes
+ * while the file is rewritten.
  */
 #include "../os/machine.h"
 #include "golden.h"
@@ -24,7 +25,8 @@ static void expect(const char *text)
 	size_t n = 0;
 
 	for (int i = 0; i < e.count; i++)
-		n += (size_t)snprintf(now + n, sizeof(now) - n, "%s%d@%lld", i > 0 ? " " : "", e.entries[i].epoch,
+		n += (size_t)snprintf(now + n, sizeof(now) - n, "%s%d@%lld", i > 0 ? " " : "",
+			e.entries[i].epoch,
 			(long long)e.entries[i].start_offset);
 	ck_assert_str_eq(now, text);
 }
@@ -43,7 +45,8 @@ START_TEST(assigning)
 	leader_epochs_assign(&e, 4, 68);		/* 3 had no record */
 	expect("0@0 4@68");
 	leader_epochs_assign(&e, 6, 100);
-	leader_epochs_assign(&e, 5, 100);		/* an older leader's history replaces ours */
+	/* An older leader's history replaces ours */
+	leader_epochs_assign(&e, 5, 100);
 	expect("0@0 4@68 5@100");
 	leader_epochs_assign(&e, 4, 50);
 	expect("0@0 4@50");
@@ -112,7 +115,8 @@ END_TEST
 START_TEST(kafkas_files)
 {
 	static const char *const dirs[] = {
-		"epochs-truncation/c1-before/epochs-0", "epochs-truncation/c1-after/epochs-0", "epochs-truncation/c2-after/epochs-0",
+		"epochs-truncation/c1-before/epochs-0", "epochs-truncation/c1-after/epochs-0",
+			"epochs-truncation/c2-after/epochs-0",
 		"log-start/delrec-0", "log-start/delrec-seg-0", "idempotent/idem-0",
 	};
 	char path[1200];
@@ -133,7 +137,8 @@ START_TEST(kafkas_files)
 		free((void *)theirs.ptr);
 		free((void *)ours.ptr);
 	}
-	ck_assert_int_eq(leader_epochs_read(&e, os_real(), golden("epochs-truncation/c2-after/epochs-0")), OK);
+	ck_assert_int_eq(leader_epochs_read(&e, os_real(),
+		golden("epochs-truncation/c2-after/epochs-0")), OK);
 	expect("0@0 1@60 2@64 4@68");
 	machine_down();
 }
@@ -142,8 +147,10 @@ END_TEST
 START_TEST(bad_files)
 {
 	static const char *const bad[] = {
-		"1\n0\n", "0\n", "0\n1\n", "0\n1\n3 4\n5 6\n", "0\n2\n3 4\n", "0\n2\n3 4\n2 9\n", "0\n2\n3 4\n4 4\n", "0\n1\n-1 4\n", "0\n1\n1 -4\n",
-		"0\n1\n1  4\n", "0\n1\n1 4 5\n", "0\n1\n4\n", "0\n1\n99999999999 4\n", "0\n1\n1 99999999999999999999\n", "x", "0\n-1\n",
+		"1\n0\n", "0\n", "0\n1\n", "0\n1\n3 4\n5 6\n", "0\n2\n3 4\n", "0\n2\n3 4\n2 9\n",
+			"0\n2\n3 4\n4 4\n", "0\n1\n-1 4\n", "0\n1\n1 -4\n",
+		"0\n1\n1  4\n", "0\n1\n1 4 5\n", "0\n1\n4\n", "0\n1\n99999999999 4\n",
+			"0\n1\n1 99999999999999999999\n", "x", "0\n-1\n",
 		"0\n4000000000000\n1 4\n", " 0\n1\n1 4\n",
 	};
 
@@ -210,7 +217,8 @@ START_TEST(random_histories)
 		} else if (what < 8 && end > start) {
 			end = start + rnd((uint32_t)(end - start));
 			leader_epochs_truncate(&e, end);
-			epoch++;		/* a new leader never has an epoch that was given before */
+			/* A new leader never has an epoch that was given before */
+			epoch++;
 		} else if (end > start) {
 			start += rnd((uint32_t)(end - start));
 			leader_epochs_raise_start(&e, start);

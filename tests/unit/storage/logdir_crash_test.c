@@ -1,6 +1,7 @@
 /*
- * Every file beside the log, crashed at every operation on the disk, by a killed process and by a power cut, over several seeds. Each scenario is
- * a story in steps; the machine dies at the n-th operation of it, comes up again, and what it finds must be one of the states that were promised.
+ * Every file beside the log, crashed at every operation on the disk, by a killed process and by a
+ * power cut, over several seeds. Each scenario is a story in steps; the machine dies at the n-th
+ * operation of it, comes up again, and what it finds must be one of the states that were promised.
  */
 #include <check.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ static void tell_all(const struct story *s)
 	}
 }
 
-/* --- a checkpoint: old or new, never torn ----------------------------------------------------------------------------------------------- */
+/* --- a checkpoint: old or new, never torn ----------------------------------------------------- */
 
 #define ENTRIES 40
 
@@ -119,7 +120,7 @@ START_TEST(checkpoints)
 }
 END_TEST
 
-/* --- leader epochs, topic id -------------------------------------------------------------------------------------------------------------- */
+/* --- leader epochs, topic id ------------------------------------------------------------------ */
 
 static const struct uuid topic = { { 1, 2, 3 } };
 static bool is_topic_written;
@@ -165,7 +166,7 @@ START_TEST(epochs_and_topic_id)
 }
 END_TEST
 
-/* --- snapshots ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- snapshots -------------------------------------------------------------------------------- */
 
 #define BATCHES 12		/* of one producer, a snapshot after every second one */
 
@@ -175,7 +176,8 @@ static void put_batches(struct producer_state *s, int64_t from, int64_t to)
 {
 	for (int64_t i = from; i < to; i++) {
 		struct producer_append a = {
-			.origin = PRODUCER_CLIENT, .producer_id = 7, .base_sequence = (int32_t)i, .last_sequence = (int32_t)i,
+			.origin = PRODUCER_CLIENT, .producer_id = 7, .base_sequence = (int32_t)i,
+				.last_sequence = (int32_t)i,
 			.base_offset = i, .last_offset = i, .verified_sequence = -1,
 		};
 
@@ -197,8 +199,10 @@ static void snapshot_run(void)
 		if (producer_snapshot_write(os, "d", s, &offset) != OK)
 			break;
 		written_up_to = offset;
-		/* A flush: the recovery point moves only when both files and the directory are synced. */
-		if (i % 4 == 2 && (producer_snapshot_sync(os, "d", offset) != OK || os_fsync_dir(os, "d") != OK))
+		/* A flush: the recovery point moves only when both files and the directory are
+		 * synced. */
+		if (i % 4 == 2 && (producer_snapshot_sync(os, "d", offset) != OK || os_fsync_dir(os,
+			"d") != OK))
 			break;
 		if (i % 4 == 2)
 			synced_up_to = offset;
@@ -206,8 +210,9 @@ static void snapshot_run(void)
 	producer_state_destroy(&s);
 }
 
-/* A killed process: the newest snapshot that was written, or the one that was being written. A power cut: recovery begins at or below the
- * recovery point. Either way all five batches are known, and replaying the rest makes the state whole. */
+/* A killed process: the newest snapshot that was written, or the one that was being written. A
+ * power cut: recovery begins at or below the recovery point. Either way all five batches are known,
+ * and replaying the rest makes the state whole. */
 static void snapshot_check(enum sim_crash kind, bool has_ended)
 {
 	struct producer_state *s;
@@ -215,7 +220,8 @@ static void snapshot_check(enum sim_crash kind, bool has_ended)
 
 	(void)has_ended;
 	producer_state_create(&s, INT64_MAX);
-	ck_assert_int_eq(producer_snapshot_load_newest(os, "d", s, 0, kind == SIM_CRASH_PROCESS ? INT64_MAX : synced_up_to, 0), OK);
+	ck_assert_int_eq(producer_snapshot_load_newest(os, "d", s, 0,
+		kind == SIM_CRASH_PROCESS ? INT64_MAX : synced_up_to, 0), OK);
 	end = producer_state_end_offset(s);
 	ck_assert_int_ge(end, promised);
 	ck_assert_int_le(end, written_up_to + 2);
@@ -225,7 +231,8 @@ static void snapshot_check(enum sim_crash kind, bool has_ended)
 			int64_t base, newest;
 			time_ms time;
 
-			ck_assert_int_eq(producer_state_batch(s, 7, i, &first, &last, &base, &newest, &time), end - 1 - i >= 0);
+			ck_assert_int_eq(producer_state_batch(s, 7, i, &first, &last, &base,
+				&newest, &time), end - 1 - i >= 0);
 			if (end - 1 - i >= 0)
 				ck_assert_int_eq(base, end - 1 - i);
 		}
@@ -241,7 +248,7 @@ START_TEST(snapshots)
 }
 END_TEST
 
-/* --- the life of a log directory --------------------------------------------------------------------------------------------------------------- */
+/* --- the life of a log directory -------------------------------------------------------------- */
 
 static struct log_source source;
 static char error[LOGDIR_ERROR_MAX];
@@ -252,7 +259,8 @@ static enum err put_marks(struct logdir *d, int n)
 {
 	struct logdir_mark m = {
 		.topic = SLICE_LIT("orders"), .partition = 0,
-		.mark = { .is_valid = true, .segment_base = n, .file_size = n * 100, .inode = 5, .last_batch_pos = 1 },
+		.mark = { .is_valid = true, .segment_base = n, .file_size = n * 100, .inode = 5,
+			.last_batch_pos = 1 },
 	};
 
 	return logdir_write_marks(d, &m, 1);
@@ -278,7 +286,8 @@ static void life_run(void)
 	is_stopped = logdir_close_clean(&d) == OK;
 }
 
-static void life_prepare(void)		/* a first life that ended well: its marker must not survive the second one's start */
+/* A first life that ended well: its marker must not survive the second one's start. */
+static void life_prepare(void)
 {
 	life_run();
 	ck_assert(is_stopped);
@@ -294,7 +303,8 @@ static void life_check(enum sim_crash kind, bool has_ended)
 	ck_assert_msg(logdir_claim(d, 1, "abc", error) == OK, "%s", error);
 	ck_assert_msg(logdir_load(d, error) == OK, "%s", error);
 	logdir_known(d, "orders", 0, &k);
-	/* Clean exactly when it was stopped; while the start or the end of it was under way, either. */
+	/* Clean exactly when it was stopped; while the start or the end of it was under way,
+	 * either. */
 	if (is_stopped)
 		ck_assert(logdir_had_clean_shutdown(d));
 	if (marks_written > 0 && marks_written < 2)
@@ -323,7 +333,7 @@ START_TEST(a_second_life)
 }
 END_TEST
 
-/* --- no room, and a broken device ------------------------------------------------------------------------------------------------------------- */
+/* --- no room, and a broken device ------------------------------------------------------------- */
 
 START_TEST(no_room_leaves_the_old_content)
 {
@@ -351,7 +361,8 @@ START_TEST(no_room_leaves_the_old_content)
 		ck_assert_int_eq(producer_snapshot_write(os, "d", s, &offset), ERR_NO_SPACE);
 		ck_assert_int_eq(offset, -1);
 		struct os_stat st;
-		ck_assert_int_eq(os_stat(os, "d/00000000000000000003.snapshot", &st), ERR_NOT_FOUND);
+		ck_assert_int_eq(os_stat(os, "d/00000000000000000003.snapshot", &st),
+			ERR_NOT_FOUND);
 	}
 	ck_assert_int_eq(producer_snapshot_write(os, "d", s, &offset), OK);
 	ck_assert_int_eq(offset, 3);

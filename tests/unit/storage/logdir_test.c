@@ -1,5 +1,6 @@
 /*
- * The log directory through a broker's life: first start, restart, clean stop, and what is refused, with the sentence that says so.
+ * The log directory through a broker's life: first start, restart, clean stop, and what is refused,
+ * with the sentence that says so.
  */
 #include "../os/machine.h"
 #include "golden.h"
@@ -35,7 +36,7 @@ static void stop_clean(struct logdir *d)
 	ck_assert_ptr_null(d);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 START_TEST(first_start_and_stop)
 {
@@ -79,9 +80,11 @@ END_TEST
 
 START_TEST(checkpoints_are_found_again)
 {
-	static const struct checkpoint_entry points[] = { { SLICE_LIT("orders"), 3, 70 }, { SLICE_LIT("orders"), 4, 0 } };
+	static const struct checkpoint_entry points[] = { { SLICE_LIT("orders"), 3, 70 },
+		{ SLICE_LIT("orders"), 4, 0 } };
 	static const struct checkpoint_entry starts[] = { { SLICE_LIT("orders"), 3, 9 } };
-	static const struct checkpoint_entry marks[] = { { SLICE_LIT("orders"), 3, 66 }, { SLICE_LIT("other"), 0, 5 } };
+	static const struct checkpoint_entry marks[] = { { SLICE_LIT("orders"), 3, 66 },
+		{ SLICE_LIT("other"), 0, 5 } };
 	static const struct checkpoint_entry dirty[] = { { SLICE_LIT("other"), 0, 2 } };
 	struct logdir_known k;
 	struct logdir *d;
@@ -116,7 +119,7 @@ START_TEST(checkpoints_are_found_again)
 }
 END_TEST
 
-/* --- refused ----------------------------------------------------------------------------------------------------------------------- */
+/* --- refused ---------------------------------------------------------------------------------- */
 
 static void says(const char *part)
 {
@@ -204,7 +207,7 @@ START_TEST(a_malformed_checkpoint_is_named)
 }
 END_TEST
 
-/* --- partition directories -------------------------------------------------------------------------------------------------------------- */
+/* --- partition directories -------------------------------------------------------------------- */
 
 static struct logdir_entry found[16];
 static int found_count;
@@ -223,9 +226,12 @@ START_TEST(scanning)
 	machine_up(_i);
 	d = load_dir();
 	ck_assert_int_eq(os_mkdir(os, in_dir("data/orders-3")), OK);
-	ck_assert_int_eq(os_mkdir(os, in_dir("data/a-b.c-10.0123456789abcdef0123456789abcdef-delete")), OK);
-	ck_assert_int_eq(os_mkdir(os, in_dir("data/x-0.0123456789abcdef0123456789abcdef-future")), OK);
-	ck_assert_int_eq(os_mkdir(os, in_dir("data/x-0.0123456789abcdef0123456789abcdef-stray")), OK);
+	ck_assert_int_eq(os_mkdir(os,
+		in_dir("data/a-b.c-10.0123456789abcdef0123456789abcdef-delete")), OK);
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/x-0.0123456789abcdef0123456789abcdef-future")),
+		OK);
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/x-0.0123456789abcdef0123456789abcdef-stray")),
+		OK);
 	ck_assert_int_eq(os_mkdir(os, in_dir("data/remote-log-index-cache")), OK);
 	ck_assert_int_eq(os_mkdir(os, in_dir("data/__cluster_metadata-0")), OK);
 	file_put(os, in_dir("data/a plain file"), "", 0);
@@ -253,7 +259,8 @@ END_TEST
 START_TEST(names)
 {
 	static const char *const bad[] = {
-		"", "a", "a-", "-1", "a-x", "a-1x", "a-2147483648", "a-01", "..-1", ".-1", "a b-1", "a/b-1", "foo-delete", "foo-1-delete", "foo.-delete",
+		"", "a", "a-", "-1", "a-x", "a-1x", "a-2147483648", "a-01", "..-1", ".-1", "a b-1",
+			"a/b-1", "foo-delete", "foo-1-delete", "foo.-delete",
 		"a-1.-delete", "a.x-delete", "a-1.x-deleted", "caf\xc3\xa9-1",
 	};
 	struct logdir_entry e;
@@ -276,7 +283,8 @@ END_TEST
 
 START_TEST(deleted_names)
 {
-	struct uuid id = { { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 1, 2, 3, 4, 5, 6, 0xff } };
+	struct uuid id = { { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0, 1, 2, 3, 4, 5, 6,
+		0xff } };
 	char name[LOGDIR_NAME_MAX + 1], topic[250];
 	struct logdir_entry e;
 
@@ -312,11 +320,12 @@ START_TEST(purging)
 }
 END_TEST
 
-/* --- progress marks --------------------------------------------------------------------------------------------------------------------- */
+/* --- progress marks --------------------------------------------------------------------------- */
 
 #define BATCH_BYTES 100
 
-/* A file of n "batches", each with a length that is right and a CRC field that is its number plus `crc`. */
+/* A file of n "batches", each with a length that is right and a CRC field that is its number plus
+ * `crc`. */
 static void put_segment(const char *path, int n, uint32_t crc)
 {
 	uint8_t bytes[10 * BATCH_BYTES] = { 0 };
@@ -335,7 +344,8 @@ static struct logdir_mark mark_of(const char *path, int n, uint32_t crc)
 
 	ck_assert_int_eq(os_stat(os, path, &st), OK);
 	m.mark = (struct log_progress_mark){
-		.is_valid = true, .segment_base = 40, .file_size = n * BATCH_BYTES, .inode = st.inode, .last_batch_pos = (n - 1) * BATCH_BYTES,
+		.is_valid = true, .segment_base = 40, .file_size = n * BATCH_BYTES,
+			.inode = st.inode, .last_batch_pos = (n - 1) * BATCH_BYTES,
 		.last_batch_crc = crc + (uint32_t)n - 1, .offset_entries = 7, .time_entries = 5,
 	};
 	if (n == 0)
@@ -462,7 +472,7 @@ START_TEST(damaged_marks_are_left_aside)
 }
 END_TEST
 
-/* --- the device --------------------------------------------------------------------------------------------------------------------------- */
+/* --- the device ------------------------------------------------------------------------------- */
 
 START_TEST(offline_is_final)
 {

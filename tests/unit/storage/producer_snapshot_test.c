@@ -1,5 +1,6 @@
 /*
- * Snapshots: Kafka's own, read and written back to the same bytes; Kafka's logs, replayed to the bytes of its snapshots; and ours,
+ * Snapshots: Kafka's own, read and written back to the same bytes; Kafka's logs, replayed to the
+ *            bytes of its snapshots; and ours,
  * with all five batches, through crashes and damage.
  */
 #include "../os/machine.h"
@@ -12,7 +13,8 @@
 #include "storage/log.h"
 #include "storage/producer_snapshot.h"
 
-#define FOREVER INT64_MAX		/* golden records are old: nothing expires unless a test is about it */
+/* Golden records are old: nothing expires but in the test of that. */
+#define FOREVER INT64_MAX
 
 static struct producer_state *state;
 
@@ -36,14 +38,16 @@ static void stage(struct producer_append *a)
 static void append(int64_t id, int32_t sequence, int64_t offset, int records)
 {
 	struct producer_append a = {
-		.origin = PRODUCER_CLIENT, .producer_id = id, .base_sequence = sequence, .last_sequence = sequence + records - 1,
-		.base_offset = offset, .last_offset = offset + records - 1, .max_timestamp = 5000 + offset, .verified_sequence = -1,
+		.origin = PRODUCER_CLIENT, .producer_id = id, .base_sequence = sequence,
+			.last_sequence = sequence + records - 1,
+		.base_offset = offset, .last_offset = offset + records - 1,
+			.max_timestamp = 5000 + offset, .verified_sequence = -1,
 	};
 
 	stage(&a);
 }
 
-/* --- Kafka's ------------------------------------------------------------------------------------------------------------------- */
+/* --- Kafka's ---------------------------------------------------------------------------------- */
 
 /* Feeds the batches of a segment below `until` to the state, as recovery does. */
 static void replay(struct slice log, int64_t from, int64_t until)
@@ -53,10 +57,13 @@ static void replay(struct slice log, int64_t from, int64_t until)
 	while (batch_next(&log, &batch) == OK && batch_last_offset(batch.ptr) < until) {
 		const uint8_t *b = batch.ptr;
 		struct producer_append a = {
-			.origin = PRODUCER_REPLICATED, .producer_id = batch_producer_id(b), .producer_epoch = batch_producer_epoch(b),
-			.base_sequence = batch_base_sequence(b), .last_sequence = batch_last_sequence(b),
+			.origin = PRODUCER_REPLICATED, .producer_id = batch_producer_id(b),
+				.producer_epoch = batch_producer_epoch(b),
+			.base_sequence = batch_base_sequence(b),
+				.last_sequence = batch_last_sequence(b),
 			.base_offset = batch_base_offset(b), .last_offset = batch_last_offset(b),
-			.max_timestamp = batch_max_timestamp(b), .is_transactional = batch_is_transactional(b),
+			.max_timestamp = batch_max_timestamp(b),
+				.is_transactional = batch_is_transactional(b),
 			.is_control = batch_is_control(b), .verified_sequence = -1,
 		};
 		struct marker m;
@@ -64,7 +71,8 @@ static void replay(struct slice log, int64_t from, int64_t until)
 		if (a.base_offset < from)
 			continue;
 		if (a.is_control && marker_read(batch, &m) == OK) {
-			a.marker = m.type == MARKER_COMMIT ? PRODUCER_MARKER_COMMIT : PRODUCER_MARKER_ABORT;
+			a.marker = m.type == MARKER_COMMIT ? PRODUCER_MARKER_COMMIT :
+				PRODUCER_MARKER_ABORT;
 			a.coordinator_epoch = m.coordinator_epoch;
 		}
 		if (a.producer_id >= 0)
@@ -130,11 +138,14 @@ static int replay_dir(const char *path)
 START_TEST(kafkas_logs_give_kafkas_snapshots)
 {
 	static const char *const dirs[] = {
-		"idempotent/idem-0", "raw-produce/raw-idem-0", "raw-produce/raw-gzip-0", "raw-produce/raw-0", "transactions/txn-0",
-		"transactions/txn2-0", "transactions/txn-open-0", "segments/segments-0", "retention/ret-future-0",
+		"idempotent/idem-0", "raw-produce/raw-idem-0", "raw-produce/raw-gzip-0",
+			"raw-produce/raw-0", "transactions/txn-0",
+		"transactions/txn2-0", "transactions/txn-open-0", "segments/segments-0",
+			"retention/ret-future-0",
 		"consumer-offsets/__consumer_offsets-0", "consumer-offsets/__consumer_offsets-1",
 		"consumer-offsets/__consumer_offsets-3", "transaction-state/__transaction_state-0",
-		"recovery-after/killed-0", "recovery-after/idem-0", "epochs-truncation/c1-after/epochs-0",
+		"recovery-after/killed-0", "recovery-after/idem-0",
+			"epochs-truncation/c1-after/epochs-0",
 	};
 	int compared = 0;
 
@@ -154,14 +165,16 @@ static void see_tree(void *arg, const char *name, bool is_dir)
 	struct slice theirs;
 	int64_t offset;
 
-	ck_assert_int_lt(snprintf(below.path, sizeof(below.path), "%s/%s", t->path, name), (int)sizeof(below.path));
+	ck_assert_int_lt(snprintf(below.path, sizeof(below.path), "%s/%s", t->path, name),
+		(int)sizeof(below.path));
 	below.seen = 0;
 	if (is_dir) {
 		ck_assert_int_eq(os_list_dir(os_real(), below.path, see_tree, &below), OK);
 		t->seen += below.seen;
 	} else if (producer_snapshot_parse_name(name, &offset)) {
 		theirs = file_bytes(os_real(), below.path);
-		ck_assert_msg(producer_snapshot_decode(state, theirs, offset, 0) == OK, "%s", below.path);
+		ck_assert_msg(producer_snapshot_decode(state, theirs, offset, 0) == OK, "%s",
+			below.path);
 		producer_snapshot_encode(state, &ours);
 		assert_same_bytes(theirs, strbuf_slice(&ours), below.path);
 		ck_assert_int_eq(producer_state_end_offset(state), offset);
@@ -183,19 +196,21 @@ END_TEST
 
 START_TEST(expired_producers_are_not_loaded)
 {
-	struct slice bytes = file_bytes(os_real(), golden("idempotent/idem-0/00000000000000000023.snapshot"));
+	struct slice bytes = file_bytes(os_real(),
+		golden("idempotent/idem-0/00000000000000000023.snapshot"));
 
 	producer_state_set_expiration(state, 86400000);
 	ck_assert_int_eq(producer_snapshot_decode(state, bytes, 23, 1700000000000 + 3600000), OK);
 	ck_assert_int_eq(producer_state_count(state), 2);
-	ck_assert_int_eq(producer_snapshot_decode(state, bytes, 23, 1700000000000 + 2 * (int64_t)86400000), OK);
+	ck_assert_int_eq(producer_snapshot_decode(state, bytes, 23,
+		1700000000000 + 2 * (int64_t)86400000), OK);
 	ck_assert_int_eq(producer_state_count(state), 0);
 	free((void *)bytes.ptr);
 }
 END_TEST
 
-/* Ids in the order of Java's table: 16 buckets up to 12 entries, then 32, and within a bucket by age. 3000000000 is 0xb2d05e00, whose halves
- * folded give bucket 0 of 16 and bucket 16 of 32. */
+/* Ids in the order of Java's table: 16 buckets up to 12 entries, then 32, and within a bucket by
+ * age. 3000000000 is 0xb2d05e00, whose halves folded give bucket 0 of 16 and bucket 16 of 32. */
 START_TEST(entries_stand_in_javas_order)
 {
 	static const int64_t in[] = { 17, 1, 33, 0, 16, 5, 3000000000 };
@@ -210,7 +225,8 @@ START_TEST(entries_stand_in_javas_order)
 		ck_assert_int_eq((int64_t)load_be64(b.ptr + 10 + 46 * i), of_16[i]);
 	strbuf_reset(&b);
 	for (int i = 0; i < 6; i++)
-		append(100 + i * 32, 0, 7 + i, 1);	/* 13 entries: the table has doubled; all six in bucket 4 */
+		/* 13 entries: the table has doubled; all six in bucket 4 */
+		append(100 + i * 32, 0, 7 + i, 1);
 	producer_snapshot_encode(state, &b);
 	for (size_t i = 0, at = 0; i < ARRAY_LEN(of_32); i++, at++) {
 		ck_assert_int_eq((int64_t)load_be64(b.ptr + 10 + 46 * at), of_32[i]);
@@ -220,7 +236,7 @@ START_TEST(entries_stand_in_javas_order)
 }
 END_TEST
 
-/* --- ours ----------------------------------------------------------------------------------------------------------------------- */
+/* --- ours ------------------------------------------------------------------------------------- */
 
 static void make_history(void)
 {
@@ -268,14 +284,16 @@ START_TEST(five_batches_survive)
 	ck_assert_int_eq(batches_of(1), 5);
 	ck_assert_int_eq(batches_of(2), 3);
 	struct producer_append retry = {
-		.origin = PRODUCER_CLIENT, .producer_id = 1, .base_sequence = 4, .last_sequence = 5, .base_offset = 20, .last_offset = 21,
+		.origin = PRODUCER_CLIENT, .producer_id = 1, .base_sequence = 4, .last_sequence = 5,
+			.base_offset = 20, .last_offset = 21,
 		.verified_sequence = -1,
 	};
 	ck_assert_int_eq(producer_state_stage(state, &retry), NONE);
 	ck_assert(retry.is_duplicate);
 	ck_assert_int_eq(retry.first_base_offset, 6);
 
-	reload(19);							/* a bound below it: as if it were not there */
+	/* A bound below it: as if it were not there */
+	reload(19);
 	ck_assert_int_eq(producer_state_count(state), 0);
 	ck_assert(file_exists(os, in_dir("00000000000000000020.snapshot")));
 	machine_down();
@@ -376,7 +394,7 @@ START_TEST(strays_go)
 }
 END_TEST
 
-/* --- damage ----------------------------------------------------------------------------------------------------------------------- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 static void reseal(struct strbuf *b)
 {
@@ -392,19 +410,25 @@ START_TEST(damage_is_found)
 	producer_snapshot_encode(state, &snapshot);
 	producer_snapshot_encode_batches(state, 7, &batches);
 	for (size_t i = 0; i < snapshot.len; i++) {
-		ck_assert_int_eq(producer_snapshot_decode(state, slice_of(snapshot.ptr, i), 20, 0), ERR_CORRUPT);
+		ck_assert_int_eq(producer_snapshot_decode(state, slice_of(snapshot.ptr, i), 20, 0),
+			ERR_CORRUPT);
 		snapshot.ptr[i] ^= 0x10;
-		ck_assert_int_eq(producer_snapshot_decode(state, strbuf_slice(&snapshot), 20, 0), ERR_CORRUPT);
+		ck_assert_int_eq(producer_snapshot_decode(state, strbuf_slice(&snapshot), 20, 0),
+			ERR_CORRUPT);
 		snapshot.ptr[i] ^= 0x10;
 	}
-	ck_assert_int_eq(batches_of(1), 5);			/* a refused one has changed nothing */
+	/* A refused one has changed nothing */
+	ck_assert_int_eq(batches_of(1), 5);
 	for (size_t i = 0; i < batches.len; i++) {
-		ck_assert_int_eq(producer_snapshot_decode_batches(state, slice_of(batches.ptr, i), 7), ERR_CORRUPT);
+		ck_assert_int_eq(producer_snapshot_decode_batches(state, slice_of(batches.ptr, i),
+			7), ERR_CORRUPT);
 		batches.ptr[i] ^= 0x10;
-		ck_assert_int_eq(producer_snapshot_decode_batches(state, strbuf_slice(&batches), 7), ERR_CORRUPT);
+		ck_assert_int_eq(producer_snapshot_decode_batches(state, strbuf_slice(&batches), 7),
+			ERR_CORRUPT);
 		batches.ptr[i] ^= 0x10;
 	}
-	ck_assert_int_eq(producer_snapshot_decode_batches(state, strbuf_slice(&batches), 8), ERR_CORRUPT);
+	ck_assert_int_eq(producer_snapshot_decode_batches(state, strbuf_slice(&batches), 8),
+		ERR_CORRUPT);
 	/* Any byte changed under a right CRC: refused or taken, never more. */
 	for (size_t i = 6; i < snapshot.len; i++) {
 		strbuf_reset(&b);
@@ -424,7 +448,8 @@ START_TEST(damage_is_found)
 		ck_assert_int_le(batches_of(1), 5);
 	}
 	/* An offset beyond the name's cannot be. */
-	ck_assert_int_eq(producer_snapshot_decode(state, strbuf_slice(&snapshot), 19, 0), ERR_CORRUPT);
+	ck_assert_int_eq(producer_snapshot_decode(state, strbuf_slice(&snapshot), 19, 0),
+		ERR_CORRUPT);
 	strbuf_fini(&snapshot);
 	strbuf_fini(&batches);
 	strbuf_fini(&b);

@@ -1,5 +1,6 @@
 /*
- * The rules one by one, then random histories against a model that keeps everything it ever saw and searches it from end to end.
+ * The rules one by one, then random histories against a model that keeps everything it ever saw and
+ * searches it from end to end.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -28,14 +29,17 @@ static void teardown(void)
 static struct producer_append batch(int64_t id, int epoch, int32_t base_sequence, int records)
 {
 	return (struct producer_append){
-		.origin = PRODUCER_CLIENT, .producer_id = id, .producer_epoch = (int16_t)epoch, .base_sequence = base_sequence,
-		.last_sequence = (int32_t)(((uint32_t)base_sequence + (uint32_t)records - 1) & INT32_MAX),
-		.base_offset = next_offset, .last_offset = next_offset + records - 1, .max_timestamp = 1000 + next_offset,
+		.origin = PRODUCER_CLIENT, .producer_id = id, .producer_epoch = (int16_t)epoch,
+			.base_sequence = base_sequence,
+		.last_sequence = (base_sequence + (int64_t)records - 1) & INT32_MAX,
+		.base_offset = next_offset, .last_offset = next_offset + records - 1,
+			.max_timestamp = 1000 + next_offset,
 		.verified_sequence = -1,
 	};
 }
 
-static struct producer_append marker(int64_t id, int epoch, enum producer_marker type, int32_t coordinator_epoch)
+static struct producer_append marker(int64_t id, int epoch, enum producer_marker type,
+	int32_t coordinator_epoch)
 {
 	struct producer_append a = batch(id, epoch, -1, 1);
 
@@ -81,8 +85,10 @@ START_TEST(five_newest_batches_are_duplicates)
 		ck_assert_int_eq(a.first_last_offset, i * 10 + 9);
 		ck_assert_int_eq(a.first_timestamp, 1000 + i * 10);
 	}
-	put_refused(batch(7, 0, 10, 10), OUT_OF_ORDER_SEQUENCE_NUMBER);		/* the sixth newest */
-	put_refused(batch(7, 0, 60, 5), OUT_OF_ORDER_SEQUENCE_NUMBER);		/* part of a known one */
+	/* The sixth newest */
+	put_refused(batch(7, 0, 10, 10), OUT_OF_ORDER_SEQUENCE_NUMBER);
+	/* Part of a known one */
+	put_refused(batch(7, 0, 60, 5), OUT_OF_ORDER_SEQUENCE_NUMBER);
 	put_refused(batch(7, 0, 60, 11), OUT_OF_ORDER_SEQUENCE_NUMBER);
 	put_refused(batch(7, 0, 71, 1), OUT_OF_ORDER_SEQUENCE_NUMBER);		/* a gap */
 	put_ok(batch(7, 0, 70, 1));
@@ -101,7 +107,8 @@ START_TEST(sequences_wrap)
 	ck_assert_int_eq(put(&a), NONE);
 	ck_assert(a.is_duplicate);
 
-	put_ok(batch(2, 0, INT32_MAX - 1, 5));			/* the wrap lies inside: ends with 2 */
+	/* The wrap lies inside: ends with 2 */
+	put_ok(batch(2, 0, INT32_MAX - 1, 5));
 	a = batch(2, 0, INT32_MAX - 1, 5);
 	ck_assert_int_eq(put(&a), NONE);
 	ck_assert(a.is_duplicate);
@@ -117,7 +124,8 @@ START_TEST(epochs)
 	put_refused(batch(1, 2, 501, 1), INVALID_PRODUCER_EPOCH);
 	put_refused(batch(1, 4, 501, 1), OUT_OF_ORDER_SEQUENCE_NUMBER);
 	put_ok(batch(1, 4, 0, 1));
-	a = batch(1, 3, 500, 1);				/* a batch of the epoch before is no duplicate any more */
+	/* A batch of the epoch before is no duplicate any more */
+	a = batch(1, 3, 500, 1);
 	ck_assert_int_eq(put(&a), INVALID_PRODUCER_EPOCH);
 	/* A marker that raises the epoch leaves no batch, so the next one begins with 0. */
 	put_ok(marker(1, 5, PRODUCER_MARKER_ABORT, 0));
@@ -189,7 +197,8 @@ START_TEST(verification_opens_a_transaction)
 	a.verified_sequence = 0;
 	put_ok(a);
 	a = batch(1, 0, 1, 1);
-	a.is_transactional = a.lacks_verification = true;	/* its transaction is open: no need any more */
+	/* Its transaction is open: no need any more */
+	a.is_transactional = a.lacks_verification = true;
 	put_ok(a);
 	a = batch(3, 0, 5, 1);
 	a.is_transactional = true;
@@ -320,7 +329,7 @@ START_TEST(the_longest_silent_makes_room)
 }
 END_TEST
 
-/* --- against a model ------------------------------------------------------------------------------------------------------- */
+/* --- against a model -------------------------------------------------------------------------- */
 
 #define IDS      6
 #define HISTORY  4000
@@ -365,7 +374,8 @@ static enum kafka_error model_data(struct producer_append *a, bool *is_duplicate
 	*is_duplicate = false;
 	if (is_client && p->known && p->epoch == a->producer_epoch) {
 		for (int i = p->n - 1; i >= 0 && i >= p->n - 5; i--) {
-			if (p->seen[i].first != a->base_sequence || p->seen[i].last != a->last_sequence)
+			if (p->seen[i].first != a->base_sequence ||
+				p->seen[i].last != a->last_sequence)
 				continue;
 			*is_duplicate = true;
 			a->first_base_offset = p->seen[i].base;
@@ -377,7 +387,8 @@ static enum kafka_error model_data(struct producer_append *a, bool *is_duplicate
 		if (p->known && a->producer_epoch < p->epoch)
 			return INVALID_PRODUCER_EPOCH;
 		if (is_client && p->known) {
-			int32_t wanted = p->epoch == a->producer_epoch && p->n > 0 ? after(p->seen[p->n - 1].last, 1) : 0;
+			int32_t wanted = p->epoch == a->producer_epoch &&
+				p->n > 0 ? after(p->seen[p->n - 1].last, 1) : 0;
 			if (a->base_sequence != wanted)
 				return OUT_OF_ORDER_SEQUENCE_NUMBER;
 		}
@@ -388,7 +399,8 @@ static enum kafka_error model_data(struct producer_append *a, bool *is_duplicate
 		p->n = 0;
 	p->known = true;
 	p->epoch = a->producer_epoch;
-	p->seen[p->n++] = (struct seen){ a->base_sequence, a->last_sequence, a->base_offset, a->last_offset, a->max_timestamp };
+	p->seen[p->n++] = (struct seen){ a->base_sequence, a->last_sequence, a->base_offset,
+		a->last_offset, a->max_timestamp };
 	p->last_time = a->max_timestamp;
 	if (a->is_transactional && p->open_since < 0)
 		p->open_since = a->base_offset;
@@ -400,12 +412,14 @@ static int64_t model_oldest_open(int except)
 	int64_t oldest = -1;
 
 	for (int i = 0; i < IDS; i++)
-		if (i != except && m->p[i].open_since >= 0 && (oldest < 0 || m->p[i].open_since < oldest))
+		if (i != except && m->p[i].open_since >= 0 && (oldest < 0 ||
+			m->p[i].open_since < oldest))
 			oldest = m->p[i].open_since;
 	return oldest;
 }
 
-static enum kafka_error model_marker(const struct producer_append *a, bool *has_ended, int64_t *stable)
+static enum kafka_error model_marker(const struct producer_append *a, bool *has_ended,
+	int64_t *stable)
 {
 	struct model_producer *p = &m->p[a->producer_id];
 
@@ -438,7 +452,8 @@ static struct producer_append random_append(void)
 	int id = (int)rnd(IDS), records = 1 + (int)rnd(4);
 	struct model_producer *p = &m->p[id];
 	int epoch = p->known ? p->epoch : (int)rnd(2);
-	int32_t sequence = p->known && p->n > 0 ? after(p->seen[p->n - 1].last, 1) : rnd(2) ? 0 : INT32_MAX - (int32_t)rnd(6);
+	int32_t sequence = p->known && p->n > 0 ? after(p->seen[p->n - 1].last,
+		1) : rnd(2) ? 0 : INT32_MAX - (int32_t)rnd(6);
 	struct producer_append a;
 
 	switch (rnd(10)) {
@@ -461,13 +476,15 @@ static struct producer_append random_append(void)
 		break;
 	}
 	if (rnd(5) == 0) {
-		a = marker(id, MAX(epoch, 0) + (rnd(6) == 0), rnd(2) ? PRODUCER_MARKER_ABORT : PRODUCER_MARKER_COMMIT, (int32_t)rnd(3));
+		a = marker(id, MAX(epoch, 0) + (rnd(6) == 0),
+			rnd(2) ? PRODUCER_MARKER_ABORT : PRODUCER_MARKER_COMMIT, (int32_t)rnd(3));
 		a.origin = rnd(5) == 0 ? PRODUCER_REPLICATED : PRODUCER_COORDINATOR;
 		return a;
 	}
 	a = batch(id, MAX(epoch, 0), sequence, records);
 	a.is_transactional = p->open_since >= 0 ? rnd(8) != 0 : rnd(2) == 0;
-	a.origin = rnd(10) == 0 ? PRODUCER_REPLICATED : rnd(10) == 0 ? PRODUCER_COORDINATOR : PRODUCER_CLIENT;
+	if (rnd(5) == 0)
+		a.origin = rnd(2) ? PRODUCER_REPLICATED : PRODUCER_COORDINATOR;
 	return a;
 }
 
@@ -505,7 +522,8 @@ static void compare(void)
 	int count = 0;
 
 	for (int i = 0; i < m->ended_count; i++)
-		if (m->ended[i].at >= m->high_watermark && (unstable < 0 || m->ended[i].first < unstable))
+		if (m->ended[i].at >= m->high_watermark && (unstable < 0 ||
+			m->ended[i].first < unstable))
 			unstable = m->ended[i].first;
 	ck_assert_int_eq(producer_state_first_unstable_offset(state), unstable);
 	for (int id = 0; id < IDS; id++) {
@@ -521,7 +539,8 @@ static void compare(void)
 		ck_assert_int_eq(info.current_txn_first_offset, p->open_since);
 		ck_assert_int_eq(info.last_timestamp, p->last_time);
 		for (int i = 0; i < 6; i++) {
-			bool has = producer_state_batch(state, id, i, &first, &last, &base_offset, &last_offset, &time);
+			bool has = producer_state_batch(state, id, i, &first, &last, &base_offset,
+				&last_offset, &time);
 
 			ck_assert_int_eq(has, i < 5 && i < p->n);
 			if (!has)
@@ -545,9 +564,11 @@ static void through_the_disk(void)
 	producer_snapshot_encode_batches(state, 42, &batches);
 	producer_state_destroy(&state);
 	producer_state_create(&state, DAY);
-	ck_assert_int_eq(producer_snapshot_decode(state, strbuf_slice(&snapshot), next_offset, 0), OK);
+	ck_assert_int_eq(producer_snapshot_decode(state, strbuf_slice(&snapshot), next_offset, 0),
+		OK);
 	if (batches.len > 0)
-		ck_assert_int_eq(producer_snapshot_decode_batches(state, strbuf_slice(&batches), 42), OK);
+		ck_assert_int_eq(producer_snapshot_decode_batches(state, strbuf_slice(&batches),
+			42), OK);
 	producer_state_set_high_watermark(state, m->high_watermark);
 	strbuf_fini(&snapshot);
 	strbuf_fini(&batches);
@@ -584,7 +605,8 @@ static void one_step(void)
 		producer_state_expire(state, now);
 		for (int i = 0; i < IDS; i++)
 			if (m->p[i].open_since < 0 && now - m->p[i].last_time >= DAY)
-				m->p[i] = (struct model_producer){ .coordinator_epoch = -1, .open_since = -1, .last_time = -1 };
+				m->p[i] = (struct model_producer){ .coordinator_epoch = -1,
+					.open_since = -1, .last_time = -1 };
 	}
 	compare();
 	*committed = *m;
@@ -600,7 +622,8 @@ START_TEST(random_histories)
 		setup();
 		memset(m, 0, sizeof(*m));
 		for (int i = 0; i < IDS; i++)
-			m->p[i] = (struct model_producer){ .coordinator_epoch = -1, .open_since = -1, .last_time = -1 };
+			m->p[i] = (struct model_producer){ .coordinator_epoch = -1,
+				.open_since = -1, .last_time = -1 };
 		*committed = *m;
 		for (int i = 0; i < 400; i++)
 			one_step();

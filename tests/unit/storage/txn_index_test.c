@@ -61,7 +61,8 @@ static uint32_t rnd(uint32_t n)
 	return (uint32_t)(seed >> 33) % n;
 }
 
-/* Transactions as a log would have them: any number open at a time; the last stable offset after a marker is the oldest one still open. */
+/* Transactions as a log would have them: any number open at a time; the last stable offset after a
+ * marker is the oldest one still open. */
 static int make_history(struct aborted_txn *out, int max)
 {
 	int64_t open[4] = { -1, -1, -1, -1 }, offset = 1000;
@@ -100,7 +101,8 @@ START_TEST(queries)
 	ck_assert_int_eq(txn_index_open(&x, os, dir, 1000), OK);
 	ck_assert_uint_eq(x.count, MANY);
 	for (int round = 0; round < 500; round++) {
-		int64_t end = all[MANY - 1].last_offset + 20, from = 990 + rnd((uint32_t)(end - 990));
+		int64_t end = all[MANY - 1].last_offset + 20,
+			from = 990 + rnd((uint32_t)(end - 990));
 		int64_t to = from + 1 + rnd(rnd(2) ? 10 : 2000);
 		int expected = 0;
 		bool is_complete = ask(&x, os, dir, from, to);
@@ -157,7 +159,8 @@ END_TEST
 
 START_TEST(damage)
 {
-	struct slice good = file_bytes(os_real(), golden("transactions/txn-0/00000000000000000003.txnindex"));
+	struct slice good = file_bytes(os_real(),
+		golden("transactions/txn-0/00000000000000000003.txnindex"));
 	uint8_t *b = (uint8_t *)good.ptr;
 	const char *path;
 	struct txn_index x;
@@ -168,7 +171,8 @@ START_TEST(damage)
 	ck_assert_int_eq(txn_index_open(&x, os, dir, 3), OK);
 	for (size_t len = 1; len < good.len; len++) {
 		file_put(os, path, b, len);
-		ck_assert_int_eq(txn_index_open(&x, os, dir, 3), len % TXN_INDEX_ENTRY_SIZE == 0 ? OK : ERR_CORRUPT);
+		ck_assert_int_eq(txn_index_open(&x, os, dir, 3),
+			len % TXN_INDEX_ENTRY_SIZE == 0 ? OK : ERR_CORRUPT);
 	}
 	b[TXN_INDEX_ENTRY_SIZE + 1] = 1;		/* a version nobody knows */
 	file_put(os, path, b, good.len);
