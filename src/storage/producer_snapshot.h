@@ -35,8 +35,8 @@ enum err producer_snapshot_write(struct os *os, const char *dir, struct producer
 /* Both files; the caller syncs the directory. ERR_NOT_FOUND is OK: it was removed meanwhile. Waits
  * for the device. */
 enum err producer_snapshot_sync(struct os *os, const char *dir, int64_t offset) MUST_CHECK;
-/* At most so many bytes would producer_snapshot_write write: extra snapshots should come far enough apart to be
- * cheap against the appends. */
+/* At most so many bytes would producer_snapshot_write write: extra snapshots should come far enough
+ * apart to be cheap against the appends. */
 int64_t  producer_snapshot_bytes(const struct producer_state *s);
 
 /* Replaces the state by the newest sound snapshot with min_offset < offset <= max_offset, and
