@@ -19,17 +19,13 @@ struct fetch_sessions;
 
 /* The handlers' world: one per broker, made before net starts. */
 struct api_context {
+	struct os             *os;
 	struct sched          *sched;
 	struct workers        *workers;
 	struct actor          *controller;
 	struct config_set     *config;		/* the static layer */
-	int32_t                broker_id;
-	char                   cluster_id[64];
+	struct broker_config  *broker;		/* what it says, without what the store overrides */
 	struct fetch_sessions *sessions;
-	bool                   delete_topic_enable, auto_create_topics_enable;
-	int32_t                fetch_max_bytes;
-	int32_t                num_partitions;
-	int16_t                default_replication_factor;
 };
 
 /* What each network actor owns for the handlers: found by api_slot. */
@@ -44,6 +40,7 @@ extern const struct api_row *const api_rows[];
 extern const int api_row_count;
 
 void api_network_created(struct network *n, void *app);
+void api_on_home(struct network *n, void *app, struct msg *m);
 void api_network_ended(struct network *n, void *app);
 
 static inline struct api_context *call_api(const struct call *c)

@@ -462,7 +462,7 @@ static void fetch_begin(struct call *c)
 	}
 	s->replica_id = c->version >= 15 ? r->replica_state.replica_id : r->replica_id;
 	s->isolation = r->isolation_level == 1 && s->replica_id < 0 ? ISOLATION_READ_COMMITTED : ISOLATION_READ_UNCOMMITTED;
-	s->max_bytes = (uint32_t)MIN(MAX(r->max_bytes, 0), call_api(c)->fetch_max_bytes);
+	s->max_bytes = (uint32_t)MIN(MAX(r->max_bytes, 0), call_api(c)->broker->fetch_max_bytes);
 	s->min_bytes = (uint32_t)MIN((uint32_t)MAX(r->min_bytes, 0), s->max_bytes);
 	s->is_last_round = r->max_wait_ms <= 0;
 	s->deadline = call_now(c) + MAX(r->max_wait_ms, 0);

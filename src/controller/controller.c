@@ -82,7 +82,7 @@ static enum err open_store(struct controller *c, char *problem, size_t size)
 	return coord_open_embedded(&c->coord, &c->actor, c->spec.embedded_file, problem, size);
 }
 
-enum err controller_start(struct controller **out, const struct controller_spec *spec, struct controller_ready *ready, char *problem, size_t problem_size)
+enum err controller_create(struct controller **out, const struct controller_spec *spec, struct controller_ready *ready, char *problem, size_t problem_size)
 {
 	struct controller *c = mem_calloc(1, sizeof(*c));
 
@@ -105,17 +105,14 @@ enum err controller_start(struct controller **out, const struct controller_spec 
 		snprintf(problem, problem_size, "%s", strbuf_cstr(&c->text));
 	if (e == OK)
 		e = open_store(c, problem, problem_size);
-	if (e == OK) {
-		controller_enqueue_start(c);
-		e = actor_start(&c->actor, CONTROLLER_STACK);
-	}
-	if (e != OK) {
-		c->is_stopping = true;
-		*out = NULL;
-		return e;	/* the process ends: what was begun here is not taken apart */
-	}
-	*out = c;
-	return OK;
+	*out = e == OK ? c : NULL;	/* on an error the process ends: what was begun here is not taken apart */
+	return e;
+}
+
+enum err controller_start(struct controller *c)
+{
+	controller_enqueue_start(c);
+	return actor_start(&c->actor, CONTROLLER_STACK);
 }
 
 struct actor *controller_actor(struct controller *c)

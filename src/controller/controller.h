@@ -28,7 +28,7 @@ struct controller_spec {
 	struct coord_tree *tree;			/* simulation */
 };
 
-/* Opens the store and starts the actor. It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their
+/* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their
  * roles) when `ready` comes home; ready.problem tells why not. */
 struct controller_ready {
 	struct msg msg;			/* kind CONTROLLER_ready, home: the broker's actor */
@@ -36,9 +36,11 @@ struct controller_ready {
 	char       problem[512];
 };
 
-enum err controller_start(struct controller **out, const struct controller_spec *spec, struct controller_ready *ready, char *problem, size_t problem_size) MUST_CHECK;
+/* Opens the store; the actor is not started yet. `ready` is lent by its home until it comes back. */
+enum err controller_create(struct controller **out, const struct controller_spec *spec, struct controller_ready *ready, char *problem, size_t problem_size) MUST_CHECK;
+enum err controller_start(struct controller *c) MUST_CHECK;	/* after the audience is complete */
 struct actor *controller_actor(struct controller *c);
-/* Network actors that get pictures; called before they start to accept. The first picture is sent at once if there is one. */
+/* Actors that get pictures; before controller_start. */
 void controller_add_audience(struct controller *c, struct actor *network);
 void controller_join(struct controller **c);	/* after the answer of a controller_stop */
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "controller/controller_priv.h"
+#include "partition/partition_checkpoint.h"
 
 enum stop_stage { STOP_HIDE, STOP_PARTITIONS, STOP_STOPPED };
 
@@ -59,6 +60,31 @@ static enum task_result stop_partitions(struct controller *c, struct stop_task *
 	return s->task.out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
+/* The published values are the last ones: the partitions have ended. */
+static bool write_last_checkpoints(struct controller *c)
+{
+	struct partition_addr **addrs = NULL;
+	struct map_entry *e;
+	int n = 0;
+	bool ok = true;
+
+	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
+		struct topic_state *t = e->value;
+
+		addrs = mem_realloc_array(addrs, (size_t)(n + t->partition_count) + 1, sizeof(*addrs));
+		for (int32_t i = 0; i < t->partition_count; i++) {
+			if (t->partitions[i].local != NULL)
+				addrs[n++] = t->partitions[i].local;
+		}
+	}
+	for (int i = 0; i < c->spec.dir_count; i++) {
+		if (!logdir_is_offline(c->spec.dirs[i]))
+			ok &= partition_write_checkpoints(c->spec.dirs[i], addrs, n, CHECKPOINT_RECOVERY | CHECKPOINT_WATERMARK) == OK;
+	}
+	free(addrs);
+	return ok;
+}
+
 static void stop_finish(struct controller *c, struct stop_task *s)
 {
 	struct map_entry *e;
@@ -74,6 +100,8 @@ static void stop_finish(struct controller *c, struct stop_task *s)
 				partition_join(t->partitions[i].local);
 		}
 	}
+	if (s->ask->is_clean && !write_last_checkpoints(c))
+		s->ask->is_clean_everywhere = false;
 	if (c->coord != NULL)
 		coord_close(&c->coord);
 	actor_stop(&c->actor);

@@ -8,6 +8,7 @@ src_os_libskein_os_a_SOURCES = \
 	src/os/os_real_poll.c \
 	src/os/os_real_socket.c \
 	src/os/os_real_thread.c \
+	src/os/process.c src/os/process.h \
 	src/os/sim.c src/os/sim.h src/os/sim_priv.h \
 	src/os/sim_disk.c \
 	src/os/sim_file.c \

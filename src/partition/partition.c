@@ -25,6 +25,29 @@ static void partition_addr_destroy(struct counted *c)
 	free(a);
 }
 
+/* A reader that sees the sequence odd, or changed after it read, reads again: partition_checkpoint.c. */
+static void publish_mark(struct partition *p)
+{
+	struct partition_addr *a = p->addr;
+	struct log_progress_mark mark;
+
+	log_progress(p->log, &mark);
+	if (mark.is_valid == a->mark.is_valid && mark.file_size == a->mark.file_size && mark.segment_base == a->mark.segment_base)
+		return;
+	PUBLISH(a->mark_sequence, a->mark_sequence + 1);
+	/* orders the odd number before the values */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	PUBLISH(a->mark.is_valid, mark.is_valid);
+	PUBLISH(a->mark.segment_base, mark.segment_base);
+	PUBLISH(a->mark.file_size, mark.file_size);
+	PUBLISH(a->mark.inode, mark.inode);
+	PUBLISH(a->mark.last_batch_pos, mark.last_batch_pos);
+	PUBLISH(a->mark.last_batch_crc, mark.last_batch_crc);
+	PUBLISH(a->mark.offset_entries, mark.offset_entries);
+	PUBLISH(a->mark.time_entries, mark.time_entries);
+	__atomic_store_n(&a->mark_sequence, a->mark_sequence + 1, __ATOMIC_RELEASE);
+}
+
 void partition_publish(struct partition *p)
 {
 	struct partition_addr *a = p->addr;
@@ -36,6 +59,8 @@ void partition_publish(struct partition *p)
 		PUBLISH(a->log_end_offset, log_end_offset(p->log));
 		PUBLISH(a->recovery_point, log_recovery_point(p->log));
 		PUBLISH(a->size_bytes, log_size_bytes(p->log));
+		PUBLISH(a->first_segment_base, log_first_segment_base(p->log));
+		publish_mark(p);
 	}
 	PUBLISH(a->leader_id, p->has_role ? p->role.leader : -1);
 	PUBLISH(a->leader_epoch, p->has_role ? p->role.leader_epoch : -1);
@@ -220,6 +245,7 @@ static struct partition_addr *partition_addr_create(const struct partition_spec 
 	a->topic = mem_strdup(spec->log.topic);
 	a->partition = spec->log.partition;
 	a->topic_id = spec->log.topic_id;
+	a->dir = spec->dir;
 	a->actor = &owner->actor;
 	a->owner = owner;
 	a->leader_id = a->leader_epoch = -1;

@@ -24,7 +24,12 @@ struct partition_addr {
 	int64_t        log_start_offset, high_watermark, last_stable_offset, log_end_offset, recovery_point, size_bytes;
 	int32_t        leader_epoch;
 	int32_t        leader_id;
+	int64_t        first_segment_base;
 	bool           is_leader, is_open, is_offline;
+	/* the progress mark, several values that belong together: odd while it is written, readers look again */
+	uint32_t       mark_sequence;
+	struct log_progress_mark mark;
+	struct logdir *dir;		/* where the replica lives; NULL in tests */
 	struct partition *owner;
 };
 

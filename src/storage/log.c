@@ -266,6 +266,7 @@ int64_t log_high_watermark(const struct log *log)    { return log->high_watermar
 int64_t log_recovery_point(const struct log *log)    { return log->recovery_point; }
 int64_t log_synced_offset(const struct log *log)     { return log->recovery_point; }
 int32_t log_latest_epoch(const struct log *log)      { return leader_epochs_latest(&log->epochs); }
+int64_t log_first_segment_base(const struct log *log) { return log->segments[0]->base_offset; }
 int64_t log_size_bytes(const struct log *log)        { return log->size_bytes; }
 int32_t log_segment_count(const struct log *log)     { return log->segment_count; }
 struct uuid log_topic_id(const struct log *log)      { return log->topic_id; }

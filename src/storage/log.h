@@ -134,6 +134,7 @@ int      log_aborted_transactions(struct log *log, int64_t from, int64_t to, str
 /* --- what is known ------------------------------------------------------------------------------------------------------------ */
 int64_t  log_start_offset(const struct log *log);
 int64_t  log_end_offset(const struct log *log);
+int64_t  log_first_segment_base(const struct log *log);	/* the lowest base offset of its files */
 int64_t  log_high_watermark(const struct log *log);
 int64_t  log_last_stable_offset(const struct log *log);
 int64_t  log_recovery_point(const struct log *log);

@@ -1,0 +1,103 @@
+/*
+ * Signals, limits and the service manager.
+ *
+ * Signals are blocked in every thread and waited for in one, so no code ever runs in a signal handler. SIGUSR1 from ourselves is the poke.
+ */
+#include "os/process.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void awaited_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR1);
+}
+
+void process_block_signals(void)
+{
+	sigset_t set;
+
+	awaited_signals(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void process_unblock_signals(void)
+{
+	sigset_t set;
+
+	awaited_signals(&set);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+enum process_signal process_wait(void)
+{
+	sigset_t set;
+	int got = 0;
+
+	awaited_signals(&set);
+	while (sigwait(&set, &got) != 0)
+		;
+	switch (got) {
+	case SIGUSR1: return PROCESS_POKED;
+	case SIGHUP:  return PROCESS_RELOAD;
+	default:      return PROCESS_TERMINATE;
+	}
+}
+
+void process_poke(void)
+{
+	kill(getpid(), SIGUSR1);
+}
+
+uint64_t process_raise_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+		return 0;
+	if (r.rlim_cur < r.rlim_max) {
+		struct rlimit more = { r.rlim_max, r.rlim_max };
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			r = more;
+	}
+	return r.rlim_cur;
+}
+
+void process_host_name(char *out, size_t size)
+{
+	if (gethostname(out, size) != 0 || out[0] == 0)
+		strncpy(out, "localhost", size);
+	out[size - 1] = 0;
+}
+
+void process_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		to.sun_path[0] = 0;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len) < 0) {
+		/* The service manager went away: it will notice by itself. */
+	}
+	close(fd);
+}

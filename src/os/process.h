@@ -1,0 +1,25 @@
+/*
+ * What concerns the process as a whole: signals, limits, the service manager. Real machine only; the main thread.
+ */
+#ifndef SKEIN_OS_PROCESS_H
+#define SKEIN_OS_PROCESS_H
+
+#include "base/err.h"
+
+enum process_signal { PROCESS_TERMINATE, PROCESS_RELOAD, PROCESS_POKED };
+
+/* Before any thread is started: the signals below reach only process_wait. SIGPIPE is ignored. */
+void process_block_signals(void);
+/* Waits for SIGTERM or SIGINT (TERMINATE), SIGHUP (RELOAD), or a poke. */
+enum process_signal process_wait(void);
+void process_poke(void);			/* any thread: process_wait returns POKED */
+/* From now on SIGTERM and SIGINT end the process at once, as they do by default. */
+void process_unblock_signals(void);
+/* As many descriptors as the hard limit allows; returns the limit in force. */
+uint64_t process_raise_files(void);
+/* This machine's name, as the kernel knows it; "localhost" when it has none. */
+void process_host_name(char *out, size_t size);
+/* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1". */
+void process_notify(const char *state);
+
+#endif
