@@ -1,9 +1,10 @@
 /*
- * The acceptor: one actor for all listeners, because it owns what is counted over all of them: the broker's connections, and those of
- * each address.
+ * The acceptor: one actor for all listeners, because it owns what is counted over all of them: the
+ * broker's connections, and those of each address.
  *
- * It deals a new connection to the network actor with the fewest, on a seat that this actor has lent it. A listener is looked at
- * only while there is a seat and the broker's limit is not reached; otherwise peers wait in the kernel's backlog.
+ * It deals a new connection to the network actor with the fewest, on a seat that this actor has
+ * lent it. A listener is looked at only while there is a seat and the broker's limit is not
+ * reached; otherwise peers wait in the kernel's backlog.
  */
 #include "net/net_priv.h"
 
@@ -18,7 +19,7 @@ struct ip_count {
 	int     open;
 };
 
-/* --- counting ---------------------------------------------------------------------------------------------------------------------- */
+/* --- counting -------------------------------------------------------------------------------- */
 
 static bool enter(struct acceptor *a, const struct os_addr *peer)
 {
@@ -50,7 +51,7 @@ static void leave(struct acceptor *a, const struct os_addr *peer)
 	free(ip);
 }
 
-/* --- seats -------------------------------------------------------------------------------------------------------------------------- */
+/* --- seats ----------------------------------------------------------------------------------- */
 
 static enum net_accepting accepting(const struct acceptor *a)
 {
@@ -106,10 +107,11 @@ static int least_loaded(const struct acceptor *a)
 
 static bool may_accept(const struct acceptor *a, mono_ms now)
 {
-	return accepting(a) == NET_ACCEPTING && a->open < a->net->spec->max_connections && now >= a->retry_at && least_loaded(a) >= 0;
+	return accepting(a) == NET_ACCEPTING && a->open < a->net->spec->max_connections
+	    && now >= a->retry_at && least_loaded(a) >= 0;
 }
 
-/* --- accepting ---------------------------------------------------------------------------------------------------------------------- */
+/* --- accepting ------------------------------------------------------------------------------- */
 
 static void refuse(struct acceptor *a, os_fd fd, const struct os_addr *peer)
 {
@@ -130,7 +132,8 @@ static void deal(struct acceptor *a, int listener, os_fd fd, const struct os_add
 		refuse(a, fd, peer);
 		return;
 	}
-	(void)!os_socket_buffers(a->net->os, fd, spec->send_buffer, spec->recv_buffer);	/* else the kernel's choice serves */
+	/* else the kernel's choice serves */
+	(void)!os_socket_buffers(a->net->os, fd, spec->send_buffer, spec->recv_buffer);
 	seat = take_seat(a, least_loaded(a));
 	seat->fd = fd;
 	seat->peer = *peer;
@@ -159,13 +162,15 @@ static void accept_some(struct acceptor *a, int listener, mono_ms now)
 /* Looks at the listeners, or away from them. */
 static void poll_listeners(struct acceptor *a, bool wanted)
 {
-	for (int i = 0; i < a->net->spec->listener_count; i++) {
-		struct door *l = &a->doors[i];
+	int events = wanted ? OS_READABLE : 0;
 
-		if (l->fd < 0 || l->is_polled == wanted)
+	for (int i = 0; i < a->net->spec->listener_count; i++) {
+		struct door *d = &a->doors[i];
+
+		if (d->fd < 0 || d->is_polled == wanted)
 			continue;
-		if (os_poller_change(a->net->os, a->poller, l->fd, wanted ? OS_READABLE : 0, l) == OK)
-			l->is_polled = wanted;
+		if (os_poller_change(a->net->os, a->poller, d->fd, events, d) == OK)
+			d->is_polled = wanted;
 	}
 }
 
@@ -191,6 +196,12 @@ static int stop_accepting(struct acceptor *a)
 	return work;
 }
 
+static void poll_now(struct acceptor *a, mono_ms timeout_ms)
+{
+	a->event_count = os_poller_wait(a->net->os, a->poller, a->events, ARRAY_LEN(a->events),
+	                                timeout_ms);
+}
+
 static int acceptor_step(struct actor *actor, mono_ms now)
 {
 	struct acceptor *a = CONTAINER_OF(actor, struct acceptor, actor);
@@ -199,11 +210,11 @@ static int acceptor_step(struct actor *actor, mono_ms now)
 	if (accepting(a) == NET_STOPPED)
 		work += stop_accepting(a);
 	if (!a->has_polled)
-		a->event_count = os_poller_wait(a->net->os, a->poller, a->events, NET_MAX_LISTENERS, 0);
+		poll_now(a, 0);
 	for (int i = 0; i < a->event_count; i++) {
-		struct door *l = a->events[i].data;
-		if (l->fd >= 0)
-			accept_some(a, (int)(l - a->doors), now);
+		struct door *d = a->events[i].data;
+		if (d->fd >= 0)
+			accept_some(a, (int)(d - a->doors), now);
 	}
 	work += a->event_count;
 	a->event_count = 0;
@@ -218,7 +229,7 @@ static void acceptor_wait(struct actor *actor, mono_ms until)
 	struct acceptor *a = CONTAINER_OF(actor, struct acceptor, actor);
 	mono_ms ms = until == MONO_NEVER ? -1 : MAX(until - os_mono_ms(a->net->os), 0);
 
-	a->event_count = os_poller_wait(a->net->os, a->poller, a->events, NET_MAX_LISTENERS, ms);
+	poll_now(a, ms);
 	a->has_polled = true;
 }
 
@@ -233,15 +244,16 @@ static const struct actor_ops acceptor_ops = {
 	.module = "net", .step = acceptor_step, .wait = acceptor_wait, .wake = acceptor_wake,
 };
 
-/* --- beginning and end ---------------------------------------------------------------------------------------------------------------- */
+/* --- beginning and end ----------------------------------------------------------------------- */
 
 static enum err bind_listener(struct acceptor *a, int i)
 {
-	struct net_listener_spec *spec = &a->net->spec->listeners[i];
-	struct door *l = &a->doors[i];
-	enum err err = os_listen(a->net->os, spec->host, spec->port, a->net->spec->backlog, &l->fd, &spec->bound_port);
+	struct net_listener_spec *l = &a->net->spec->listeners[i];
+	struct door *d = &a->doors[i];
+	int backlog = a->net->spec->backlog;
+	enum err err = os_listen(a->net->os, l->host, l->port, backlog, &d->fd, &l->bound_port);
 
-	return err == OK ? os_poller_add(a->net->os, a->poller, l->fd, 0, l) : err;
+	return err == OK ? os_poller_add(a->net->os, a->poller, d->fd, 0, d) : err;
 }
 
 enum err acceptor_init(struct acceptor *a, struct net *net, char *problem, size_t problem_size)
@@ -262,7 +274,8 @@ enum err acceptor_init(struct acceptor *a, struct net *net, char *problem, size_
 		const struct net_listener_spec *l = &net->spec->listeners[i];
 		err = bind_listener(a, i);
 		if (err != OK)
-			snprintf(problem, problem_size, "listener %s://%s:%d: %s", l->name, l->host, l->port, err_text(err));
+			snprintf(problem, problem_size, "listener %s://%s:%d: %s", l->name, l->host,
+			         l->port, err_text(err));
 	}
 	return err;
 }

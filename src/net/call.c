@@ -1,13 +1,13 @@
 /*
- * The life of a call: taken from the pool with a whole frame, begun, answered when nothing is out, sent, given back. And what
- * handlers may ask for.
+ * The life of a call: taken from the pool with a whole frame, begun, answered when nothing is out,
+ * sent, given back. And what handlers may ask for.
  */
 #include "net/net_priv.h"
 #include "wire/header.h"
 
 #include <stdlib.h>
 
-/* --- the pool ---------------------------------------------------------------------------------------------------------------- */
+/* --- the pool -------------------------------------------------------------------------------- */
 
 static struct net_call *call_take(struct network *n)
 {
@@ -33,7 +33,7 @@ static void call_destroy(struct net_call *nc)
 	free(nc);
 }
 
-/* Keeps the memory of arena and writer for the next call; everything else is as after mem_calloc. */
+/* Keeps the memory of arena and writer for the next call; all else is as after mem_calloc. */
 static void call_give_back(struct network *n, struct net_call *nc)
 {
 	struct arena arena;
@@ -96,7 +96,7 @@ void calls_fini(struct network *n)
 		call_destroy(LIST_ENTRY(e, struct net_call, in_connection));
 }
 
-/* --- from begin to answer ------------------------------------------------------------------------------------------------------ */
+/* --- from begin to answer -------------------------------------------------------------------- */
 
 static void encode(struct net_call *nc)
 {
@@ -105,12 +105,21 @@ static void encode(struct net_call *nc)
 	bool ok;
 
 	writer_begin_frame(w);
-	ok = header_encode_response(c->correlation_id, w, c->api->key, c->version) && c->api->encode(c->response, w, c->version);
+	ok = header_encode_response(c->correlation_id, w, c->api->key, c->version)
+	  && c->api->encode(c->response, w, c->version);
 	ok = writer_end_frame(w) && ok;
 	if (ok)
 		return;
-	LOG_ERROR(&c->network->actor.log, net_answer_not_encodable, KV_STR("api", c->api->name), KV_I32("version", c->version));
+	LOG_ERROR(&c->network->actor.log, net_answer_not_encodable, KV_STR("api", c->api->name),
+	          KV_I32("version", c->version));
 	c->wants_close = true;
+}
+
+static void mute(struct connection *conn, mono_ms until)
+{
+	if (timer_is_set(&conn->mute))
+		until = MAX(until, conn->mute.deadline);
+	timers_set(&conn->network->mutes, &conn->mute, until);
 }
 
 static void put_in_line(struct net_call *nc)
@@ -120,10 +129,8 @@ static void put_in_line(struct net_call *nc)
 	nc->phase = CALL_ANSWERED;
 	conn->running--;
 	conn->unsent += nc->out.len;
-	if (nc->call.throttle_ms > 0) {
-		mono_ms until = nc->call.network->now + nc->call.throttle_ms;
-		timers_set(&nc->call.network->mutes, &conn->mute, timer_is_set(&conn->mute) ? MAX(until, conn->mute.deadline) : until);
-	}
+	if (nc->call.throttle_ms > 0)
+		mute(conn, conn->network->now + nc->call.throttle_ms);
 	network_add_work(conn);
 }
 
@@ -210,7 +217,7 @@ void call_woken(struct net_call *nc)
 	call_look(nc);
 }
 
-/* --- for handlers ---------------------------------------------------------------------------------------------------------------- */
+/* --- for handlers ---------------------------------------------------------------------------- */
 
 void call_ask(struct call *c, struct actor *to, struct msg *m)
 {
@@ -279,8 +286,10 @@ time_ms call_time(struct call *c)
 	return os_time_ms(c->network->os);
 }
 
-/* Everybody may do everything until an authoriser is configured: the broker refuses to start with one that it does not know. */
-bool call_authorize(struct call *c UNUSED, enum acl_operation op UNUSED, enum acl_resource resource UNUSED, struct slice name UNUSED)
+/* Everybody may do everything until an authoriser is configured: the broker refuses to start with
+ * one that it does not know. */
+bool call_authorize(struct call *c UNUSED, enum acl_operation op UNUSED,
+                    enum acl_resource resource UNUSED, struct slice name UNUSED)
 {
 	return true;
 }

@@ -1,12 +1,14 @@
 /*
  * Reading: bytes become frames, frames become calls, in order.
  *
- * Bytes arrive in the network actor's one chunk, or, once the size of a frame is known and its room is reserved, directly in the frame.
- * Small requests that came together are cut out of the chunk in one go; an idle connection has no buffer at all.
+ * Bytes arrive in the network actor's one chunk, or, once the size of a frame is known and its room
+ * is reserved, directly in the frame. Small requests that came together are cut out of the chunk in
+ * one go; an idle connection has no buffer at all.
  *
- * A whole frame begins when may_begin says so, else it stays in c->frame and what came behind it in c->stash; from then on nothing is
- * read, and TCP holds the peer back. Whatever made it wait calls network_add_work when it is over, and settle goes on from there.
- * The poller is told lazily: a peer that waits for its answer sends nothing, so that its interest in reading rarely needs a
+ * A whole frame begins when may_begin says so, else it stays in c->frame and what came behind it in
+ * c->stash; from then on nothing is read, and TCP holds the peer back. Whatever made it wait calls
+ * network_add_work when it is over, and settle goes on from there. The poller is told lazily: a
+ * peer that waits for its answer sends nothing, so that its interest in reading rarely needs a
  * system call; the first event that comes unwanted takes it away.
  */
 #include "base/bytes.h"
@@ -53,7 +55,8 @@ static void leave_list(struct list *e)
 		list_remove(e);
 }
 
-/* What is out goes on without it. The seat is used again at the end of the step: events of this step may still name it. */
+/* What is out goes on without it. The seat is used again at the end of the step: events of this
+ * step may still name it. */
 void connection_close(struct connection *c)
 {
 	struct network *n = c->network;
@@ -88,19 +91,21 @@ void connection_refuse(struct connection *c, const char *why)
 	if (c->is_refused)
 		return;
 	os_addr_text(&c->peer, peer);
-	LOG_WARN(&c->network->actor.log, net_bad_request, KV_STR("peer", peer), KV_STR("what", why));
+	LOG_WARN(&c->network->actor.log, net_bad_request, KV_STR("peer", peer),
+	         KV_STR("what", why));
 	COUNT(c->network, bad_requests, 1);
 	c->is_refused = true;
 	drop_input(c);
 	network_add_work(c);
 }
 
-/* --- when a request may begin -------------------------------------------------------------------------------------------------- */
+/* --- when a request may begin ---------------------------------------------------------------- */
 
 /* All that is out is of one row, by this very rule: the last one speaks for all. */
 static bool may_overlap(struct connection *c)
 {
-	const struct api_row *out = LIST_ENTRY(c->calls.prev, struct net_call, in_connection)->call.api;
+	struct net_call *last = LIST_ENTRY(c->calls.prev, struct net_call, in_connection);
+	const struct api_row *out = last->call.api;
 
 	if (!out->overlaps_itself || request_row(c->network, &c->frame) != out)
 		return false;
@@ -114,7 +119,9 @@ static bool may_begin(struct connection *c)
 {
 	struct network *n = c->network;
 
-	if (timer_is_set(&c->mute) || c->asks_waiting > 0 || c->call_count >= NET_PIPELINE || c->unsent >= NET_UNSENT)
+	if (timer_is_set(&c->mute) || c->asks_waiting > 0)
+		return false;
+	if (c->call_count >= NET_PIPELINE || c->unsent >= NET_UNSENT)
 		return false;
 	if (c->running > 0 && !may_overlap(c))
 		return false;
@@ -140,7 +147,7 @@ static bool offer(struct connection *c)
 	return true;
 }
 
-/* --- bytes to frames -------------------------------------------------------------------------------------------------------------- */
+/* --- bytes to frames ------------------------------------------------------------------------- */
 
 static size_t take_size(struct connection *c, struct slice in)
 {
@@ -171,7 +178,8 @@ static size_t take_body(struct connection *c, struct slice in)
 	return n;
 }
 
-/* Cuts requests out of `in` and begins them. Returns how many bytes it took: fewer than all when a request has to wait. */
+/* Cuts requests out of `in` and begins them. Returns how many bytes it took: fewer than all when a
+ * request has to wait. */
 static size_t feed(struct connection *c, struct slice in)
 {
 	size_t at = 0;
@@ -208,7 +216,7 @@ static void unstash(struct connection *c)
 		frame_end(&c->network->frames, &c->stash);
 }
 
-/* --- events -------------------------------------------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 static bool may_receive(const struct connection *c)
 {
@@ -284,9 +292,12 @@ void connection_on_event(struct connection *c, int events)
 		connection_close(c);
 }
 
-/* Sends what is ready and begins what waited. The one place that closes a connection which has nothing more to do. */
+/* Sends what is ready and begins what waited. The one place that closes a connection which has
+ * nothing more to do. */
 void connection_settle(struct connection *c)
 {
+	int wanted;
+
 	output_flush(c);
 	if (!c->is_open)
 		return;
@@ -297,5 +308,6 @@ void connection_settle(struct connection *c)
 		connection_close(c);
 		return;
 	}
-	set_interest(c, (may_receive(c) ? OS_READABLE : c->interest & OS_READABLE) | (c->is_blocked ? OS_WRITABLE : 0));
+	wanted = may_receive(c) ? OS_READABLE : c->interest & OS_READABLE;
+	set_interest(c, c->is_blocked ? wanted | OS_WRITABLE : wanted);
 }

@@ -1,6 +1,6 @@
 /*
- * Size classes are powers of two. Above the largest class buffers come from the allocator and go back to it: such requests are
- * rare, and keeping one would hold megabytes for the next.
+ * Size classes are powers of two. Above the largest class buffers come from the allocator and go
+ * back to it: such requests are rare, and keeping one would hold megabytes for the next.
  */
 #include "net/frames.h"
 
@@ -36,7 +36,8 @@ void frame_begin(struct frame_pool *p, struct frame *f, uint32_t size)
 	int class = class_of(MIN(size, FRAME_WHOLE_MAX));
 
 	ASSERT(size > 0 && f->buf == NULL);
-	_Static_assert(FRAME_SIZE_MIN << (FRAME_CLASSES - 1) == FRAME_WHOLE_MAX, "the classes end where whole frames end");
+	_Static_assert(FRAME_SIZE_MIN << (FRAME_CLASSES - 1) == FRAME_WHOLE_MAX,
+	               "the classes end where whole frames end");
 	*f = (struct frame){ .buf = p->free[class], .room = class_size(class), .size = size };
 	if (f->buf == NULL) {
 		f->buf = mem_alloc(f->room);
@@ -72,7 +73,8 @@ uint8_t *frame_room(struct frame_pool *p, struct frame *f, size_t *len)
 	if (f->filled == f->room) {
 		uint32_t room = f->room <= f->size / 2 ? f->room * 2 : f->size;
 
-		if (f->room == FRAME_WHOLE_MAX) {	/* it leaves its class: the pool's buffer is not lost */
+		/* it leaves its class: the pool's buffer is not lost */
+		if (f->room == FRAME_WHOLE_MAX) {
 			struct frame small = *f;
 
 			f->buf = mem_alloc(room);

@@ -1,8 +1,8 @@
 /*
- * Buffers for requests: one holds one request, from its first byte to the end of its call. A network actor keeps what was given back,
- * up to a bound per size, so that steady traffic allocates nothing.
- * Owner:  one thread.
- * Bound:  a frame reserves at most what has arrived of it times two, or FRAME_WHOLE_MAX: announcing a large request costs nothing.
+ * Buffers for requests: one holds one request, from its first byte to the end of its call. A
+ * network actor keeps what was given back, up to a bound per size, so that steady traffic allocates
+ * nothing. Owner:  one thread. Bound:  a frame reserves at most what has arrived of it times two,
+ * or FRAME_WHOLE_MAX: announcing a large request costs nothing.
  */
 #ifndef SKEIN_NET_FRAMES_H
 #define SKEIN_NET_FRAMES_H
@@ -28,8 +28,10 @@ struct frame_pool {			/* all zero: empty */
 
 void frame_pool_fini(struct frame_pool *p);
 void frame_begin(struct frame_pool *p, struct frame *f, uint32_t size);	/* size > 0; f is empty */
-void frame_end(struct frame_pool *p, struct frame *f);			/* f is empty again; an empty one stays so */
-/* Where the next bytes go, and how many at most: fewer than are missing when the room has yet to grow. */
+/* f is empty again; an empty one stays so */
+void frame_end(struct frame_pool *p, struct frame *f);
+/* Where the next bytes go, and how many at most: fewer than are missing when the room has yet to
+ * grow. */
 uint8_t *frame_room(struct frame_pool *p, struct frame *f, size_t *len);
 
 static inline bool frame_is_whole(const struct frame *f)

@@ -30,3 +30,9 @@ tests_unit_net_frames_test_SOURCES = tests/unit/net/frames_test.c
 tests_unit_net_frames_test_LDADD = src/net/libskein_net.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
 EXTRA_DIST += src/net/README.md
+
+noinst_PROGRAMS += tests/bench/net_bench
+tests_bench_net_bench_SOURCES = tests/bench/net_bench.c
+tests_bench_net_bench_LDADD = src/net/libskein_net.a src/cluster/libskein_cluster.a src/wire/libskein_wire.a \
+	src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(JEMALLOC_LIBS)
+$(tests_bench_net_bench_OBJECTS): | $(wire_gen)

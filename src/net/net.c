@@ -1,6 +1,7 @@
 /*
- * The whole: listeners bound first, so that a wrong address is known before anything runs; then the actors; accepting last.
- * The end goes the other way round. The acceptor outlives the network actors, which tell it of every connection that goes.
+ * The whole: listeners bound first, so that a wrong address is known before anything runs; then the
+ * actors; accepting last. The end goes the other way round. The acceptor outlives the network
+ * actors, which tell it of every connection that goes.
  */
 #include "net/net_priv.h"
 
@@ -47,6 +48,7 @@ enum err net_create(struct net **out, struct net_spec *spec, char *problem, size
 	ASSERT(spec->listener_count <= NET_MAX_LISTENERS);
 	net->spec = spec;
 	net->os = sched_os(spec->sched);
+	net->may_spin = !sched_is_sim(spec->sched) && os_cpu_count(net->os) > 1;
 	net->networks = mem_calloc((size_t)spec->network_threads, sizeof(*net->networks));
 	err = acceptor_init(&net->acceptor, net, problem, problem_size);
 	if (err == OK) {
@@ -77,8 +79,8 @@ void net_start(struct net *net)
 {
 	for (int i = 0; i < net->spec->listener_count; i++) {
 		const struct net_listener_spec *l = &net->spec->listeners[i];
-		LOG_INFO(&net->acceptor.actor.log, net_listening, KV_STR("listener", l->name), KV_STR("host", l->host),
-		         KV_I32("port", l->bound_port));
+		LOG_INFO(&net->acceptor.actor.log, net_listening, KV_STR("listener", l->name),
+		         KV_STR("host", l->host), KV_I32("port", l->bound_port));
 	}
 	set_accepting(net, NET_ACCEPTING);
 }
@@ -98,7 +100,7 @@ void net_stop(struct net *net)
 		if (!sched_is_sim(net->spec->sched))
 			os_sleep_ms(net->os, 1);
 		else if (!sched_sim_step(net->spec->sched))
-			break;		/* what is out will never come home; actor_join says who waits */
+			break;	/* what is out will never come home; actor_join says who waits */
 	}
 }
 
@@ -137,12 +139,14 @@ struct network *net_network(struct net *net, int i)
 	return &net->networks[i];
 }
 
-/* struct net_counters is nothing but uint64_t: summed as an array, so that a new one needs no line here. */
+/* struct net_counters is nothing but uint64_t: summed as an array, so that a new one needs no line
+ * here. */
 void net_counters(const struct net *net, struct net_counters *out)
 {
 	uint64_t *sum = (uint64_t *)out;
 
-	*out = (struct net_counters){ .refused = __atomic_load_n(&net->acceptor.refused, __ATOMIC_RELAXED) };
+	*out = (struct net_counters){ 0 };
+	out->refused = __atomic_load_n(&net->acceptor.refused, __ATOMIC_RELAXED);
 	for (int i = 0; i < net->network_count; i++) {
 		const uint64_t *one = (const uint64_t *)&net->networks[i].counters;
 		for (size_t k = 0; k < sizeof(*out) / sizeof(uint64_t); k++)

@@ -1,6 +1,7 @@
 /*
- * What the files of this folder share. Everything here belongs to one network actor, except struct net, which is frozen after
- * net_create but for `accepting`, and struct acceptor, which is its own actor.
+ * What the files of this folder share. Everything here belongs to one network actor, except struct
+ * net, which is frozen after net_create but for `accepting`, and struct acceptor, which is its own
+ * actor.
  */
 #ifndef SKEIN_NET_PRIV_H
 #define SKEIN_NET_PRIV_H
@@ -11,9 +12,9 @@
 #include "net/net.h"
 #include "net/timers.h"
 
-#define NET_CHUNK    (32u << 10)	/* receive room of a network actor, shared by its connections */
-#define NET_UNSENT   (64u << 10)	/* answers of a connection that wait for the socket; beyond, no request begins */
-#define NET_SEATS    16			/* free seats that a network actor keeps with the acceptor */
+#define NET_CHUNK    (32u << 10)	/* receive room, shared by an actor's connections */
+#define NET_UNSENT   (64u << 10)	/* unsent answers beyond which no request begins */
+#define NET_SEATS    16			/* free ones that a network actor lends the acceptor */
 #define NET_WARM     64			/* free calls that keep their memory */
 #define NET_EVENTS   256
 #define NET_MAX_LISTENERS 16
@@ -23,17 +24,19 @@ enum {					/* kinds beside CLUSTER_PICTURE */
 	NET_LOAD,			/* struct net_load, a job */
 };
 
-/* --- a connection is the seat it sits on ------------------------------------------------------------------------------------ */
+/* --- a connection is the seat it sits on ----------------------------------------------------- */
 /*
- * A seat is a round trip: a network actor lends free seats to the acceptor, which answers with a connection on one, or never. When that
- * connection is gone the seat goes out again and tells so. Thus accepting needs no lane towards network actors, and stops by itself
- * when they do not keep up.
+ * A seat is a round trip: a network actor lends free seats to the acceptor, which answers with a
+ * connection on one, or never. When that connection is gone the seat goes out again and tells so.
+ * Thus accepting needs no lane towards network actors, and stops by itself when they do not keep
+ * up.
  */
 struct connection {
 	struct msg      msg;		/* NET_SEAT */
 	/* question */
 	bool            has_left;	/* the connection from `peer` that sat here is gone */
-	bool            wants_next;	/* keep the seat until there is a connection; else answer at once */
+	/* keep the seat until there is a connection; else answer at once */
+	bool            wants_next;
 	/* answer */
 	uint8_t         listener;	/* index */
 	os_fd           fd;		/* -1: none */
@@ -42,13 +45,15 @@ struct connection {
 
 	/* the network actor's */
 	struct network *network;
-	struct list     in_open;	/* n->open while open, n->closed until the end of the step in which it closed */
+	/* n->open while open, n->closed until the end of the step in which it closed */
+	struct list     in_open;
 	struct list     in_work;	/* n->work: to be settled in this step */
 	struct list     in_stalled;	/* n->stalled: has a whole request, waits for a call */
 	mono_ms         last_event;
 	bool            is_open;
 	bool            has_ended;	/* the peer sends no more; what has arrived is answered */
-	bool            is_refused;	/* it sent what we do not take: closes when earlier requests are answered */
+	/* it sent what we do not take: closes when earlier requests are answered */
+	bool            is_refused;
 	bool            is_blocked;	/* output waits for the socket to be writable */
 	uint8_t         interest;	/* what the poller reports: enum OS_x */
 
@@ -73,7 +78,7 @@ struct connection {
 	struct net_load *load;		/* a job that fetches what the next gap needs; NULL: none */
 };
 
-/* --- a call -------------------------------------------------------------------------------------------------------------------- */
+/* --- a call ---------------------------------------------------------------------------------- */
 enum call_phase { CALL_RUNNING, CALL_ANSWERED };
 
 struct net_call {
@@ -91,7 +96,7 @@ static inline struct net_call *net_call_of(struct call *c)
 	return CONTAINER_OF(c, struct net_call, call);
 }
 
-/* --- a network actor ------------------------------------------------------------------------------------------------------------- */
+/* --- a network actor ------------------------------------------------------------------------- */
 struct ask {				/* a question that found its lane full */
 	struct msg            *m;
 	struct actor          *to;	/* one of the two */
@@ -112,6 +117,7 @@ struct network {
 	struct os_event   events[NET_EVENTS];
 	int               event_count;
 	bool              has_polled;	/* events are those of the wait before this step */
+	uint32_t          spin_skip, spin_pause;	/* see look_again */
 	bool              is_stopping;
 	bool              is_quiet;	/* stopping, and no call is left; read by anyone */
 	mono_ms           now;		/* of this step */
@@ -135,10 +141,12 @@ struct network {
 };
 
 #define COUNT(n, field, by) \
-	__atomic_store_n(&(n)->counters.field, (n)->counters.field + (uint64_t)(by), __ATOMIC_RELAXED)
+	__atomic_store_n(&(n)->counters.field, (n)->counters.field + (uint64_t)(by), \
+	                 __ATOMIC_RELAXED)
 
-/* --- the acceptor and the whole ------------------------------------------------------------------------------------------------------ */
-enum net_accepting { NET_NOT_YET, NET_ACCEPTING, NET_STOPPED };	/* stopped: connections are closed too */
+/* --- the acceptor and the whole -------------------------------------------------------------- */
+/* stopped: connections are closed too */
+enum net_accepting { NET_NOT_YET, NET_ACCEPTING, NET_STOPPED };
 
 struct door {			/* a listening socket */
 	os_fd fd;			/* -1 when closed */
@@ -164,16 +172,19 @@ struct acceptor {
 struct net {
 	struct net_spec  *spec;
 	struct os        *os;
-	uint32_t          accepting;	/* enum net_accepting; written by the broker, read by all actors */
+	/* enum net_accepting; written by the broker, read by all actors */
+	uint32_t          accepting;
 	struct acceptor   acceptor;
 	int               network_count;	/* initialised */
 	int               started;		/* of these, with a running actor */
 	bool              is_acceptor_started;
+	bool              may_spin;	/* there is more than one CPU */
 	struct network   *networks;
 };
 
 /* acceptor.c */
-enum err acceptor_init(struct acceptor *a, struct net *net, char *problem, size_t problem_size) MUST_CHECK;
+enum err acceptor_init(struct acceptor *a, struct net *net, char *problem,
+                       size_t problem_size) MUST_CHECK;
 void     acceptor_fini(struct acceptor *a);
 
 static inline bool network_has_call(const struct network *n)
@@ -184,20 +195,24 @@ static inline bool network_has_call(const struct network *n)
 /* network.c */
 enum err network_init(struct network *n, struct net *net, int index) MUST_CHECK;
 void network_fini(struct network *n);
-void network_add_work(struct connection *c);		/* c is settled before this step ends; may be said again and again */
-void network_ask(struct network *n, struct actor *to, struct msg *m);	/* never fails; see struct asks */
-bool network_ask_partition(struct network *n, struct partition_addr *to, struct msg *m) MUST_CHECK;	/* false: it has stopped */
+/* c is settled before this step ends; may be said again and again */
+void network_add_work(struct connection *c);
+/* never fails; see struct asks */
+void network_ask(struct network *n, struct actor *to, struct msg *m);
+/* false: it has stopped */
+bool network_ask_partition(struct network *n, struct partition_addr *to, struct msg *m) MUST_CHECK;
 
 /* connection.c */
 void connection_open(struct connection *c);		/* fd, peer and listener are set */
 void connection_close(struct connection *c);
-void connection_touch(struct connection *c);		/* its socket did something: it is not idle */
+void connection_touch(struct connection *c);	/* its socket did something: it is not idle */
 void connection_on_event(struct connection *c, int events);
 void connection_refuse(struct connection *c, const char *why);	/* it sent what we do not take */
 void connection_settle(struct connection *c);
 
 /* call.c */
-const char *call_start(struct connection *c);		/* c->frame becomes a call and begins. Not NULL: why it is refused */
+/* c->frame becomes a call and begins. Not NULL: why it is refused */
+const char *call_start(struct connection *c);
 void call_woken(struct net_call *nc);			/* its park has ended */
 void call_answered(struct call *c, struct msg *m);
 void call_detach(struct net_call *nc);			/* its connection is gone */
@@ -205,9 +220,11 @@ void call_free(struct net_call *nc);
 void calls_fini(struct network *n);
 
 /* request.c */
-const struct api_row *request_row(struct network *n, const struct frame *f);	/* NULL: not served */
-const char *request_open(struct net_call *nc);		/* header and body. Not NULL: why it is refused */
-bool request_wants_versions(const struct net_call *nc);	/* an ApiVersions request in a version we do not know */
+/* NULL: not served */
+const struct api_row *request_row(struct network *n, const struct frame *f);
+const char *request_open(struct net_call *nc);	/* header and body. Not NULL: why it is refused */
+/* an ApiVersions request in a version we do not know */
+bool request_wants_versions(const struct net_call *nc);
 void request_answer_versions(struct net_call *nc);
 
 /* output.c */

@@ -1,16 +1,19 @@
 /*
- * The network actor: one turn looks at sockets, then at mail, then at deadlines, and at its end settles every connection that something
- * happened to: one flush for all its answers of the turn.
+ * The network actor: one turn looks at sockets, then at mail, then at deadlines, and at its end
+ * settles every connection that something happened to: one flush for all its answers of the turn.
  *
- * It sleeps in its poller. The poller's wake sticks, so the actor's protocol (announce, look again, wait) holds as with a futex.
+ * It sleeps in its poller. The poller's wake sticks, so the actor's protocol (announce, look again,
+ * wait) holds as with a futex.
  */
 #include "net/net_priv.h"
 
 #include <stdlib.h>
 
 #define NETWORK_QUESTIONS 64	/* of one turn */
-#define NETWORK_SETTLE_ROUNDS 4	/* of one turn: settling begins requests, which may be answered at once */
+#define NETWORK_SETTLE_ROUNDS 4	/* of one turn: settling may begin and answer requests */
 #define NETWORK_ASK_RETRY_MS 1	/* a lane empties without telling */
+#define NETWORK_SPIN_NS      40000
+#define NETWORK_SPIN_PAUSE_MAX 255	/* sleeps between two looks that are not worth it */
 
 static void refresh_clock(struct network *n)
 {
@@ -23,11 +26,13 @@ void network_add_work(struct connection *c)
 		list_push_back(&c->network->work, &c->in_work);
 }
 
-/* --- questions that found their lane full -------------------------------------------------------------------------------------- */
+/* --- questions that found their lane full ---------------------------------------------------- */
 
 static bool try_ask(struct network *n, const struct ask *a)
 {
-	return a->partition != NULL ? partition_ask(&n->actor, a->partition, a->m) : actor_ask(&n->actor, a->to, a->m);
+	if (a->partition != NULL)
+		return partition_ask(&n->actor, a->partition, a->m);
+	return actor_ask(&n->actor, a->to, a->m);
 }
 
 static bool has_stopped(const struct ask *a)
@@ -83,7 +88,8 @@ bool network_ask_partition(struct network *n, struct partition_addr *to, struct 
 	return true;
 }
 
-/* The receivers whose lanes were found full in one round of retries: what is behind for them must not overtake. */
+/* The receivers whose lanes were found full in one round of retries: what is behind for them must
+ * not overtake. */
 struct full_lanes {
 	const void *of[16];
 	int         count;
@@ -100,7 +106,8 @@ static bool is_full(const struct full_lanes *f, const void *receiver)
 static void on_answer(void *arg, struct msg *m);
 
 /* False: it stays in the queue. A question whose partition has stopped is put on *refused. */
-static bool retry_ask(struct network *n, struct ask *a, struct full_lanes *full, ck_stack_entry_t ***refused)
+static bool retry_ask(struct network *n, struct ask *a, struct full_lanes *full,
+                      ck_stack_entry_t ***refused)
 {
 	const void *receiver = a->partition != NULL ? (const void *)a->partition : a->to;
 
@@ -137,14 +144,15 @@ static int retry_asks(struct network *n)
 			q->items[kept++] = q->items[i];
 	}
 	q->count = kept;
-	for (; refused != NULL; refused = next) {	/* only now: handlers ask, and the queue moves */
+	/* only now: handlers ask, and the queue moves */
+	for (; refused != NULL; refused = next) {
 		next = refused->next;
 		on_answer(n, CONTAINER_OF(refused, struct msg, link));
 	}
 	return work;
 }
 
-/* --- seats --------------------------------------------------------------------------------------------------------------------------- */
+/* --- seats ----------------------------------------------------------------------------------- */
 
 static bool net_has_stopped(const struct network *n)
 {
@@ -208,7 +216,7 @@ static int return_seats(struct network *n)
 	return work;
 }
 
-/* --- mail ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- mail ------------------------------------------------------------------------------------ */
 
 static void on_answer(void *arg, struct msg *m)
 {
@@ -238,14 +246,19 @@ static void on_question(void *arg, struct msg *m)
 	actor_answer(&n->actor, m);
 }
 
-/* --- the turn -------------------------------------------------------------------------------------------------------------------------- */
+/* --- the turn -------------------------------------------------------------------------------- */
+
+static void poll_now(struct network *n, mono_ms timeout_ms)
+{
+	n->event_count = os_poller_wait(n->os, n->poller, n->events, NET_EVENTS, timeout_ms);
+}
 
 static int look_at_sockets(struct network *n)
 {
 	int work;
 
 	if (!n->has_polled)
-		n->event_count = os_poller_wait(n->os, n->poller, n->events, NET_EVENTS, 0);
+		poll_now(n, 0);
 	for (int i = 0; i < n->event_count; i++)
 		connection_on_event(n->events[i].data, n->events[i].events);
 	work = n->event_count;
@@ -303,7 +316,8 @@ static int settle_connections(struct network *n)
 		struct list round = n->work;
 		struct list *e;
 
-		round.next->prev = round.prev->next = &round;	/* the round is what is there now; settling adds anew */
+		/* the round is what is there now; settling adds anew */
+		round.next->prev = round.prev->next = &round;
 		list_init(&n->work);
 		for (; (e = list_pop_front(&round)) != NULL; work++)
 			connection_settle(LIST_ENTRY(e, struct connection, in_work));
@@ -314,15 +328,19 @@ static int settle_connections(struct network *n)
 static mono_ms earliest_deadline(const struct network *n)
 {
 	mono_ms deadline = MIN(timers_next(&n->parks), timers_next(&n->mutes));
+	mono_ms idle_ms = n->net->spec->max_idle_ms;
 
 	if (n->asks.count > 0)
 		deadline = MIN(deadline, n->now + NETWORK_ASK_RETRY_MS);
-	if (n->net->spec->max_idle_ms > 0 && !list_empty(&n->open))
-		deadline = MIN(deadline, LIST_ENTRY(n->open.next, struct connection, in_open)->last_event + n->net->spec->max_idle_ms);
+	if (idle_ms > 0 && !list_empty(&n->open)) {
+		const struct connection *c = LIST_ENTRY(n->open.next, struct connection, in_open);
+		deadline = MIN(deadline, c->last_event + idle_ms);
+	}
 	return deadline;
 }
 
-/* The calls that are out end by themselves, now that nobody waits for them; see call_detach and call_park. */
+/* The calls that are out end by themselves, now that nobody waits for them; see call_detach and
+ * call_park. */
 static void begin_stop(struct network *n)
 {
 	n->is_stopping = true;
@@ -352,10 +370,38 @@ static int network_step(struct actor *a, mono_ms now)
 	work += retry_asks(n);
 	if (n->is_stopping) {
 		__atomic_store_n(&n->is_quiet, n->calls_in_use == 0, __ATOMIC_RELEASE);
-		work += n->asks.count;		/* not sent yet, so that the scheduler does not know of them */
+		/* not sent yet, so that the scheduler does not know of them */
+		work += n->asks.count;
 	}
 	a->deadline = earliest_deadline(n);
 	return work;
+}
+
+/*
+ * Before it sleeps the actor looks a few times more, as long as that has lately been worth it: in a
+ * virtual machine a sleep costs 20 us of latency and as much CPU as the looking. Where nothing
+ * comes, or the one who would send waits for this very CPU, the looks get rarer by the power of
+ * two.
+ */
+static bool look_again(struct network *n)
+{
+	mono_ns until;
+
+	if (n->spin_skip > 0) {
+		n->spin_skip--;
+		return false;
+	}
+	until = os_mono_ns(n->os) + NETWORK_SPIN_NS;
+	do {
+		poll_now(n, 0);
+		if (n->event_count > 0 || actor_has_mail(&n->actor)) {
+			n->spin_pause /= 2;
+			return true;
+		}
+	} while (os_mono_ns(n->os) < until);
+	n->spin_pause = MIN(n->spin_pause * 2 + 1, NETWORK_SPIN_PAUSE_MAX);
+	n->spin_skip = n->spin_pause;
+	return false;
 }
 
 static void network_wait(struct actor *a, mono_ms until)
@@ -363,8 +409,9 @@ static void network_wait(struct actor *a, mono_ms until)
 	struct network *n = CONTAINER_OF(a, struct network, actor);
 	mono_ms ms = until == MONO_NEVER ? -1 : MAX(until - os_mono_ms(n->os), 0);
 
-	n->event_count = os_poller_wait(n->os, n->poller, n->events, NET_EVENTS, ms);
 	n->has_polled = true;
+	if (ms == 0 || !n->net->may_spin || !look_again(n))
+		poll_now(n, ms);
 }
 
 static void network_wake(struct actor *a)
@@ -378,18 +425,21 @@ static const struct actor_ops network_ops = {
 	.module = "net", .step = network_step, .wait = network_wait, .wake = network_wake,
 };
 
-/* --- beginning and end -------------------------------------------------------------------------------------------------------------------- */
+/* --- beginning and end ----------------------------------------------------------------------- */
 
 enum err network_init(struct network *n, struct net *net, int index)
 {
-	struct list *lists[] = { &n->open, &n->closed, &n->work, &n->stalled, &n->free_calls, &n->resumed };
+	struct list *lists[] = {
+		&n->open, &n->closed, &n->work, &n->stalled, &n->free_calls, &n->resumed,
+	};
 
 	n->net = net;
 	n->os = net->os;
 	n->index = index;
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
-	actor_init(&n->actor, net->spec->sched, &network_ops, LANE_NETWORK_FIRST + index, "network/%d", index);
+	actor_init(&n->actor, net->spec->sched, &network_ops, LANE_NETWORK_FIRST + index,
+	           "network/%d", index);
 	n->chunk = mem_alloc(NET_CHUNK);
 	return os_poller_create(n->os, &n->poller);
 }
@@ -410,7 +460,7 @@ void network_fini(struct network *n)
 	actor_fini(&n->actor);
 }
 
-/* --- for handlers -------------------------------------------------------------------------------------------------------------------------- */
+/* --- for handlers ---------------------------------------------------------------------------- */
 
 void *network_slot(struct network *n, int slot)
 {

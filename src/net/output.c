@@ -1,21 +1,23 @@
 /*
- * Writing: answers leave in request order, as much at a time as the socket takes. An answer is memory with gaps that are filled
- * from segment files: several answers, and pieces of one, leave with one sendv; each gap with sendfile.
+ * Writing: answers leave in request order, as much at a time as the socket takes. An answer is
+ * memory with gaps that are filled from segment files: several answers, and pieces of one, leave
+ * with one sendv; each gap with sendfile.
  *
- * Before every sendfile the file's generation is compared with the one of the read: a truncation replaces bytes that were read as
- * committed, and a frame that has begun cannot be taken back, so a change or a short file closes the connection. What remains
- * is a truncation between the look and the copy in the kernel; storage bumps the generation before it cuts, and only bytes above the
+ * Before every sendfile the file's generation is compared with the one of the read: a truncation
+ * replaces bytes that were read as committed, and a frame that has begun cannot be taken back, so a
+ * change or a short file closes the connection. What remains is a truncation between the look and
+ * the copy in the kernel; storage bumps the generation before it cuts, and only bytes above the
  * high watermark are ever cut, which consumers are not given.
  *
- * A page fault on a slow device inside sendfile would stop every connection of this actor. So a range that is not in memory
- * is first read by a worker, piece by piece, while the others go on.
+ * A page fault on a slow device inside sendfile would stop every connection of this actor. So a
+ * range that is not in memory is first read by a worker, piece by piece, while the others go on.
  */
 #include "net/net_priv.h"
 
 #include <stdlib.h>
 
 #define OUT_IOV    64
-#define OUT_TURN   (1u << 20)	/* bytes that one connection sends before the others have their turn */
+#define OUT_TURN   (1u << 20)	/* bytes of one connection before others have their turn */
 #define LOAD_PIECE (1u << 20)	/* bytes that are brought into memory ahead */
 #define LOAD_READ  (64u << 10)
 
@@ -28,7 +30,7 @@ struct net_load {
 	uint32_t           len;
 };
 
-/* --- what comes next ------------------------------------------------------------------------------------------------------------ */
+/* --- what comes next ------------------------------------------------------------------------- */
 
 static struct net_call *first_answered(struct connection *c)
 {
@@ -68,7 +70,7 @@ static int gather(struct connection *c, struct iovec *iov, size_t *total)
 	return count;
 }
 
-/* --- what has gone -------------------------------------------------------------------------------------------------------------------- */
+/* --- what has gone --------------------------------------------------------------------------- */
 
 static void finish_if_sent(struct connection *c, struct net_call *nc)
 {
@@ -104,7 +106,7 @@ static void gap_sent(struct connection *c, struct net_call *nc, size_t sent)
 	finish_if_sent(c, nc);
 }
 
-/* --- cold ranges ------------------------------------------------------------------------------------------------------------------------ */
+/* --- cold ranges ----------------------------------------------------------------------------- */
 
 static void load_run(struct job *job)
 {
@@ -113,8 +115,9 @@ static void load_run(struct job *job)
 
 	/* An error shows again in sendfile, where it is decided what to do about it. */
 	for (uint32_t done = 0; done < l->len; done += LOAD_READ) {
-		size_t got;
-		if (os_pread(l->os, log_file_fd(l->file), buf, MIN(LOAD_READ, l->len - done), l->pos + done, &got) != OK || got == 0)
+		size_t len = MIN(LOAD_READ, l->len - done), got;
+		if (os_pread(l->os, log_file_fd(l->file), buf, len, l->pos + done, &got) != OK
+		    || got == 0)
 			break;
 	}
 	free(buf);
@@ -154,9 +157,10 @@ void output_forget(struct connection *c)
 	c->load = NULL;
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- sending --------------------------------------------------------------------------------- */
 
-/* The three sends answer how many bytes went; ERR_AGAIN when the connection has to wait, for the socket or for a job. */
+/* The three sends answer how many bytes went; ERR_AGAIN when the connection has to wait, for the
+ * socket or for a job. */
 static enum err send_memory(struct connection *c, size_t *sent)
 {
 	struct iovec iov[OUT_IOV];
@@ -170,8 +174,8 @@ static enum err send_memory(struct connection *c, size_t *sent)
 	return err;
 }
 
-static enum err send_piece(struct connection *c, struct net_call *nc, const struct log_range *range, int64_t pos, uint32_t len,
-                           size_t *sent)
+static enum err send_piece(struct connection *c, struct net_call *nc, const struct log_range *range,
+                           int64_t pos, uint32_t len, size_t *sent)
 {
 	struct network *n = c->network;
 	enum err err;

@@ -1,7 +1,8 @@
 /*
- * From the bytes of a frame to a decoded request, or the reason why the connection is closed. Nothing is answered to a request that
- * cannot be read, with one exception: ApiVersions in a version that we do not know. A client sends that first of all, before it can know
- * what we speak; it gets error 35 in the oldest form, with the range that we do speak.
+ * From the bytes of a frame to a decoded request, or the reason why the connection is closed.
+ * Nothing is answered to a request that cannot be read, with one exception: ApiVersions in a
+ * version that we do not know. A client sends that first of all, before it can know what we speak;
+ * it gets error 35 in the oldest form, with the range that we do speak.
  */
 #include "net/net_priv.h"
 #include "wire/header.h"
@@ -62,7 +63,8 @@ const char *request_open(struct net_call *nc)
 		return "version";
 	c->request = arena_calloc(&c->arena, 1, c->api->request_size);
 	c->response = arena_calloc(&c->arena, 1, c->api->response_size);
-	if (c->request == NULL || c->response == NULL || !c->api->decode(c->request, &r, c->version, &c->arena))
+	if (c->request == NULL || c->response == NULL
+	    || !c->api->decode(c->request, &r, c->version, &c->arena))
 		return "body";
 	if (c->api->response_init != NULL)
 		c->api->response_init(c->response);

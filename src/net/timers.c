@@ -1,6 +1,6 @@
 /*
- * A binary heap, smallest deadline first: parent of i is i / 2. Every element knows its place, so that clearing one in the
- * middle is as cheap as taking the first.
+ * A binary heap, smallest deadline first: parent of i is i / 2. Every element knows its place, so
+ * that clearing one in the middle is as cheap as taking the first.
  */
 #include "net/timers.h"
 

@@ -26,7 +26,9 @@ static uint32_t fill(struct frame *f, uint32_t bytes)
 
 START_TEST(a_frame_holds_what_was_put_in)
 {
-	static const uint32_t sizes[] = { 1, 511, 512, 513, 65536, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20, 100000000 };
+	static const uint32_t sizes[] = {
+		1, 511, 512, 513, 65536, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20, 100000000,
+	};
 
 	for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
 		struct frame f = { 0 };

@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "wire/gen/api_table.h"
 
-/* --- what lies below and beside net, as far as it is asked ------------------------------------------------------------------------ */
+/* --- what lies below and beside net, as far as it is asked ----------------------------------- */
 
 struct log_file *log_file_ref(struct log_file *f)
 {
@@ -42,7 +42,7 @@ void partition_refuse(struct msg *m, enum kafka_error error)
 	((struct partition_append *)m)->error = error;
 }
 
-/* --- the receiver ------------------------------------------------------------------------------------------------------------------- */
+/* --- the receiver ---------------------------------------------------------------------------- */
 
 static void receiver_take(void *arg, struct msg *m)
 {
@@ -65,13 +65,14 @@ static int receiver_step(struct actor *a, mono_ms now)
 		for (work += n; n > 0; n--)
 			actor_answer(a, r->held[n - 1]);
 	}
-	a->deadline = r->sim != NULL ? now + 1 : MONO_NEVER;	/* simulated time goes by in small steps */
+	/* simulated time goes by in small steps */
+	a->deadline = r->sim != NULL ? now + 1 : MONO_NEVER;
 	return work;
 }
 
 static const struct actor_ops receiver_ops = { .module = "receiver", .step = receiver_step };
 
-/* --- the rows ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the rows -------------------------------------------------------------------------------- */
 
 struct rig_req { int8_t op; int32_t arg; struct slice bytes; };
 struct rig_res { int32_t begun_before; struct wire_records bytes; bool is_unencodable; };
@@ -83,7 +84,8 @@ static struct rig *rig_of(struct call *c)
 	return network_app(c->network);
 }
 
-static bool rig_decode(void *request, struct reader *r, int version UNUSED, struct arena *arena UNUSED)
+static bool rig_decode(void *request, struct reader *r, int version UNUSED,
+                       struct arena *arena UNUSED)
 {
 	struct rig_req *q = request;
 
@@ -104,8 +106,10 @@ static bool rig_encode(const void *response, struct writer *w, int version UNUSE
 
 static void ask(struct call *c, int32_t count, bool by_partition)
 {
+	uint16_t kind = by_partition ? PARTITION_append : RIG_QUESTION;
+
 	for (int32_t i = 0; i < count; i++) {
-		struct partition_append *m = call_message(c, sizeof(*m), by_partition ? PARTITION_append : RIG_QUESTION);
+		struct partition_append *m = call_message(c, sizeof(*m), kind);
 
 		ck_assert_ptr_nonnull(m);
 		if (!by_partition)
@@ -118,12 +122,13 @@ static void ask(struct call *c, int32_t count, bool by_partition)
 static void rig_begin(struct call *c)
 {
 	struct rig_req *q = c->request;
+	struct rig_res *out = c->response;
 	struct rig_state *s = arena_calloc(&c->arena, 1, sizeof(*s));
 
 	ck_assert(slice_eq_str(c->client_id, "rig"));
 	ck_assert_str_eq(c->listener, "PLAINTEXT");
 	c->state = s;
-	((struct rig_res *)c->response)->begun_before = __atomic_fetch_add(&rig_of(c)->begun, 1, __ATOMIC_ACQ_REL);
+	out->begun_before = __atomic_fetch_add(&rig_of(c)->begun, 1, __ATOMIC_ACQ_REL);
 	switch ((enum rig_op)q->op) {
 	case OP_HOLD:
 		c->holds_connection = true;
@@ -141,7 +146,7 @@ static void rig_begin(struct call *c)
 	case OP_SILENT:      c->wants_no_response = true; break;
 	case OP_CLOSE:       c->wants_close = true; break;
 	case OP_THROTTLE:    c->throttle_ms = q->arg; break;
-	case OP_UNENCODABLE: ((struct rig_res *)c->response)->is_unencodable = true; break;
+	case OP_UNENCODABLE: out->is_unencodable = true; break;
 	case OP_ECHO:
 	case OP_BIG:
 	case OP_FILE:
@@ -153,7 +158,8 @@ static void rig_on_answer(struct call *c, struct msg *m)
 {
 	ck_assert_ptr_eq(m->context, c);
 	c->holds_connection = false;
-	if (m->kind == PARTITION_append && ((struct partition_append *)m)->error == NOT_LEADER_OR_FOLLOWER)
+	if (m->kind == PARTITION_append
+	    && ((struct partition_append *)m)->error == NOT_LEADER_OR_FOLLOWER)
 		((struct rig_state *)c->state)->was_refused = true;
 }
 
@@ -192,7 +198,9 @@ static void rig_end(struct call *c)
 		return;
 	}
 	if (q->op == OP_BIG)
-		out->bytes = records_of(slice_of(arena_calloc(&c->arena, 1, (size_t)q->arg), (size_t)q->arg));
+		out->bytes = (struct wire_records){
+			.ptr = arena_calloc(&c->arena, 1, (size_t)q->arg), .len = (uint32_t)q->arg,
+		};
 	if (q->op == OP_FILE)
 		out->bytes = file_records(c, (uint32_t)q->arg);
 	if (q->op == OP_PARK)
@@ -201,17 +209,24 @@ static void rig_end(struct call *c)
 		out->bytes = records_of(SLICE_LIT("refused"));
 }
 
-#define RIG_ROW .version_min = 3, .version_max = 5, .request_size = sizeof(struct rig_req), .response_size = sizeof(struct rig_res), \
-	.decode = rig_decode, .encode = rig_encode, .begin = rig_begin, .on_answer = rig_on_answer, .end = rig_end, \
-	.on_wakeup = rig_on_wakeup
-static const struct api_row produce_row = { .key = RIG_PRODUCE, .name = "Produce", .overlaps_itself = true, RIG_ROW };
+#define RIG_ROW .version_min = 3, .version_max = 5, \
+	.request_size = sizeof(struct rig_req), .response_size = sizeof(struct rig_res), \
+	.decode = rig_decode, .encode = rig_encode, .begin = rig_begin, \
+	.on_answer = rig_on_answer, .on_wakeup = rig_on_wakeup, .end = rig_end
+static const struct api_row produce_row = {
+	.key = RIG_PRODUCE, .name = "Produce", .overlaps_itself = true, RIG_ROW
+};
 static const struct api_row metadata_row = { .key = RIG_METADATA, .name = "Metadata", RIG_ROW };
-static const struct api_row versions_row = { .key = API_API_VERSIONS, .name = "ApiVersions", RIG_ROW };
+static const struct api_row versions_row = {
+	.key = API_API_VERSIONS, .name = "ApiVersions", RIG_ROW
+};
 static const struct api_row *const rows[] = {
-	[RIG_PRODUCE] = &produce_row, [RIG_METADATA] = &metadata_row, [API_API_VERSIONS] = &versions_row,
+	[RIG_PRODUCE] = &produce_row,
+	[RIG_METADATA] = &metadata_row,
+	[API_API_VERSIONS] = &versions_row,
 };
 
-/* --- life ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void make_sim(struct rig *r, uint64_t seed)
 {
@@ -237,9 +252,11 @@ struct rig *rig_new(uint64_t seed)
 	strcpy(r->listener.name, "PLAINTEXT");
 	strcpy(r->listener.host, "127.0.0.1");
 	r->spec = (struct net_spec){
-		.sched = r->sched, .workers = r->workers, .rows = rows, .row_count = ARRAY_LEN(rows), .network_threads = 1,
-		.max_request_bytes = 1 << 24, .backlog = 64, .send_buffer = 100 << 10, .recv_buffer = 100 << 10, .max_idle_ms = 600000,
-		.max_connections = INT_MAX, .max_connections_per_ip = INT_MAX, .listeners = &r->listener, .listener_count = 1, .app = r,
+		.sched = r->sched, .workers = r->workers, .network_threads = 1, .app = r,
+		.rows = rows, .row_count = ARRAY_LEN(rows),
+		.max_request_bytes = 1 << 24, .send_buffer = 100 << 10, .recv_buffer = 100 << 10,
+		.max_idle_ms = 600000, .max_connections = INT_MAX, .max_connections_per_ip = INT_MAX,
+		.listeners = &r->listener, .listener_count = 1, .backlog = 64,
 	};
 	return r;
 }
@@ -288,7 +305,8 @@ void rig_make_file(struct rig *r, uint32_t size)
 	char path[64];
 	uint8_t *bytes = mem_alloc(size);
 
-	snprintf(path, sizeof(path), "/tmp/skein-net-test-%016llx", (unsigned long long)os_random_u64(r->os));
+	snprintf(path, sizeof(path), "/tmp/skein-net-test-%016llx",
+	         (unsigned long long)os_random_u64(r->os));
 	for (uint32_t i = 0; i < size; i++)
 		bytes[i] = rig_file_byte(i);
 	if (r->sim != NULL)
@@ -320,12 +338,15 @@ int rig_read(const int *counter)
 	return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
 }
 
-/* --- clients ---------------------------------------------------------------------------------------------------------------------------- */
+/* --- clients --------------------------------------------------------------------------------- */
 
 struct rig_client *client_new(struct rig *r)
 {
 	struct rig_client *c = mem_calloc(1, sizeof(*c));
-	struct os_addr addr = { .ip = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 }, .port = r->listener.bound_port };
+	struct os_addr addr = {
+		.ip = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 },
+		.port = r->listener.bound_port,
+	};
 	enum err err = os_connect(r->os, &addr, &c->fd);
 
 	c->rig = r;
@@ -345,7 +366,8 @@ void client_free(struct rig_client *c)
 	free(c);
 }
 
-size_t rig_request(uint8_t *out, int key, int32_t correlation, enum rig_op op, int32_t arg, const char *bytes)
+size_t rig_request(uint8_t *out, int key, int32_t correlation, enum rig_op op, int32_t arg,
+                   const char *bytes)
 {
 	size_t len = strlen(bytes);
 
@@ -384,7 +406,8 @@ void client_send(struct rig_client *c, const void *data, size_t len)
 	ck_assert_uint_eq(len, 0);
 }
 
-void client_ask(struct rig_client *c, int key, int32_t correlation, enum rig_op op, int32_t arg, const char *bytes)
+void client_ask(struct rig_client *c, int key, int32_t correlation, enum rig_op op, int32_t arg,
+                const char *bytes)
 {
 	uint8_t frame[4096];
 
@@ -445,7 +468,8 @@ void client_expect(struct rig_client *c, int32_t correlation, const char *bytes)
 {
 	struct slice got = client_answer(c, correlation, NULL);
 
-	ck_assert_msg(slice_eq_str(got, bytes), "answer to %d: '" SLICE_FMT "' instead of '%s'", correlation, SLICE_ARG(got), bytes);
+	ck_assert_msg(slice_eq_str(got, bytes), "answer to %d: '" SLICE_FMT "' instead of '%s'",
+	              correlation, SLICE_ARG(got), bytes);
 }
 
 void client_expect_end(struct rig_client *c)

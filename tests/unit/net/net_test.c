@@ -48,7 +48,7 @@ static struct net_counters counters(void)
 	return n;
 }
 
-/* --- framing ------------------------------------------------------------------------------------------------------------------- */
+/* --- framing --------------------------------------------------------------------------------- */
 
 START_TEST(a_frame_split_anywhere_is_answered)
 {
@@ -81,7 +81,8 @@ START_TEST(many_frames_in_one_write_are_answered_in_order)
 	begin();
 	for (int i = 0; i < N; i++) {
 		snprintf(text, sizeof(text), "request %d", i);
-		len += rig_request(all + len, i % 3 == 0 ? RIG_METADATA : RIG_PRODUCE, i, i % 5 == 0 ? OP_ASK : OP_ECHO, 1, text);
+		len += rig_request(all + len, i % 3 == 0 ? RIG_METADATA : RIG_PRODUCE, i,
+		                   i % 5 == 0 ? OP_ASK : OP_ECHO, 1, text);
 	}
 	client_send(c, all, len);
 	free(all);
@@ -98,7 +99,9 @@ END_TEST
 
 START_TEST(a_frame_larger_than_all_buffers_arrives_whole)
 {
-	static const size_t sizes[] = { 511, 512, 513, 32 << 10, (32 << 10) - 22, 300000, 1 << 20, (1 << 20) + 1, 5000000 };
+	static const size_t sizes[] = {
+		511, 512, 513, 32 << 10, (32 << 10) - 22, 300000, 1 << 20, (1 << 20) + 1, 5000000,
+	};
 
 	begin();
 	for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
@@ -119,7 +122,8 @@ START_TEST(a_frame_larger_than_all_buffers_arrives_whole)
 }
 END_TEST
 
-/* What cannot be read closes the connection without an answer, after the answer to what came before. */
+/* What cannot be read closes the connection without an answer, after the answer to what came
+ * before. */
 static const struct bad_input {
 	const char *name;
 	uint8_t bytes[40];
@@ -131,9 +135,12 @@ static const struct bad_input {
 	{ "key unknown",      { 0, 0, 0, 10, 0x7f, 0xff, 0, 3, 0, 0, 0, 1, 0xff, 0xff }, 14 },
 	{ "key negative",     { 0, 0, 0, 10, 0xff, 0xff, 0, 3, 0, 0, 0, 1, 0xff, 0xff }, 14 },
 	{ "key not served",   { 0, 0, 0, 10, 0, 1, 0, 3, 0, 0, 0, 1, 0xff, 0xff }, 14 },
-	{ "version too high", { 0, 0, 0, 15, 0, 0, 0, 6, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
-	{ "version too low",  { 0, 0, 0, 15, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
-	{ "version negative", { 0, 0, 0, 15, 0, 0, 0xff, 0xff, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
+	{ "version too high",
+	  { 0, 0, 0, 15, 0, 0, 0, 6, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
+	{ "version too low",
+	  { 0, 0, 0, 15, 0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
+	{ "version negative",
+	  { 0, 0, 0, 15, 0, 0, 0xff, 0xff, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0 }, 19 },
 	{ "header cut",       { 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0 }, 11 },
 	{ "one byte",         { 0, 0, 0, 1, 0 }, 5 },
 	{ "client id cut",    { 0, 0, 0, 12, 0, 0, 0, 3, 0, 0, 0, 1, 0, 9, 'a', 'b' }, 16 },
@@ -156,7 +163,8 @@ START_TEST(bad_input_closes)
 	RIG_WAIT(r, rig_read(&r->held_count) == 1);
 	for (int i = 0; i < 5; i++)
 		rig_pump(r);
-	ck_assert_uint_eq(counters().connections_closed, 0);	/* what came before is still being worked on */
+	/* what came before is still being worked on */
+	ck_assert_uint_eq(counters().connections_closed, 0);
 	rig_answer_at(r, 1);
 	client_expect(c, 5, "before");
 	client_expect_end(c);
@@ -168,12 +176,19 @@ END_TEST
 START_TEST(versions_in_an_unknown_version_are_answered_in_the_oldest_form)
 {
 	static const uint8_t ask[] = { 0, 0, 0, 11, 0, 18, 0, 99, 1, 2, 3, 4, 0xff, 0xff, 0 };
-	static const uint8_t ask_negative[] = { 0, 0, 0, 10, 0, 18, 0xff, 0xfe, 1, 2, 3, 4, 0xff, 0xff };
-	static const uint8_t expected[] = { 0, 0, 0, 16, 1, 2, 3, 4, 0, 35, 0, 0, 0, 1, 0, 18, 0, 3, 0, 5 };
+	static const uint8_t ask_negative[] = {
+		0, 0, 0, 10, 0, 18, 0xff, 0xfe, 1, 2, 3, 4, 0xff, 0xff,
+	};
+	static const uint8_t expected[] = {
+		0, 0, 0, 16, 1, 2, 3, 4, 0, 35, 0, 0, 0, 1, 0, 18, 0, 3, 0, 5,
+	};
 
 	begin();
 	for (int i = 0; i < 2; i++) {
-		client_send(c, i == 0 ? ask : ask_negative, i == 0 ? sizeof(ask) : sizeof(ask_negative));
+		if (i == 0)
+			client_send(c, ask, sizeof(ask));
+		else
+			client_send(c, ask_negative, sizeof(ask_negative));
 		while (c->in_len < sizeof(expected) && !c->has_ended)
 			if (!client_receive(c))
 				rig_pump(r);
@@ -193,7 +208,7 @@ START_TEST(half_close_answers_what_was_received)
 	for (int i = 0; i < 3; i++)
 		client_ask(c, RIG_PRODUCE, i, OP_ASK, 1, "x");
 	client_ask(c, RIG_METADATA, 3, OP_ECHO, 0, "last");
-	client_send(c, "\0\0\0\5ab", 6);		/* and a piece of one that will never be whole */
+	client_send(c, "\0\0\0\5ab", 6);	/* and a piece of one that will never be whole */
 	client_shutdown(c);
 	for (int i = 0; i < 3; i++)
 		client_expect(c, i, "x");
@@ -203,7 +218,7 @@ START_TEST(half_close_answers_what_was_received)
 }
 END_TEST
 
-/* --- order ------------------------------------------------------------------------------------------------------------------------- */
+/* --- order ----------------------------------------------------------------------------------- */
 
 START_TEST(overlapping_requests_are_answered_in_order)
 {
@@ -301,7 +316,7 @@ START_TEST(a_throttled_connection_is_answered_at_once_and_then_mute)
 }
 END_TEST
 
-/* --- waiting ----------------------------------------------------------------------------------------------------------------------- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 START_TEST(a_parked_call_is_woken_at_its_deadline)
 {
@@ -362,7 +377,7 @@ START_TEST(stopping_ends_parked_calls)
 }
 END_TEST
 
-/* --- bounds -------------------------------------------------------------------------------------------------------------------------- */
+/* --- bounds ---------------------------------------------------------------------------------- */
 
 START_TEST(a_full_lane_is_waited_for)
 {
@@ -468,7 +483,8 @@ START_TEST(a_peer_that_does_not_read_is_not_read_from)
 		stuck = sent > 0 ? 0 : stuck + 1;
 	}
 	ck_assert_int_eq(stuck, 100);
-	ck_assert_int_lt(rig_read(&r->begun), 60);	/* what the two sockets' buffers hold, and one more */
+	/* what the two sockets' buffers hold, and one more */
+	ck_assert_int_lt(rig_read(&r->begun), 60);
 }
 END_TEST
 
@@ -572,7 +588,7 @@ START_TEST(a_taken_address_is_a_named_problem)
 }
 END_TEST
 
-/* --- segment files ----------------------------------------------------------------------------------------------------------------- */
+/* --- segment files --------------------------------------------------------------------------- */
 
 static void expect_file(int32_t correlation, uint32_t size)
 {
@@ -664,7 +680,7 @@ START_TEST(cold_files_are_fetched_first)
 }
 END_TEST
 
-/* --- everything at once ------------------------------------------------------------------------------------------------------------- */
+/* --- everything at once ---------------------------------------------------------------------- */
 
 #define CROWD 12
 
@@ -681,23 +697,29 @@ static uint64_t dice(void)
 
 static void member_asks(struct member *m)
 {
-	static const enum rig_op some[] = { OP_ECHO, OP_ASK, OP_ASK_PARTITION, OP_HOLD, OP_BIG, OP_FILE, OP_PARK, OP_SILENT, OP_THROTTLE };
+	static const enum rig_op some[] = {
+		OP_ECHO, OP_ASK, OP_ASK_PARTITION, OP_HOLD, OP_BIG, OP_FILE, OP_PARK, OP_SILENT,
+		OP_THROTTLE,
+	};
 	enum rig_op op = some[dice() % ARRAY_LEN(some)];
-	int32_t arg = op == OP_BIG || op == OP_FILE ? (int32_t)(dice() % 100000) + 1 : (int32_t)(dice() % 20) + 1;
+	int32_t arg_max = op == OP_BIG || op == OP_FILE ? 100000 : 20;
+	int32_t arg = (int32_t)(dice() % (uint64_t)arg_max) + 1;
+	int key = dice() % 4 == 0 ? RIG_METADATA : RIG_PRODUCE;
 
-	client_ask(m->client, dice() % 4 == 0 ? RIG_METADATA : RIG_PRODUCE, m->first + m->count, op, arg, "crowd");
+	client_ask(m->client, key, m->first + m->count, op, arg, "crowd");
 	m->ops[m->count++] = op;
 }
 
 static void member_takes_answers(struct member *m)
 {
 	for (int i = 0; i < m->count; i++) {
+		enum rig_op op = m->ops[i];
 		struct slice got;
 
-		if (m->ops[i] == OP_SILENT)
+		if (op == OP_SILENT)
 			continue;
 		got = client_answer(m->client, m->first + i, NULL);
-		if (m->ops[i] == OP_ECHO || m->ops[i] == OP_ASK || m->ops[i] == OP_HOLD || m->ops[i] == OP_THROTTLE)
+		if (op == OP_ECHO || op == OP_ASK || op == OP_HOLD || op == OP_THROTTLE)
 			ck_assert(slice_eq_str(got, "crowd"));
 	}
 	m->first += m->count;
@@ -729,7 +751,8 @@ START_TEST(a_crowd_that_comes_and_goes_is_served)
 {
 	struct member all[CROWD] = { { NULL } };
 
-	r = rig_new(_i == 0 ? 0 : base_seed() * 1000 + (uint64_t)_i);	/* the first on the real machine */
+	/* the first on the real machine */
+	r = rig_new(_i == 0 ? 0 : base_seed() * 1000 + (uint64_t)_i);
 	c = NULL;
 	r->spec.network_threads = 1 + (_i + 2) % 3;
 	rig_make_file(r, 100000);
@@ -790,7 +813,8 @@ static void add_tests(TCase *tc, bool is_sim)
 static Suite *net_suite(void)
 {
 	static const struct { const char *name; void (*setup)(void); } machines[] = {
-		{ "real", setup }, { "sim-1", setup_sim_1 }, { "sim-2", setup_sim_2 }, { "sim-3", setup_sim_3 },
+		{ "real", setup }, { "sim-1", setup_sim_1 }, { "sim-2", setup_sim_2 },
+		{ "sim-3", setup_sim_3 },
 	};
 	Suite *s = suite_create("net");
 	TCase *crowd = tcase_create("crowd");
