@@ -211,7 +211,6 @@ static int start_controller(struct broker *b)
 	}
 	msg_init(&b->ready.msg, CONTROLLER_ready, &b->actor);
 	msg_init(&b->stop.msg, CONTROLLER_stop, &b->actor);
-	actor_lend(&b->actor, &b->ready.msg);
 	enum err e = controller_create(&b->controller, &spec, &b->ready, problem, sizeof(problem));
 	if (e != OK)
 		return fail(problem[0] != 0 ? problem : err_text(e));

@@ -36,7 +36,7 @@ struct controller_ready {
 	char       problem[512];
 };
 
-/* Opens the store; the actor is not started yet. `ready` is lent by its home until it comes back. */
+/* Opens the store; the actor is not started yet. `ready` is posted to its home. */
 enum err controller_create(struct controller **out, const struct controller_spec *spec, struct controller_ready *ready, char *problem, size_t problem_size) MUST_CHECK;
 enum err controller_start(struct controller *c) MUST_CHECK;	/* after the audience is complete */
 struct actor *controller_actor(struct controller *c);

@@ -31,7 +31,7 @@ static enum task_result start_fail(struct controller *c, struct task *t, enum er
 	if (c->ready != NULL) {
 		c->ready->result = e != OK ? e : ERR_INVALID;
 		snprintf(c->ready->problem, sizeof(c->ready->problem), "%s", problem);
-		actor_answer(&c->actor, &c->ready->msg);
+		actor_post(&c->ready->msg);
 		c->ready = NULL;
 	}
 	(void)t;
@@ -487,7 +487,7 @@ static enum task_result elect_run(struct controller *c, struct task *t)
 	case ELECT_DONE:
 		if (c->ready != NULL) {
 			c->ready->result = OK;
-			actor_answer(&c->actor, &c->ready->msg);
+			actor_post(&c->ready->msg);
 			c->ready = NULL;
 		}
 		return TASK_DONE;
