@@ -24,7 +24,6 @@ static const struct {
 
 static const char *const level_names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
 
-static int      level_on = LOG_LEVEL_INFO;
 static uint64_t counts[EV_COUNT];
 
 /* Set at start, before there are other threads. */
@@ -40,16 +39,6 @@ static struct repeat {
 	time_ms  printed;
 	uint64_t unprinted;
 } repeats[REPEAT_SLOTS];
-
-void log_set_level(enum log_level level)
-{
-	__atomic_store_n(&level_on, (int)level, __ATOMIC_RELAXED);
-}
-
-bool log_is_on(enum log_level level)
-{
-	return (int)level >= __atomic_load_n(&level_on, __ATOMIC_RELAXED);
-}
 
 void log_set_sink(void (*to)(void *arg, enum log_level level, const char *line, size_t len), void *arg)
 {
@@ -285,6 +274,8 @@ void log_emit(const struct log_source *s, enum log_level level, enum log_event e
 	time_ms now = clock_now != NULL ? clock_now(clock_arg) : -1;
 
 	ASSERT((unsigned)e < EV_COUNT);
+	if (!log_passes(s, level))
+		return;
 	__atomic_fetch_add(&counts[e], 1, __ATOMIC_RELAXED);
 	if (now >= 0 && level != LOG_LEVEL_DEBUG && !repeat_admits(repeat_key(s, e), now, &unprinted))
 		return;

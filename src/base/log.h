@@ -72,8 +72,29 @@ struct log_field {
 #define LOG_ERROR(src, event, ...) LOG_AT(src, LOG_LEVEL_ERROR, event, __VA_ARGS__)
 
 void log_source_init(struct log_source *s, const char *module, const char *subject_fmt, ...) PRINTF(3, 4);
-bool log_is_on(enum log_level level);
-void log_set_level(enum log_level level);
+
+/*
+ * Levels: each module that speaks is a logger, and follows the root's level unless it was given one of its own. A source
+ * whose module is not in the table follows the root. ERROR cannot be turned off. Any thread.
+ */
+#define LOG_MODULE_TABLE(X) \
+	X(api) X(broker) X(client) X(controller) X(coord) X(group) X(http) X(net) X(os) X(partition) X(replica) \
+	X(security) X(storage) X(txn)
+enum {
+	LOGGER_ROOT,
+#define X(module) LOGGER_##module,
+	LOG_MODULE_TABLE(X)
+#undef X
+	LOGGER_COUNT
+};
+void log_logger_set(int logger, enum log_level level);
+void log_logger_clear(int logger);		/* back to the root's; not for the root */
+enum log_level log_logger_level(int logger);	/* what holds */
+const char *log_logger_name(int logger);	/* "root", "api" */
+void log_set_level(enum log_level level);	/* of the root */
+bool log_is_on(enum log_level level);		/* for anybody: spares the caller the line's fields */
+bool log_passes(const struct log_source *s, enum log_level level);	/* for this one: log_emit asks */
+
 void log_emit(const struct log_source *s, enum log_level level, enum log_event e, const struct log_field *fields);
 /* Where finished lines go (with '\n'); called on the emitting thread. NULL: stderr, written directly. */
 void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line, size_t len), void *arg);

@@ -116,6 +116,35 @@ START_TEST(levels)
 }
 END_TEST
 
+START_TEST(loggers_follow_the_root_until_they_have_a_level)
+{
+	struct log_source net, stranger;
+
+	log_source_init(&net, "net", "0");
+	log_source_init(&stranger, "not a module", "0");
+	ck_assert_str_eq(log_logger_name(LOGGER_ROOT), "root");
+	ck_assert_str_eq(log_logger_name(LOGGER_net), "net");
+	log_logger_set(LOGGER_net, LOG_LEVEL_WARN);
+	ck_assert(log_is_on(LOG_LEVEL_INFO));
+	ck_assert(!log_passes(&net, LOG_LEVEL_INFO) && log_passes(&net, LOG_LEVEL_WARN));
+	ck_assert(log_passes(&src, LOG_LEVEL_INFO) && log_passes(&stranger, LOG_LEVEL_INFO));
+	LOG_INFO(&net, broker_started);
+	ck_assert_int_eq(lines, 0);
+
+	log_set_level(LOG_LEVEL_ERROR);
+	ck_assert_int_eq(log_logger_level(LOGGER_net), LOG_LEVEL_WARN);
+	ck_assert_int_eq(log_logger_level(LOGGER_partition), LOG_LEVEL_ERROR);
+	ck_assert(log_is_on(LOG_LEVEL_WARN) && !log_is_on(LOG_LEVEL_INFO) && log_is_on(LOG_LEVEL_ERROR));
+	ck_assert(!log_passes(&stranger, LOG_LEVEL_WARN) && log_passes(&stranger, LOG_LEVEL_ERROR));
+
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_logger_clear(LOGGER_net);
+	ck_assert(log_passes(&net, LOG_LEVEL_DEBUG));
+	log_set_level(LOG_LEVEL_INFO);
+	ck_assert(!log_passes(&net, LOG_LEVEL_DEBUG) && !log_is_on(LOG_LEVEL_DEBUG));
+}
+END_TEST
+
 START_TEST(repeats_are_counted)
 {
 	struct log_source other;
@@ -163,6 +192,7 @@ int main(void)
 	tcase_add_loop_test(tc, hostile_text_is_escaped, 0, (int)ARRAY_LEN(texts));
 	tcase_add_test(tc, long_lines_are_cut);
 	tcase_add_test(tc, levels);
+	tcase_add_test(tc, loggers_follow_the_root_until_they_have_a_level);
 	tcase_add_test(tc, repeats_are_counted);
 	tcase_add_test(tc, every_event_is_named_and_explained);
 	suite_add_tcase(s, tc);
