@@ -30,18 +30,27 @@ struct api_context {
 
 /* What each network actor owns for the handlers: found by api_slot. */
 struct fetch_watches;
+struct producer_ids;
+struct broker_view;
 struct api_slot {
 	struct fetch_watches *watches;		/* fetch_watch.h */
 	struct batch_scratch  scratch;		/* codec contexts for batches validated here */
+	struct producer_ids  *producer_ids;	/* this actor's block: init_producer_id.c */
+	struct broker_view   *broker_view;	/* the broker's configuration of the moment: broker_view.h */
 };
 
 /* The rows by API key: what is served and advertised. */
 extern const struct api_row *const api_rows[];
 extern const int api_row_count;
 
+/* For struct net_spec, with the struct api_context as app. */
 void api_network_created(struct network *n, void *app);
 void api_on_home(struct network *n, void *app, struct msg *m);
 void api_network_ended(struct network *n, void *app);
+
+/* For rows that ask nobody, and for those that hold nothing. */
+void api_no_answers(struct call *c, struct msg *m);
+void api_nothing_left(struct call *c);
 
 static inline struct api_context *call_api(const struct call *c)
 {
@@ -72,8 +81,18 @@ enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *
 void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id, int32_t *leader_epoch);
 /* The endpoint of a broker on the listener of the call; NULL: none. */
 const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id);
-#define API_AUTHORIZED_ALL_TOPIC   0x0df8
-#define API_AUTHORIZED_ALL_CLUSTER 0x1fa0
-#define API_AUTHORIZED_NOT_ASKED   INT32_MIN
+
+#define API_CLUSTER_NAME SLICE_LIT("kafka-cluster")	/* the one resource of type cluster, as ACLs name it */
+
+/* What the caller may do with a topic or the cluster: bit i is set when operation i is allowed. */
+int32_t api_authorized_operations(struct call *c, enum acl_resource resource, struct slice name);
+/* Of the cluster; 0 for those who may not even describe it. */
+int32_t api_cluster_operations(struct call *c);
+bool    api_may_write_any_topic(struct call *c);
+
+struct producer_ids *producer_ids_create(void);
+void                 producer_ids_destroy(struct producer_ids **ids);	/* no call may wait for a block */
+/* Texts of the controller's answers, made the call's own. Null stays null, and so does what the arena has no room for. */
+struct slice api_take_message(struct call *c, char **message);
 
 #endif

@@ -3,10 +3,18 @@
  */
 #include "api/api.h"
 
-extern const struct api_row fetch_row, produce_row;
+#define API_ROWS(X) \
+	X(0, produce) X(1, fetch) X(2, list_offsets) X(3, metadata) X(10, find_coordinator) X(18, api_versions) \
+	X(19, create_topics) X(20, delete_topics) X(22, init_producer_id) X(23, offset_for_leader_epoch) \
+	X(32, describe_configs) X(37, create_partitions) X(44, incremental_alter_configs) X(60, describe_cluster)
+
+#define X(key, name) extern const struct api_row name##_row;
+API_ROWS(X)
+#undef X
 
 const struct api_row *const api_rows[] = {
-	[0] = &produce_row,
-	[1] = &fetch_row,
+#define X(key, name) [key] = &name##_row,
+	API_ROWS(X)
+#undef X
 };
 const int api_row_count = ARRAY_LEN(api_rows);

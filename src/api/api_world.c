@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/broker_view.h"
 #include "api/fetch_watch.h"
 
 void api_network_created(struct network *n, void *app)
@@ -13,6 +14,8 @@ void api_network_created(struct network *n, void *app)
 	(void)app;
 	slot->watches = fetch_watches_create(n);
 	batch_scratch_init(&slot->scratch);
+	slot->producer_ids = producer_ids_create();
+	slot->broker_view = broker_view_create();
 	network_set_slot(n, NETWORK_SLOT_API, slot);
 }
 
@@ -32,6 +35,8 @@ void api_network_ended(struct network *n, void *app)
 	(void)app;
 	fetch_watches_destroy(&slot->watches);
 	batch_scratch_fini(&slot->scratch);
+	producer_ids_destroy(&slot->producer_ids);
+	broker_view_destroy(&slot->broker_view);
 	free(slot);
 	network_set_slot(n, NETWORK_SLOT_API, NULL);
 }
