@@ -60,12 +60,14 @@ void log_remember_batch(struct log *log, const struct batch_place *place, uint32
 	log->recent[log->recent_next] = *place;
 	log->recent_next = (log->recent_next + 1) % RECENT_BATCHES;
 	log->recent_count = MIN(log->recent_count + 1, RECENT_BATCHES);
+	log->batches_end = place->last_offset + 1;
 	log->last_batch_pos = place->file_pos;
 	log->last_batch_crc = crc;
 }
 
 void log_set_last_batch(struct log *log, const struct segment_end *end)
 {
+	log->batches_end = end->next_offset;
 	log->last_batch_pos = end->last_batch_pos;
 	log->last_batch_crc = end->last_batch_crc;
 }
@@ -202,7 +204,6 @@ enum err log_close_clean(struct log *log)
 	}
 	if ((e = log_write_snapshot(log)) != OK)
 		return e;
-	log->recovery_point = MIN(log->recovery_point, log_active(log)->base_offset);
 	log->is_dir_dirty = true;
 	do {
 		if (!log_flush_begin_closing(log, &f))
@@ -264,7 +265,7 @@ int64_t log_start_offset(const struct log *log)      { return log->start_offset;
 int64_t log_end_offset(const struct log *log)        { return log->end_offset; }
 int64_t log_high_watermark(const struct log *log)    { return log->high_watermark; }
 int64_t log_recovery_point(const struct log *log)    { return log->recovery_point; }
-int64_t log_synced_offset(const struct log *log)     { return log->recovery_point; }
+int64_t log_synced_offset(const struct log *log)     { return log->synced_offset; }
 int32_t log_latest_epoch(const struct log *log)      { return leader_epochs_latest(&log->epochs); }
 int64_t log_first_segment_base(const struct log *log) { return log->segments[0]->base_offset; }
 int64_t log_size_bytes(const struct log *log)        { return log->size_bytes; }
@@ -354,16 +355,15 @@ void log_lower_epoch_mark(struct log *log)
 
 void log_assign_epoch(struct log *log, int32_t epoch, int64_t offset)
 {
-	if (epoch < 0 || leader_epochs_latest(&log->epochs) == epoch)
-		return;		/* by far the commonest case: nothing changes */
-	log_epochs_will_change(log);
-	leader_epochs_assign(&log->epochs, epoch, offset);
+	if (epoch >= 0 && leader_epochs_latest(&log->epochs) != epoch)
+		leader_epochs_assign(&log->epochs, epoch, offset);
 }
 
 enum err log_begin_epoch(struct log *log, int32_t leader_epoch)
 {
 	if (leader_epoch < 0)
 		return ERR_INVALID;
+	log_epochs_will_change(log);
 	log_assign_epoch(log, leader_epoch, log->end_offset);
 	return OK;
 }

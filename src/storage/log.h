@@ -137,7 +137,7 @@ int64_t  log_end_offset(const struct log *log);
 int64_t  log_first_segment_base(const struct log *log);	/* the lowest base offset of its files */
 int64_t  log_high_watermark(const struct log *log);
 int64_t  log_last_stable_offset(const struct log *log);
-int64_t  log_recovery_point(const struct log *log);
+int64_t  log_recovery_point(const struct log *log);		/* for the checkpoint; a segment's base, at most log_synced_offset */
 int32_t  log_latest_epoch(const struct log *log);		/* -1: none */
 int64_t  log_size_bytes(const struct log *log);
 int32_t  log_segment_count(const struct log *log);
@@ -164,7 +164,7 @@ enum err log_truncate_to(struct log *log, int64_t offset) MUST_CHECK;
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset) MUST_CHECK;
 void     log_set_config(struct log *log, const struct topic_config *config);
 enum err log_roll(struct log *log, time_ms now) MUST_CHECK;			/* a new active segment at the end, when the active one is not empty */
-/* Segments that lie wholly below the log start, not the active one: renamed to .deleted for logdir_purge_files. *removed (may be NULL): how many. */
+/* Segments that lie wholly below the log start and the recovery point, not the active one: renamed to .deleted for logdir_purge_files. *removed (may be NULL): how many. */
 enum err log_remove_segments_below_start(struct log *log, int *removed) MUST_CHECK;
 /* Drops producers idle for longer than the expiration; every producer.id.expiration.check.interval. */
 void     log_expire_producers(struct log *log, time_ms now);
@@ -184,6 +184,7 @@ struct log_flush {		/* lives in the owner's job; one at a time per log, which mu
 	struct log_file *file;		/* the active .log; NULL: the files of segment_base by name, indexes too */
 	int64_t          segment_base;	/* -1: no data to sync */
 	int64_t          snapshot_offset;	/* -1: none */
+	bool             is_whole;		/* all that belongs to the segment: the recovery point leaves it */
 	struct leader_epochs *epochs;	/* a copy to write; NULL: the file is up to date */
 	bool             sync_dir, has_more;	/* has_more: run again from the new recovery point */
 	int64_t          up_to;
@@ -195,9 +196,9 @@ bool     log_wants_flush(const struct log *log);
 /* One segment, the oldest first. False when nothing is unsynced. Afterwards end is called exactly once, also when the log was truncated meanwhile. */
 bool     log_flush_begin(struct log *log, struct log_flush *f);
 void     log_flush_run(struct log_flush *f);				/* any thread */
-/* OK: the recovery point is now up_to (or where a truncation put it). An error is final for the log directory. */
+/* OK: the synced offset is now up_to (or where a truncation put it). An error is final for the log directory. */
 enum err log_flush_end(struct log *log, struct log_flush *f) MUST_CHECK;
-int64_t  log_synced_offset(const struct log *log);			/* = recovery point */
+int64_t  log_synced_offset(const struct log *log);	/* batches below survive a power cut */
 
 /* Progress mark for a fast restart: what log_open may trust after a killed process. */
 void     log_progress(const struct log *log, struct log_progress_mark *out);

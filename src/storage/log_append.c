@@ -99,13 +99,13 @@ enum err log_roll_at(struct log *log, int64_t base_offset, time_ms now)
 	struct segment *old = log_active(log), *s;
 	enum err e;
 
-	ASSERT(base_offset >= log->end_offset);
+	ASSERT(base_offset >= log->batches_end);
 	if (base_offset == old->base_offset)
 		return OK;	/* empty, and begins where the new one would */
 	if ((e = segment_create(&s, &log->store, base_offset, now)) != OK)
 		return e;
 	log->is_dir_dirty = true;
-	producer_state_advance(log->producers, base_offset);
+	producer_state_advance(log->producers, MAX(base_offset, log->end_offset));
 	if ((e = log_write_snapshot(log)) == OK)
 		e = segment_finish(old);
 	if (e != OK) {
@@ -124,7 +124,16 @@ enum err log_roll(struct log *log, time_ms now)
 		return ERR_IO;
 	if (log_active(log)->tail.size == 0)
 		return OK;
-	return log_roll_at(log, log->end_offset, now);
+	return log_roll_at(log, log->batches_end, now);
+}
+
+/*
+ * Kafka begins the new segment at the log end, or at the first offset of a fetched set that leaves a gap. Ours begins where the last batch
+ * ends: the same but for such gaps, and so a gap between segments always means that something was lost.
+ */
+static int64_t roll_base(const struct log *log, int64_t first_offset, int64_t last_offset)
+{
+	return last_offset - log->batches_end > INT32_MAX ? first_offset : log->batches_end;
 }
 
 /* Makes room for a set of batches: commits what is staged and begins a new segment when the rules say so. */
@@ -142,7 +151,7 @@ static enum err make_room(struct log *log, struct group *g, uint32_t set_bytes, 
 	}
 	if (!segment_must_roll(s, &g->stage, set_bytes, max_timestamp, last_offset, now))
 		return OK;
-	if ((e = group_commit(log, g)) != OK || (e = log_roll_at(log, MAX(first_offset, log->end_offset), now)) != OK)
+	if ((e = group_commit(log, g)) != OK || (e = log_roll_at(log, roll_base(log, first_offset, last_offset), now)) != OK)
 		return e;
 	group_begin(log, g);
 	return OK;

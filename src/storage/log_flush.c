@@ -1,10 +1,12 @@
 /*
  * Bringing the log to the device. A flush takes one segment at a time, the oldest unsynced first.
  *
- * Of the active segment only the batches are synced: recovery after a power cut begins with the segment that holds the recovery
- * point and makes all its indexes anew, so they matter only once the recovery point leaves the segment. Then everything that
- * belongs to it is synced: both indexes, aborted transactions, the producer snapshot at the next segment's base. The recovery
- * point moves when all of it has succeeded, together with the leader epochs, which no recovery below it would find again.
+ * Of the active segment only the batches are synced, which moves synced_offset. Recovery after a power cut begins with the
+ * segment that holds the recovery point and makes all its indexes anew, so what else belongs to a segment matters only once the recovery
+ * point leaves it: then both indexes, aborted transactions and the producer snapshot at the next segment's base are synced too.
+ * Therefore the recovery point that goes into the checkpoint is never inside or at the end of the active segment (Kafka's is, and a
+ * power cut just after a roll there can leave a closed segment with torn indexes that no recovery looks at). Leader epochs go
+ * with every flush: no recovery below the recovery point would find them again.
  *
  * A truncation while a flush is out makes part of what is synced void: flush_limit remembers the lowest offset cut to.
  */
@@ -31,25 +33,26 @@ static struct leader_epochs *copy_epochs(const struct leader_epochs *from)
 
 static bool flush_begin(struct log *log, struct log_flush *f, bool is_closing)
 {
-	int at = MAX(log_segment_at(log, log->recovery_point), 0);
-	bool is_active = at == log->segment_count - 1, has_data = log->recovery_point < log->end_offset || is_closing;
-	struct log_file *file;
-
 	ASSERT(!log->is_flush_out);
 	if (log->is_broken)
 		return false;
+
+	int at = MAX(log_segment_at(log, log->recovery_point), 0);
 	struct segment *s = log->segments[at];
-	if (!has_data && !log->epochs.is_dirty && log->recovery_point >= s->base_offset)
-		return false;
-	*f = (struct log_flush){ .os = log->os, .dir = log->store.dir, .segment_base = -1, .snapshot_offset = -1, .up_to = log->recovery_point };
-	if (has_data || !is_active) {
+	bool is_active = at == log->segment_count - 1;
+	struct log_file *file;
+
+	*f = (struct log_flush){ .os = log->os, .dir = log->store.dir, .segment_base = -1, .snapshot_offset = -1, .up_to = log->synced_offset };
+	if (!is_active || is_closing || log->synced_offset < log->end_offset) {
 		f->segment_base = s->base_offset;
 		f->up_to = is_active ? log->end_offset : log->segments[at + 1]->base_offset;
+		f->is_whole = !is_active || is_closing;
 		f->has_more = !is_active;
-		if (!is_active)
-			f->snapshot_offset = f->up_to;
-		else if (!is_closing && segment_file(s, SEGMENT_LOG, &file) == OK)
+		f->snapshot_offset = f->is_whole ? f->up_to : -1;
+		if (!f->is_whole && segment_file(s, SEGMENT_LOG, &file) == OK)
 			f->file = log_file_ref(file);
+	} else if (!log->epochs.is_dirty) {
+		return false;
 	}
 	if (log->epochs.is_dirty) {
 		f->epochs = copy_epochs(&log->epochs);
@@ -74,41 +77,41 @@ bool log_flush_begin_closing(struct log *log, struct log_flush *f)
 }
 
 /* A file that is gone belonged to a segment that has been deleted meanwhile. */
-static enum err sync_by_name(struct log_flush *f, const char *suffix)
+static enum err sync_by_name(struct os *os, const char *dir, int64_t base_offset, const char *suffix)
 {
-	struct segment_store store = { .os = f->os, .dir = (char *)(uintptr_t)f->dir };
+	struct segment_store store = { .os = os, .dir = (char *)(uintptr_t)dir };
 	char path[LOG_PATH_MAX];
 	os_fd fd;
 	enum err e;
 
-	segment_path(&store, f->segment_base, suffix, path);
-	if ((e = os_open(f->os, path, OS_RDWR, &fd)) != OK)
+	segment_path(&store, base_offset, suffix, path);
+	if ((e = os_open(os, path, OS_RDWR, &fd)) != OK)
 		return e == ERR_NOT_FOUND ? OK : e;
-	e = os_fdatasync(f->os, fd);
-	os_close(f->os, &fd);
+	e = os_fdatasync(os, fd);
+	os_close(os, &fd);
 	return e;
 }
 
-static enum err sync_segment(struct log_flush *f)
+enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset, int64_t snapshot_offset)
 {
 	enum err e = OK;
 
-	if (f->file != NULL)
-		return os_fdatasync(f->os, f->file->fd);
 	for (int part = 0; e == OK && part < SEGMENT_PARTS; part++)
-		e = sync_by_name(f, segment_suffix[part]);
+		e = sync_by_name(os, dir, base_offset, segment_suffix[part]);
 	if (e == OK)
-		e = sync_by_name(f, ".txnindex");
-	if (e == OK && f->snapshot_offset >= 0)
-		e = producer_snapshot_sync(f->os, f->dir, f->snapshot_offset);
+		e = sync_by_name(os, dir, base_offset, ".txnindex");
+	if (e == OK && snapshot_offset >= 0)
+		e = producer_snapshot_sync(os, dir, snapshot_offset);
 	return e;
 }
 
 void log_flush_run(struct log_flush *f)
 {
 	f->result = OK;
-	if (f->segment_base >= 0)
-		f->result = sync_segment(f);
+	if (f->file != NULL)
+		f->result = os_fdatasync(f->os, f->file->fd);
+	else if (f->segment_base >= 0)
+		f->result = log_sync_segment(f->os, f->dir, f->segment_base, f->snapshot_offset);
 	if (f->result == OK && f->epochs != NULL)
 		f->result = leader_epochs_write(f->epochs, f->os, f->dir);
 	if (f->result == OK && f->sync_dir)
@@ -125,7 +128,10 @@ enum err log_flush_end(struct log *log, struct log_flush *f)
 		free(f->epochs);
 		f->epochs = NULL;
 	}
-	if (f->result == OK)
-		log->recovery_point = MAX(log->recovery_point, MIN(f->up_to, log->flush_limit));
-	return f->result;
+	if (f->result != OK)
+		return f->result;
+	log->synced_offset = MAX(log->synced_offset, MIN(f->up_to, log->flush_limit));
+	if (f->is_whole && log->flush_limit >= f->up_to)
+		log->recovery_point = MAX(log->recovery_point, f->up_to);
+	return OK;
 }

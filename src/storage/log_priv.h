@@ -30,8 +30,10 @@ struct log {
 	int64_t                  size_bytes;
 
 	int64_t start_offset, end_offset, high_watermark;
+	int64_t batches_end;			/* behind the last batch: below end_offset after a truncation inside a batch */
 	int64_t first_unstable_offset;		/* -1: none */
-	int64_t recovery_point;			/* everything below is on the device */
+	int64_t synced_offset;			/* batches below are on the device */
+	int64_t recovery_point;			/* and so is all that belongs to the segments below: a segment's base, but after a clean close */
 
 	struct leader_epochs     epochs;
 	struct producer_state   *producers;
@@ -70,7 +72,7 @@ void     log_remember_batch(struct log *log, const struct batch_place *place, ui
 void     log_epochs_will_change(struct log *log);
 /* After a truncation: that progress may be beyond the end now. */
 void     log_lower_epoch_mark(struct log *log);
-void     log_assign_epoch(struct log *log, int32_t epoch, int64_t offset);
+void     log_assign_epoch(struct log *log, int32_t epoch, int64_t offset);	/* after log_epochs_will_change, and after the batch is written */
 
 /* --- log_producers.c ----------------------------------------------------------------------------------------------------------- */
 /* Fills the question from a batch of `len` bytes (the whole of a control batch; else the header is enough). */
@@ -95,6 +97,8 @@ enum err log_sweep(struct log *log, time_ms now, int64_t *damaged_from) MUST_CHE
 enum err log_load(struct log *log, const struct log_spec *spec, struct log_recovery *recovery) MUST_CHECK;
 
 /* --- log_flush.c ------------------------------------------------------------------------------------------------------------------ */
+/* Every file of a segment, and the snapshot (-1: none), by name. Any thread. */
+enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset, int64_t snapshot_offset) MUST_CHECK;
 /* The active segment's indexes too, for a clean close. */
 bool     log_flush_begin_closing(struct log *log, struct log_flush *f);
 

@@ -78,7 +78,8 @@ static enum err replay_segment(struct log *log, struct segment *s, int64_t to_of
 	if ((e = segment_file(s, SEGMENT_LOG, &f)) != OK)
 		return e;
 	batch_scan_init(&scan, log->os, f->fd, place.file_pos, s->tail.size, buf, SCAN_BUFFER_BIG);
-	while ((e = batch_scan_next(&scan, &header, &at)) == OK && batch_base_offset(header) < to_offset) {
+	/* Not a look beyond to_offset: what lies there may not have been checked yet. */
+	while (producer_state_end_offset(log->producers) < to_offset && (e = batch_scan_next(&scan, &header, &at)) == OK) {
 		*records += batch_record_count(header);
 		if ((e = log_feed_scanned(log, &scan, header, at, NULL)) != OK)
 			return e;
@@ -124,7 +125,7 @@ enum err log_write_snapshot(struct log *log)
 
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records)
 {
-	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->start_offset, log->end_offset, now);
+	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->segments[0]->base_offset - 1, log->end_offset, now);
 
 	if (e == OK)
 		e = log_replay_producers(log, log->end_offset, records);

@@ -39,6 +39,9 @@ struct walk {			/* over one segment */
 struct recovery_plan {
 	int           first;		/* number of the segment; segment_count: nothing to recover */
 	struct resume from;		/* for that segment */
+	bool          is_resumed;	/* from a mark: only what lies behind it is new */
+	bool          has_page_cache;	/* the process died, not the machine: nothing written is lost */
+	int64_t       recovery_point;	/* as it stands in the checkpoint */
 	bool          is_clean;		/* everything up to the end is known to be on the device */
 };
 
@@ -82,6 +85,7 @@ static enum err take_batch(struct log *log, struct walk *w, const uint8_t *heade
 	segment_stage_batch(w->s, &w->stage, header, (uint32_t)batch_size(header));
 	w->next_offset = batch_last_offset(header) + 1;
 	w->epoch = MAX(w->epoch, epoch);
+	log->batches_end = w->next_offset;
 	log->last_batch_pos = at;
 	log->last_batch_crc = batch_crc(header);
 	return OK;
@@ -127,6 +131,32 @@ static enum err walk_segment(struct log *log, struct walk *w, struct log_recover
 	return e == OK && !w->is_misfit ? segment_commit_indexes(w->s, &w->stage) : e;
 }
 
+/* Newest first, and before what lies in front of them is cut: at no moment could a crash leave a hole in the log. */
+static enum err delete_segments_from(struct log *log, int at, struct log_recovery *recovery)
+{
+	enum err e = OK;
+
+	while (e == OK && log->segment_count > at) {
+		e = log_remove_segment(log, log->segment_count - 1);
+		recovery->segments_deleted++;
+	}
+	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
+}
+
+static enum err cut_here(struct log *log, int at, os_fd fd, int64_t bytes, int64_t end, struct log_recovery *recovery)
+{
+	struct segment *s = log->segments[at];
+	enum err e = OK;
+
+	LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset), KV_I64("file_pos", s->tail.size), KV_I64("bytes", bytes),
+		 KV_I64("end", end), KV_I32("later_segments", log->segment_count - at - 1));
+	if (at + 1 < log->segment_count)
+		e = delete_segments_from(log, at + 1, recovery);
+	if (e == OK)
+		e = os_ftruncate(log->os, fd, s->tail.size);
+	return e == OK ? os_fdatasync(log->os, fd) : e;
+}
+
 /*
  * *next_offset: behind the last batch. *cut: bytes that were cut off. ERR_INVALID: the resume point does not fit; nothing was
  * cut, the caller begins at the start.
@@ -146,7 +176,9 @@ static enum err recover_segment(struct log *log, int at, struct resume from, uin
 	s->tail.knows_first = false;
 	w.next_offset = s->base_offset;
 	w.txns_from = MAX(producer_state_end_offset(log->producers), s->base_offset);
-	if ((e = txn_index_truncate(&s->txns, log->os, log->store.dir, w.txns_from)) != OK || (e = segment_file(s, SEGMENT_LOG, &f)) != OK)
+	e = w.txns_from == s->base_offset ? txn_index_reset(&s->txns, log->os, log->store.dir)
+					  : txn_index_truncate(&s->txns, log->os, log->store.dir, w.txns_from);
+	if (e != OK || (e = segment_file(s, SEGMENT_LOG, &f)) != OK)
 		goto out;
 	held = log_file_ref(f);
 	segment_stage_begin(s, &w.stage);
@@ -155,8 +187,10 @@ static enum err recover_segment(struct log *log, int at, struct resume from, uin
 	if (e == OK && w.is_misfit)
 		e = ERR_INVALID;
 	*cut = (int64_t)size - s->tail.size;
-	if (e == OK && *cut > 0 && (e = os_ftruncate(log->os, f->fd, s->tail.size)) == OK)
-		e = os_fdatasync(log->os, f->fd);
+	if (e == OK)		/* a truncation that was killed cuts the file first */
+		e = txn_index_truncate(&s->txns, log->os, log->store.dir, w.next_offset);
+	if (e == OK && *cut > 0)
+		e = cut_here(log, at, f->fd, *cut, w.next_offset, recovery);
 	log_file_unref(&held);
 out:
 	if (e != OK) {
@@ -171,15 +205,17 @@ out:
 	return segment_finish(s);
 }
 
-static enum err delete_segments_from(struct log *log, int at, struct log_recovery *recovery)
+/*
+ * A segment that begins before its predecessor ends is the remains of a log from before a truncation. One that begins later:
+ * the predecessor has lost its last batches whole, so that no damage is to be seen, and as segments are synced in their order,
+ * nothing in this one was promised to anybody. Both go. (Compaction leaves gaps of its own; a killed process loses nothing;
+ * and a roll leaves none: see roll_base.)
+ */
+static bool is_out_of_line(const struct log *log, const struct recovery_plan *plan, const struct segment *s, int64_t end)
 {
-	enum err e = OK;
-
-	while (e == OK && log->segment_count > at) {
-		e = log_remove_segment(log, log->segment_count - 1);
-		recovery->segments_deleted++;
-	}
-	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
+	if (s->base_offset <= end)
+		return s->base_offset < end;
+	return !plan->has_page_cache && (log->config.cleanup_policy & CLEANUP_COMPACT) == 0;
 }
 
 /* Recovers segments from plan->first on. *end: of the log. */
@@ -190,26 +226,23 @@ static enum err recover_from(struct log *log, const struct recovery_plan *plan, 
 	int32_t epoch = -1;
 	enum err e = OK;
 
+	log->batches_end = log->segments[plan->first]->base_offset;
 	for (int i = plan->first; e == OK && cut == 0 && i < log->segment_count; i++) {
 		struct segment *s = log->segments[i];
 		struct resume from = i == plan->first ? plan->from : (struct resume){ 0 };
-		log->last_batch_pos = -1;
-		if (i > plan->first && s->base_offset < *end) {
-			/* Begins before its predecessor ends: the remains of a log from before a truncation. */
+		if (i > plan->first && is_out_of_line(log, plan, s, *end)) {
+			LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset), KV_I64("end", *end),
+				 KV_I32("later_segments", log->segment_count - i));
 			e = delete_segments_from(log, i, recovery);
 			break;
 		}
+		log->last_batch_pos = -1;
 		producer_state_advance(log->producers, MAX(s->base_offset, producer_state_end_offset(log->producers)));
-		if ((e = recover_segment(log, i, from, buf, &epoch, end, &cut, recovery)) != OK)
-			break;
-		if (cut > 0) {
-			LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset), KV_I64("file_pos", s->tail.size),
-				 KV_I64("bytes", cut), KV_I64("end", *end), KV_I32("later_segments", log->segment_count - i - 1));
-			if (i + 1 < log->segment_count)
-				e = delete_segments_from(log, i + 1, recovery);
-		}
-		if (e == OK)
+		if ((e = recover_segment(log, i, from, buf, &epoch, end, &cut, recovery)) == OK)
 			e = log_write_snapshot(log);
+		/* No later recovery looks at what lies below the recovery point: its indexes must be as durable as they were. */
+		if (e == OK && i + 1 < log->segment_count && log->segments[i + 1]->base_offset <= plan->recovery_point)
+			e = log_sync_segment(log->os, log->store.dir, s->base_offset, log->segments[i + 1]->base_offset);
 	}
 	free(buf);
 	return e;
@@ -232,11 +265,13 @@ static bool mark_fits(struct log *log, const struct log_progress_mark *mark, int
 
 static struct recovery_plan make_plan(struct log *log, const struct log_spec *spec, int64_t damaged_from)
 {
-	struct recovery_plan plan = { .first = log->segment_count, .is_clean = spec->had_clean_shutdown };
+	struct recovery_plan plan = { .first = log->segment_count, .is_clean = spec->had_clean_shutdown, .has_page_cache = spec->mark.is_valid,
+		.recovery_point = spec->recovery_point };
 	int at;
 
 	if (!spec->had_clean_shutdown && mark_fits(log, &spec->mark, &at)) {
 		plan.first = at;
+		plan.is_resumed = true;
 		plan.from = (struct resume){ (uint32_t)spec->mark.file_size, spec->mark.offset_entries, spec->mark.time_entries };
 		if (plan.from.offset_entries == 0 && plan.from.time_entries > 0)
 			plan.from.time_entries = 0;	/* the walk begins at the start: so does the time index */
@@ -246,7 +281,7 @@ static struct recovery_plan make_plan(struct log *log, const struct log_spec *sp
 	if (damaged_from < INT64_MAX && (at = log_segment_at(log, damaged_from)) <= plan.first && at < log->segment_count) {
 		plan.first = at;
 		plan.from = (struct resume){ 0 };
-		plan.is_clean = false;
+		plan.is_clean = plan.is_resumed = false;
 	}
 	return plan;
 }
@@ -258,13 +293,12 @@ static struct recovery_plan make_plan(struct log *log, const struct log_spec *sp
 static enum err load_producers(struct log *log, const struct recovery_plan *plan, int64_t to_offset, time_ms now, struct log_recovery *recovery)
 {
 	int64_t base = log->segments[plan->first]->base_offset;
-	bool is_resumed = plan->from.checked_bytes > 0;
 	enum err e = OK;
 
-	if (!is_resumed)
+	if (!plan->is_resumed)
 		e = producer_snapshot_remove_above(log->os, log->store.dir, base);
 	if (e == OK)
-		e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->start_offset, is_resumed ? INT64_MAX : base, now);
+		e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->segments[0]->base_offset - 1, plan->is_resumed ? INT64_MAX : base, now);
 	return e == OK ? log_replay_producers(log, to_offset, &recovery->records_replayed) : e;
 }
 
@@ -280,7 +314,7 @@ static enum err run_plan(struct log *log, const struct recovery_plan *plan, time
 	if (e == OK)
 		e = recover_from(log, plan, &end, recovery);
 	log->end_offset = end;
-	return e == ERR_CORRUPT && plan->from.checked_bytes > 0 ? ERR_INVALID : e;
+	return e == ERR_CORRUPT && plan->is_resumed ? ERR_INVALID : e;
 }
 
 static enum err recover_as_planned(struct log *log, struct recovery_plan *plan, const struct log_spec *spec, struct log_recovery *recovery)
@@ -291,6 +325,7 @@ static enum err recover_as_planned(struct log *log, struct recovery_plan *plan, 
 		return e;
 	/* The mark misled: as if there were none. */
 	plan->from = (struct resume){ 0 };
+	plan->is_resumed = false;
 	plan->first = MAX(MIN(log_segment_at(log, MAX(spec->recovery_point, 0)), plan->first), 0);
 	return run_plan(log, plan, spec->now, recovery);
 }
@@ -323,29 +358,19 @@ static enum err start_anew(struct log *log, int64_t offset, time_ms now, struct 
 		return e;
 	log_add_segment(log, s);
 	log->is_dir_dirty = true;
-	log->end_offset = offset;
+	log->end_offset = log->batches_end = offset;
 	log->last_batch_pos = -1;
 	producer_state_clear(log->producers, offset);
 	return OK;
 }
 
-/* Kafka's two exceptions after a clean shutdown: without any snapshot the state is empty, and is then written at the last two bases. */
+/* Kafka starts with an empty state when there is no snapshot after a clean shutdown; ours reads the log, so that nothing is forgotten. */
 static enum err load_clean_producers(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
 {
-	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->start_offset, log->end_offset, spec->now);
+	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->segments[0]->base_offset - 1, log->end_offset,
+						   spec->now);
 
-	if (e != OK)
-		return e;
-	if (producer_state_end_offset(log->producers) > log->start_offset)
-		return log_replay_producers(log, log->end_offset, &recovery->records_replayed);
-	for (int i = MAX(log->segment_count - 2, 0); e == OK && i < log->segment_count; i++) {
-		if (log->segments[i]->base_offset <= log->start_offset)
-			continue;
-		producer_state_advance(log->producers, log->segments[i]->base_offset);
-		e = log_write_snapshot(log);
-	}
-	producer_state_advance(log->producers, log->end_offset);
-	return e;
+	return e == OK ? log_replay_producers(log, log->end_offset, &recovery->records_replayed) : e;
 }
 
 /* Segments are known; makes end, epochs and producers agree with them. */
@@ -366,6 +391,8 @@ static enum err bring_up(struct log *log, const struct log_spec *spec, struct re
 		e = load_clean_producers(log, spec, recovery);
 	if (e == OK && log->end_offset < log->start_offset)
 		e = start_anew(log, log->start_offset, spec->now, recovery);
+	if (e == OK)		/* of a log that was longer: a truncation did not get to them */
+		e = producer_snapshot_remove_above(log->os, log->store.dir, log->end_offset);
 	if (e == OK && producer_state_end_offset(log->producers) != log->end_offset)
 		e = log_reload_producers(log, spec->now, &recovery->records_replayed);
 	return e == OK ? log_write_snapshot(log) : e;
@@ -381,8 +408,15 @@ static enum err read_epochs(struct log *log, struct recovery_plan *plan)
 	leader_epochs_clear(&log->epochs);
 	plan->first = 0;		/* every batch tells its epoch */
 	plan->from = (struct resume){ 0 };
-	plan->is_clean = false;
+	plan->is_clean = plan->is_resumed = false;
 	return OK;
+}
+
+static void set_synced(struct log *log, int64_t recovery_point)
+{
+	/* Beyond the end: the log has been cut since, and the cut need not be on the device. */
+	log->synced_offset = recovery_point <= log->end_offset ? recovery_point : log_active(log)->base_offset;
+	log->recovery_point = log->segments[MAX(log_segment_at(log, log->synced_offset), 0)]->base_offset;
 }
 
 enum err log_load(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
@@ -402,10 +436,17 @@ enum err log_load(struct log *log, const struct log_spec *spec, struct log_recov
 	plan = is_new ? (struct recovery_plan){ .first = 1, .is_clean = true } : make_plan(log, spec, damaged_from);
 	if ((e = read_epochs(log, &plan)) != OK || (e = bring_up(log, spec, &plan, recovery)) != OK)
 		return e;
+	/* A killed process may have renamed segments away that a power cut would bring back: before anything is appended it is settled which exist. */
+	if (!spec->had_clean_shutdown && (e = os_fsync_dir(log->os, log->store.dir)) != OK)
+		return e;
 	log_epochs_will_change(log);
+	if (log->epochs.is_dirty) {	/* found by the recovery: until they are on disk, another restart has to find them again */
+		const struct segment *s = log->segments[MIN(plan.first, log->segment_count - 1)];
+		log->epoch_mark = (struct log_progress_mark){ .is_valid = true, .segment_base = s->base_offset, .inode = s->inode, .last_batch_pos = -1 };
+	}
 	leader_epochs_truncate(&log->epochs, log->end_offset);
 	leader_epochs_raise_start(&log->epochs, log->start_offset);
-	log->recovery_point = plan.is_clean ? log->end_offset : MIN(MAX(spec->recovery_point, 0), log->end_offset);
+	set_synced(log, plan.is_clean ? log->end_offset : MAX(spec->recovery_point, 0));
 	log->high_watermark = MAX(MIN(spec->high_watermark, log->end_offset), log->start_offset);
 	producer_state_set_high_watermark(log->producers, log->high_watermark);
 	log_update_first_unstable(log);

@@ -25,7 +25,10 @@ enum err log_remove_segment(struct log *log, int at)
 
 static void lower_recovery_point(struct log *log, int64_t offset)
 {
-	log->recovery_point = MIN(log->recovery_point, offset);
+	int at = log_segment_at(log, offset);
+
+	log->recovery_point = MIN(log->recovery_point, at < 0 ? offset : log->segments[at]->base_offset);
+	log->synced_offset = MIN(log->synced_offset, offset);
 	log->flush_limit = MIN(log->flush_limit, offset);
 }
 
@@ -50,21 +53,27 @@ static enum err relearn_active(struct log *log)
 	return e;
 }
 
-static enum err sync_cut(struct log *log)
+/* Cuts the active segment before the first batch that ends at or behind the offset. */
+static enum err cut_active(struct log *log, int64_t offset)
 {
+	struct segment *s = log_active(log);
+	struct batch_place place;
 	struct log_file *f;
-	enum err e = segment_file(log_active(log), SEGMENT_LOG, &f);
+	bool is_found;
+	enum err e;
 
-	if (e == OK)
-		e = os_fdatasync(log->os, f->fd);
-	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
+	if ((e = segment_load(s)) != OK || (e = segment_find(s, offset, &place, &is_found)) != OK || !is_found)
+		return e;
+	log->size_bytes -= s->tail.size - place.file_pos;
+	if ((e = segment_truncate(s, place.file_pos, offset)) != OK || (e = segment_file(s, SEGMENT_LOG, &f)) != OK)
+		return e;
+	return os_fdatasync(log->os, f->fd);
 }
 
 enum err log_truncate_to(struct log *log, int64_t offset)
 {
-	struct batch_place place;
-	bool is_found;
 	int64_t records = 0;
+	bool has_removed = false;
 	enum err e = OK;
 
 	if (log->is_broken)
@@ -77,17 +86,13 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 	if (offset < log->segments[0]->base_offset)
 		return log_truncate_fully_and_start_at(log, offset);
 	lower_recovery_point(log, offset);
-	while (e == OK && log_active(log)->base_offset > offset)
+	/* Newest first, and surely gone before the cut: at no moment could a power cut leave a hole in the log. */
+	for (; e == OK && log_active(log)->base_offset > offset; has_removed = true)
 		e = log_remove_segment(log, log->segment_count - 1);
-	struct segment *s = log_active(log);
-	if (e == OK && (e = segment_load(s)) == OK)
-		e = segment_find(s, offset, &place, &is_found);
-	if (e == OK && is_found) {
-		log->size_bytes -= s->tail.size - place.file_pos;
-		e = segment_truncate(s, place.file_pos, offset);
-	}
+	if (e == OK && has_removed)
+		e = os_fsync_dir(log->os, log->store.dir);
 	if (e == OK)
-		e = sync_cut(log);
+		e = cut_active(log, offset);
 	if (e != OK)
 		return e;
 	lower_offsets(log, offset);
@@ -122,12 +127,12 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	log_add_segment(log, s);
 	log_forget_recent(log);
 	log->last_batch_pos = -1;
-	log->start_offset = log->end_offset = log->high_watermark = offset;
+	log->start_offset = log->end_offset = log->batches_end = log->high_watermark = offset;
 	leader_epochs_clear(&log->epochs);
 	producer_state_clear(log->producers, offset);
 	log_update_first_unstable(log);
 	log_lower_epoch_mark(log);
-	return sync_cut(log);
+	return os_fsync_dir(log->os, log->store.dir);
 }
 
 enum err log_remove_segments_below_start(struct log *log, int *removed)
@@ -135,7 +140,8 @@ enum err log_remove_segments_below_start(struct log *log, int *removed)
 	int n = 0;
 	enum err e = OK;
 
-	while (e == OK && log->segment_count > 1 && log->segments[1]->base_offset <= log->start_offset) {
+	/* Not above the recovery point: the snapshot that remembers the producers of the removed batches is not on the device yet. */
+	while (e == OK && log->segment_count > 1 && log->segments[1]->base_offset <= MIN(log->start_offset, log->recovery_point)) {
 		e = log_remove_segment(log, 0);
 		n++;
 	}
