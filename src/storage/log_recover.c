@@ -278,8 +278,8 @@ static struct recovery_plan make_plan(struct log *log, const struct log_spec *sp
 	} else if (!spec->had_clean_shutdown) {
 		plan.first = MAX(log_segment_at(log, MAX(spec->recovery_point, 0)), 0);
 	}
-	if (damaged_from < INT64_MAX && (at = log_segment_at(log, damaged_from)) <= plan.first && at < log->segment_count) {
-		plan.first = at;
+	if (damaged_from < INT64_MAX) {
+		plan.first = MIN(plan.first, log_segment_at(log, damaged_from));
 		plan.from = (struct resume){ 0 };
 		plan.is_clean = plan.is_resumed = false;
 	}
