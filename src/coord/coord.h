@@ -38,7 +38,7 @@ struct coord_op {
 	bool         watch;		/* get, exists (data watch), children (child watch) */
 	/* result */
 	enum err     result;		/* OK, ERR_NOT_FOUND, ERR_EXISTS, ERR_BAD_VERSION, ERR_NOT_EMPTY, ERR_INVALID (path, ephemeral parent), ERR_CONN_LOSS, ERR_EXPIRED,
-					 * ERR_ACCESS, ERR_IO, ERR_OFFLINE; in a failed multi: OK before the guilty one, ERR_AGAIN behind it */
+					 * ERR_ACCESS, ERR_IO, ERR_NO_SPACE, ERR_TOO_LARGE; in a failed multi: OK before the guilty one, ERR_AGAIN behind it */
 	struct coord_stat stat;		/* get, exists, set, children; create within a multi has none */
 	struct slice out;		/* get: the data (null possible); create: the path made (sequence number included) */
 	struct slice *names;		/* children, in no order */
@@ -89,11 +89,14 @@ void    coord_submit(struct coord *c, struct coord_call *call);	/* owner's threa
 int64_t coord_session_id(const struct coord *c);		/* 0: none yet */
 /* After COORD_EVENT_EXPIRED: a new session; CONNECTED follows. Calls submitted in between come home with ERR_EXPIRED. */
 enum err coord_reopen(struct coord *c) MUST_CHECK;
-/* Ends the session properly (ephemeral nodes go at once). */
+/* Ends the session properly (ephemeral nodes go at once). Caller: the owner in a step, or anybody once the owner has ended. */
 void    coord_close(struct coord **c);
+/* For simulations, as if the process died: calls come home with ERR_CONN_LOSS, the session lives on in the tree until its time is over. */
+void    coord_crash(struct coord **c);
 
 /* Helpers for the common single calls: fill ops[0] of a call whose ops points to one. */
 void coord_call_init(struct coord_call *call, struct actor *home, struct coord_op *ops, int op_count);
 void coord_call_fini(struct coord_call *call);
+void coord_call_fail(struct coord_call *call, enum err e);	/* for sides: e in the call and in each operation, no results */
 
 #endif

@@ -1,1 +1,19 @@
 # src/coord
+noinst_LIBRARIES += src/coord/libskein_coord.a
+src_coord_libskein_coord_a_SOURCES = \
+	src/coord/coord.c src/coord/coord.h src/coord/coord_priv.h \
+	src/coord/faults.c src/coord/faults.h \
+	src/coord/local.c \
+	src/coord/store_file.c src/coord/store_file.h \
+	src/coord/tree.c src/coord/tree.h src/coord/tree_priv.h \
+	src/coord/tree_session.c
+EXTRA_DIST += src/coord/README.md
+
+if HAVE_CHECK
+COORD_TEST_LIBS = src/coord/libskein_coord.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/coord/local_test
+TESTS += tests/unit/coord/local_test
+tests_unit_coord_local_test_SOURCES = tests/unit/coord/local_test.c tests/unit/coord/body.h tests/unit/coord/harness.h
+tests_unit_coord_local_test_LDADD = $(COORD_TEST_LIBS)
+endif
