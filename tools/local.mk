@@ -1,1 +1,16 @@
-# the skein command
+# The skein command. What the verbs are made of is a library of its own, so that unit tests can link it.
+noinst_LIBRARIES += tools/libskein_tools.a
+tools_libskein_tools_a_SOURCES = \
+	tools/consume.c \
+	tools/input.c tools/input.h \
+	tools/json_record.c tools/json_record.h \
+	tools/produce.c \
+	tools/tool.c tools/tool.h \
+	tools/topic.c \
+	tools/value.c tools/value.h
+$(tools_libskein_tools_a_OBJECTS): | $(wire_gen)
+
+bin_PROGRAMS += skein
+skein_SOURCES = tools/main.c
+skein_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(JEMALLOC_LIBS)

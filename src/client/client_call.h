@@ -1,0 +1,85 @@
+/*
+ * One question to one broker, for the modules of this folder and for brokers among themselves.
+ *
+ * A call is a round trip: client_call_create makes it and it is yours; client_call_send lends it to the client; on_done
+ * brings it home, within some client_step, never from inside client_call_send. Then it is yours again: read it, destroy it.
+ * To destroy one that is away is to cancel it: on_done does not come, the answer is dropped.
+ * Memory: question and answer live in the call's arena, records inside the answer in its frame.
+ */
+#ifndef SKEIN_CLIENT_CALL_H
+#define SKEIN_CLIENT_CALL_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "client/client.h"
+#include "wire/gen/api_table.h"
+
+/*
+ * X(key, prefix of the codec, first version, last version): what this client speaks. It names topics, so it stays below the
+ * versions that know only topic ids.
+ */
+#define CLIENT_API_TABLE(X) \
+	X(API_PRODUCE, produce, 3, 11) \
+	X(API_FETCH, fetch, 4, 12) \
+	X(API_LIST_OFFSETS, list_offsets, 1, 9) \
+	X(API_METADATA, metadata, 4, 12) \
+	X(API_API_VERSIONS, api_versions, 0, 4) \
+	X(API_CREATE_TOPICS, create_topics, 2, 7) \
+	X(API_DELETE_TOPICS, delete_topics, 1, 5) \
+	X(API_INIT_PRODUCER_ID, init_producer_id, 0, 5) \
+	X(API_DESCRIBE_CONFIGS, describe_configs, 1, 4) \
+	X(API_CREATE_PARTITIONS, create_partitions, 0, 3) \
+	X(API_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1)
+
+enum client_call_place { CALL_YOURS, CALL_WAITING, CALL_IN_FLIGHT, CALL_DONE };
+
+enum { NODE_ANY = -1, NODE_CONTROLLER = -2 };	/* instead of a broker id */
+
+struct client_call {
+	struct list            link;
+	struct client         *client;
+	const struct client_api *api;
+	enum client_call_place at;
+	int32_t                node_id;		/* as it was sent */
+	int16_t                version;		/* negotiated; known from sending on */
+	int32_t                correlation_id;
+	mono_ms                deadline;	/* of the answer */
+	bool                   is_one_way;	/* Produce with acks 0: done when written */
+	bool                   maybe_applied;	/* failed, but the broker may have received it */
+	struct arena           arena;
+	void                  *request;		/* struct x_request with its defaults; borrows what you put in */
+	void                  *response;	/* struct x_response; NULL unless error.err is OK, or one-way */
+	uint8_t               *frame;		/* what the response's slices point into */
+	struct client_error    error;
+	void                 (*on_done)(struct client_call *call);
+	void                  *owner;
+};
+
+struct client_call *client_call_create(struct client *c, enum api_key key, void (*on_done)(struct client_call *),
+				       void *owner);
+void client_call_destroy(struct client_call **call);
+
+const struct client_api *client_call_api(int key);	/* asserts that it is in the table */
+
+/* node_id may be NODE_ANY or NODE_CONTROLLER. timeout_ms <= 0: request_timeout_ms. */
+void client_call_send(struct client_call *call, int32_t node_id, mono_ms timeout_ms);
+
+/* Sends and steps until it is done, without retries. The call is yours afterwards. */
+enum err client_call_wait(struct client_call *call, int32_t node_id, mono_ms timeout_ms) MUST_CHECK;
+
+/* How many calls to this broker are under way or waiting for the connection. */
+int  client_node_load(struct client *c, int32_t node_id);
+
+/* Failures without a pause between them would be a loop: the nth (from 1) waits so long, give or take a fifth. */
+mono_ms client_backoff(struct client *c, mono_ms first, mono_ms max, int nth);
+
+/* A producer or consumer: gets its turn in every client_step. */
+struct client_user {
+	struct list link;
+	mono_ms   (*on_turn)(struct client_user *u, mono_ms now);	/* when it wants the next turn at the latest */
+};
+
+void client_user_add(struct client *c, struct client_user *u);
+void client_user_remove(struct client *c, struct client_user *u);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * What is known about the cluster: brokers and the topics somebody has asked about. One Metadata call at a time, to any
+ * broker; the answer is applied in place. A refresh that somebody wants again and again is held back by the backoff.
+ */
+#include "client/client_priv.h"
+
+#include <stdlib.h>
+
+/* Room for the topics that nobody knew until somebody asked; beyond it nothing is kept back: the caller named each. */
+static struct client_topic *topic_get(struct client *c, struct slice name)
+{
+	return map_get(&c->topics, name);
+}
+
+const struct client_topic *client_topic(struct client *c, struct slice name)
+{
+	struct client_topic *t = topic_get(c, name);
+
+	if (t != NULL)
+		return t;
+	t = mem_calloc(1, sizeof(*t));
+	t->name = mem_strndup((const char *)name.ptr, name.len);
+	map_put(&c->topics, slice_str(t->name), t);
+	c->metadata_is_due = true;
+	c->metadata_at = 0;	/* a new topic does not wait for the backoff of others */
+	return t;
+}
+
+void client_topic_refresh(struct client *c)
+{
+	c->metadata_is_due = true;
+}
+
+void client_metadata_fini(struct client *c)
+{
+	MAP_FOREACH(e, &c->topics) {
+		struct client_topic *t = e->value;
+		free(t->name);
+		free(t->partitions);
+		free(t);
+	}
+	map_fini(&c->topics);
+}
+
+/* ---- the answer ---- */
+
+static void apply_broker(struct client *c, const struct metadata_response_broker *b)
+{
+	struct client_node *node = client_node_find(c, b->node_id);
+	char host[256];
+
+	if (b->node_id < 0 || b->host.len == 0 || b->host.len >= sizeof(host) || b->port < 1 || b->port > 65535)
+		return;
+	memcpy(host, b->host.ptr, b->host.len);
+	host[b->host.len] = '\0';
+	if (node != NULL) {
+		client_node_move(node, host, (uint16_t)b->port);
+		return;
+	}
+	/* A bootstrap address that is the broker's own becomes the broker, with the connection it has. */
+	LIST_FOREACH(e, &c->nodes) {
+		node = LIST_ENTRY(e, struct client_node, link);
+		if (node->id < 0 && strcmp(node->host, host) == 0 && node->port == b->port) {
+			node->id = b->node_id;
+			return;
+		}
+	}
+	client_node_create(c, b->node_id, host, (uint16_t)b->port);
+}
+
+static void apply_topic(struct client *c, const struct metadata_response_topic *m)
+{
+	struct client_topic *t = topic_get(c, m->name);
+
+	if (t == NULL)
+		return;
+	t->is_known = true;
+	t->error = m->error_code;
+	t->version++;
+	if (m->error_code != NONE)
+		return;		/* the partitions stay as they were known */
+	if (m->partitions_count > t->partition_count)
+		t->partitions = mem_realloc_array(t->partitions, (size_t)m->partitions_count, sizeof(*t->partitions));
+	t->partition_count = MAX(m->partitions_count, 0);
+	for (int32_t i = 0; i < t->partition_count; i++)
+		t->partitions[i] = (struct client_partition){ LEADER_NOT_AVAILABLE, -1, -1 };
+	for (int32_t i = 0; i < m->partitions_count; i++) {
+		const struct metadata_response_partition *p = &m->partitions[i];
+		if (p->partition_index < 0 || p->partition_index >= t->partition_count)
+			continue;
+		t->partitions[p->partition_index] = (struct client_partition){ p->error_code, p->leader_id, p->leader_epoch };
+		if (p->leader_id < 0)
+			c->metadata_is_due = true;
+	}
+}
+
+static void apply(struct client *c, const struct metadata_response *r)
+{
+	for (int32_t i = 0; i < r->brokers_count; i++)
+		apply_broker(c, &r->brokers[i]);
+	for (int32_t i = 0; i < r->topics_count; i++)
+		apply_topic(c, &r->topics[i]);
+	c->controller_id = r->controller_id;
+	if (c->cluster_id == NULL && r->cluster_id.len > 0)
+		c->cluster_id = mem_strndup((const char *)r->cluster_id.ptr, r->cluster_id.len);
+	c->is_connected = r->brokers_count > 0;
+	if (!c->is_connected)	/* a broker that has just started may not know itself yet */
+		c->metadata_is_due = true;
+}
+
+static void on_metadata(struct client_call *call)
+{
+	struct client *c = call->owner;
+	mono_ms now = os_mono_ms(c->os);
+
+	c->metadata_call = NULL;
+	if (call->error.err != OK) {
+		c->error = call->error;
+		c->metadata_is_due = true;
+		c->metadata_at = c->is_connected ? now + client_backoff(c, c->spec.retry_backoff_ms,
+					c->spec.retry_backoff_max_ms, ++c->metadata_failures) : now;
+	} else {
+		c->error = CLIENT_ERROR_NONE;
+		c->metadata_failures = 0;
+		c->metadata_at = now + client_backoff(c, c->spec.retry_backoff_ms, c->spec.retry_backoff_max_ms, 1);
+		c->metadata_expires = now + c->spec.metadata_max_age_ms;
+		apply(c, call->response);
+	}
+	client_call_destroy(&call);
+}
+
+/* ---- the question ---- */
+
+static void ask(struct client *c)
+{
+	struct client_call *call = client_call_create(c, API_METADATA, on_metadata, c);
+	struct metadata_request *q = call->request;
+	uint32_t count = map_count(&c->topics);
+	int32_t n = 0;
+
+	q->allow_auto_topic_creation = c->spec.allow_auto_create;
+	q->topics = arena_alloc(&call->arena, MAX(count, 1u) * sizeof(*q->topics));
+	ASSERT(q->topics != NULL);
+	MAP_FOREACH(e, &c->topics) {
+		metadata_request_topic_init(&q->topics[n]);
+		q->topics[n++].name = e->key;
+	}
+	q->topics_count = n;
+	c->metadata_call = call;
+	c->metadata_is_due = false;
+	client_call_send(call, NODE_ANY, 0);
+}
+
+mono_ms client_metadata_turn(struct client *c, mono_ms now)
+{
+	if (c->metadata_call != NULL)
+		return MONO_NEVER;
+	if (c->metadata_expires <= now)
+		c->metadata_is_due = true;
+	if (!c->metadata_is_due)
+		return c->metadata_expires;
+	if (c->metadata_at > now)
+		return c->metadata_at;
+	ask(c);
+	return MONO_NEVER;
+}

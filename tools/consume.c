@@ -1,0 +1,300 @@
+/*
+ * skein consume: reads partitions of a topic and prints their records.
+ */
+#include "tool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/consumer.h"
+#include "json_record.h"
+#include "value.h"
+
+static const char help[] =
+	"Usage: skein consume [OPTION...] TOPIC\n"
+	"Prints records of a topic, values line by line unless told otherwise.\n\n"
+	"  -p, --partition LIST     only these, as in 0,2,5-7 (default: all)\n"
+	"      --from START         beginning, end (default), an OFFSET, or @TIME: the first record not\n"
+	"                           older than 2026-11-22T19:28:07Z, 2026-11-22, or milliseconds since 1970\n"
+	"  -e, --exit               end when everything that was there has been printed\n"
+	"  -n, --count N            end after N records\n"
+	"  -o, --output FORMAT      text (default), json (one list), ndjson (an object per line)\n"
+	"  -f, --format TEXT        text with %t topic, %p partition, %o offset, %k key, %v value, %T time,\n"
+	"                           %h headers, %K and %V their lengths (-1: null), %%, \\n \\t \\xHH\n"
+	"  -k, --key-separator SEP  print key, SEP, value\n"
+	"      --null TEXT          what stands for null in text (default: nothing)\n"
+	TOOL_BOOTSTRAP_HELP
+	"\nExamples:\n"
+	"  skein consume orders                                  what comes from now on\n"
+	"  skein consume orders --from beginning --exit          all that is there\n"
+	"  skein consume orders --from @2026-11-22T08:00 -n 10\n"
+	"  skein consume orders --from beginning -e -o ndjson | skein produce copy -i ndjson\n"
+	"  skein consume orders -f '%p/%o %k=%v\\n'\n";
+
+#define PARTITIONS_MAX 10000
+#define STEP_MS 1000
+
+enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_NDJSON };
+
+struct consume {
+	const char        *bootstrap, *topic, *null_text, *key_separator, *format;
+	struct value_start start;
+	enum output        output;
+	bool               exits_at_end;
+	int64_t            count_max;		/* -1: no end */
+	int32_t           *partitions;		/* asked for, or all */
+	int                partition_count;	/* 0: all */
+	struct client     *client;
+	struct consumer   *consumer;
+	struct strbuf      line;
+	int64_t            count;
+	int                ended_count;		/* partitions that have been at their end, or have failed */
+	bool              *has_ended;		/* by place in partitions */
+	int                code;
+};
+
+/* ---- printing ---- */
+
+static void add_text(struct strbuf *out, struct slice s, const char *null_text)
+{
+	if (slice_is_null(s))
+		strbuf_add_str(out, null_text);
+	else
+		strbuf_add_slice(out, s);
+}
+
+static void add_headers(struct strbuf *out, const struct record *r, const char *null_text)
+{
+	struct slice rest = r->headers;
+	struct record_header h;
+
+	for (const char *comma = ""; record_header_next(&rest, &h); comma = ",") {
+		strbuf_add_str(out, comma);
+		strbuf_add_slice(out, h.key);
+		strbuf_add_char(out, '=');
+		add_text(out, h.value, null_text);
+	}
+}
+
+static void add_length(struct strbuf *out, struct slice s)
+{
+	strbuf_printf(out, "%lld", slice_is_null(s) ? -1LL : (long long)s.len);
+}
+
+static void add_formatted(struct strbuf *out, const char *format, const struct consumer_event *e, const char *null_text)
+{
+	for (; *format != '\0'; format++) {
+		if (*format != '%' || format[1] == '\0') {
+			strbuf_add_char(out, *format);
+			continue;
+		}
+		switch (*++format) {
+		case 't': strbuf_add_str(out, e->topic); break;
+		case 'p': strbuf_printf(out, "%d", e->partition); break;
+		case 'o': strbuf_printf(out, "%lld", (long long)e->offset); break;
+		case 'T': strbuf_printf(out, "%lld", (long long)e->record.timestamp); break;
+		case 'k': add_text(out, e->record.key, null_text); break;
+		case 'v':
+		case 's': add_text(out, e->record.value, null_text); break;
+		case 'h': add_headers(out, &e->record, null_text); break;
+		case 'K': add_length(out, e->record.key); break;
+		case 'V': add_length(out, e->record.value); break;
+		default:  strbuf_add_char(out, *format); break;
+		}
+	}
+}
+
+/* False: nobody reads our output any more. */
+static bool print_record(struct consume *x, const struct consumer_event *e)
+{
+	struct strbuf *out = &x->line;
+
+	strbuf_reset(out);
+	if (x->output != OUTPUT_TEXT) {
+		if (x->output == OUTPUT_JSON)
+			strbuf_add_str(out, x->count == 0 ? "[\n" : ",\n");
+		json_record_write(out, e);
+		if (x->output == OUTPUT_NDJSON)
+			strbuf_add_char(out, '\n');
+	} else if (x->format != NULL) {
+		add_formatted(out, x->format, e, x->null_text);
+	} else {
+		if (x->key_separator != NULL) {
+			add_text(out, e->record.key, x->null_text);
+			strbuf_add_str(out, x->key_separator);
+		}
+		add_text(out, e->record.value, x->null_text);
+		strbuf_add_char(out, '\n');
+	}
+	x->count++;
+	return fwrite(out->ptr, 1, out->len, stdout) == out->len;
+}
+
+/* ---- events ---- */
+
+static void partition_ended(struct consume *x, int32_t partition)
+{
+	for (int i = 0; i < x->partition_count; i++) {
+		if (x->partitions[i] == partition && !x->has_ended[i]) {
+			x->has_ended[i] = true;
+			x->ended_count++;
+		}
+	}
+}
+
+static void on_event(struct consume *x, const struct consumer_event *e, bool *goes_on)
+{
+	switch (e->kind) {
+	case CONSUMER_RECORD:
+		*goes_on = print_record(x, e);
+		break;
+	case CONSUMER_END:
+		if (x->exits_at_end)
+			partition_ended(x, e->partition);
+		break;
+	case CONSUMER_TROUBLE:
+		tool_say("%s; trying on", e->error->text);
+		break;
+	case CONSUMER_FAILED:
+		x->code = tool_fail(e->error);
+		partition_ended(x, e->partition);
+		break;
+	}
+}
+
+static bool is_finished(const struct consume *x)
+{
+	return x->ended_count == x->partition_count || x->count == x->count_max || tool_is_stopped();
+}
+
+static int run(struct consume *x)
+{
+	struct consumer_event e;
+	bool goes_on = true;
+
+	while (goes_on && !is_finished(x)) {
+		if (consumer_next(x->consumer, &e)) {
+			on_event(x, &e, &goes_on);
+			continue;
+		}
+		goes_on = fflush(stdout) == 0;
+		client_step(x->client, STEP_MS);
+	}
+	if (x->output == OUTPUT_JSON)
+		fputs(x->count == 0 ? "[]\n" : "\n]\n", stdout);
+	if (fflush(stdout) != 0)
+		goes_on = false;
+	if (!goes_on && x->code == EXIT_OK)
+		x->code = EXIT_FAILED;	/* broken pipe, full disk */
+	return x->code != EXIT_OK && x->count > 0 && x->code != EXIT_DAMAGE ? EXIT_PARTIAL : x->code;
+}
+
+/* ---- starting ---- */
+
+static void assign(struct consume *x, int32_t partition)
+{
+	switch (x->start.kind) {
+	case START_BEGINNING: consumer_assign(x->consumer, x->topic, partition, CONSUMER_EARLIEST); break;
+	case START_END:       consumer_assign(x->consumer, x->topic, partition, CONSUMER_LATEST); break;
+	case START_OFFSET:    consumer_assign(x->consumer, x->topic, partition, x->start.at); break;
+	case START_TIME:      consumer_assign_time(x->consumer, x->topic, partition, x->start.at); break;
+	}
+}
+
+static bool start(struct consume *x)
+{
+	static const struct consumer_spec spec = CONSUMER_SPEC_INIT;
+	const struct client_topic *t = tool_topic_info(x->client, x->topic, &x->code);
+
+	if (t == NULL)
+		return false;
+	if (x->partition_count == 0) {
+		x->partition_count = MIN(t->partition_count, PARTITIONS_MAX);
+		for (int32_t i = 0; i < x->partition_count; i++)
+			x->partitions[i] = i;
+	} else if (x->partitions[x->partition_count - 1] >= t->partition_count) {
+		tool_say("topic %s has no partition %d: there are %d", x->topic, x->partitions[x->partition_count - 1],
+			 t->partition_count);
+		x->code = EXIT_NOT_FOUND;
+		return false;
+	}
+	x->has_ended = mem_calloc((size_t)x->partition_count, sizeof(*x->has_ended));
+	consumer_create(&x->consumer, x->client, &spec);
+	for (int i = 0; i < x->partition_count; i++)
+		assign(x, x->partitions[i]);
+	return true;
+}
+
+static bool set_output(struct consume *x, const char *text)
+{
+	static const char *const names[] = { "text", "json", "ndjson" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			x->output = (enum output)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* EXIT_OK: go on. -1: help was printed. */
+static int parse(struct consume *x, int argc, char **argv, struct strbuf *format, struct strbuf *separator)
+{
+	enum { OPT_FROM = 256, OPT_NULL };
+	static const struct option options[] = {
+		{ "bootstrap", required_argument, NULL, 'b' }, { "partition", required_argument, NULL, 'p' },
+		{ "from", required_argument, NULL, OPT_FROM }, { "exit", no_argument, NULL, 'e' },
+		{ "count", required_argument, NULL, 'n' }, { "output", required_argument, NULL, 'o' },
+		{ "format", required_argument, NULL, 'f' }, { "key-separator", required_argument, NULL, 'k' },
+		{ "null", required_argument, NULL, OPT_NULL }, { "help", no_argument, NULL, 'h' }, { 0 } };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "b:p:en:o:f:k:h", options, NULL)) != -1) {
+		bool ok = true;
+		switch (c) {
+		case 'b': x->bootstrap = optarg; break;
+		case 'p': ok = value_numbers(optarg, x->partitions, PARTITIONS_MAX, &x->partition_count); break;
+		case OPT_FROM: ok = value_start(optarg, &x->start); break;
+		case 'e': x->exits_at_end = true; break;
+		case 'n': ok = value_int(optarg, 0, INT64_MAX, &x->count_max); break;
+		case 'o': ok = set_output(x, optarg); break;
+		case 'f': ok = value_unescape(format, optarg); x->format = strbuf_cstr(format); break;
+		case 'k': ok = value_unescape(separator, optarg); x->key_separator = strbuf_cstr(separator); break;
+		case OPT_NULL: x->null_text = optarg; break;
+		case 'h': fputs(help, stdout); return -1;
+		default: return tool_usage("consume", "unknown option");
+		}
+		if (!ok)
+			return tool_usage("consume", "\"%s\" is no value for this option", optarg);
+	}
+	if (optind + 1 != argc)
+		return tool_usage("consume", "give one topic");
+	x->topic = argv[optind];
+	return EXIT_OK;
+}
+
+int tool_consume(int argc, char **argv)
+{
+	struct consume x = { .null_text = "", .count_max = -1, .start.kind = START_END };
+	struct strbuf format = STRBUF_INIT, separator = STRBUF_INIT;
+
+	x.partitions = mem_calloc(PARTITIONS_MAX, sizeof(*x.partitions));
+	x.code = parse(&x, argc, argv, &format, &separator);
+	if (x.code == EXIT_OK) {
+		x.client = tool_connect(x.bootstrap, &x.code);
+		if (x.client != NULL) {
+			tool_catch_signals(x.client);
+			if (start(&x))
+				x.code = run(&x);
+		}
+	}
+	consumer_destroy(&x.consumer);
+	client_destroy(&x.client);
+	strbuf_fini(&x.line);
+	strbuf_fini(&format);
+	strbuf_fini(&separator);
+	free(x.partitions);
+	free(x.has_ended);
+	return x.code == -1 ? EXIT_OK : x.code;
+}

@@ -1,0 +1,253 @@
+#include "json_record.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+
+/* ---- writing ---- */
+
+/* The length of the UTF-8 character at p, 0 when it is none: overlong forms, surrogates and what lies beyond Unicode are none. */
+static size_t utf8_char(const uint8_t *p, size_t left)
+{
+	static const struct { uint8_t mask, lead; uint32_t min; } forms[] = {
+		{ 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 } };
+
+	for (size_t n = 0; n < ARRAY_LEN(forms); n++) {
+		if ((p[0] & forms[n].mask) != forms[n].lead)
+			continue;
+		uint32_t code = p[0] & (uint8_t)~forms[n].mask;
+		if (n == 0)
+			return 1;
+		if (n >= left)
+			return 0;
+		for (size_t i = 1; i <= n; i++) {
+			if ((p[i] & 0xc0) != 0x80)
+				return 0;
+			code = code << 6 | (p[i] & 0x3f);
+		}
+		return code < forms[n].min || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : n + 1;
+	}
+	return 0;
+}
+
+static bool is_utf8(struct slice s)
+{
+	for (size_t i = 0, n; i < s.len; i += n) {
+		n = utf8_char(s.ptr + i, s.len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static void write_string(struct strbuf *out, struct slice s)
+{
+	strbuf_add_char(out, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		uint8_t c = s.ptr[i];
+		if (c == '"' || c == '\\') {
+			strbuf_add_char(out, '\\');
+			strbuf_add_char(out, (char)c);
+		} else if (c == '\n') {
+			strbuf_add_str(out, "\\n");
+		} else if (c == '\t') {
+			strbuf_add_str(out, "\\t");
+		} else if (c < 0x20 || c == 0x7f) {
+			strbuf_printf(out, "\\u%04x", c);
+		} else {
+			strbuf_add_char(out, (char)c);
+		}
+	}
+	strbuf_add_char(out, '"');
+}
+
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static void write_base64(struct strbuf *out, struct slice s)
+{
+	strbuf_add_char(out, '"');
+	for (size_t i = 0; i < s.len; i += 3) {
+		size_t n = MIN(s.len - i, 3u);
+		uint32_t bits = (uint32_t)s.ptr[i] << 16 | (n > 1 ? (uint32_t)s.ptr[i + 1] << 8 : 0) | (n > 2 ? s.ptr[i + 2] : 0u);
+		for (size_t k = 0; k < 4; k++)
+			strbuf_add_char(out, k <= n ? base64_digits[bits >> (18 - 6 * k) & 63] : '=');
+	}
+	strbuf_add_char(out, '"');
+}
+
+static void write_bytes(struct strbuf *out, const char *name, struct slice s)
+{
+	if (slice_is_null(s)) {
+		strbuf_printf(out, "\"%s\":null", name);
+	} else if (is_utf8(s)) {
+		strbuf_printf(out, "\"%s\":", name);
+		write_string(out, s);
+	} else {
+		strbuf_printf(out, "\"%s_base64\":", name);
+		write_base64(out, s);
+	}
+}
+
+void json_record_write(struct strbuf *out, const struct consumer_event *e)
+{
+	struct slice rest = e->record.headers;
+	struct record_header h;
+	const char *comma = "";
+
+	strbuf_add_str(out, "{\"topic\":");
+	write_string(out, slice_str(e->topic));
+	strbuf_printf(out, ",\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld,", e->partition, (long long)e->offset,
+		      (long long)e->record.timestamp);
+	write_bytes(out, "key", e->record.key);
+	strbuf_add_char(out, ',');
+	write_bytes(out, "value", e->record.value);
+	strbuf_add_str(out, ",\"headers\":[");
+	while (record_header_next(&rest, &h)) {
+		strbuf_add_str(out, comma);
+		strbuf_add_char(out, '{');
+		write_bytes(out, "key", h.key);
+		strbuf_add_char(out, ',');
+		write_bytes(out, "value", h.value);
+		strbuf_add_char(out, '}');
+		comma = ",";
+	}
+	strbuf_add_str(out, "]}");
+}
+
+/* ---- reading ---- */
+
+struct parsed {			/* json_record.memory */
+	json_t      *root;
+	struct arena arena;	/* decoded base64, headers */
+};
+
+static bool read_base64(struct parsed *m, const char *text, size_t len, struct slice *out)
+{
+	uint8_t *to;
+	size_t n = 0;
+	uint32_t bits = 0, have = 0;
+
+	while (len > 0 && text[len - 1] == '=')
+		len--;
+	to = arena_alloc(&m->arena, len);
+	if (to == NULL)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		const char *digit = text[i] != '\0' ? strchr(base64_digits, text[i]) : NULL;
+		if (digit == NULL)
+			return false;
+		bits = bits << 6 | (uint32_t)(digit - base64_digits);
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			to[n++] = (uint8_t)(bits >> have);
+		}
+	}
+	*out = slice_of(to, n);
+	return true;
+}
+
+/* The string or base64 of this name; null when there is neither. */
+static bool read_bytes(struct parsed *m, const json_t *object, const char *name, struct slice *out, char error[200])
+{
+	char base64_name[32];
+	const json_t *v = json_object_get(object, name), *coded;
+
+	snprintf(base64_name, sizeof(base64_name), "%s_base64", name);
+	coded = json_object_get(object, base64_name);
+	*out = SLICE_NULL;
+	if (coded != NULL && (!json_is_string(coded) ||
+			      !read_base64(m, json_string_value(coded), json_string_length(coded), out))) {
+		snprintf(error, 200, "\"%s\" must be a string in base64", base64_name);
+		return false;
+	}
+	if (v == NULL || json_is_null(v))
+		return true;
+	if (!json_is_string(v)) {
+		snprintf(error, 200, "\"%s\" must be a string or null", name);
+		return false;
+	}
+	*out = slice_of(json_string_value(v), json_string_length(v));
+	return true;
+}
+
+static bool read_number(const json_t *object, const char *name, int64_t max, int64_t *out, char error[200])
+{
+	const json_t *v = json_object_get(object, name);
+
+	*out = -1;
+	if (v == NULL || json_is_null(v))
+		return true;
+	if (json_is_integer(v) && json_integer_value(v) >= -1 && json_integer_value(v) <= max) {
+		*out = json_integer_value(v);
+		return true;
+	}
+	snprintf(error, 200, "\"%s\" must be a whole number up to %lld", name, (long long)max);
+	return false;
+}
+
+static bool read_headers(struct parsed *m, struct producer_record *r, char error[200])
+{
+	const json_t *list = json_object_get(m->root, "headers");
+	size_t count = json_array_size(list);
+	struct record_header *headers;
+
+	if (list == NULL || json_is_null(list))
+		return true;
+	headers = arena_calloc(&m->arena, count, sizeof(*headers));
+	for (size_t i = 0; i < count && headers != NULL; i++) {
+		const json_t *h = json_array_get(list, i);
+		if (!json_is_object(h) || !read_bytes(m, h, "key", &headers[i].key, error) || slice_is_null(headers[i].key)) {
+			headers = NULL;
+			break;
+		}
+		if (!read_bytes(m, h, "value", &headers[i].value, error))
+			return false;
+	}
+	if (!json_is_array(list) || headers == NULL) {
+		snprintf(error, 200, "\"headers\" must be a list of {\"key\": string, \"value\": string or null}");
+		return false;
+	}
+	r->headers = headers;
+	r->header_count = (int32_t)count;
+	return true;
+}
+
+bool json_record_read(struct json_record *r, struct slice text, char error[200])
+{
+	json_error_t where;
+	struct parsed *m = mem_calloc(1, sizeof(*m));
+	int64_t partition, timestamp;
+
+	arena_init(&m->arena, 16 * text.len + (1 << 16));
+	m->root = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+	r->memory = m;
+	if (m->root == NULL) {
+		snprintf(error, 200, "column %d: %.150s", where.column, where.text);
+	} else if (!json_is_object(m->root)) {
+		snprintf(error, 200, "expected an object, {\"key\": ..., \"value\": ...}");
+	} else if (read_bytes(m, m->root, "key", &r->record.key, error) &&
+		   read_bytes(m, m->root, "value", &r->record.value, error) &&
+		   read_number(m->root, "partition", INT32_MAX, &partition, error) &&
+		   read_number(m->root, "timestamp", INT64_MAX, &timestamp, error) && read_headers(m, &r->record, error)) {
+		r->record.partition = (int32_t)partition;
+		r->record.timestamp = timestamp;
+		return true;
+	}
+	json_record_fini(r);
+	return false;
+}
+
+void json_record_fini(struct json_record *r)
+{
+	struct parsed *m = r->memory;
+
+	if (m != NULL) {
+		json_decref(m->root);
+		arena_fini(&m->arena);
+		free(m);
+	}
+	*r = (struct json_record){ .memory = NULL };
+}

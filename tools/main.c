@@ -1,0 +1,54 @@
+/*
+ * The skein command: finds the verb, and leaves the rest to it.
+ */
+#include "tool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+static const struct verb {
+	const char *name;
+	int       (*run)(int argc, char **argv);
+	const char *summary;
+} verbs[] = {
+	{ "produce", tool_produce, "write records to a topic" },
+	{ "consume", tool_consume, "read records from a topic" },
+	{ "topic",   tool_topic,   "create, list, describe, alter and delete topics" },
+};
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: skein VERB [ARGUMENT...]\n\n", out);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+	fputs("\nskein VERB --help tells more about each; skein --version the version.\n\n"
+	      "Examples:\n"
+	      "  skein topic create orders -p 3\n"
+	      "  echo hello | skein produce orders\n"
+	      "  skein consume orders --from beginning --exit\n\n"
+	      "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 unreachable, 6 partly done,\n"
+	      "7 timed out, 8 damage found.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+		printf("skein %s\n", PACKAGE_VERSION);
+		return EXIT_OK;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	if (argc > 1)
+		fprintf(stderr, "skein: there is no verb \"%s\"\n\n", name);
+	print_help(stderr);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,133 @@
+#include "tool.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONNECT_TIMEOUT_MS 15000
+
+/* ---- errors ---- */
+
+void tool_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);		/* on a terminal both come in order */
+	fputs("skein: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int tool_exit_code(const struct client_error *error)
+{
+	switch ((int)error->err) {	/* int: what is not named here has failed */
+	case OK:              return EXIT_OK;
+	case ERR_NOT_FOUND:   return EXIT_NOT_FOUND;
+	case ERR_ACCESS:      return EXIT_DENIED;
+	case ERR_UNREACHABLE:
+	case ERR_REFUSED:
+	case ERR_CLOSED:      return EXIT_UNREACHABLE;
+	case ERR_TIMEOUT:     return EXIT_TIMED_OUT;
+	case ERR_CORRUPT:     return EXIT_DAMAGE;
+	default:              return EXIT_FAILED;
+	}
+}
+
+int tool_fail(const struct client_error *error)
+{
+	tool_say("%s", error->text);
+	return tool_exit_code(error);
+}
+
+int tool_usage(const char *verb, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "skein %s: ", verb);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nTry: skein %s --help\n", verb);
+	return EXIT_USAGE;
+}
+
+/* ---- connecting ---- */
+
+struct client *tool_connect(const char *argument, int *code)
+{
+	struct client_spec spec = CLIENT_SPEC_INIT;
+	struct client_error error;
+	struct client *c = NULL;
+	char env[4096];
+
+	if (argument != NULL)
+		spec.bootstrap = argument;
+	else if (os_getenv(os_real(), "SKEIN_BOOTSTRAP", env, sizeof(env)) > 0)
+		spec.bootstrap = env;
+	if (client_create(&c, os_real(), &spec, &error) != OK) {
+		tool_say("%s", error.text);
+		*code = EXIT_USAGE;
+		return NULL;
+	}
+	if (client_connect(c, CONNECT_TIMEOUT_MS, &error) != OK) {
+		*code = tool_fail(&error);
+		client_destroy(&c);
+	}
+	return c;
+}
+
+const struct client_topic *tool_topic_info(struct client *c, const char *name, int *code)
+{
+	const struct client_topic *t = client_topic(c, slice_str(name));
+	mono_ms deadline = os_mono_ms(os_real()) + CONNECT_TIMEOUT_MS;
+	struct client_error error;
+	char subject[300];
+
+	while (!t->is_known || t->error == LEADER_NOT_AVAILABLE) {
+		mono_ms now = os_mono_ms(os_real());
+		if (now >= deadline || tool_is_stopped()) {
+			tool_say("topic %s: the cluster does not answer; %s", name, client_last_error(c)->text);
+			*code = EXIT_TIMED_OUT;
+			return NULL;
+		}
+		if (t->is_known)
+			client_topic_refresh(c);
+		client_step(c, deadline - now);
+	}
+	if (t->error == NONE)
+		return t;
+	snprintf(subject, sizeof(subject), "topic %s", name);
+	client_error_set_kafka(&error, t->error, subject, SLICE_NULL);
+	if (t->error == UNKNOWN_TOPIC_OR_PARTITION)
+		client_error_set(&error, ERR_NOT_FOUND, "there is no topic %s (to make it: skein topic create %s)", name, name);
+	*code = tool_fail(&error);
+	return NULL;
+}
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t is_stopped;
+static struct client *woken;
+
+static void on_signal(int number UNUSED)
+{
+	is_stopped = 1;
+	client_wake(woken);
+}
+
+void tool_catch_signals(struct client *c)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	woken = c;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+bool tool_is_stopped(void)
+{
+	return is_stopped != 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * What the verbs of the skein command share: exit codes, errors for people, connecting, signals.
+ *
+ * Data goes to stdout, everything else to stderr. The terminal, pipes and signals of the process are used directly: they are
+ * no part of the machine that src/os stands for.
+ */
+#ifndef SKEIN_TOOL_H
+#define SKEIN_TOOL_H
+
+#include <getopt.h>
+
+#include "client/client.h"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_FOUND = 3,
+	EXIT_DENIED = 4,
+	EXIT_UNREACHABLE = 5,
+	EXIT_PARTIAL = 6,	/* some of what was asked for has been done */
+	EXIT_TIMED_OUT = 7,
+	EXIT_DAMAGE = 8,
+};
+
+/* One verb. argv[0] is its last word. */
+int tool_produce(int argc, char **argv);
+int tool_consume(int argc, char **argv);
+int tool_topic(int argc, char **argv);
+
+/* "skein: ..." on stderr. */
+void tool_say(const char *fmt, ...) PRINTF(1, 2);
+int  tool_fail(const struct client_error *error);			/* says it; the exit code that fits */
+int  tool_exit_code(const struct client_error *error);
+/* Says what is wrong and where help is; EXIT_USAGE. verb: "produce", "topic create". */
+int  tool_usage(const char *verb, const char *fmt, ...) PRINTF(2, 3);
+
+#define TOOL_BOOTSTRAP_HELP \
+	"  -b, --bootstrap LIST     brokers to begin with, host:port,... (default: $SKEIN_BOOTSTRAP,\n" \
+	"                           else 127.0.0.1:9092)\n" \
+	"  -h, --help               this text\n"
+
+/* argument: of --bootstrap, or NULL. Connects; NULL after saying why, *code set. */
+struct client *tool_connect(const char *argument, int *code);
+
+/*
+ * Waits until the topic is known. NULL after saying why, *code set: EXIT_NOT_FOUND with the nearest name there is.
+ * May be called before connecting has ended.
+ */
+const struct client_topic *tool_topic_info(struct client *c, const char *name, int *code);
+
+/* From now on SIGINT and SIGTERM end the client's wait and make tool_is_stopped true; a second one ends the process. */
+void tool_catch_signals(struct client *c);
+bool tool_is_stopped(void);
+
+#endif
