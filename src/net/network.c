@@ -378,6 +378,15 @@ static int network_step(struct actor *a, mono_ms now)
 }
 
 /*
+ * A look may swallow the poller's wake, and whoever finds the actor poked sends no other: so a poke
+ * ends the looking as mail does, read after the look.
+ */
+static bool has_news(const struct actor *a)
+{
+	return actor_has_mail(a) || __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST) != ACTOR_ASLEEP;
+}
+
+/*
  * Before it sleeps the actor looks a few times more, as long as that has lately been worth it: in a
  * virtual machine a sleep costs 20 us of latency and as much CPU as the looking. Where nothing
  * comes, or the one who would send waits for this very CPU, the looks get rarer by the power of
@@ -394,7 +403,7 @@ static bool look_again(struct network *n)
 	until = os_mono_ns(n->os) + NETWORK_SPIN_NS;
 	do {
 		poll_now(n, 0);
-		if (n->event_count > 0 || actor_has_mail(&n->actor)) {
+		if (n->event_count > 0 || has_news(&n->actor)) {
 			n->spin_pause /= 2;
 			return true;
 		}
