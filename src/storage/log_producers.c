@@ -98,10 +98,12 @@ enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *recor
 		return OK;
 	buf = mem_alloc(SCAN_BUFFER_BIG);
 	for (int i = first; e == OK && i < log->segment_count && log->segments[i]->base_offset < to_offset; i++) {
-		/* Kafka keeps snapshots at the last two bases: made on the way when they are missing. */
+		/* Kafka keeps snapshots at the last two bases: made on the way when they are missing. The recovery point may be beyond: synced at once. */
 		if (i >= log->segment_count - 2 && i > first) {
-			producer_state_advance(log->producers, log->segments[i]->base_offset);
-			e = log_write_snapshot(log);
+			int64_t base = log->segments[i]->base_offset;
+			producer_state_advance(log->producers, base);
+			if ((e = log_write_snapshot(log)) == OK)
+				e = producer_snapshot_sync(log->os, log->store.dir, base);
 		}
 		if (e == OK)
 			e = replay_segment(log, log->segments[i], to_offset, buf, records);
@@ -118,6 +120,7 @@ enum err log_write_snapshot(struct log *log)
 		return OK;	/* Kafka has none for an empty log */
 	enum err e = producer_snapshot_write(log->os, log->store.dir, log->producers, NULL);
 
+	log->is_dir_dirty = true;
 	if (e == OK)
 		log->bytes_since_snapshot = 0;
 	return e;
