@@ -2,6 +2,7 @@
  * The log on a real disk: what goes in comes out, files are those of Kafka, golden partitions open.
  */
 #include "log_kit.h"
+#include "os/sim.h"
 
 static const struct batch_spec PLAIN = BATCH_SPEC_INIT;
 
@@ -114,6 +115,94 @@ START_TEST(a_call_may_span_segments)
 	ck_assert_int_gt(log_segment_count(k.log), 10);
 	check_reads(&k, LOG_APPEND_MAX, 2);
 	kit_fini(&k);
+}
+END_TEST
+
+/* --- a device that refuses ------------------------------------------------------------------------------------------------ */
+
+/* The nth operation of an append fails: what was there is there, nothing else is, and the next append succeeds. */
+static bool append_with_failure(enum sim_op op, enum err refusal, uint64_t nth)
+{
+	struct sim_os *machine = sim_create(NULL, "m", nth);
+	struct batch_spec spec = BATCH_SPEC_INIT;
+	struct kit k;
+	int64_t end = 0;
+	bool has_failed = false;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	k.config.segment_bytes = 400;
+	k.config.index_interval_bytes = 0;
+	k.config.segment_index_bytes = 1200;
+	kit_open(&k);
+	spec.producer_id = 1;
+	spec.producer_epoch = 0;
+	spec.base_sequence = 0;
+	sim_fail(machine, op, "/data", nth, refusal);
+	while (spec.base_sequence < 24) {
+		struct slice b = make_batch(&spec, 2, 1700000000000 + spec.base_sequence, "some value");
+		struct log_append a = { .batch = (uint8_t *)(uintptr_t)b.ptr, .batch_bytes = (uint32_t)b.len }, *list[] = { &a };
+		enum err e = log_append(k.log, list, 1, 0, 1700000000000);
+		if (e != OK) {
+			ck_assert_int_eq(e, refusal);
+			ck_assert(!has_failed);
+			ck_assert_int_eq(a.error, KAFKA_STORAGE_ERROR);
+			ck_assert_int_eq(log_end_offset(k.log), end);
+			has_failed = true;
+			continue;	/* the same sequence again: nothing of the first attempt is known */
+		}
+		ck_assert_int_eq(a.error, NONE);
+		ck_assert(!a.is_duplicate);
+		ck_assert_int_eq(a.base_offset, end);
+		end += 2;
+		spec.base_sequence += 2;
+	}
+	sim_fail(machine, op, NULL, 0, OK);
+	kit_replicate(&k);
+	check_reads(&k, 12, 2);
+	log_close(&k.log);		/* what a recovery makes of it is the same */
+	kit_open(&k);
+	ck_assert_int_eq(log_end_offset(k.log), end);
+	ck_assert_int_eq(k.recovery.bytes_cut, 0);
+	kit_replicate(&k);
+	check_reads(&k, 12, 2);
+	log_close(&k.log);
+	sim_destroy(&machine);
+	return has_failed;
+}
+
+START_TEST(no_space_leaves_no_trace)
+{
+	static const enum sim_op ops[] = { SIM_WRITE, SIM_NAME };
+	uint64_t nth = 1;
+
+	while (append_with_failure(ops[_i], ERR_NO_SPACE, nth))
+		nth++;
+	ck_assert_uint_gt(nth, 8);	/* it did fail so many different ways */
+}
+END_TEST
+
+START_TEST(an_io_error_is_told)
+{
+	struct sim_os *machine = sim_create(NULL, "m", 1);
+	struct kit k;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	k.config.segment_index_bytes = 1200;
+	kit_open(&k);
+	append_one(k.log, make_batch(&PLAIN, 1, 1, "x"), false, 1);
+	sim_fail_often(machine, SIM_ANY, "/data", 1000000, ERR_IO);
+	struct slice b = make_batch(&PLAIN, 1, 1, "x");
+	struct log_append a = { .batch = (uint8_t *)(uintptr_t)b.ptr, .batch_bytes = (uint32_t)b.len }, *list[] = { &a };
+	ck_assert_int_eq(log_append(k.log, list, 1, 0, 1), ERR_IO);
+	ck_assert_int_eq(a.error, KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(log_end_offset(k.log), 1);
+	sim_fail_often(machine, SIM_ANY, NULL, 0, OK);
+	ck_assert_int_eq(log_append(k.log, list, 1, 0, 1), ERR_IO);	/* it could not be cut back: only a restart helps */
+	log_close(&k.log);
+	kit_open(&k);
+	ck_assert_int_ge(log_end_offset(k.log), 1);
+	log_close(&k.log);
+	sim_destroy(&machine);
 }
 END_TEST
 
@@ -271,6 +360,8 @@ int main(void)
 	tcase_add_test(t, a_new_log_is_empty_and_reopens);
 	tcase_add_test(t, what_is_appended_is_read);
 	tcase_add_test(t, a_call_may_span_segments);
+	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
+	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));
 	suite_add_tcase(s, t);
