@@ -161,6 +161,17 @@ enum err os_parent_path(const char *path, char *out, size_t size)
 	return n >= 0 && (size_t)n < size ? OK : ERR_INVALID;
 }
 
+/* A directory that we could add to but may not open is left to the file system's own time. */
+static enum err sync_parent(struct os *os, const char *path)
+{
+	char dir[PATH_MAX];
+	enum err e = os_parent_path(path, dir, sizeof(dir));
+
+	if (e == OK)
+		e = os_fsync_dir(os, dir);
+	return e == ERR_ACCESS ? OK : e;
+}
+
 enum err os_mkdir_all(struct os *os, const char *path)
 {
 	char part[PATH_MAX];
@@ -174,6 +185,8 @@ enum err os_mkdir_all(struct os *os, const char *path)
 		memcpy(part, path, i);
 		part[i] = '\0';
 		enum err e = os_mkdir(os, part);
+		if (e == OK && (e = sync_parent(os, part)) != OK)
+			return e;
 		/* A parent that we may not write to is fine as long as it is there. */
 		if (e != OK && os_stat(os, part, &st) != OK)
 			return e;

@@ -69,7 +69,7 @@ enum err os_stat(struct os *os, const char *path, struct os_stat *out) MUST_CHEC
 enum err os_rename(struct os *os, const char *from, const char *to) MUST_CHECK;
 enum err os_unlink(struct os *os, const char *path) MUST_CHECK;
 enum err os_mkdir(struct os *os, const char *path) MUST_CHECK;	/* ERR_EXISTS when present */
-enum err os_mkdir_all(struct os *os, const char *path) MUST_CHECK;	/* parents too; OK when present */
+enum err os_mkdir_all(struct os *os, const char *path) MUST_CHECK;	/* parents too; OK when present. What was made survives a power cut */
 enum err os_rmdir(struct os *os, const char *path) MUST_CHECK;	/* ERR_NOT_EMPTY; so does a rename onto such a directory */
 /* Calls each(arg, name, is_dir) for every entry but "." and "..", in byte order of names. The callback may change the directory. */
 enum err os_list_dir(struct os *os, const char *path, void (*each)(void *arg, const char *name, bool is_dir), void *arg) MUST_CHECK;

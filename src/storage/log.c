@@ -113,16 +113,17 @@ static enum err parent_of(const char *dir, char out[LOG_PATH_MAX])
 	return OK;
 }
 
-static enum err create_directory(struct os *os, const char *dir)
+/* One that is there may still be lost in a power cut, when a process was killed between making and syncing it: what has no checkpoint entry is synced again. */
+static enum err create_directory(struct os *os, const char *dir, bool is_checkpointed)
 {
 	char parent[LOG_PATH_MAX];
 	enum err e = parent_of(dir, parent);
 
 	if (e == OK)
 		e = os_mkdir(os, dir);
-	if (e == ERR_EXISTS)
+	if (e == ERR_EXISTS && is_checkpointed)
 		return OK;
-	return e == OK ? os_fsync_dir(os, parent) : e;
+	return e == OK || e == ERR_EXISTS ? os_fsync_dir(os, parent) : e;
 }
 
 static enum err check_topic_id(struct log *log, const struct log_spec *spec)
@@ -153,7 +154,7 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 	*recovery = (struct log_recovery){ 0 };
 	if (strlen(spec->dir) > LOG_PATH_MAX - 64)
 		return ERR_INVALID;
-	if ((e = create_directory(spec->os, spec->dir)) != OK)
+	if ((e = create_directory(spec->os, spec->dir, spec->recovery_point >= 0)) != OK)
 		return e;
 	log = mem_calloc(1, sizeof(*log));
 	log->os = spec->os;
