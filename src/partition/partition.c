@@ -64,8 +64,8 @@ void partition_publish(struct partition *p)
 	}
 	PUBLISH(a->leader_id, p->has_role ? p->role.leader : -1);
 	PUBLISH(a->leader_epoch, p->has_role ? p->role.leader_epoch : -1);
-	PUBLISH(a->is_leader, p->log != NULL && partition_leads(p));
-	PUBLISH(a->is_offline, p->log == NULL && p->refusal == KAFKA_STORAGE_ERROR);
+	PUBLISH(a->is_leader, partition_is_usable(p) && partition_leads(p));
+	PUBLISH(a->is_offline, p->refusal == KAFKA_STORAGE_ERROR);
 }
 
 void partition_storage_failed(struct partition *p, const char *what, enum err e)
@@ -150,7 +150,7 @@ static void partition_dispatch(void *arg, struct msg *m)
 {
 	struct partition *p = arg;
 
-	if (m->kind == PARTITION_append && p->log != NULL && p->stop == NULL) {
+	if (m->kind == PARTITION_append && partition_is_usable(p) && p->stop == NULL) {
 		partition_on_append(p, (struct partition_append *)m);
 		return;
 	}
@@ -159,7 +159,7 @@ static void partition_dispatch(void *arg, struct msg *m)
 		partition_on_stop(p, (struct partition_stop *)m);
 		return;
 	}
-	if (p->log == NULL || p->stop != NULL) {
+	if (!partition_is_usable(p) || p->stop != NULL) {
 		partition_answer_refused(p, m);
 		return;
 	}
@@ -194,7 +194,7 @@ static void partition_rest(struct partition *p, mono_ms now, int work)
 		p->rest_due = now + PARTITION_REST_MS;
 	} else if (now >= p->rest_due) {
 		p->rest_due = MONO_NEVER;
-		if (p->log != NULL && !p->flush.is_out)
+		if (partition_is_usable(p) && !p->flush.is_out)
 			log_release_files(p->log);
 	}
 }
@@ -212,7 +212,7 @@ static int partition_step(struct actor *a, mono_ms now)
 
 	work += actor_drain_questions(a, PARTITION_DRAIN_MAX, partition_dispatch, p);
 	partition_write_batch(p, now);
-	if (p->log != NULL) {
+	if (partition_is_usable(p)) {
 		partition_flush_if_wanted(p, now);
 		partition_answer_waiting(p, now);
 		partition_publish(p);

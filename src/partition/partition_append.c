@@ -119,13 +119,13 @@ void partition_write_batch(struct partition *p, mono_ms now)
 	if (e == OK && p->is_full)
 		LOG_INFO(&p->actor.log, disk_has_room);
 	p->is_full = e == ERR_NO_SPACE;
-	if (e != OK) {
+	if (e != OK && e != ERR_NO_SPACE) {
 		for (int i = 0; i < n; i++)
 			append_refuse(p, p->batch[i], KAFKA_STORAGE_ERROR);
-		if (e != ERR_NO_SPACE)
-			partition_storage_failed(p, "append", e);
+		partition_storage_failed(p, "append", e);
 		return;
 	}
+	/* On a full disk some may have been written before it was; each carries its own answer. */
 	partition_raise_high_watermark(p);
 	for (int i = 0; i < n; i++)
 		append_written(p, p->batch[i], now);

@@ -53,6 +53,12 @@ static inline bool partition_leads(const struct partition *p)
 	return p->has_role && p->role.leader == p->spec.broker_id;
 }
 
+/* The log may be used: it is open, and its directory has not failed (a flush that is out keeps a failed log in memory). */
+static inline bool partition_is_usable(const struct partition *p)
+{
+	return p->log != NULL && p->refusal != KAFKA_STORAGE_ERROR;
+}
+
 /* partition.c */
 void partition_publish(struct partition *p);			/* copies the offsets to the address where they changed */
 void partition_storage_failed(struct partition *p, const char *what, enum err e);	/* takes the log directory offline, answers all that waits */

@@ -62,7 +62,7 @@ void partition_on_role(struct partition *p, struct partition_role *m)
 			become_leader(p, is_new_epoch);
 		else if (led)
 			partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
-		if (p->log == NULL)
+		if (!partition_is_usable(p))
 			m->error = KAFKA_STORAGE_ERROR;
 	}
 	partition_publish(p);
