@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/broker.h"
 #include "config.h"
 
 static const struct verb {
@@ -13,6 +14,7 @@ static const struct verb {
 	int       (*run)(int argc, char **argv);
 	const char *summary;
 } verbs[] = {
+	{ "serve",   broker_main,  "run a broker" },
 	{ "produce", tool_produce, "write records to a topic" },
 	{ "consume", tool_consume, "read records from a topic" },
 	{ "topic",   tool_topic,   "create, list, describe, alter and delete topics" },
@@ -25,6 +27,7 @@ static void print_help(FILE *out)
 		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\nskein VERB --help tells more about each; skein --version the version.\n\n"
 	      "Examples:\n"
+	      "  skein serve\n"
 	      "  skein topic create orders -p 3\n"
 	      "  echo hello | skein produce orders\n"
 	      "  skein consume orders --from beginning --exit\n\n"

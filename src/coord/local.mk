@@ -1,7 +1,7 @@
 # src/coord
 noinst_LIBRARIES += src/coord/libskein_coord.a
 src_coord_libskein_coord_a_SOURCES = \
-	src/coord/coord.c src/coord/coord.h src/coord/coord_priv.h \
+	src/coord/zookeeper_pending.c src/coord/coord.c src/coord/coord.h src/coord/coord_priv.h \
 	src/coord/faults.c src/coord/faults.h \
 	src/coord/local.c \
 	src/coord/store_file.c src/coord/store_file.h \
