@@ -37,7 +37,17 @@ struct api_slot {
 	struct batch_scratch  scratch;		/* codec contexts for batches validated here */
 	struct producer_ids  *producer_ids;	/* this actor's block: init_producer_id.c */
 	struct broker_view   *broker_view;	/* the broker's configuration of the moment: broker_view.h */
+	struct list           idle_scratches;	/* struct api_scratch: for those validated by workers */
+	int                   idle_scratch_count;
 };
+
+/* Codec contexts that travel with a job, because a worker has none of its own. */
+struct api_scratch {
+	struct list          link;
+	struct batch_scratch scratch;
+};
+struct api_scratch *api_scratch_take(struct api_slot *slot);
+void api_scratch_give(struct api_slot *slot, struct api_scratch *s);
 
 /* The rows by API key: what is served and advertised. */
 extern const struct api_row *const api_rows[];

@@ -19,8 +19,9 @@
 
 struct produce_item {
 	struct partition_append append;		/* lent to the partition */
-	struct job              job;		/* lent to a worker */
-	struct call            *call;
+	struct job              job;		/* lent to a worker, with */
+	struct api_scratch     *scratch;
+	time_ms                 now;
 	struct slice            topic;
 	int32_t                 partition;
 	int32_t                 order;		/* in the request: the last of equals counts */
@@ -77,7 +78,6 @@ static bool flatten(struct call *c, struct produce_state *s)
 		for (int32_t p = 0; p < r->topic_data[t].partition_data_count; p++) {
 			struct produce_item *i = &all[kept];
 
-			i->call = c;
 			i->topic = r->topic_data[t].name;
 			i->partition = r->topic_data[t].partition_data[p].index;
 			i->records = r->topic_data[t].partition_data[p].records;
@@ -178,10 +178,9 @@ static void validate_with(struct produce_item *it, struct batch_scratch *scratch
 
 static void validate_on_worker(struct job *j)
 {
-	static _Thread_local struct batch_scratch scratch;
 	struct produce_item *it = CONTAINER_OF(j, struct produce_item, job);
 
-	validate_with(it, &scratch, call_time(it->call));
+	validate_with(it, &it->scratch->scratch, it->now);
 }
 
 static void ask_partition(struct call *c, struct produce_item *it)
@@ -222,6 +221,8 @@ static void begin_item(struct call *c, struct produce_state *s, struct produce_i
 		msg_init(&it->job.msg, PRODUCE_VALIDATED, network_actor(c->network));
 		it->job.msg.context = c;
 		it->job.run = validate_on_worker;
+		it->scratch = api_scratch_take(api_slot(c));
+		it->now = call_time(c);
 		s->validating++;
 		c->waiting++;
 		c->holds_connection = true;
@@ -261,6 +262,7 @@ static void produce_on_answer(struct call *c, struct msg *m)
 	if (m->kind == PRODUCE_VALIDATED) {
 		struct produce_item *it = CONTAINER_OF(m, struct produce_item, job.msg);
 
+		api_scratch_give(api_slot(c), it->scratch);
 		s->validating--;
 		c->holds_connection = s->validating > 0;
 		ask_partition(c, it);
