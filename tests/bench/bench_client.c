@@ -22,7 +22,7 @@
 #define PRODUCE_VERSION       9
 #define FETCH_VERSION         12
 #define CREATE_TOPICS_VERSION 5
-#define START_SECONDS_MAX     60.0
+#define START_SECONDS_MAX     20.0
 #define START_POLL_SECONDS    100e-6
 
 int client_try_connect(uint16_t port)
