@@ -2,10 +2,12 @@
 
 #include "base/crc32c.h"
 
-void batch_scan_init(struct batch_scan *s, struct os *os, os_fd fd, int64_t pos, int64_t end, void *buf, uint32_t room)
+void batch_scan_init(struct batch_scan *s, struct os *os, os_fd fd, int64_t pos, int64_t end,
+	void *buf, uint32_t room)
 {
 	ASSERT(room >= SCAN_BUFFER_MIN);
-	*s = (struct batch_scan){ .os = os, .fd = fd, .pos = pos, .end = end, .buf = buf, .room = room };
+	*s = (struct batch_scan){ .os = os, .fd = fd, .pos = pos, .end = end, .buf = buf,
+		.room = room };
 }
 
 enum err batch_scan_bytes(struct batch_scan *s, int64_t at, uint32_t len, const uint8_t **bytes)
@@ -39,7 +41,8 @@ enum err batch_scan_next(struct batch_scan *s, const uint8_t **header, int64_t *
 	if ((e = batch_scan_bytes(s, s->pos, (uint32_t)MIN(left, BATCH_HEADER_SIZE), &h)) != OK)
 		return e;
 	size = (int64_t)batch_length(h) + BATCH_LOG_OVERHEAD;
-	if (batch_length(h) < BATCH_LENGTH_MIN || batch_magic(h) < 0 || batch_magic(h) > BATCH_MAGIC)
+	if (batch_length(h) < BATCH_LENGTH_MIN || batch_magic(h) < 0 ||
+		batch_magic(h) > BATCH_MAGIC)
 		return ERR_CORRUPT;
 	if (size > left)
 		return ERR_INCOMPLETE;
@@ -53,7 +56,8 @@ enum err batch_scan_next(struct batch_scan *s, const uint8_t **header, int64_t *
 	return OK;
 }
 
-enum err batch_scan_check_crc(struct batch_scan *s, int64_t at, uint32_t size, uint32_t crc, bool *is_right)
+enum err batch_scan_check_crc(struct batch_scan *s, int64_t at, uint32_t size, uint32_t crc,
+	bool *is_right)
 {
 	int64_t pos = at + BATCH_ATTRIBUTES_POS, end = at + size;
 	uint32_t sum = 0;

@@ -21,9 +21,11 @@ struct batch_scan {
 	int64_t    buf_pos;
 };
 
-void batch_scan_init(struct batch_scan *s, struct os *os, os_fd fd, int64_t pos, int64_t end, void *buf, uint32_t room);
+void batch_scan_init(struct batch_scan *s, struct os *os, os_fd fd, int64_t pos, int64_t end,
+	void *buf, uint32_t room);
 
-/* The header (BATCH_HEADER_SIZE bytes, valid until the next call) of the whole batch at s->pos, which moves on; the batch starts at *at.
+/* The header (BATCH_HEADER_SIZE bytes, valid until the next call) of the whole batch at s->pos,
+ * which moves on; the batch starts at *at.
  *   ERR_INCOMPLETE   no whole batch is left; s->pos == s->end at a clean end
  *   ERR_CORRUPT      impossible length or magic
  *   ERR_UNSUPPORTED  an entry of format 0 or 1
@@ -31,9 +33,12 @@ void batch_scan_init(struct batch_scan *s, struct os *os, os_fd fd, int64_t pos,
 enum err batch_scan_next(struct batch_scan *s, const uint8_t **header, int64_t *at) MUST_CHECK;
 
 /* Does the CRC of the batch at `at` hold? Its size and CRC are as its header said. */
-enum err batch_scan_check_crc(struct batch_scan *s, int64_t at, uint32_t size, uint32_t crc, bool *is_right) MUST_CHECK;
+enum err batch_scan_check_crc(struct batch_scan *s, int64_t at, uint32_t size, uint32_t crc,
+	bool *is_right) MUST_CHECK;
 
-/* The first `len` bytes of the batch at `at`, len <= room; valid until the next call. ERR_INCOMPLETE: the file ends before. */
-enum err batch_scan_bytes(struct batch_scan *s, int64_t at, uint32_t len, const uint8_t **bytes) MUST_CHECK;
+/* The first `len` bytes of the batch at `at`, len <= room; valid until the next call.
+ * ERR_INCOMPLETE: the file ends before. */
+enum err batch_scan_bytes(struct batch_scan *s, int64_t at, uint32_t len,
+	const uint8_t **bytes) MUST_CHECK;
 
 #endif

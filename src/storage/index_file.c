@@ -1,7 +1,8 @@
 /*
- * Entries are written with pwrite and found with pread: no mapping, so that neither a full device nor a file cut short by
- * somebody else can kill the process. A search narrows down to one block of entries by reading the first entry of candidate
- * blocks, then reads that block once: about log2(entries / 64) + 1 reads from the page cache.
+ * Entries are written with pwrite and found with pread: no mapping, so that neither a full device
+ * nor a file cut short by somebody else can kill the process. A search narrows down to one block of
+ * entries by reading the first entry of candidate blocks, then reads that block once: about
+ * log2(entries / 64) + 1 reads from the page cache.
  */
 #include "storage/index_file.h"
 
@@ -38,12 +39,14 @@ enum err index_file_trim(struct index_file *x, struct os *os, os_fd fd)
 	return os_ftruncate(os, fd, position(x, x->count));
 }
 
-enum err index_file_write(const struct index_file *x, struct os *os, os_fd fd, const uint8_t *entries, uint32_t n)
+enum err index_file_write(const struct index_file *x, struct os *os, os_fd fd,
+	const uint8_t *entries, uint32_t n)
 {
 	return os_pwrite(os, fd, entries, (size_t)n * x->entry_bytes, position(x, x->count));
 }
 
-static enum err read_entries(const struct index_file *x, struct os *os, os_fd fd, uint32_t at, uint32_t n, uint8_t *out)
+static enum err read_entries(const struct index_file *x, struct os *os, os_fd fd, uint32_t at,
+	uint32_t n, uint8_t *out)
 {
 	size_t got, want = (size_t)n * x->entry_bytes;
 	enum err e = os_pread(os, fd, out, want, position(x, at), &got);
@@ -53,17 +56,20 @@ static enum err read_entries(const struct index_file *x, struct os *os, os_fd fd
 	return got == want ? OK : ERR_CORRUPT;
 }
 
-enum err index_file_read(const struct index_file *x, struct os *os, os_fd fd, uint32_t at, uint8_t *entry)
+enum err index_file_read(const struct index_file *x, struct os *os, os_fd fd, uint32_t at,
+	uint8_t *entry)
 {
 	ASSERT(at < x->count);
 	return read_entries(x, os, fd, at, 1, entry);
 }
 
-enum err index_file_search(const struct index_file *x, struct os *os, os_fd fd, int64_t (*key)(const uint8_t *entry),
+enum err index_file_search(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t (*key)(const uint8_t *entry),
 			   int64_t wanted, uint32_t *count)
 {
 	uint8_t block[BLOCK_ENTRIES * INDEX_ENTRY_MAX];
-	uint32_t low = 0, high = x->count;	/* entries below low are <= wanted, from high on they are > wanted */
+	uint32_t low = 0, high = x->count;	/* entries below low are <= wanted, from high on
+						 * they are > wanted */
 	enum err e;
 
 	while (high - low > BLOCK_ENTRIES) {

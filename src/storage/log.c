@@ -15,7 +15,8 @@ void log_add_segment(struct log *log, struct segment *s)
 
 	if (log->segment_count == log->segment_room) {
 		log->segment_room = MAX(4, log->segment_room * 2);
-		log->segments = mem_realloc_array(log->segments, (size_t)log->segment_room, sizeof(struct segment *));
+		log->segments = mem_realloc_array(log->segments, (size_t)log->segment_room,
+			sizeof(struct segment *));
 	}
 	while (at > 0 && log->segments[at - 1]->base_offset > s->base_offset) {
 		log->segments[at] = log->segments[at - 1];
@@ -31,7 +32,8 @@ void log_forget_segment(struct log *log, int at)
 {
 	log->size_bytes -= log->segments[at]->tail.size;
 	log->segment_count--;
-	memmove(&log->segments[at], &log->segments[at + 1], (size_t)(log->segment_count - at) * sizeof(struct segment *));
+	memmove(&log->segments[at], &log->segments[at + 1],
+		(size_t)(log->segment_count - at) * sizeof(struct segment *));
 }
 
 int log_segment_at(const struct log *log, int64_t offset)
@@ -85,7 +87,7 @@ void log_set_end(struct log *log, int64_t end_offset)
 	ASSERT(log->start_offset <= log->end_offset);
 }
 
-/* --- opening and closing ------------------------------------------------------------------------------------------------------- */
+/* --- opening and closing ---------------------------------------------------------------------- */
 
 static void log_free(struct log *log)
 {
@@ -162,7 +164,8 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 	log->topic = mem_strdup(spec->topic);
 	log->partition = spec->partition;
 	log->config = *spec->config;
-	log->store = (struct segment_store){ .os = spec->os, .dir = mem_strdup(spec->dir), .config = &log->config };
+	log->store = (struct segment_store){ .os = spec->os, .dir = mem_strdup(spec->dir),
+		.config = &log->config };
 	file_cache_init(&log->store.cache, spec->os);
 	leader_epochs_init(&log->epochs);
 	producer_state_create(&log->producers, spec->producer_id_expiration_ms);
@@ -187,7 +190,8 @@ void log_close(struct log **log)
 	*log = NULL;
 }
 
-/* Everything below the end goes to the device: segments from the recovery point on, as a flush would, but here and now. */
+/* Everything below the end goes to the device: segments from the recovery point on, as a flush
+ * would, but here and now. */
 enum err log_close_clean(struct log *log)
 {
 	struct log_flush f;
@@ -224,7 +228,8 @@ void log_release_files(struct log *log)
 enum err log_delete(struct log **plog)
 {
 	struct log *log = *plog;
-	char parent[LOG_PATH_MAX], to[LOG_PATH_MAX + LOGDIR_NAME_MAX + 2], name[LOGDIR_NAME_MAX + 1];
+	char parent[LOG_PATH_MAX], to[LOG_PATH_MAX + LOGDIR_NAME_MAX + 2],
+		name[LOGDIR_NAME_MAX + 1];
 	struct uuid id;
 	enum err e = parent_of(log->store.dir, parent);
 
@@ -238,7 +243,7 @@ enum err log_delete(struct log **plog)
 	return e;
 }
 
-/* --- topic id that became known later -------------------------------------------------------------------------------------------- */
+/* --- topic id that became known later --------------------------------------------------------- */
 
 bool log_metadata_begin(struct log *log, struct uuid topic_id, struct log_metadata *m)
 {
@@ -260,7 +265,7 @@ enum err log_metadata_end(struct log *log, struct log_metadata *m)
 	return m->result;
 }
 
-/* --- what is known ---------------------------------------------------------------------------------------------------------------- */
+/* --- what is known ---------------------------------------------------------------------------- */
 
 int64_t log_start_offset(const struct log *log)      { return log->start_offset; }
 int64_t log_end_offset(const struct log *log)        { return log->end_offset; }
@@ -314,7 +319,8 @@ static void progress_now(const struct log *log, struct log_progress_mark *out)
 	const struct segment *s = log_active(log);
 
 	*out = (struct log_progress_mark){
-		.is_valid = true, .segment_base = s->base_offset, .file_size = s->tail.size, .inode = s->inode,
+		.is_valid = true, .segment_base = s->base_offset, .file_size = s->tail.size,
+			.inode = s->inode,
 		.last_batch_pos = log->last_batch_pos, .last_batch_crc = log->last_batch_crc,
 		.offset_entries = s->offsets.count, .time_entries = s->times.count,
 	};
@@ -336,7 +342,7 @@ void log_progress(const struct log *log, struct log_progress_mark *out)
 		progress_now(log, out);
 }
 
-/* --- small changes -------------------------------------------------------------------------------------------------------------- */
+/* --- small changes ---------------------------------------------------------------------------- */
 
 void log_epochs_will_change(struct log *log)
 {

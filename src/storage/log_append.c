@@ -1,10 +1,12 @@
 /*
- * Appending. All batches of a call that go into one segment form a group: checked one after the other against producer state
- * (a later one sees the earlier), then written with one pwritev, then made true everywhere at once. Whatever fails before that
- * moment takes the whole group back: the file is cut to its old size, staged producer state is rolled back, transaction index
- * entries are dropped; epochs, end and indexes have not been touched yet.
+ * Appending. All batches of a call that go into one segment form a group: checked one after the
+ * other against producer state (a later one sees the earlier), then written with one pwritev, then
+ * made true everywhere at once. Whatever fails before that moment takes the whole group back: the
+ * file is cut to its old size, staged producer state is rolled back, transaction index entries are
+ * dropped; epochs, end and indexes have not been touched yet.
  *
- * In the order of Kafka's own append, visible where a refused batch has rolled the segment: size of the set, roll, producer check.
+ * In the order of Kafka's own append, visible where a refused batch has rolled the segment: size of
+ * the set, roll, producer check.
  */
 #include "storage/log_priv.h"
 
@@ -29,7 +31,8 @@ static void group_begin(struct log *log, struct group *g)
 static void group_add(struct log *log, struct group *g, const uint8_t *batch, uint32_t size)
 {
 	g->places[g->place_count++ % RECENT_BATCHES] =
-		(struct batch_place){ g->stage.tail.size, size, batch_base_offset(batch), batch_last_offset(batch) };
+		(struct batch_place){ g->stage.tail.size, size, batch_base_offset(batch),
+			batch_last_offset(batch) };
 	g->last_crc = batch_crc(batch);
 	segment_stage_batch(log_active(log), &g->stage, batch, size);
 	segment_stage_bytes(&g->stage, batch, size);
@@ -39,7 +42,8 @@ static void group_add(struct log *log, struct group *g, const uint8_t *batch, ui
 static void group_add_aborted(struct group *g, const struct producer_append *a)
 {
 	ASSERT(g->aborted_count < ABORTED_STAGE_MAX);
-	g->aborted[g->aborted_count++] = (struct aborted_txn){ a->producer_id, a->txn_first_offset, a->last_offset, a->txn_last_stable_offset };
+	g->aborted[g->aborted_count++] = (struct aborted_txn){ a->producer_id, a->txn_first_offset,
+		a->last_offset, a->txn_last_stable_offset };
 }
 
 static enum err write_aborted(struct log *log, const struct group *g)
@@ -47,7 +51,8 @@ static enum err write_aborted(struct log *log, const struct group *g)
 	enum err e = OK;
 
 	for (int i = 0; e == OK && i < g->aborted_count; i++)
-		e = txn_index_append(&log_active(log)->txns, log->os, log->store.dir, &g->aborted[i]);
+		e = txn_index_append(&log_active(log)->txns, log->os, log->store.dir,
+			&g->aborted[i]);
 	if (g->aborted_count > 0) {
 		log->has_aborted = true;
 		log->is_dir_dirty = true;	/* the first entry creates the file */
@@ -68,7 +73,8 @@ static enum err group_commit(struct log *log, struct group *g)
 	if ((e = write_aborted(log, g)) == OK)
 		e = segment_commit(s, &g->stage, &is_broken);
 	if (UNLIKELY(e != OK)) {
-		if (g->aborted_count > 0 && txn_index_truncate(&s->txns, log->os, log->store.dir, log->end_offset) != OK)
+		if (g->aborted_count > 0 && txn_index_truncate(&s->txns, log->os, log->store.dir,
+			log->end_offset) != OK)
 			is_broken = true;
 		log->is_broken = log->is_broken || is_broken;
 		producer_state_rollback(log->producers);
@@ -78,7 +84,8 @@ static enum err group_commit(struct log *log, struct group *g)
 	log->is_dir_dirty = log->is_dir_dirty || !had_index;
 	producer_state_commit(log->producers);
 	producer_state_advance(log->producers, g->end_offset);
-	for (uint32_t n = MIN(g->place_count, RECENT_BATCHES), i = g->place_count - n; i < g->place_count; i++)
+	for (uint32_t n = MIN(g->place_count, RECENT_BATCHES), i = g->place_count - n;
+		i < g->place_count; i++)
 		log_remember_batch(log, &g->places[i % RECENT_BATCHES], g->last_crc);
 	log_set_end(log, g->end_offset);
 	log->size_bytes += bytes;
@@ -88,11 +95,12 @@ static enum err group_commit(struct log *log, struct group *g)
 	return OK;
 }
 
-/* --- roll ------------------------------------------------------------------------------------------------------------------------- */
+/* --- roll ------------------------------------------------------------------------------------- */
 
 /*
- * New files first, then the snapshot, and the old segment's final entries last: each step that fails for lack of space is undone
- * by removing what is new, and the old segment goes on as the active one.
+ * New files first, then the snapshot, and the old segment's final entries last: each step that
+ * fails for lack of space is undone by removing what is new, and the old segment goes on as the
+ * active one.
  */
 enum err log_roll_at(struct log *log, int64_t base_offset, time_ms now)
 {
@@ -109,7 +117,8 @@ enum err log_roll_at(struct log *log, int64_t base_offset, time_ms now)
 	if ((e = log_write_snapshot(log)) == OK)
 		e = segment_finish(old);
 	if (e != OK) {
-		(void)!segment_retire(&s);	/* the first error is told; the empty files are swept with the other .deleted ones */
+		(void)!segment_retire(&s);	/* the first error is told; the empty files are
+						 * swept with the other .deleted ones */
 		return e;
 	}
 	log_add_segment(log, s);
@@ -128,16 +137,19 @@ enum err log_roll(struct log *log, time_ms now)
 }
 
 /*
- * Kafka begins the new segment at the log end, or at the first offset of a fetched set that leaves a gap. Ours begins where the last batch
- * ends: the same but for such gaps, and so a gap between segments always means that something was lost.
+ * Kafka begins the new segment at the log end, or at the first offset of a fetched set that leaves
+ * a gap. Ours begins where the last batch ends: the same but for such gaps, and so a gap between
+ * segments always means that something was lost.
  */
 static int64_t roll_base(const struct log *log, int64_t first_offset, int64_t last_offset)
 {
 	return last_offset - log->batches_end > INT32_MAX ? first_offset : log->batches_end;
 }
 
-/* Makes room for a set of batches: commits what is staged and begins a new segment when the rules say so. */
-static enum err make_room(struct log *log, struct group *g, uint32_t set_bytes, time_ms max_timestamp, int64_t first_offset,
+/* Makes room for a set of batches: commits what is staged and begins a new segment when the rules
+ * say so. */
+static enum err make_room(struct log *log, struct group *g, uint32_t set_bytes,
+	time_ms max_timestamp, int64_t first_offset,
 			  int64_t last_offset, time_ms now)
 {
 	struct segment *s = log_active(log);
@@ -151,16 +163,18 @@ static enum err make_room(struct log *log, struct group *g, uint32_t set_bytes, 
 	}
 	if (!segment_must_roll(s, &g->stage, set_bytes, max_timestamp, last_offset, now))
 		return OK;
-	if ((e = group_commit(log, g)) != OK || (e = log_roll_at(log, roll_base(log, first_offset, last_offset), now)) != OK)
+	if ((e = group_commit(log, g)) != OK ||
+		(e = log_roll_at(log, roll_base(log, first_offset, last_offset), now)) != OK)
 		return e;
 	group_begin(log, g);
 	return OK;
 }
 
-/* --- leader ------------------------------------------------------------------------------------------------------------------------- */
+/* --- leader ----------------------------------------------------------------------------------- */
 
 /* One batch: refused or found to be a duplicate (answered), or staged. An error is the device's. */
-static enum err stage_append(struct log *log, struct group *g, struct log_append *a, int32_t leader_epoch, time_ms now)
+static enum err stage_append(struct log *log, struct group *g, struct log_append *a,
+	int32_t leader_epoch, time_ms now)
 {
 	uint8_t *batch = a->batch;
 	int64_t base, last;
@@ -175,14 +189,16 @@ static enum err stage_append(struct log *log, struct group *g, struct log_append
 		a->error = RECORD_LIST_TOO_LARGE;
 		return OK;
 	}
-	if ((e = make_room(log, g, a->batch_bytes, a->max_timestamp, g->end_offset, g->end_offset + batch_last_offset_delta(batch), now)) != OK)
+	if ((e = make_room(log, g, a->batch_bytes, a->max_timestamp, g->end_offset,
+		g->end_offset + batch_last_offset_delta(batch), now)) != OK)
 		return e;
 	base = g->end_offset;
 	last = base + batch_last_offset_delta(batch);
 	batch_set_base_offset(batch, base);
 	batch_set_leader_epoch(batch, leader_epoch);
 	if (batch_has_producer(batch)) {
-		producer_append_from_batch(&p, batch, a->batch_bytes, a->is_coordinator ? PRODUCER_COORDINATOR : PRODUCER_CLIENT);
+		producer_append_from_batch(&p, batch, a->batch_bytes, a->is_coordinator
+			? PRODUCER_COORDINATOR : PRODUCER_CLIENT);
 		a->error = producer_state_stage(log->producers, &p);
 		if (a->error != NONE)
 			return OK;
@@ -211,7 +227,8 @@ static void fail_appends(struct log_append *const *appends, int from, int to)
 	}
 }
 
-enum err log_append(struct log *log, struct log_append *const *appends, int n, int32_t leader_epoch, time_ms now)
+enum err log_append(struct log *log, struct log_append *const *appends, int n, int32_t leader_epoch,
+	time_ms now)
 {
 	struct group g;
 	int64_t first_offset = log->end_offset;
@@ -246,7 +263,7 @@ enum err log_append(struct log *log, struct log_append *const *appends, int n, i
 	return e;
 }
 
-/* --- follower ------------------------------------------------------------------------------------------------------------------------ */
+/* --- follower --------------------------------------------------------------------------------- */
 
 struct set {			/* whole batches that go into one segment together */
 	struct slice bytes;
@@ -254,8 +271,10 @@ struct set {			/* whole batches that go into one segment together */
 	time_ms      max_timestamp;
 };
 
-/* Every batch's form, CRC and place, before anything is written. *whole: without the incomplete tail. */
-static enum err check_fetched(struct log *log, struct slice batches, struct slice *whole, int64_t *first_offset)
+/* Every batch's form, CRC and place, before anything is written. *whole: without the incomplete
+ * tail. */
+static enum err check_fetched(struct log *log, struct slice batches, struct slice *whole,
+	int64_t *first_offset)
 {
 	struct slice rest = batches, batch;
 	int64_t last = -1;
@@ -263,7 +282,8 @@ static enum err check_fetched(struct log *log, struct slice batches, struct slic
 
 	while ((e = batch_next(&rest, &batch)) == OK) {
 		const uint8_t *b = batch.ptr;
-		if (batch_base_offset(b) < 0 || batch_last_offset_delta(b) < 0 || batch_last_offset(b) < batch_base_offset(b) ||
+		if (batch_base_offset(b) < 0 || batch_last_offset_delta(b) < 0 ||
+			batch_last_offset(b) < batch_base_offset(b) ||
 		    !batch_check_crc(batch))
 			return ERR_CORRUPT;
 		if (batch_leader_epoch(b) != leader_epochs_latest(&log->epochs))
@@ -282,10 +302,12 @@ static enum err check_fetched(struct log *log, struct slice batches, struct slic
 	if (*first_offset >= log->end_offset)
 		return OK;
 	/* An empty log's start may be in the middle of the leader's first batch. */
-	return log->start_offset == log->end_offset && last >= log->end_offset ? ERR_OUT_OF_RANGE : ERR_CORRUPT;
+	return log->start_offset == log->end_offset && last >= log->end_offset ? ERR_OUT_OF_RANGE
+		: ERR_CORRUPT;
 }
 
-/* As many batches as one segment takes: all of them, as Kafka would have it, unless they are larger than any segment may be. */
+/* As many batches as one segment takes: all of them, as Kafka would have it, unless they are larger
+ * than any segment may be. */
 static struct set take_set(const struct log *log, struct slice *rest)
 {
 	struct set set = { .bytes = { rest->ptr, 0 }, .first_offset = -1, .max_timestamp = -1 };
@@ -294,7 +316,8 @@ static struct set take_set(const struct log *log, struct slice *rest)
 
 	while (batch_next(&next, &batch) == OK) {
 		int64_t last = batch_last_offset(batch.ptr);
-		if (set.bytes.len > 0 && (set.bytes.len + batch.len > limit || last - set.first_offset > INT32_MAX))
+		if (set.bytes.len > 0 && (set.bytes.len + batch.len > limit ||
+			last - set.first_offset > INT32_MAX))
 			break;
 		if (set.bytes.len == 0)
 			set.first_offset = batch_base_offset(batch.ptr);
@@ -321,7 +344,8 @@ static void stage_fetched(struct log *log, struct group *g, struct slice batch)
 
 	if (batch_has_producer(batch.ptr)) {
 		producer_append_from_batch(&p, batch.ptr, batch.len, PRODUCER_REPLICATED);
-		if (producer_state_stage(log->producers, &p) == NONE && p.has_ended && p.marker == PRODUCER_MARKER_ABORT)
+		if (producer_state_stage(log->producers, &p) == NONE && p.has_ended &&
+			p.marker == PRODUCER_MARKER_ABORT)
 			group_add_aborted(g, &p);
 	}
 	group_add(log, g, batch.ptr, (uint32_t)batch.len);
@@ -330,12 +354,14 @@ static void stage_fetched(struct log *log, struct group *g, struct slice batch)
 static enum err append_set(struct log *log, struct group *g, struct set set, time_ms now)
 {
 	struct slice rest = set.bytes, batch, piece = { set.bytes.ptr, 0 };
-	enum err e = make_room(log, g, (uint32_t)set.bytes.len, set.max_timestamp, set.first_offset, set.last_offset, now);
+	enum err e = make_room(log, g, (uint32_t)set.bytes.len, set.max_timestamp, set.first_offset,
+		set.last_offset, now);
 
 	while (e == OK && batch_next(&rest, &batch) == OK) {
 		stage_fetched(log, g, batch);
 		piece.len += batch.len;
-		if (rest.len > 0 && !segment_stage_is_full(&g->stage) && g->aborted_count < ABORTED_STAGE_MAX)
+		if (rest.len > 0 && !segment_stage_is_full(&g->stage) &&
+			g->aborted_count < ABORTED_STAGE_MAX)
 			continue;
 		if ((e = group_commit(log, g)) == OK)
 			assign_epochs(log, piece);

@@ -1,8 +1,9 @@
 /*
- * The count is atomic because a network thread that has sent its range gives its reference back on its own. The generation is
- * read by senders before each piece they send: it is written with release before the file changes, so that a sender that
- * sees the old value began before the change, and the short or foreign bytes it may still meet belong to a connection
- * whose next check closes it.
+ * The count is atomic because a network thread that has sent its range gives its reference back on
+ * its own. The generation is read by senders before each piece they send: it is written with
+ * release before the file changes, so that a sender that sees the old value began before the
+ * change, and the short or foreign bytes it may still meet belong to a connection whose next check
+ * closes it.
  */
 #include "storage/log_file.h"
 
@@ -21,7 +22,8 @@ void log_file_unref(struct log_file **file)
 	struct log_file *f = *file;
 
 	*file = NULL;
-	/* Release: what this holder did with the descriptor comes before the close; acquire: the closer sees all of it. */
+	/* Release: what this holder did with the descriptor comes before the close; acquire: the
+	 * closer sees all of it. */
 	if (f == NULL || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	os_close(f->os, &f->fd);
@@ -70,7 +72,8 @@ void file_cache_drop_idle(struct file_cache *c, int keep)
 	while (at != &c->open && c->count > keep) {
 		struct log_file *f = LIST_ENTRY(at, struct log_file, link);
 		at = at->prev;
-		/* Acquire pairs with the last outside unref: nobody but the log can take a new reference. */
+		/* Acquire pairs with the last outside unref: nobody but the log can take a new
+		 * reference. */
 		if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1)
 			file_cache_drop(c, f->place);
 	}

@@ -1,14 +1,17 @@
 /*
  * Bringing the log to the device. A flush takes one segment at a time, the oldest unsynced first.
  *
- * Of the active segment only the batches are synced, which moves synced_offset. Recovery after a power cut begins with the
- * segment that holds the recovery point and makes all its indexes anew, so what else belongs to a segment matters only once the recovery
- * point leaves it: then both indexes, aborted transactions and the producer snapshot at the next segment's base are synced too.
- * Therefore the recovery point that goes into the checkpoint is never inside or at the end of the active segment (Kafka's is, and a
- * power cut just after a roll there can leave a closed segment with torn indexes that no recovery looks at). Leader epochs go
- * with every flush: no recovery below the recovery point would find them again.
+ * Of the active segment only the batches are synced, which moves synced_offset. Recovery after a
+ * power cut begins with the segment that holds the recovery point and makes all its indexes anew,
+ * so what else belongs to a segment matters only once the recovery point leaves it: then both
+ * indexes, aborted transactions and the producer snapshot at the next segment's base are synced
+ * too. Therefore the recovery point that goes into the checkpoint is never inside or at the end of
+ * the active segment (Kafka's is, and a power cut just after a roll there can leave a closed
+ * segment with torn indexes that no recovery looks at). Leader epochs go with every flush: no
+ * recovery below the recovery point would find them again.
  *
- * A truncation while a flush is out makes part of what is synced void: flush_limit remembers the lowest offset cut to.
+ * A truncation while a flush is out makes part of what is synced void: flush_limit remembers the
+ * lowest offset cut to.
  */
 #include "storage/log_priv.h"
 
@@ -16,7 +19,8 @@
 
 bool log_wants_flush(const struct log *log)
 {
-	return !log->is_flush_out && !log->is_broken && (log->epochs.is_dirty || log->recovery_point < log_active(log)->base_offset);
+	return !log->is_flush_out && !log->is_broken &&
+		(log->epochs.is_dirty || log->recovery_point < log_active(log)->base_offset);
 }
 
 static struct leader_epochs *copy_epochs(const struct leader_epochs *from)
@@ -42,7 +46,8 @@ static bool flush_begin(struct log *log, struct log_flush *f, bool is_closing)
 	bool is_active = at == log->segment_count - 1;
 	struct log_file *file;
 
-	*f = (struct log_flush){ .os = log->os, .dir = log->store.dir, .segment_base = -1, .snapshot_offset = -1, .up_to = log->synced_offset };
+	*f = (struct log_flush){ .os = log->os, .dir = log->store.dir, .segment_base = -1,
+		.snapshot_offset = -1, .up_to = log->synced_offset };
 	if (!is_active || is_closing || log->synced_offset < log->end_offset) {
 		f->segment_base = s->base_offset;
 		f->up_to = is_active ? log->end_offset : log->segments[at + 1]->base_offset;
@@ -77,7 +82,8 @@ bool log_flush_begin_closing(struct log *log, struct log_flush *f)
 }
 
 /* A file that is gone belonged to a segment that has been deleted meanwhile. */
-static enum err sync_by_name(struct os *os, const char *dir, int64_t base_offset, const char *suffix)
+static enum err sync_by_name(struct os *os, const char *dir, int64_t base_offset,
+	const char *suffix)
 {
 	struct segment_store store = { .os = os, .dir = (char *)(uintptr_t)dir };
 	char path[LOG_PATH_MAX];
@@ -92,7 +98,8 @@ static enum err sync_by_name(struct os *os, const char *dir, int64_t base_offset
 	return e;
 }
 
-enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset, int64_t snapshot_offset)
+enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset,
+	int64_t snapshot_offset)
 {
 	enum err e = OK;
 

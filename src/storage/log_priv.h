@@ -11,9 +11,11 @@
 #include "storage/producer_state.h"
 #include "storage/segment.h"
 
-#define RECENT_BATCHES         32	/* of the active segment, remembered so that readers at the end read no index */
+#define RECENT_BATCHES         32	/* of the active segment, remembered so that readers at the
+					 * end read no index */
 #define ABORTED_STAGE_MAX      8	/* abort markers of one write */
-#define SNAPSHOT_EVERY_BYTES   (16 << 20)	/* of appends: what a restart replays at most, but for large states: see snapshot_is_due */
+#define SNAPSHOT_EVERY_BYTES   (16 << 20)	/* of appends: what a restart replays at most, but
+						 * for large states: see snapshot_is_due */
 #define SNAPSHOT_EXTRA_KEPT    2
 
 struct log {
@@ -25,31 +27,41 @@ struct log {
 	struct topic_config      config;
 	struct segment_store     store;
 
-	struct segment         **segments;	/* ascending; at least one; the last is the active one */
+	struct segment         **segments;	/* ascending; at least one; the last is the active
+						 * one */
 	int                      segment_count, segment_room;
 	int64_t                  size_bytes;
 
 	int64_t start_offset, end_offset, high_watermark;
-	int64_t batches_end;			/* behind the last batch: below end_offset after a truncation inside a batch */
+	int64_t batches_end;			/* behind the last batch: below end_offset after a
+						 * truncation inside a batch */
 	int64_t first_unstable_offset;		/* -1: none */
 	int64_t synced_offset;			/* batches below are on the device */
-	int64_t recovery_point;			/* and so is all that belongs to the segments below: a segment's base, but after a clean close */
+	int64_t recovery_point;			/* and so is all that belongs to the segments below:
+						 * a segment's base, but after a clean close */
 
 	struct leader_epochs     epochs;
 	struct producer_state   *producers;
 	uint64_t bytes_since_snapshot;
-	int64_t  extra_snapshots[SNAPSHOT_EXTRA_KEPT];	/* offsets of those that belong to no segment, newest first; -1 none */
+	int64_t  extra_snapshots[SNAPSHOT_EXTRA_KEPT];	/* offsets of those that belong to no
+							 * segment, newest first; -1 none */
 
-	struct batch_place recent[RECENT_BATCHES];	/* ring; consecutive batches up to the end of the active segment */
+	struct batch_place recent[RECENT_BATCHES];	/* ring; consecutive batches up to the end
+							 * of the active segment */
 	uint32_t           recent_count, recent_next;
 
-	bool     is_broken;			/* a failed append could not be taken back: nothing more is appended */
+	bool     is_broken;			/* a failed append could not be taken back: nothing
+						 * more is appended */
 	bool     has_aborted;			/* some segment has a transaction index */
-	bool     is_dir_dirty;			/* names of segment files have changed since the directory was synced */
+	bool     is_dir_dirty;			/* names of segment files have changed since the
+						 * directory was synced */
 	bool     is_flush_out, is_epoch_write_out;
-	int64_t  flush_limit;			/* of the flush that is out: where truncations have cut meanwhile */
-	struct log_progress_mark epoch_mark;	/* progress when the epochs on disk fell behind; valid while they are */
-	int64_t  last_batch_pos;		/* in the active segment, -1: empty; for log_progress */
+	int64_t  flush_limit;			/* of the flush that is out: where truncations have
+						 * cut meanwhile */
+	struct log_progress_mark epoch_mark;	/* progress when the epochs on disk fell behind;
+						 * valid while they are */
+	int64_t  last_batch_pos;		/* in the active segment, -1: empty; for
+						 * log_progress */
 	uint32_t last_batch_crc;
 };
 
@@ -58,54 +70,70 @@ static inline struct segment *log_active(const struct log *log)
 	return log->segments[log->segment_count - 1];
 }
 
-/* --- log.c ------------------------------------------------------------------------------------------------------------------- */
-void     log_add_segment(struct log *log, struct segment *s);		/* in its place by base offset */
-void     log_forget_segment(struct log *log, int at);			/* out of the array; the segment is the caller's */
-int      log_segment_at(const struct log *log, int64_t offset);		/* number of the last one with base <= offset; -1 */
+/* --- log.c ------------------------------------------------------------------------------------ */
+/* in its place by base offset */
+void     log_add_segment(struct log *log, struct segment *s);
+/* out of the array; the segment is the caller's */
+void     log_forget_segment(struct log *log, int at);
+/* number of the last one with base <= offset; -1 */
+int      log_segment_at(const struct log *log, int64_t offset);
 void     log_update_first_unstable(struct log *log);
 void     log_set_end(struct log *log, int64_t end_offset);
 void     log_forget_recent(struct log *log);
 /* After open and truncation: what segment_read_end found in the active segment. */
 void     log_set_last_batch(struct log *log, const struct segment_end *end);
 void     log_remember_batch(struct log *log, const struct batch_place *place, uint32_t crc);
-/* Before the epochs change in memory: from now on until they are on disk, log_progress says no more than it would say now. */
+/* Before the epochs change in memory: from now on until they are on disk, log_progress says no more
+ * than it would say now. */
 void     log_epochs_will_change(struct log *log);
 /* After a truncation: that progress may be beyond the end now. */
 void     log_lower_epoch_mark(struct log *log);
-void     log_assign_epoch(struct log *log, int32_t epoch, int64_t offset);	/* after log_epochs_will_change, and after the batch is written */
+/* after log_epochs_will_change, and after the batch is written */
+void     log_assign_epoch(struct log *log, int32_t epoch, int64_t offset);
 
-/* --- log_producers.c ----------------------------------------------------------------------------------------------------------- */
-/* Fills the question from a batch of `len` bytes (the whole of a control batch; else the header is enough). */
-void     producer_append_from_batch(struct producer_append *a, const uint8_t *batch, size_t len, enum producer_origin origin);
-/* A fetched or recovered batch: updates the state at once. When txns is not NULL an ended aborted transaction goes there. */
-enum err log_feed_producers(struct log *log, const uint8_t *batch, size_t len, struct txn_index *txns) MUST_CHECK;
-/* The same for the batch that a scan has just passed at `at`; reads the whole of a control batch. */
-enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_t *header, int64_t at, struct txn_index *txns) MUST_CHECK;
+/* --- log_producers.c -------------------------------------------------------------------------- */
+/* Fills the question from a batch of `len` bytes (the whole of a control batch; else the header is
+ * enough). */
+void     producer_append_from_batch(struct producer_append *a, const uint8_t *batch, size_t len,
+	enum producer_origin origin);
+/* A fetched or recovered batch: updates the state at once. When txns is not NULL an ended aborted
+ * transaction goes there. */
+enum err log_feed_producers(struct log *log, const uint8_t *batch, size_t len,
+	struct txn_index *txns) MUST_CHECK;
+/* The same for the batch that a scan has just passed at `at`; reads the whole of a control
+ * batch. */
+enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_t *header,
+	int64_t at, struct txn_index *txns) MUST_CHECK;
 /* Headers from the state's end to to_offset. Without transaction index entries: those are there. */
 enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *records) MUST_CHECK;
 /* State at the end from the newest snapshot and the log; a snapshot there. */
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records) MUST_CHECK;
 enum err log_write_snapshot(struct log *log) MUST_CHECK;
-/* After appends: an extra snapshot when enough has been written since the last one. No space: later. */
+/* After appends: an extra snapshot when enough has been written since the last one. No space:
+ * later. */
 enum err log_snapshot_if_due(struct log *log) MUST_CHECK;
 
-/* --- log_sweep.c ------------------------------------------------------------------------------------------------------------------ */
-/* Removes remains, attaches every segment. *damaged_from: base of the first segment whose indexes must be made anew, INT64_MAX none. */
+/* --- log_sweep.c ------------------------------------------------------------------------------ */
+/* Removes remains, attaches every segment. *damaged_from: base of the first segment whose indexes
+ * must be made anew, INT64_MAX none. */
 enum err log_sweep(struct log *log, time_ms now, int64_t *damaged_from) MUST_CHECK;
 
-/* --- log_recover.c -------------------------------------------------------------------------------------------------------------- */
-enum err log_load(struct log *log, const struct log_spec *spec, struct log_recovery *recovery) MUST_CHECK;
+/* --- log_recover.c ---------------------------------------------------------------------------- */
+enum err log_load(struct log *log, const struct log_spec *spec,
+	struct log_recovery *recovery) MUST_CHECK;
 
-/* --- log_flush.c ------------------------------------------------------------------------------------------------------------------ */
+/* --- log_flush.c ------------------------------------------------------------------------------ */
 /* Every file of a segment, and the snapshot (-1: none), by name. Any thread. */
-enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset, int64_t snapshot_offset) MUST_CHECK;
+enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset,
+	int64_t snapshot_offset) MUST_CHECK;
 /* The active segment's indexes too, for a clean close. */
 bool     log_flush_begin_closing(struct log *log, struct log_flush *f);
 
-/* --- log_truncate.c --------------------------------------------------------------------------------------------------------------- */
-enum err log_remove_segment(struct log *log, int at) MUST_CHECK;	/* renamed to .deleted, with its snapshot when it has one */
+/* --- log_truncate.c --------------------------------------------------------------------------- */
+/* renamed to .deleted, with its snapshot when it has one */
+enum err log_remove_segment(struct log *log, int at) MUST_CHECK;
 
-/* --- log_append.c ----------------------------------------------------------------------------------------------------------------- */
+/* --- log_append.c ----------------------------------------------------------------------------- */
 enum err log_roll_at(struct log *log, int64_t base_offset, time_ms now) MUST_CHECK;
 
 #endif

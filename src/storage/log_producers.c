@@ -1,6 +1,6 @@
 /*
- * Feeding producer state from batches: the glue between record headers and producer_state, and the replay that brings a
- * loaded snapshot up to the end of the log.
+ * Feeding producer state from batches: the glue between record headers and producer_state, and the
+ * replay that brings a loaded snapshot up to the end of the log.
  */
 #include "storage/log_priv.h"
 
@@ -8,14 +8,16 @@
 
 #include "record/build.h"
 
-void producer_append_from_batch(struct producer_append *a, const uint8_t *batch, size_t len, enum producer_origin origin)
+void producer_append_from_batch(struct producer_append *a, const uint8_t *batch, size_t len,
+	enum producer_origin origin)
 {
 	*a = (struct producer_append){
 		.origin = origin,
 		.producer_id = batch_producer_id(batch),
 		.producer_epoch = batch_producer_epoch(batch),
 		.base_sequence = batch_base_sequence(batch),
-		.last_sequence = batch_base_sequence(batch) < 0 ? NO_SEQUENCE : batch_last_sequence(batch),
+		.last_sequence = batch_base_sequence(batch) < 0 ? NO_SEQUENCE
+			: batch_last_sequence(batch),
 		.base_offset = batch_base_offset(batch),
 		.last_offset = batch_last_offset(batch),
 		.max_timestamp = batch_max_timestamp(batch),
@@ -25,21 +27,25 @@ void producer_append_from_batch(struct producer_append *a, const uint8_t *batch,
 		.verified_sequence = -1,
 	};
 	struct marker m;
-	if (a->is_control && len == batch_size(batch) && marker_read(slice_of(batch, len), &m) == OK) {
+	if (a->is_control && len == batch_size(batch) &&
+		marker_read(slice_of(batch, len), &m) == OK) {
 		a->marker = m.type == MARKER_ABORT ? PRODUCER_MARKER_ABORT : PRODUCER_MARKER_COMMIT;
 		a->coordinator_epoch = m.coordinator_epoch;
 	}
 }
 
-enum err log_feed_producers(struct log *log, const uint8_t *batch, size_t len, struct txn_index *txns)
+enum err log_feed_producers(struct log *log, const uint8_t *batch, size_t len,
+	struct txn_index *txns)
 {
 	struct producer_append a;
 	enum err e = OK;
 
 	if (batch_has_producer(batch)) {
 		producer_append_from_batch(&a, batch, len, PRODUCER_REPLICATED);
-		if (producer_state_stage(log->producers, &a) == NONE && a.has_ended && a.marker == PRODUCER_MARKER_ABORT && txns != NULL) {
-			struct aborted_txn txn = { a.producer_id, a.txn_first_offset, a.last_offset, a.txn_last_stable_offset };
+		if (producer_state_stage(log->producers, &a) == NONE && a.has_ended &&
+			a.marker == PRODUCER_MARKER_ABORT && txns != NULL) {
+			struct aborted_txn txn = { a.producer_id, a.txn_first_offset, a.last_offset,
+				a.txn_last_stable_offset };
 			e = txn_index_append(txns, log->os, log->store.dir, &txn);
 			log->has_aborted = true;
 		}
@@ -49,8 +55,10 @@ enum err log_feed_producers(struct log *log, const uint8_t *batch, size_t len, s
 	return e;
 }
 
-/* Markers are short; a control batch that is not is none of ours and feeds nothing but its header. */
-enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_t *header, int64_t at, struct txn_index *txns)
+/* Markers are short; a control batch that is not is none of ours and feeds nothing but its
+ * header. */
+enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_t *header,
+	int64_t at, struct txn_index *txns)
 {
 	size_t size = batch_size(header);
 	const uint8_t *batch = header;
@@ -63,7 +71,8 @@ enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_
 	return log_feed_producers(log, batch, size, txns);
 }
 
-static enum err replay_segment(struct log *log, struct segment *s, int64_t to_offset, uint8_t *buf, int64_t *records)
+static enum err replay_segment(struct log *log, struct segment *s, int64_t to_offset, uint8_t *buf,
+	int64_t *records)
 {
 	int64_t from = MAX(producer_state_end_offset(log->producers), s->base_offset), at;
 	struct batch_place place;
@@ -79,7 +88,8 @@ static enum err replay_segment(struct log *log, struct segment *s, int64_t to_of
 		return e;
 	batch_scan_init(&scan, log->os, f->fd, place.file_pos, s->tail.size, buf, SCAN_BUFFER_BIG);
 	/* Not a look beyond to_offset: what lies there may not have been checked yet. */
-	while (producer_state_end_offset(log->producers) < to_offset && (e = batch_scan_next(&scan, &header, &at)) == OK) {
+	while (producer_state_end_offset(log->producers) < to_offset &&
+		(e = batch_scan_next(&scan, &header, &at)) == OK) {
 		*records += batch_record_count(header);
 		if ((e = log_feed_scanned(log, &scan, header, at, NULL)) != OK)
 			return e;
@@ -97,8 +107,10 @@ enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *recor
 	if (from >= to_offset)
 		return OK;
 	buf = mem_alloc(SCAN_BUFFER_BIG);
-	for (int i = first; e == OK && i < log->segment_count && log->segments[i]->base_offset < to_offset; i++) {
-		/* Kafka keeps snapshots at the last two bases: made on the way when they are missing. The recovery point may be beyond: synced at once. */
+	for (int i = first; e == OK && i < log->segment_count &&
+		log->segments[i]->base_offset < to_offset; i++) {
+		/* Kafka keeps snapshots at the last two bases: made on the way when they are
+		 * missing. The recovery point may be beyond: synced at once. */
 		if (i >= log->segment_count - 2 && i > first) {
 			int64_t base = log->segments[i]->base_offset;
 			producer_state_advance(log->producers, base);
@@ -128,7 +140,8 @@ enum err log_write_snapshot(struct log *log)
 
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records)
 {
-	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->segments[0]->base_offset - 1, log->end_offset, now);
+	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
+		log->segments[0]->base_offset - 1, log->end_offset, now);
 
 	if (e == OK)
 		e = log_replay_producers(log, log->end_offset, records);
@@ -139,7 +152,8 @@ enum err log_reload_producers(struct log *log, time_ms now, int64_t *records)
 	return e;
 }
 
-/* A large state is written less often: at most an eighth of what is appended goes into snapshots. */
+/* A large state is written less often: at most an eighth of what is appended goes into
+ * snapshots. */
 static bool snapshot_is_due(const struct log *log)
 {
 	if (LIKELY(log->bytes_since_snapshot < SNAPSHOT_EVERY_BYTES))
@@ -156,7 +170,8 @@ enum err log_snapshot_if_due(struct log *log)
 		return OK;
 	e = producer_snapshot_write(log->os, log->store.dir, log->producers, &offset);
 	if (e == ERR_NO_SPACE) {
-		log->bytes_since_snapshot = 0;		/* it only shortens a restart: tried again after as many bytes */
+		log->bytes_since_snapshot = 0;		/* it only shortens a restart: tried again
+							 * after as many bytes */
 		return OK;
 	}
 	if (e != OK || offset < 0)
@@ -165,7 +180,8 @@ enum err log_snapshot_if_due(struct log *log)
 	int at = log_segment_at(log, oldest);
 	if (oldest >= 0 && (at < 0 || log->segments[at]->base_offset != oldest))
 		e = producer_snapshot_remove(log->os, log->store.dir, oldest);
-	memmove(&log->extra_snapshots[1], &log->extra_snapshots[0], (SNAPSHOT_EXTRA_KEPT - 1) * sizeof(int64_t));
+	memmove(&log->extra_snapshots[1], &log->extra_snapshots[0],
+		(SNAPSHOT_EXTRA_KEPT - 1) * sizeof(int64_t));
 	log->extra_snapshots[0] = offset;
 	return e;
 }

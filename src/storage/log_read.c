@@ -1,20 +1,24 @@
 /*
- * Reading: which bytes of which file hold an offset, and where they end. No byte of a record is copied here; the network
- * sends them from the file.
+ * Reading: which bytes of which file hold an offset, and where they end. No byte of a record is
+ * copied here; the network sends them from the file.
  *
- * A reader at the end of the log, and there is nearly always one, is answered from the ring of recent batches without any
- * read. Others cost a search in the sparse index and a walk over at most one index interval of headers.
+ * A reader at the end of the log, and there is nearly always one, is answered from the ring of
+ * recent batches without any read. Others cost a search in the sparse index and a walk over at most
+ * one index interval of headers.
  */
 #include "storage/log_priv.h"
 
 /* The first batch of segment `at` with last offset >= offset, as segment_find. */
-static enum err find_in(struct log *log, int at, int64_t offset, struct batch_place *place, bool *is_found)
+static enum err find_in(struct log *log, int at, int64_t offset, struct batch_place *place,
+	bool *is_found)
 {
 	if (at == log->segment_count - 1 && log->recent_count > 0) {
-		uint32_t oldest = (log->recent_next + RECENT_BATCHES - log->recent_count) % RECENT_BATCHES;
+		uint32_t oldest = (log->recent_next +
+			RECENT_BATCHES - log->recent_count) % RECENT_BATCHES;
 		if (offset >= log->recent[oldest].base_offset && offset < log->end_offset) {
 			for (uint32_t i = 0; i < log->recent_count; i++) {
-				const struct batch_place *b = &log->recent[(oldest + i) % RECENT_BATCHES];
+				const struct batch_place *b =
+					&log->recent[(oldest + i) % RECENT_BATCHES];
 				if (b->last_offset < offset)
 					continue;
 				*place = *b;
@@ -31,7 +35,8 @@ static enum err end_position(struct log *log, int at, int64_t bound, uint32_t *f
 {
 	struct batch_place place;
 	bool is_found;
-	int64_t segment_end = at + 1 < log->segment_count ? log->segments[at + 1]->base_offset : log->end_offset;
+	int64_t segment_end = at + 1 < log->segment_count ? log->segments[at + 1]->base_offset
+		: log->end_offset;
 	enum err e;
 
 	*file_pos = log->segments[at]->tail.size;
@@ -52,31 +57,37 @@ static enum err aborted_hint(struct log *log, int at, uint32_t end_pos, int64_t 
 	enum err e;
 
 	*hint = at + 1 < log->segment_count ? log->segments[at + 1]->base_offset : log->end_offset;
-	if (!log->has_aborted || (e = segment_load(s)) != OK || s->offsets.count == 0 || end_pos > s->tail.last_entry_pos)
+	if (!log->has_aborted || (e = segment_load(s)) != OK || s->offsets.count == 0 ||
+		end_pos > s->tail.last_entry_pos)
 		return OK;
 	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
-	    (e = offset_index_first_from(&s->offsets, log->os, f->fd, s->base_offset, end_pos, &entry, &is_found)) != OK)
-		return e == ERR_CORRUPT ? OK : e;	/* too wide a hint only makes the list longer */
+	    (e = offset_index_first_from(&s->offsets, log->os, f->fd, s->base_offset, end_pos,
+	    	&entry, &is_found)) != OK)
+		return e == ERR_CORRUPT ? OK : e;	/* too wide a hint only makes the list
+							 * longer */
 	if (is_found)
 		*hint = entry.offset;
 	return OK;
 }
 
-/* The segment and batch where reading from `offset` begins; *at == segment_count: nothing from there on. */
+/* The segment and batch where reading from `offset` begins; *at == segment_count: nothing from
+ * there on. */
 static enum err find_start(struct log *log, int64_t offset, int *at, struct batch_place *place)
 {
 	bool is_found = false;
 	enum err e = OK;
 
 	for (*at = MAX(log_segment_at(log, offset), 0); *at < log->segment_count; (*at)++) {
-		e = find_in(log, *at, MAX(offset, log->segments[*at]->base_offset), place, &is_found);
+		e = find_in(log, *at, MAX(offset, log->segments[*at]->base_offset), place,
+			&is_found);
 		if (e != OK || is_found)
 			break;
 	}
 	return e;
 }
 
-enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes, bool first_whole, struct log_range *out)
+enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
+	bool first_whole, struct log_range *out)
 {
 	struct batch_place place;
 	struct log_file *f;
@@ -89,7 +100,8 @@ enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_
 		return ERR_OUT_OF_RANGE;
 	if (offset >= MIN(bound_offset, log->end_offset))
 		return OK;
-	if ((e = find_start(log, offset, &at, &place)) != OK || at == log->segment_count || place.last_offset >= bound_offset)
+	if ((e = find_start(log, offset, &at, &place)) != OK || at == log->segment_count ||
+		place.last_offset >= bound_offset)
 		return e;
 	out->has_next_segment = at + 1 < log->segment_count;
 	out->first_batch_bytes = place.size;
@@ -121,8 +133,10 @@ uint64_t log_bytes_between(struct log *log, int64_t offset, int64_t bound_offset
 	offset = MAX(offset, log->start_offset);
 	if (offset >= bound_offset || find_start(log, offset, &at, &place) != OK)
 		return 0;
-	for (uint32_t from = place.file_pos; at < log->segment_count && bytes < cap; at++, from = 0) {
-		if (log->segments[at]->base_offset >= bound_offset || end_position(log, at, bound_offset, &end_pos) != OK)
+	for (uint32_t from = place.file_pos; at < log->segment_count && bytes < cap;
+		at++, from = 0) {
+		if (log->segments[at]->base_offset >= bound_offset ||
+			end_position(log, at, bound_offset, &end_pos) != OK)
 			break;
 		bytes += end_pos > from ? end_pos - from : 0;
 	}
@@ -143,14 +157,17 @@ static void add_aborted(void *arg, const struct aborted_txn *a)
 	list->count++;
 }
 
-int log_aborted_transactions(struct log *log, int64_t from, int64_t to, struct log_aborted *out, int max)
+int log_aborted_transactions(struct log *log, int64_t from, int64_t to, struct log_aborted *out,
+	int max)
 {
 	struct aborted_list list = { out, max, 0 };
 	bool is_complete = !log->has_aborted;
 
-	for (int at = MAX(log_segment_at(log, from), 0); !is_complete && at < log->segment_count; at++) {
+	for (int at = MAX(log_segment_at(log, from), 0); !is_complete && at < log->segment_count;
+		at++) {
 		const struct txn_index *x = &log->segments[at]->txns;
-		if (x->count > 0 && txn_index_query(x, log->os, log->store.dir, from, to, add_aborted, &list, &is_complete) != OK)
+		if (x->count > 0 && txn_index_query(x, log->os, log->store.dir, from, to,
+			add_aborted, &list, &is_complete) != OK)
 			break;		/* the device fails: the fetch itself will say so */
 	}
 	return list.count;

@@ -1,17 +1,20 @@
 /*
  * From files to a log that may be served.
  *
- * After a clean shutdown nothing is scanned but the headers behind the last index entry. After a power cut (or with no word on
- * what happened) the segment that holds the recovery point and all later ones are walked batch by batch with their CRC, their
- * indexes made anew, and the log ends where the first damage is: Kafka's recovery.
+ * After a clean shutdown nothing is scanned but the headers behind the last index entry. After a
+ * power cut (or with no word on what happened) the segment that holds the recovery point and all
+ * later ones are walked batch by batch with their CRC, their indexes made anew, and the log ends
+ * where the first damage is: Kafka's recovery.
  *
- * After a killed process the page cache still holds every byte that was ever written, and only the last write can be incomplete.
- * A progress mark says how many bytes were whole batches; if the mark fits the file (same inode, not shorter, the batch it names ends
- * there: see logdir.h), the walk begins at the last index entry the mark vouches for, and checks CRCs from the mark on.
- * Both ways are the same walk (recover_segment) begun at different places.
+ * After a killed process the page cache still holds every byte that was ever written, and only the
+ * last write can be incomplete. A progress mark says how many bytes were whole batches; if the mark
+ * fits the file (same inode, not shorter, the batch it names ends there: see logdir.h), the walk
+ * begins at the last index entry the mark vouches for, and checks CRCs from the mark on. Both ways
+ * are the same walk (recover_segment) begun at different places.
  *
- * Two checks go beyond Kafka's, for what a power cut can leave behind without breaking a CRC: leader epochs never descend
- * along a log, and a batch whose epoch the epoch file does not have at its offset corrects the file.
+ * Two checks go beyond Kafka's, for what a power cut can leave behind without breaking a CRC:
+ * leader epochs never descend along a log, and a batch whose epoch the epoch file does not have at
+ * its offset corrects the file.
  */
 #include "storage/log_priv.h"
 
@@ -31,16 +34,19 @@ struct walk {			/* over one segment */
 	struct segment_stage stage;
 	struct resume        from;
 	int64_t              next_offset;	/* the least that the next batch may begin with */
-	int64_t              txns_from;		/* transaction index entries below are in the file already */
+	int64_t              txns_from;		/* transaction index entries below are in the file
+						 * already */
 	int32_t              epoch;		/* of the batch before, over all segments */
 	bool                 is_misfit;		/* the resume point is no batch boundary */
 };
 
 struct recovery_plan {
-	int           first;		/* number of the segment; segment_count: nothing to recover */
+	int           first;		/* number of the segment; segment_count: nothing to
+					 * recover */
 	struct resume from;		/* for that segment */
 	bool          is_resumed;	/* from a mark: only what lies behind it is new */
-	bool          has_page_cache;	/* the process died, not the machine: nothing written is lost */
+	bool          has_page_cache;	/* the process died, not the machine: nothing written is
+					 * lost */
 	int64_t       recovery_point;	/* as it stands in the checkpoint */
 	bool          is_clean;		/* everything up to the end is known to be on the device */
 };
@@ -66,7 +72,8 @@ static bool is_old_entry(struct batch_scan *scan, int64_t at)
 }
 
 /* One batch is sound: what it says goes everywhere. */
-static enum err take_batch(struct log *log, struct walk *w, const uint8_t *header, int64_t at, struct log_recovery *recovery)
+static enum err take_batch(struct log *log, struct walk *w, const uint8_t *header, int64_t at,
+	struct log_recovery *recovery)
 {
 	int32_t epoch = batch_leader_epoch(header);
 	enum err e = OK;
@@ -74,7 +81,8 @@ static enum err take_batch(struct log *log, struct walk *w, const uint8_t *heade
 	if (epoch >= 0 && leader_epochs_at(&log->epochs, batch_base_offset(header)) != epoch)
 		leader_epochs_assign(&log->epochs, epoch, batch_base_offset(header));
 	if (batch_base_offset(header) >= producer_state_end_offset(log->producers)) {
-		struct txn_index *txns = batch_base_offset(header) >= w->txns_from ? &w->s->txns : NULL;
+		struct txn_index *txns = batch_base_offset(header) >= w->txns_from ? &w->s->txns
+			: NULL;
 		e = log_feed_scanned(log, &w->scan, header, at, txns);
 		recovery->records_replayed += batch_record_count(header);
 	}
@@ -92,11 +100,13 @@ static enum err take_batch(struct log *log, struct walk *w, const uint8_t *heade
 }
 
 /* Is the batch in its place, and whole? */
-static enum err check_batch(struct walk *w, const uint8_t *header, int64_t at, bool *is_sound, struct log_recovery *recovery)
+static enum err check_batch(struct walk *w, const uint8_t *header, int64_t at, bool *is_sound,
+	struct log_recovery *recovery)
 {
 	uint32_t size = (uint32_t)batch_size(header);
 
-	*is_sound = batch_base_offset(header) >= w->next_offset && batch_last_offset(header) - w->s->base_offset <= INT32_MAX &&
+	*is_sound = batch_base_offset(header) >= w->next_offset &&
+		batch_last_offset(header) - w->s->base_offset <= INT32_MAX &&
 		    (batch_leader_epoch(header) < 0 || batch_leader_epoch(header) >= w->epoch);
 	if (at < w->from.checked_bytes) {
 		w->is_misfit = !*is_sound || at + size > w->from.checked_bytes;
@@ -104,10 +114,12 @@ static enum err check_batch(struct walk *w, const uint8_t *header, int64_t at, b
 		return OK;
 	}
 	recovery->bytes_scanned += size;
-	return *is_sound ? batch_scan_check_crc(&w->scan, at, size, batch_crc(header), is_sound) : OK;
+	return *is_sound ? batch_scan_check_crc(&w->scan, at, size, batch_crc(header), is_sound)
+		: OK;
 }
 
-/* Walks to the first damage or the end; the indexes speak of all before, w->stage.tail.size is where it stopped. */
+/* Walks to the first damage or the end; the indexes speak of all before, w->stage.tail.size is
+ * where it stopped. */
 static enum err walk_segment(struct log *log, struct walk *w, struct log_recovery *recovery)
 {
 	uint8_t header[BATCH_HEADER_SIZE];
@@ -117,7 +129,8 @@ static enum err walk_segment(struct log *log, struct walk *w, struct log_recover
 	enum err e;
 
 	while ((e = batch_scan_next(&w->scan, &h, &at)) == OK) {
-		memcpy(header, h, sizeof(header));	/* the checks read on into the same buffer */
+		memcpy(header, h, sizeof(header));	/* the checks read on into the same
+							 * buffer */
 		if ((e = check_batch(w, header, at, &is_sound, recovery)) != OK || !is_sound)
 			break;
 		if ((e = take_batch(log, w, header, at, recovery)) != OK)
@@ -131,7 +144,8 @@ static enum err walk_segment(struct log *log, struct walk *w, struct log_recover
 	return e == OK && !w->is_misfit ? segment_commit_indexes(w->s, &w->stage) : e;
 }
 
-/* Newest first, and before what lies in front of them is cut: at no moment could a crash leave a hole in the log. */
+/* Newest first, and before what lies in front of them is cut: at no moment could a crash leave a
+ * hole in the log. */
 static enum err delete_segments_from(struct log *log, int at, struct log_recovery *recovery)
 {
 	enum err e = OK;
@@ -143,12 +157,14 @@ static enum err delete_segments_from(struct log *log, int at, struct log_recover
 	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
 }
 
-static enum err cut_here(struct log *log, int at, os_fd fd, int64_t bytes, int64_t end, struct log_recovery *recovery)
+static enum err cut_here(struct log *log, int at, os_fd fd, int64_t bytes, int64_t end,
+	struct log_recovery *recovery)
 {
 	struct segment *s = log->segments[at];
 	enum err e = OK;
 
-	LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset), KV_I64("file_pos", s->tail.size), KV_I64("bytes", bytes),
+	LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset),
+		KV_I64("file_pos", s->tail.size), KV_I64("bytes", bytes),
 		 KV_I64("end", end), KV_I32("later_segments", log->segment_count - at - 1));
 	if (at + 1 < log->segment_count)
 		e = delete_segments_from(log, at + 1, recovery);
@@ -158,10 +174,11 @@ static enum err cut_here(struct log *log, int at, os_fd fd, int64_t bytes, int64
 }
 
 /*
- * *next_offset: behind the last batch. *cut: bytes that were cut off. ERR_INVALID: the resume point does not fit; nothing was
- * cut, the caller begins at the start.
+ * *next_offset: behind the last batch. *cut: bytes that were cut off. ERR_INVALID: the resume point
+ * does not fit; nothing was cut, the caller begins at the start.
  */
-static enum err recover_segment(struct log *log, int at, struct resume from, uint8_t *buf, int32_t *epoch, int64_t *next_offset,
+static enum err recover_segment(struct log *log, int at, struct resume from, uint8_t *buf,
+	int32_t *epoch, int64_t *next_offset,
 				int64_t *cut, struct log_recovery *recovery)
 {
 	struct segment *s = log->segments[at];
@@ -177,7 +194,8 @@ static enum err recover_segment(struct log *log, int at, struct resume from, uin
 	w.next_offset = s->base_offset;
 	w.txns_from = MAX(producer_state_end_offset(log->producers), s->base_offset);
 	e = w.txns_from == s->base_offset ? txn_index_reset(&s->txns, log->os, log->store.dir)
-					  : txn_index_truncate(&s->txns, log->os, log->store.dir, w.txns_from);
+					  : txn_index_truncate(&s->txns, log->os, log->store.dir,
+					  	w.txns_from);
 	if (e != OK || (e = segment_file(s, SEGMENT_LOG, &f)) != OK)
 		goto out;
 	held = log_file_ref(f);
@@ -206,12 +224,14 @@ out:
 }
 
 /*
- * A segment that begins before its predecessor ends is the remains of a log from before a truncation. One that begins later:
- * the predecessor has lost its last batches whole, so that no damage is to be seen, and as segments are synced in their order,
- * nothing in this one was promised to anybody. Both go. (Compaction leaves gaps of its own; a killed process loses nothing;
- * and a roll leaves none: see roll_base.)
+ * A segment that begins before its predecessor ends is the remains of a log from before a
+ * truncation. One that begins later: the predecessor has lost its last batches whole, so that no
+ * damage is to be seen, and as segments are synced in their order, nothing in this one was promised
+ * to anybody. Both go. (Compaction leaves gaps of its own; a killed process loses nothing; and a
+ * roll leaves none: see roll_base.)
  */
-static bool is_out_of_line(const struct log *log, const struct recovery_plan *plan, const struct segment *s, int64_t end)
+static bool is_out_of_line(const struct log *log, const struct recovery_plan *plan,
+	const struct segment *s, int64_t end)
 {
 	if (s->base_offset <= end)
 		return s->base_offset < end;
@@ -219,7 +239,8 @@ static bool is_out_of_line(const struct log *log, const struct recovery_plan *pl
 }
 
 /* Recovers segments from plan->first on. *end: of the log. */
-static enum err recover_from(struct log *log, const struct recovery_plan *plan, int64_t *end, struct log_recovery *recovery)
+static enum err recover_from(struct log *log, const struct recovery_plan *plan, int64_t *end,
+	struct log_recovery *recovery)
 {
 	uint8_t *buf = mem_alloc(SCAN_BUFFER_BIG);
 	int64_t cut = 0;
@@ -231,24 +252,29 @@ static enum err recover_from(struct log *log, const struct recovery_plan *plan, 
 		struct segment *s = log->segments[i];
 		struct resume from = i == plan->first ? plan->from : (struct resume){ 0 };
 		if (i > plan->first && is_out_of_line(log, plan, s, *end)) {
-			LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset), KV_I64("end", *end),
+			LOG_WARN(log->source, log_tail_cut, KV_I64("segment", s->base_offset),
+				KV_I64("end", *end),
 				 KV_I32("later_segments", log->segment_count - i));
 			e = delete_segments_from(log, i, recovery);
 			break;
 		}
 		log->last_batch_pos = -1;
-		producer_state_advance(log->producers, MAX(s->base_offset, producer_state_end_offset(log->producers)));
+		producer_state_advance(log->producers,
+			MAX(s->base_offset, producer_state_end_offset(log->producers)));
 		if ((e = recover_segment(log, i, from, buf, &epoch, end, &cut, recovery)) == OK)
 			e = log_write_snapshot(log);
-		/* No later recovery looks at what lies below the recovery point: its indexes must be as durable as they were. */
-		if (e == OK && i + 1 < log->segment_count && log->segments[i + 1]->base_offset <= plan->recovery_point)
-			e = log_sync_segment(log->os, log->store.dir, s->base_offset, log->segments[i + 1]->base_offset);
+		/* No later recovery looks at what lies below the recovery point: its indexes must
+		 * be as durable as they were. */
+		if (e == OK && i + 1 < log->segment_count &&
+			log->segments[i + 1]->base_offset <= plan->recovery_point)
+			e = log_sync_segment(log->os, log->store.dir, s->base_offset,
+				log->segments[i + 1]->base_offset);
 	}
 	free(buf);
 	return e;
 }
 
-/* --- what to recover -------------------------------------------------------------------------------------------------------------- */
+/* --- what to recover -------------------------------------------------------------------------- */
 
 static bool mark_fits(struct log *log, const struct log_progress_mark *mark, int *at)
 {
@@ -257,24 +283,29 @@ static bool mark_fits(struct log *log, const struct log_progress_mark *mark, int
 
 	*at = log_segment_at(log, mark->segment_base);
 	if (!mark->is_valid || *at < 0 || log->segments[*at]->base_offset != mark->segment_base ||
-	    mark->file_size > log->segments[*at]->tail.size || log->segments[*at]->inode != mark->inode ||
+	    mark->file_size > log->segments[*at]->tail.size ||
+	    	log->segments[*at]->inode != mark->inode ||
 	    segment_file(log->segments[*at], SEGMENT_LOG, &f) != OK)
 		return false;
 	return logdir_mark_holds(log->os, f->fd, mark, &holds) == OK && holds;
 }
 
-static struct recovery_plan make_plan(struct log *log, const struct log_spec *spec, int64_t damaged_from)
+static struct recovery_plan make_plan(struct log *log, const struct log_spec *spec,
+	int64_t damaged_from)
 {
-	struct recovery_plan plan = { .first = log->segment_count, .is_clean = spec->had_clean_shutdown, .has_page_cache = spec->mark.is_valid,
+	struct recovery_plan plan = { .first = log->segment_count,
+		.is_clean = spec->had_clean_shutdown, .has_page_cache = spec->mark.is_valid,
 		.recovery_point = spec->recovery_point };
 	int at;
 
 	if (!spec->had_clean_shutdown && mark_fits(log, &spec->mark, &at)) {
 		plan.first = at;
 		plan.is_resumed = true;
-		plan.from = (struct resume){ (uint32_t)spec->mark.file_size, spec->mark.offset_entries, spec->mark.time_entries };
+		plan.from = (struct resume){ (uint32_t)spec->mark.file_size,
+			spec->mark.offset_entries, spec->mark.time_entries };
 		if (plan.from.offset_entries == 0 && plan.from.time_entries > 0)
-			plan.from.time_entries = 0;	/* the walk begins at the start: so does the time index */
+			plan.from.time_entries = 0;	/* the walk begins at the start: so does the
+							 * time index */
 	} else if (!spec->had_clean_shutdown) {
 		plan.first = MAX(log_segment_at(log, MAX(spec->recovery_point, 0)), 0);
 	}
@@ -287,10 +318,11 @@ static struct recovery_plan make_plan(struct log *log, const struct log_spec *sp
 }
 
 /*
- * Producer state up to where the walk begins. Without a mark the page cache may be lost, and with it any snapshot above what is
- * known to be synced: those are made anew.
+ * Producer state up to where the walk begins. Without a mark the page cache may be lost, and with
+ * it any snapshot above what is known to be synced: those are made anew.
  */
-static enum err load_producers(struct log *log, const struct recovery_plan *plan, int64_t to_offset, time_ms now, struct log_recovery *recovery)
+static enum err load_producers(struct log *log, const struct recovery_plan *plan, int64_t to_offset,
+	time_ms now, struct log_recovery *recovery)
 {
 	int64_t base = log->segments[plan->first]->base_offset;
 	enum err e = OK;
@@ -298,11 +330,14 @@ static enum err load_producers(struct log *log, const struct recovery_plan *plan
 	if (!plan->is_resumed)
 		e = producer_snapshot_remove_above(log->os, log->store.dir, base);
 	if (e == OK)
-		e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->segments[0]->base_offset - 1, plan->is_resumed ? INT64_MAX : base, now);
+		e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
+			log->segments[0]->base_offset - 1, plan->is_resumed ? INT64_MAX : base,
+			now);
 	return e == OK ? log_replay_producers(log, to_offset, &recovery->records_replayed) : e;
 }
 
-static enum err run_plan(struct log *log, const struct recovery_plan *plan, time_ms now, struct log_recovery *recovery)
+static enum err run_plan(struct log *log, const struct recovery_plan *plan, time_ms now,
+	struct log_recovery *recovery)
 {
 	struct segment *s = log->segments[plan->first];
 	int64_t end = s->base_offset;
@@ -317,7 +352,8 @@ static enum err run_plan(struct log *log, const struct recovery_plan *plan, time
 	return e == ERR_CORRUPT && plan->is_resumed ? ERR_INVALID : e;
 }
 
-static enum err recover_as_planned(struct log *log, struct recovery_plan *plan, const struct log_spec *spec, struct log_recovery *recovery)
+static enum err recover_as_planned(struct log *log, struct recovery_plan *plan,
+	const struct log_spec *spec, struct log_recovery *recovery)
 {
 	enum err e = run_plan(log, plan, spec->now, recovery);
 
@@ -330,7 +366,8 @@ static enum err recover_as_planned(struct log *log, struct recovery_plan *plan, 
 	return run_plan(log, plan, spec->now, recovery);
 }
 
-/* The end of a log that was closed clean. A tail that is not whole means that it was not: recovered from the last segment on. */
+/* The end of a log that was closed clean. A tail that is not whole means that it was not: recovered
+ * from the last segment on. */
 static enum err read_clean_end(struct log *log, struct recovery_plan *plan, struct segment_end *end)
 {
 	struct segment *s = log_active(log);
@@ -345,7 +382,8 @@ static enum err read_clean_end(struct log *log, struct recovery_plan *plan, stru
 	return e;
 }
 
-static enum err start_anew(struct log *log, int64_t offset, time_ms now, struct log_recovery *recovery)
+static enum err start_anew(struct log *log, int64_t offset, time_ms now,
+	struct log_recovery *recovery)
 {
 	struct segment *s;
 	enum err e = OK;
@@ -364,17 +402,22 @@ static enum err start_anew(struct log *log, int64_t offset, time_ms now, struct 
 	return OK;
 }
 
-/* Kafka starts with an empty state when there is no snapshot after a clean shutdown; ours reads the log, so that nothing is forgotten. */
-static enum err load_clean_producers(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
+/* Kafka starts with an empty state when there is no snapshot after a clean shutdown; ours reads the
+ * log, so that nothing is forgotten. */
+static enum err load_clean_producers(struct log *log, const struct log_spec *spec,
+	struct log_recovery *recovery)
 {
-	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers, log->segments[0]->base_offset - 1, log->end_offset,
+	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
+		log->segments[0]->base_offset - 1, log->end_offset,
 						   spec->now);
 
-	return e == OK ? log_replay_producers(log, log->end_offset, &recovery->records_replayed) : e;
+	return e == OK ? log_replay_producers(log, log->end_offset, &recovery->records_replayed)
+		: e;
 }
 
 /* Segments are known; makes end, epochs and producers agree with them. */
-static enum err bring_up(struct log *log, const struct log_spec *spec, struct recovery_plan *plan, struct log_recovery *recovery)
+static enum err bring_up(struct log *log, const struct log_spec *spec, struct recovery_plan *plan,
+	struct log_recovery *recovery)
 {
 	struct segment_end end;
 	enum err e = OK;
@@ -415,8 +458,10 @@ static enum err read_epochs(struct log *log, struct recovery_plan *plan)
 static void set_synced(struct log *log, int64_t recovery_point)
 {
 	/* Beyond the end: the log has been cut since, and the cut need not be on the device. */
-	log->synced_offset = recovery_point <= log->end_offset ? recovery_point : log_active(log)->base_offset;
-	log->recovery_point = log->segments[MAX(log_segment_at(log, log->synced_offset), 0)]->base_offset;
+	log->synced_offset = recovery_point <= log->end_offset ? recovery_point
+		: log_active(log)->base_offset;
+	log->recovery_point = log->segments[MAX(log_segment_at(log, log->synced_offset),
+		0)]->base_offset;
 }
 
 enum err log_load(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
@@ -429,20 +474,26 @@ enum err log_load(struct log *log, const struct log_spec *spec, struct log_recov
 	if ((e = log_sweep(log, spec->now, &damaged_from)) != OK)
 		return e;
 	is_new = log->segment_count == 0;
-	if (is_new && (e = start_anew(log, MAX(spec->log_start_offset, 0), spec->now, recovery)) != OK)
+	if (is_new && (e = start_anew(log, MAX(spec->log_start_offset, 0), spec->now,
+		recovery)) != OK)
 		return e;
 	if ((e = segment_learn_first_timestamp(log->segments[0])) == ERR_UNSUPPORTED)
-		return ERR_CORRUPT;	/* formats 0 and 1 are not served, and must not be taken for damage */
-	plan = is_new ? (struct recovery_plan){ .first = 1, .is_clean = true } : make_plan(log, spec, damaged_from);
+		return ERR_CORRUPT;	/* formats 0 and 1 are not served, and must not be taken for
+					 * damage */
+	plan = is_new ? (struct recovery_plan){ .first = 1, .is_clean = true }
+		: make_plan(log, spec, damaged_from);
 	if ((e = read_epochs(log, &plan)) != OK || (e = bring_up(log, spec, &plan, recovery)) != OK)
 		return e;
-	/* A killed process may have renamed segments away that a power cut would bring back: before anything is appended it is settled which exist. */
+	/* A killed process may have renamed segments away that a power cut would bring back: before
+	 * anything is appended it is settled which exist. */
 	if (!spec->had_clean_shutdown && (e = os_fsync_dir(log->os, log->store.dir)) != OK)
 		return e;
 	log_epochs_will_change(log);
-	if (log->epochs.is_dirty) {	/* found by the recovery: until they are on disk, another restart has to find them again */
+	if (log->epochs.is_dirty) {	/* found by the recovery: until they are on disk, another
+					 * restart has to find them again */
 		const struct segment *s = log->segments[MIN(plan.first, log->segment_count - 1)];
-		log->epoch_mark = (struct log_progress_mark){ .is_valid = true, .segment_base = s->base_offset, .inode = s->inode, .last_batch_pos = -1 };
+		log->epoch_mark = (struct log_progress_mark){ .is_valid = true,
+			.segment_base = s->base_offset, .inode = s->inode, .last_batch_pos = -1 };
 	}
 	leader_epochs_truncate(&log->epochs, log->end_offset);
 	leader_epochs_raise_start(&log->epochs, log->start_offset);

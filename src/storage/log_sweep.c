@@ -1,9 +1,11 @@
 /*
- * What lies in a partition directory when a log is opened, and what of it is the log: remains of deletions and of unfinished
- * compactions go, finished compactions are put in place, every .log becomes a segment.
+ * What lies in a partition directory when a log is opened, and what of it is the log: remains of
+ * deletions and of unfinished compactions go, finished compactions are put in place, every .log
+ * becomes a segment.
  *
- * Compaction writes new files as .cleaned, renames them to .swap once they are complete, renames the old ones away and then the
- * new ones to their final names. So a .cleaned is never needed; a .swap is, and what it replaces may be half gone.
+ * Compaction writes new files as .cleaned, renames them to .swap once they are complete, renames
+ * the old ones away and then the new ones to their final names. So a .cleaned is never needed; a
+ * .swap is, and what it replaces may be half gone.
  */
 #include "storage/log_priv.h"
 
@@ -26,7 +28,8 @@ static void add_found(void *arg, const char *name, bool is_dir)
 	const char *suffix;
 	int64_t base;
 
-	if (is_dir || !segment_parse_name(name, &base, &suffix) || strlen(suffix) >= SEGMENT_NAME_MAX)
+	if (is_dir || !segment_parse_name(name, &base, &suffix) ||
+		strlen(suffix) >= SEGMENT_NAME_MAX)
 		return;
 	if (l->count == l->room) {
 		l->room = MAX(16, l->room * 2);
@@ -71,7 +74,8 @@ static enum err swap_end(struct log *log, const struct found *f, int64_t *end)
 	if ((e = os_open(log->os, path, OS_RDONLY, &fd)) != OK)
 		return e;
 	if ((e = os_fstat(log->os, fd, &st)) == OK) {
-		batch_scan_init(&scan, log->os, fd, 0, (int64_t)MIN(st.size, SEGMENT_BYTES_MAX), buf, sizeof(buf));
+		batch_scan_init(&scan, log->os, fd, 0, (int64_t)MIN(st.size, SEGMENT_BYTES_MAX),
+			buf, sizeof(buf));
 		while ((e = batch_scan_next(&scan, &header, &at)) == OK)
 			*end = MAX(*end, batch_last_offset(header) + 1);
 	}
@@ -90,7 +94,8 @@ static enum err sweep_leftovers(struct log *log, struct listing *l)
 	}
 	for (int i = 0; e == OK && i < l->count; i++) {
 		struct found *f = &l->files[i];
-		/* A .swap at or above a .cleaned belongs to a segment that was being split and never got complete. */
+		/* A .swap at or above a .cleaned belongs to a segment that was being split and
+		 * never got complete. */
 		if (ends_with(f->suffix, ".deleted") || ends_with(f->suffix, ".cleaned") ||
 		    (ends_with(f->suffix, ".swap") && f->base_offset >= cleaned_min))
 			e = remove_file(log, f);
@@ -113,7 +118,8 @@ static enum err put_swaps_in_place(struct log *log, struct listing *l)
 	}
 	for (int i = 0; e == OK && i < l->count; i++) {
 		struct found *f = &l->files[i];
-		bool is_part = strcmp(f->suffix, ".log") == 0 || strcmp(f->suffix, ".index") == 0 || strcmp(f->suffix, ".timeindex") == 0 ||
+		bool is_part = strcmp(f->suffix, ".log") == 0 || strcmp(f->suffix, ".index") == 0 ||
+			strcmp(f->suffix, ".timeindex") == 0 ||
 			       strcmp(f->suffix, ".txnindex") == 0;
 		if (is_part && f->base_offset >= low && f->base_offset < high)
 			e = remove_file(log, f);
@@ -135,7 +141,8 @@ static bool has_file(const struct listing *l, int64_t base_offset, const char *s
 {
 	int low = 0, high = l->count;
 
-	while (low < high) {		/* a listing comes in order of names, and these begin with twenty digits */
+	while (low < high) {		/* a listing comes in order of names, and these begin with
+					 * twenty digits */
 		int mid = (low + high) / 2;
 		if (l->files[mid].base_offset < base_offset)
 			low = mid + 1;
@@ -150,7 +157,8 @@ static bool has_file(const struct listing *l, int64_t base_offset, const char *s
 }
 
 /* *damaged_from: base of the first segment whose indexes must be made anew, INT64_MAX none. */
-static enum err attach_segments(struct log *log, const struct listing *l, time_ms now, int64_t *damaged_from)
+static enum err attach_segments(struct log *log, const struct listing *l, time_ms now,
+	int64_t *damaged_from)
 {
 	struct segment *s;
 	enum err e = OK;
@@ -183,7 +191,8 @@ static enum err remove_orphan_indexes(struct log *log, struct listing *l)
 
 	for (int i = 0; e == OK && i < l->count; i++) {
 		struct found *f = &l->files[i];
-		if ((strcmp(f->suffix, ".index") == 0 || strcmp(f->suffix, ".timeindex") == 0 || strcmp(f->suffix, ".txnindex") == 0) &&
+		if ((strcmp(f->suffix, ".index") == 0 || strcmp(f->suffix, ".timeindex") == 0 ||
+			strcmp(f->suffix, ".txnindex") == 0) &&
 		    !has_file(l, f->base_offset, ".log"))
 			e = remove_file(log, f);
 	}

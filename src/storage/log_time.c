@@ -1,6 +1,6 @@
 /*
- * Finding offsets by time. The time index leads to a place that is not too late, batch headers say whether a batch can hold
- * the record, and one batch is decompressed to find it.
+ * Finding offsets by time. The time index leads to a place that is not too late, batch headers say
+ * whether a batch can hold the record, and one batch is decompressed to find it.
  */
 #include "storage/log_priv.h"
 
@@ -9,7 +9,8 @@
 #include "record/record.h"
 
 /* First record of the batch with timestamp >= target and offset >= start. */
-static enum err search_batch(struct log *log, os_fd fd, int64_t at, uint32_t size, time_ms target, struct log_time_offset *out)
+static enum err search_batch(struct log *log, os_fd fd, int64_t at, uint32_t size, time_ms target,
+	struct log_time_offset *out)
 {
 	uint8_t *bytes = mem_alloc(size);
 	struct decompressor *stream = decompressor_create();
@@ -25,7 +26,8 @@ static enum err search_batch(struct log *log, os_fd fd, int64_t at, uint32_t siz
 		while (record_iter_next(&it, &r)) {
 			if (r.timestamp < target || r.offset < log->start_offset)
 				continue;
-			*out = (struct log_time_offset){ r.timestamp, r.offset, batch_leader_epoch(bytes) };
+			*out = (struct log_time_offset){ r.timestamp, r.offset,
+				batch_leader_epoch(bytes) };
 			break;
 		}
 		e = it.err;
@@ -36,7 +38,8 @@ static enum err search_batch(struct log *log, os_fd fd, int64_t at, uint32_t siz
 	return e;
 }
 
-static enum err search_from(struct log *log, struct segment *s, const struct batch_place *place, time_ms target, struct log_time_offset *out)
+static enum err search_from(struct log *log, struct segment *s, const struct batch_place *place,
+	time_ms target, struct log_time_offset *out)
 {
 	uint8_t buf[4096];
 	struct batch_scan scan;
@@ -49,15 +52,18 @@ static enum err search_from(struct log *log, struct segment *s, const struct bat
 		return e;
 	batch_scan_init(&scan, log->os, f->fd, place->file_pos, s->tail.size, buf, sizeof(buf));
 	while (out->offset < 0 && (e = batch_scan_next(&scan, &header, &at)) == OK) {
-		if (batch_max_timestamp(header) < target || batch_last_offset(header) < log->start_offset)
+		if (batch_max_timestamp(header) < target ||
+			batch_last_offset(header) < log->start_offset)
 			continue;
-		if ((e = search_batch(log, f->fd, at, (uint32_t)batch_size(header), target, out)) != OK)
+		if ((e = search_batch(log, f->fd, at, (uint32_t)batch_size(header), target,
+			out)) != OK)
 			return e;
 	}
 	return e == ERR_INCOMPLETE && scan.pos == scan.end ? OK : e;
 }
 
-static enum err search_segment(struct log *log, struct segment *s, time_ms target, struct log_time_offset *out)
+static enum err search_segment(struct log *log, struct segment *s, time_ms target,
+	struct log_time_offset *out)
 {
 	struct time_entry entry = { -1, s->base_offset };
 	struct batch_place place;
@@ -74,7 +80,8 @@ static enum err search_segment(struct log *log, struct segment *s, time_ms targe
 		else if (e != OK)
 			return e;
 	}
-	if ((e = segment_find(s, MAX(entry.offset, log->start_offset), &place, &is_found)) != OK || !is_found)
+	if ((e = segment_find(s, MAX(entry.offset, log->start_offset), &place, &is_found)) != OK ||
+		!is_found)
 		return e;
 	return search_from(log, s, &place, target, out);
 }
@@ -85,7 +92,8 @@ enum err log_offset_for_timestamp(struct log *log, time_ms target, struct log_ti
 	enum err e = OK;
 
 	*out = (struct log_time_offset){ -1, -1, -1 };
-	for (int i = MAX(log_segment_at(log, log->start_offset), 0); e == OK && out->offset < 0 && i < log->segment_count; i++) {
+	for (int i = MAX(log_segment_at(log, log->start_offset), 0);
+		e == OK && out->offset < 0 && i < log->segment_count; i++) {
 		struct segment *s = log->segments[i];
 		e = segment_largest_timestamp(s, &largest);
 		if (e == OK && largest >= target && s->tail.size > 0)
@@ -100,7 +108,8 @@ enum err log_offset_of_max_timestamp(struct log *log, struct log_time_offset *ou
 	enum err e = OK;
 
 	*out = (struct log_time_offset){ -1, -1, -1 };
-	for (int i = MAX(log_segment_at(log, log->start_offset), 0); e == OK && i < log->segment_count; i++) {
+	for (int i = MAX(log_segment_at(log, log->start_offset), 0);
+		e == OK && i < log->segment_count; i++) {
 		e = segment_largest_timestamp(log->segments[i], &largest);
 		max = MAX(max, largest);
 	}
@@ -148,7 +157,8 @@ int log_offsets_before(struct log *log, time_ms target, int64_t cap, int64_t *ou
 		add_offset(&l, log->end_offset);
 	for (int i = log->segment_count - 1; i >= 0; i--) {
 		if (target == -1 || modified_at(log, log->segments[i]) <= target)
-			add_offset(&l, MAX(log->segments[i]->base_offset, i == 0 ? log->start_offset : 0));
+			add_offset(&l, MAX(log->segments[i]->base_offset, i == 0 ? log->start_offset
+				: 0));
 	}
 	return l.count;
 }

@@ -1,10 +1,11 @@
 /*
  * Cutting the log back, and moving its start.
  *
- * A truncation waits for the device, the one operation of a running log that does: were the removed segments or the cut tail
- * to come back after a power cut, behind batches appended since, the log would be a mixture that no check tells from a real one
- * (batches of the same size end at the same places). It happens once per lost leadership, not per batch. Retention does not
- * wait: an old first segment that comes back is below the log start and goes again.
+ * A truncation waits for the device, the one operation of a running log that does: were the removed
+ * segments or the cut tail to come back after a power cut, behind batches appended since, the log
+ * would be a mixture that no check tells from a real one (batches of the same size end at the same
+ * places). It happens once per lost leadership, not per batch. Retention does not wait: an old
+ * first segment that comes back is below the log start and goes again.
  */
 #include "storage/log_priv.h"
 
@@ -27,7 +28,8 @@ static void lower_recovery_point(struct log *log, int64_t offset)
 {
 	int at = log_segment_at(log, offset);
 
-	log->recovery_point = MIN(log->recovery_point, at < 0 ? offset : log->segments[at]->base_offset);
+	log->recovery_point = MIN(log->recovery_point, at < 0 ? offset
+		: log->segments[at]->base_offset);
 	log->synced_offset = MIN(log->synced_offset, offset);
 	log->flush_limit = MIN(log->flush_limit, offset);
 }
@@ -62,10 +64,12 @@ static enum err cut_active(struct log *log, int64_t offset)
 	bool is_found;
 	enum err e;
 
-	if ((e = segment_load(s)) != OK || (e = segment_find(s, offset, &place, &is_found)) != OK || !is_found)
+	if ((e = segment_load(s)) != OK || (e = segment_find(s, offset, &place, &is_found)) != OK ||
+		!is_found)
 		return e;
 	log->size_bytes -= s->tail.size - place.file_pos;
-	if ((e = segment_truncate(s, place.file_pos, offset)) != OK || (e = segment_file(s, SEGMENT_LOG, &f)) != OK)
+	if ((e = segment_truncate(s, place.file_pos, offset)) != OK ||
+		(e = segment_file(s, SEGMENT_LOG, &f)) != OK)
 		return e;
 	return os_fdatasync(log->os, f->fd);
 }
@@ -86,7 +90,8 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 	if (offset < log->segments[0]->base_offset)
 		return log_truncate_fully_and_start_at(log, offset);
 	lower_recovery_point(log, offset);
-	/* Newest first, and surely gone before the cut: at no moment could a power cut leave a hole in the log. */
+	/* Newest first, and surely gone before the cut: at no moment could a power cut leave a hole
+	 * in the log. */
 	for (; e == OK && log_active(log)->base_offset > offset; has_removed = true)
 		e = log_remove_segment(log, log->segment_count - 1);
 	if (e == OK && has_removed)
@@ -121,7 +126,8 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (e == OK)
 		e = segment_create(&s, &log->store, offset, now);
 	if (e != OK) {
-		log->is_broken = true;		/* without a segment: nothing but closing is possible */
+		log->is_broken = true;		/* without a segment: nothing but closing is
+						 * possible */
 		return e;
 	}
 	log_add_segment(log, s);
@@ -140,8 +146,10 @@ enum err log_remove_segments_below_start(struct log *log, int *removed)
 	int n = 0;
 	enum err e = OK;
 
-	/* Not above the recovery point: the snapshot that remembers the producers of the removed batches is not on the device yet. */
-	while (e == OK && log->segment_count > 1 && log->segments[1]->base_offset <= MIN(log->start_offset, log->recovery_point)) {
+	/* Not above the recovery point: the snapshot that remembers the producers of the removed
+	 * batches is not on the device yet. */
+	while (e == OK && log->segment_count > 1 &&
+		log->segments[1]->base_offset <= MIN(log->start_offset, log->recovery_point)) {
 		e = log_remove_segment(log, 0);
 		n++;
 	}

@@ -2,7 +2,8 @@
 
 #include "base/bytes.h"
 
-void offset_entry_encode(uint8_t out[OFFSET_ENTRY_BYTES], int64_t base_offset, struct offset_entry entry)
+void offset_entry_encode(uint8_t out[OFFSET_ENTRY_BYTES], int64_t base_offset,
+	struct offset_entry entry)
 {
 	store_be32(out, (uint32_t)(entry.offset - base_offset));
 	store_be32(out + 4, entry.file_pos);
@@ -10,7 +11,8 @@ void offset_entry_encode(uint8_t out[OFFSET_ENTRY_BYTES], int64_t base_offset, s
 
 struct offset_entry offset_entry_decode(const uint8_t *in, int64_t base_offset)
 {
-	return (struct offset_entry){ .offset = base_offset + (int32_t)load_be32(in), .file_pos = load_be32(in + 4) };
+	return (struct offset_entry){ .offset = base_offset + (int32_t)load_be32(in),
+		.file_pos = load_be32(in + 4) };
 }
 
 static int64_t relative_offset(const uint8_t *entry)
@@ -23,7 +25,8 @@ static int64_t file_position(const uint8_t *entry)
 	return load_be32(entry + 4);
 }
 
-enum err offset_index_lookup(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset, int64_t wanted,
+enum err offset_index_lookup(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t base_offset, int64_t wanted,
 			     struct offset_entry *out)
 {
 	uint8_t entry[OFFSET_ENTRY_BYTES];
@@ -38,7 +41,8 @@ enum err offset_index_lookup(const struct index_file *x, struct os *os, os_fd fd
 	return e;
 }
 
-enum err offset_index_first_from(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset, uint32_t file_pos,
+enum err offset_index_first_from(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t base_offset, uint32_t file_pos,
 				 struct offset_entry *out, bool *is_found)
 {
 	uint8_t entry[OFFSET_ENTRY_BYTES];
@@ -53,7 +57,8 @@ enum err offset_index_first_from(const struct index_file *x, struct os *os, os_f
 	return e;
 }
 
-enum err offset_index_count_below(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset, int64_t bound,
+enum err offset_index_count_below(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t base_offset, int64_t bound,
 				  uint32_t *count)
 {
 	return index_file_search(x, os, fd, relative_offset, bound - 1 - base_offset, count);

@@ -1,9 +1,10 @@
 /*
  * The files of a segment and looking things up in them; segment_append.c writes them.
  *
- * An index is a hint and the log is the truth: a look-up goes to the place the offset index names, makes sure that a batch
- * which fits begins there, and walks headers from there on. If the place does not fit it walks from the start of the file.
- * So a wrong or missing index makes a look-up slow, never wrong.
+ * An index is a hint and the log is the truth: a look-up goes to the place the offset index names,
+ * makes sure that a batch which fits begins there, and walks headers from there on. If the place
+ * does not fit it walks from the start of the file. So a wrong or missing index makes a look-up
+ * slow, never wrong.
  */
 #include "storage/segment.h"
 
@@ -14,9 +15,11 @@
 
 const char *const segment_suffix[SEGMENT_PARTS] = { ".log", ".index", ".timeindex" };
 
-void segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix, char out[LOG_PATH_MAX])
+void segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix,
+	char out[LOG_PATH_MAX])
 {
-	int n = snprintf(out, LOG_PATH_MAX, "%s/%020lld%s", store->dir, (long long)base_offset, suffix);
+	int n = snprintf(out, LOG_PATH_MAX, "%s/%020lld%s", store->dir, (long long)base_offset,
+		suffix);
 
 	ASSERT(n > 0 && n < LOG_PATH_MAX);	/* log_open refuses longer directories */
 }
@@ -61,7 +64,8 @@ enum err segment_file(struct segment *s, enum segment_part part, struct log_file
 
 	if (UNLIKELY(s->files[part] == NULL))
 		segment_path(s->store, s->base_offset, segment_suffix[part], path);
-	e = file_cache_get(&s->store->cache, &s->files[part], path, OS_RDWR | (part == SEGMENT_LOG ? 0 : OS_CREATE));
+	e = file_cache_get(&s->store->cache, &s->files[part], path,
+		OS_RDWR | (part == SEGMENT_LOG ? 0 : OS_CREATE));
 	*out = s->files[part];
 	return e;
 }
@@ -81,7 +85,8 @@ void segment_detach(struct segment **s)
 	*s = NULL;
 }
 
-static enum err unlink_if_there(struct segment_store *store, int64_t base_offset, const char *suffix)
+static enum err unlink_if_there(struct segment_store *store, int64_t base_offset,
+	const char *suffix)
 {
 	char path[LOG_PATH_MAX];
 
@@ -90,7 +95,8 @@ static enum err unlink_if_there(struct segment_store *store, int64_t base_offset
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset, time_ms now)
+enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset,
+	time_ms now)
 {
 	struct segment *s = segment_new(store, base_offset, now);
 	char path[LOG_PATH_MAX];
@@ -100,7 +106,8 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 
 	*out = NULL;
 	segment_path(store, base_offset, segment_suffix[SEGMENT_LOG], path);
-	e = file_cache_get(&store->cache, &s->files[SEGMENT_LOG], path, OS_RDWR | OS_CREATE | OS_TRUNC);
+	e = file_cache_get(&store->cache, &s->files[SEGMENT_LOG], path,
+		OS_RDWR | OS_CREATE | OS_TRUNC);
 	if (e == OK)
 		e = os_fstat(store->os, s->files[SEGMENT_LOG]->fd, &st);
 	if (e == OK)
@@ -115,7 +122,8 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 		e = unlink_if_there(store, base_offset, ".txnindex");
 	if (e != OK) {
 		segment_detach(&s);
-		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_LOG]);	/* the first error is told */
+		/* the first error is told */
+		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_LOG]);
 		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_TIMES]);
 		return e;
 	}
@@ -125,7 +133,8 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 	return OK;
 }
 
-enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset, time_ms now)
+enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset,
+	time_ms now)
 {
 	struct segment *s;
 	struct os_stat st;
@@ -162,7 +171,8 @@ enum err segment_retire(struct segment **segment)
 	enum err e = OK, first = OK;
 
 	for (int part = 0; part < SEGMENT_PARTS; part++) {
-		if ((e = rename_deleted(s->store, s->base_offset, segment_suffix[part])) != OK && first == OK)
+		if ((e = rename_deleted(s->store, s->base_offset, segment_suffix[part])) != OK &&
+			first == OK)
 			first = e;
 	}
 	if ((e = rename_deleted(s->store, s->base_offset, ".txnindex")) != OK && first == OK)
@@ -172,18 +182,21 @@ enum err segment_retire(struct segment **segment)
 }
 
 /* Entries that the file holds; 0 when it is absent or its size is no multiple. */
-static enum err index_entries(struct segment *s, enum segment_part part, uint32_t entry_bytes, uint32_t *count)
+static enum err index_entries(struct segment *s, enum segment_part part, uint32_t entry_bytes,
+	uint32_t *count)
 {
 	char path[LOG_PATH_MAX];
 	struct os_stat st;
 
 	segment_path(s->store, s->base_offset, segment_suffix[part], path);
 	enum err e = os_stat(s->store->os, path, &st);
-	*count = e == OK && st.size % entry_bytes == 0 && st.size / entry_bytes <= UINT32_MAX ? (uint32_t)(st.size / entry_bytes) : 0;
+	*count = e == OK && st.size % entry_bytes == 0 && st.size / entry_bytes <= UINT32_MAX
+		? (uint32_t)(st.size / entry_bytes) : 0;
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* Last entries from the counts, and from them the tail. An entry that cannot be true voids its index. */
+/* Last entries from the counts, and from them the tail. An entry that cannot be true voids its
+ * index. */
 static enum err load_last_entries(struct segment *s)
 {
 	uint8_t entry[INDEX_ENTRY_MAX];
@@ -192,7 +205,8 @@ static enum err load_last_entries(struct segment *s)
 
 	if (s->offsets.count > 0) {
 		if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
-		    (e = index_file_read(&s->offsets, s->store->os, f->fd, s->offsets.count - 1, entry)) != OK)
+		    (e = index_file_read(&s->offsets, s->store->os, f->fd, s->offsets.count - 1,
+		    	entry)) != OK)
 			return e;
 		struct offset_entry last = offset_entry_decode(entry, s->base_offset);
 		s->tail.last_entry_offset = last.offset;
@@ -202,7 +216,8 @@ static enum err load_last_entries(struct segment *s)
 	}
 	if (s->times.count > 0) {
 		if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
-		    (e = index_file_read(&s->times, s->store->os, f->fd, s->times.count - 1, entry)) != OK)
+		    (e = index_file_read(&s->times, s->store->os, f->fd, s->times.count - 1,
+		    	entry)) != OK)
 			return e;
 		s->tail.last_time = s->tail.largest = time_entry_decode(entry, s->base_offset);
 		if (s->tail.last_time.offset < s->base_offset || s->tail.last_time.timestamp < 0)
@@ -237,7 +252,8 @@ enum err segment_load(struct segment *s)
 	return e;
 }
 
-/* Does a batch begin here that an index entry for `offset` may name? (Brokers before 3.9 named the first batch of a set.) */
+/* Does a batch begin here that an index entry for `offset` may name? (Brokers before 3.9 named the
+ * first batch of a set.) */
 static bool entry_fits(struct segment *s, struct log_file *f, struct offset_entry entry)
 {
 	uint8_t buf[SCAN_BUFFER_MIN];
@@ -246,12 +262,14 @@ static bool entry_fits(struct segment *s, struct log_file *f, struct offset_entr
 	int64_t at;
 
 	batch_scan_init(&scan, s->store->os, f->fd, entry.file_pos, s->tail.size, buf, sizeof(buf));
-	return batch_scan_next(&scan, &header, &at) == OK && batch_base_offset(header) >= s->base_offset &&
+	return batch_scan_next(&scan, &header, &at) == OK &&
+		batch_base_offset(header) >= s->base_offset &&
 	       batch_base_offset(header) <= entry.offset;
 }
 
 /* Where to begin the walk for an offset. */
-static enum err walk_start(struct segment *s, struct log_file *log_file, int64_t offset, uint32_t *file_pos)
+static enum err walk_start(struct segment *s, struct log_file *log_file, int64_t offset,
+	uint32_t *file_pos)
 {
 	struct offset_entry entry = { s->base_offset, 0 };
 	struct log_file *f;
@@ -265,7 +283,8 @@ static enum err walk_start(struct segment *s, struct log_file *log_file, int64_t
 	} else {
 		if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK)
 			return e;
-		e = offset_index_lookup(&s->offsets, s->store->os, f->fd, s->base_offset, offset, &entry);
+		e = offset_index_lookup(&s->offsets, s->store->os, f->fd, s->base_offset, offset,
+			&entry);
 		if (e == ERR_CORRUPT)
 			return OK;
 		if (e != OK)
@@ -287,7 +306,8 @@ enum err segment_find(struct segment *s, int64_t offset, struct batch_place *pla
 	enum err e;
 
 	*is_found = false;
-	*place = (struct batch_place){ .file_pos = s->tail.size, .base_offset = -1, .last_offset = -1 };
+	*place = (struct batch_place){ .file_pos = s->tail.size, .base_offset = -1,
+		.last_offset = -1 };
 	if (s->tail.size == 0)
 		return OK;
 	if ((e = segment_file(s, SEGMENT_LOG, &f)) != OK)
@@ -299,7 +319,8 @@ enum err segment_find(struct segment *s, int64_t offset, struct batch_place *pla
 	while ((e = batch_scan_next(&scan, &header, &at)) == OK) {
 		if (batch_last_offset(header) < offset)
 			continue;
-		*place = (struct batch_place){ (uint32_t)at, (uint32_t)batch_size(header), batch_base_offset(header), batch_last_offset(header) };
+		*place = (struct batch_place){ (uint32_t)at, (uint32_t)batch_size(header),
+			batch_base_offset(header), batch_last_offset(header) };
 		*is_found = true;
 		break;
 	}
@@ -333,7 +354,8 @@ enum err segment_read_end(struct segment *s, struct segment_end *end)
 	while ((e = batch_scan_next(&scan, &header, &at)) == OK) {
 		if (batch_base_offset(header) < end->next_offset)
 			break;
-		*end = (struct segment_end){ batch_last_offset(header) + 1, (uint32_t)scan.pos, at, batch_crc(header) };
+		*end = (struct segment_end){ batch_last_offset(header) + 1, (uint32_t)scan.pos, at,
+			batch_crc(header) };
 	}
 	if (e == ERR_INCOMPLETE || e == ERR_CORRUPT)
 		e = OK;		/* sound_bytes tells */

@@ -1,12 +1,14 @@
 /*
- * A segment is one append-only file of batches, the sparse offset and time index beside it, and the list of aborted
- * transactions whose markers lie in it.
+ * A segment is one append-only file of batches, the sparse offset and time index beside it, and the
+ * list of aborted transactions whose markers lie in it.
  *
  * Owner:     its log.
  * Memory:    about 200 bytes; the files are opened on demand through the log's cache.
- * Invariant: tail.size bytes of the file are whole batches with ascending offsets; both indexes speak of those only.
- * Loading:   a segment found at open knows its name and size; its index counts and last entries are read when first
- *            asked for (segment_load), so that opening a log with a thousand segments reads none of their indexes.
+ * Invariant: tail.size bytes of the file are whole batches with ascending offsets; both indexes
+ *            speak of those only. Loading:   a segment found at open knows its name and size; its
+ *            index counts and last entries are read when first
+ *            asked for (segment_load), so that opening a log with a thousand segments reads none of
+ *            their indexes.
  */
 #ifndef SKEIN_STORAGE_SEGMENT_H
 #define SKEIN_STORAGE_SEGMENT_H
@@ -33,11 +35,14 @@ struct segment_store {		/* what all segments of a log share */
 	struct file_cache     cache;
 };
 
-struct segment_tail {		/* what an append moves: copied to stage it, assigned to make it true */
+struct segment_tail {		/* what an append moves: copied to stage it, assigned to make it
+				 * true */
 	uint32_t          size;
-	uint32_t          bytes_since_entry;	/* in the file since the last offset entry, 0 at open */
+	uint32_t          bytes_since_entry;	/* in the file since the last offset entry, 0 at
+						 * open */
 	bool              knows_first;
-	time_ms           first_timestamp;	/* max timestamp of the first batch; valid when knows_first */
+	time_ms           first_timestamp;	/* max timestamp of the first batch; valid when
+						 * knows_first */
 	struct time_entry largest;		/* timestamp -1: none */
 	struct time_entry last_time;		/* of the time index; timestamp -1: empty */
 	uint32_t          last_entry_pos;	/* of the offset index; 0: empty */
@@ -57,23 +62,29 @@ struct segment {
 	struct log_file    *files[SEGMENT_PARTS];	/* NULL: not open */
 };
 
-/* --- names and files -------------------------------------------------------------------------------------------------------- */
-void     segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix, char out[LOG_PATH_MAX]);
+/* --- names and files -------------------------------------------------------------------------- */
+void     segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix,
+	char out[LOG_PATH_MAX]);
 /* Twenty digits and a suffix; *suffix points into name. */
 bool     segment_parse_name(const char *name, int64_t *base_offset, const char **suffix);
-/* A new empty one: creates .log and the reserved .timeindex; .index comes with the first append. Leaves nothing behind on failure. */
-enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset, time_ms now) MUST_CHECK;
+/* A new empty one: creates .log and the reserved .timeindex; .index comes with the first append.
+ * Leaves nothing behind on failure. */
+enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset,
+	time_ms now) MUST_CHECK;
 /* One that is there. ERR_CORRUPT: larger than any segment can be. */
-enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset, time_ms now) MUST_CHECK;
+enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset,
+	time_ms now) MUST_CHECK;
 void     segment_detach(struct segment **s);		/* closes files, frees; the files stay */
 /* Renames the files to ".deleted" and detaches. */
 enum err segment_retire(struct segment **s) MUST_CHECK;
 enum err segment_file(struct segment *s, enum segment_part part, struct log_file **out) MUST_CHECK;
-/* Index counts and last entries. A file that does not fit (odd size, not there) counts as an empty index: it costs time, never data. */
+/* Index counts and last entries. A file that does not fit (odd size, not there) counts as an empty
+ * index: it costs time, never data. */
 enum err segment_load(struct segment *s) MUST_CHECK;
 
-/* --- append ------------------------------------------------------------------------------------------------------------------- */
-struct segment_stage {		/* batches on their way into one segment; on the stack of an append */
+/* --- append ----------------------------------------------------------------------------------- */
+struct segment_stage {		/* batches on their way into one segment; on the stack of an
+				 * append */
 	struct segment_tail tail;	/* as it will be */
 	uint32_t     offset_count, time_count;
 	int          batch_count;
@@ -84,32 +95,43 @@ struct segment_stage {		/* batches on their way into one segment; on the stack o
 };
 
 void     segment_stage_begin(const struct segment *s, struct segment_stage *g);
-static inline bool segment_stage_is_full(const struct segment_stage *g) { return g->batch_count == STAGE_BATCHES_MAX; }
-/* Index rules for one batch of `size` bytes with this header, behind what is staged. Not when full. */
-void     segment_stage_batch(const struct segment *s, struct segment_stage *g, const uint8_t *header, uint32_t size);
+static inline bool segment_stage_is_full(const struct segment_stage *g)
+{
+	return g->batch_count == STAGE_BATCHES_MAX;
+}
+
+/* Index rules for one batch of `size` bytes with this header, behind what is staged. Not when
+ * full. */
+void     segment_stage_batch(const struct segment *s, struct segment_stage *g,
+	const uint8_t *header, uint32_t size);
 /* Bytes of the staged batches; neighbouring ones are joined. */
 void     segment_stage_bytes(struct segment_stage *g, const uint8_t *bytes, uint32_t len);
-/* Writes log and index entries and makes the stage true. On failure the file has its old size again and nothing has changed; *is_broken: it
- * could not even be cut back. */
+/* Writes log and index entries and makes the stage true. On failure the file has its old size again
+ * and nothing has changed; *is_broken: it could not even be cut back. */
 enum err segment_commit(struct segment *s, struct segment_stage *g, bool *is_broken) MUST_CHECK;
 /* Index entries only: recovery, where the batches are in the file already. */
 enum err segment_commit_indexes(struct segment *s, struct segment_stage *g) MUST_CHECK;
-/* Would a set of batches make a new segment necessary? Positions and counts are those of the stage. */
-bool     segment_must_roll(const struct segment *s, const struct segment_stage *g, uint32_t set_bytes, time_ms set_max_timestamp,
+/* Would a set of batches make a new segment necessary? Positions and counts are those of the
+ * stage. */
+bool     segment_must_roll(const struct segment *s, const struct segment_stage *g,
+	uint32_t set_bytes, time_ms set_max_timestamp,
 			   int64_t set_last_offset, time_ms now);
 /* Reads the max timestamp of its first batch, once. */
 enum err segment_learn_first_timestamp(struct segment *s) MUST_CHECK;
-/* No longer active: final time entry, indexes cut to their length (.index created when it is not there). */
+/* No longer active: final time entry, indexes cut to their length (.index created when it is not
+ * there). */
 enum err segment_finish(struct segment *s) MUST_CHECK;
 
-/* --- look-up ------------------------------------------------------------------------------------------------------------------- */
+/* --- look-up ---------------------------------------------------------------------------------- */
 struct batch_place {
 	uint32_t file_pos, size;
 	int64_t  base_offset, last_offset;
 };
 
-/* The first batch with last offset >= offset. False in *is_found: none; then place->file_pos is the end. Reads headers only. */
-enum err segment_find(struct segment *s, int64_t offset, struct batch_place *place, bool *is_found) MUST_CHECK;
+/* The first batch with last offset >= offset. False in *is_found: none; then place->file_pos is the
+ * end. Reads headers only. */
+enum err segment_find(struct segment *s, int64_t offset, struct batch_place *place,
+	bool *is_found) MUST_CHECK;
 struct segment_end {
 	int64_t  next_offset;		/* base offset when it is empty */
 	uint32_t sound_bytes;		/* of whole batches; less than the size: a cut tail */
@@ -120,10 +142,11 @@ enum err segment_read_end(struct segment *s, struct segment_end *end) MUST_CHECK
 /* Largest timestamp seen in it, -1 none. */
 enum err segment_largest_timestamp(struct segment *s, time_ms *out) MUST_CHECK;
 
-/* --- truncation ------------------------------------------------------------------------------------------------------------------ */
+/* --- truncation ------------------------------------------------------------------------------- */
 /* Cuts the file at file_pos and the indexes to entries below end_offset. */
 enum err segment_truncate(struct segment *s, uint32_t file_pos, int64_t end_offset) MUST_CHECK;
 /* Cuts the three indexes to their first entries, for recovery to go on from there. */
-enum err segment_reset_indexes(struct segment *s, uint32_t offset_count, uint32_t time_count) MUST_CHECK;
+enum err segment_reset_indexes(struct segment *s, uint32_t offset_count,
+	uint32_t time_count) MUST_CHECK;
 
 #endif

@@ -1,13 +1,15 @@
 /*
  * How bytes get into a segment, and how they get out again.
  *
- * Batches are staged first: the tail that will be, the index entries, the pieces to write. Nothing that a reader could see changes
- * before every write has succeeded, and a failed one is undone by cutting the file back to the size it had. What a failed
- * append may leave in an index file lies behind its count, where the next append writes over it and a close cuts it off.
+ * Batches are staged first: the tail that will be, the index entries, the pieces to write. Nothing
+ * that a reader could see changes before every write has succeeded, and a failed one is undone by
+ * cutting the file back to the size it had. What a failed append may leave in an index file lies
+ * behind its count, where the next append writes over it and a close cuts it off.
  *
- * When entries are made (and Kafka makes the same): for each batch, first the largest timestamp is updated; then, if more than
- * index.interval.bytes lie behind the last entry, the batch gets an offset entry, and a time entry if the largest timestamp has
- * grown since the last one; then its size is counted. The count is 0 at open, so the first batch of a file never has an entry.
+ * When entries are made (and Kafka makes the same): for each batch, first the largest timestamp is
+ * updated; then, if more than index.interval.bytes lie behind the last entry, the batch gets an
+ * offset entry, and a time entry if the largest timestamp has grown since the last one; then its
+ * size is counted. The count is 0 at open, so the first batch of a file never has an entry.
  */
 #include "storage/segment.h"
 
@@ -25,11 +27,13 @@ static void stage_time_entry(const struct segment *s, struct segment_stage *g)
 {
 	if (g->tail.largest.timestamp <= g->tail.last_time.timestamp)
 		return;
-	time_entry_encode(g->time_entries + (size_t)g->time_count++ * TIME_ENTRY_BYTES, s->base_offset, g->tail.largest);
+	time_entry_encode(g->time_entries + (size_t)g->time_count++ * TIME_ENTRY_BYTES,
+		s->base_offset, g->tail.largest);
 	g->tail.last_time = g->tail.largest;
 }
 
-void segment_stage_batch(const struct segment *s, struct segment_stage *g, const uint8_t *header, uint32_t size)
+void segment_stage_batch(const struct segment *s, struct segment_stage *g, const uint8_t *header,
+	uint32_t size)
 {
 	int64_t last_offset = batch_last_offset(header);
 
@@ -43,7 +47,8 @@ void segment_stage_batch(const struct segment *s, struct segment_stage *g, const
 	if (g->tail.bytes_since_entry > (uint32_t)MAX(s->store->config->index_interval_bytes, 0)) {
 		struct offset_entry entry = { last_offset, g->tail.size };
 		ASSERT(last_offset > g->tail.last_entry_offset);
-		offset_entry_encode(g->offset_entries + (size_t)g->offset_count++ * OFFSET_ENTRY_BYTES, s->base_offset, entry);
+		offset_entry_encode(g->offset_entries +
+			(size_t)g->offset_count++ * OFFSET_ENTRY_BYTES, s->base_offset, entry);
 		g->tail.last_entry_offset = last_offset;
 		g->tail.last_entry_pos = g->tail.size;
 		stage_time_entry(s, g);
@@ -63,11 +68,13 @@ void segment_stage_bytes(struct segment_stage *g, const uint8_t *bytes, uint32_t
 		return;
 	}
 	ASSERT(g->iov_count < STAGE_BATCHES_MAX);
-	g->iov[g->iov_count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
+	g->iov[g->iov_count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)bytes,
+		.iov_len = len };
 }
 
 /* The file of an index, at its full size as long as the segment takes appends. */
-static enum err reserved_index(struct segment *s, enum segment_part part, struct index_file *x, struct log_file **f)
+static enum err reserved_index(struct segment *s, enum segment_part part, struct index_file *x,
+	struct log_file **f)
 {
 	enum err e = segment_file(s, part, f);
 
@@ -86,7 +93,8 @@ static enum err write_entries(struct segment *s, const struct segment_stage *g)
 		if ((e = reserved_index(s, SEGMENT_OFFSETS, &s->offsets, &f)) != OK)
 			return e;
 		if (g->offset_count > 0 &&
-		    (e = index_file_write(&s->offsets, s->store->os, f->fd, g->offset_entries, g->offset_count)) != OK)
+		    (e = index_file_write(&s->offsets, s->store->os, f->fd, g->offset_entries,
+		    	g->offset_count)) != OK)
 			return e;
 	}
 	if (g->time_count == 0)
@@ -134,7 +142,8 @@ enum err segment_commit(struct segment *s, struct segment_stage *g, bool *is_bro
 	return e;
 }
 
-bool segment_must_roll(const struct segment *s, const struct segment_stage *g, uint32_t set_bytes, time_ms set_max_timestamp,
+bool segment_must_roll(const struct segment *s, const struct segment_stage *g, uint32_t set_bytes,
+	time_ms set_max_timestamp,
 		       int64_t set_last_offset, time_ms now)
 {
 	const struct topic_config *c = s->store->config;
@@ -145,7 +154,8 @@ bool segment_must_roll(const struct segment *s, const struct segment_stage *g, u
 		return true;
 	if (set_last_offset - s->base_offset > INT32_MAX)
 		return true;
-	if (s->offsets.count + g->offset_count >= s->offsets.count_max || s->times.count + g->time_count + 1 >= s->times.count_max)
+	if (s->offsets.count + g->offset_count >= s->offsets.count_max ||
+		s->times.count + g->time_count + 1 >= s->times.count_max)
 		return size > 0;
 	if (size == 0)
 		return false;
@@ -153,8 +163,10 @@ bool segment_must_roll(const struct segment *s, const struct segment_stage *g, u
 		wait_max = MIN(wait_max, c->max_compaction_lag_ms);
 	bool has_time = g->tail.knows_first && g->tail.first_timestamp >= 0;
 	int64_t waited;
-	if (__builtin_sub_overflow(has_time ? set_max_timestamp : now, has_time ? g->tail.first_timestamp : s->created, &waited))
-		waited = INT64_MIN;	/* what is subtracted is not negative: only backwards can be that far */
+	if (__builtin_sub_overflow(has_time ? set_max_timestamp : now, has_time
+		? g->tail.first_timestamp : s->created, &waited))
+		waited = INT64_MIN;	/* what is subtracted is not negative: only backwards can be
+					 * that far */
 	return waited > wait_max - s->roll_jitter_ms;
 }
 
@@ -184,7 +196,8 @@ enum err segment_finish(struct segment *s)
 
 	if ((e = segment_load(s)) != OK || (e = write_final_time_entry(s)) != OK)
 		return e;
-	if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK || (e = index_file_trim(&s->times, s->store->os, f->fd)) != OK)
+	if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
+		(e = index_file_trim(&s->times, s->store->os, f->fd)) != OK)
 		return e;
 	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK)
 		return e;
@@ -203,7 +216,8 @@ static enum err reread_last_entries(struct segment *s)
 	s->tail.last_entry_pos = 0;
 	if (s->offsets.count > 0) {
 		if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
-		    (e = index_file_read(&s->offsets, s->store->os, f->fd, s->offsets.count - 1, entry)) != OK)
+		    (e = index_file_read(&s->offsets, s->store->os, f->fd, s->offsets.count - 1,
+		    	entry)) != OK)
 			return e;
 		struct offset_entry last = offset_entry_decode(entry, s->base_offset);
 		s->tail.last_entry_offset = last.offset;
@@ -211,7 +225,8 @@ static enum err reread_last_entries(struct segment *s)
 	}
 	if (s->times.count > 0) {
 		if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
-		    (e = index_file_read(&s->times, s->store->os, f->fd, s->times.count - 1, entry)) != OK)
+		    (e = index_file_read(&s->times, s->store->os, f->fd, s->times.count - 1,
+		    	entry)) != OK)
 			return e;
 		s->tail.last_time = time_entry_decode(entry, s->base_offset);
 	}
@@ -219,7 +234,8 @@ static enum err reread_last_entries(struct segment *s)
 	return OK;
 }
 
-/* Largest timestamp of the batches behind the last time entry: the index alone does not know it after a truncation. */
+/* Largest timestamp of the batches behind the last time entry: the index alone does not know it
+ * after a truncation. */
 static enum err rescan_largest(struct segment *s)
 {
 	uint8_t buf[4096];
@@ -238,7 +254,8 @@ static enum err rescan_largest(struct segment *s)
 	batch_scan_init(&scan, s->store->os, f->fd, place.file_pos, s->tail.size, buf, sizeof(buf));
 	while ((e = batch_scan_next(&scan, &header, &at)) == OK) {
 		if (batch_max_timestamp(header) > s->tail.largest.timestamp)
-			s->tail.largest = (struct time_entry){ batch_max_timestamp(header), batch_last_offset(header) };
+			s->tail.largest = (struct time_entry){ batch_max_timestamp(header),
+				batch_last_offset(header) };
 	}
 	return e == ERR_INCOMPLETE ? OK : e;
 }
@@ -251,9 +268,11 @@ enum err segment_truncate(struct segment *s, uint32_t file_pos, int64_t end_offs
 
 	if ((e = segment_load(s)) != OK)
 		return e;
-	if ((s->offsets.count > 0 && ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK || (e = offset_index_count_below(&s->offsets,
+	if ((s->offsets.count > 0 && ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK || (e =
+		offset_index_count_below(&s->offsets,
 			s->store->os, f->fd, s->base_offset, end_offset, &offset_count)) != OK)) ||
-	    (s->times.count > 0 && ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK || (e = time_index_count_below(&s->times,
+	    (s->times.count > 0 && ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK || (e =
+	    	time_index_count_below(&s->times,
 			s->store->os, f->fd, s->base_offset, end_offset, &time_count)) != OK)))
 		return e;
 	if ((e = segment_file(s, SEGMENT_LOG, &f)) != OK)
@@ -281,8 +300,10 @@ enum err segment_reset_indexes(struct segment *s, uint32_t offset_count, uint32_
 	s->times.count = time_count;
 	s->tail.bytes_since_entry = 0;
 	s->is_loaded = true;
-	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK || (e = index_file_trim(&s->offsets, s->store->os, f->fd)) != OK ||
-	    (e = segment_file(s, SEGMENT_TIMES, &f)) != OK || (e = index_file_trim(&s->times, s->store->os, f->fd)) != OK)
+	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
+		(e = index_file_trim(&s->offsets, s->store->os, f->fd)) != OK ||
+	    (e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
+	    	(e = index_file_trim(&s->times, s->store->os, f->fd)) != OK)
 		return e;
 	return reread_last_entries(s);
 }

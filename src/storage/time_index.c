@@ -10,7 +10,8 @@ void time_entry_encode(uint8_t out[TIME_ENTRY_BYTES], int64_t base_offset, struc
 
 struct time_entry time_entry_decode(const uint8_t *in, int64_t base_offset)
 {
-	return (struct time_entry){ .timestamp = (int64_t)load_be64(in), .offset = base_offset + (int32_t)load_be32(in + 8) };
+	return (struct time_entry){ .timestamp = (int64_t)load_be64(in),
+		.offset = base_offset + (int32_t)load_be32(in + 8) };
 }
 
 static int64_t timestamp(const uint8_t *entry)
@@ -23,7 +24,8 @@ static int64_t relative_offset(const uint8_t *entry)
 	return (int32_t)load_be32(entry + 8);
 }
 
-enum err time_index_lookup(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset, time_ms wanted,
+enum err time_index_lookup(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset,
+	time_ms wanted,
 			   struct time_entry *out)
 {
 	uint8_t entry[TIME_ENTRY_BYTES];
@@ -38,7 +40,8 @@ enum err time_index_lookup(const struct index_file *x, struct os *os, os_fd fd, 
 	return e;
 }
 
-enum err time_index_count_below(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset, int64_t bound,
+enum err time_index_count_below(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t base_offset, int64_t bound,
 				uint32_t *count)
 {
 	return index_file_search(x, os, fd, relative_offset, bound - 1 - base_offset, count);

@@ -1,7 +1,7 @@
 /*
- * The time index of a segment: 12 bytes per entry, int64 timestamp, int32 (offset - base offset). An entry says: this is the
- * largest timestamp up to here, and the earliest batch that carries it ends with this offset. Timestamps ascend, offsets do
- * not descend.
+ * The time index of a segment: 12 bytes per entry, int64 timestamp, int32 (offset - base offset).
+ * An entry says: this is the largest timestamp up to here, and the earliest batch that carries it
+ * ends with this offset. Timestamps ascend, offsets do not descend.
  */
 #ifndef SKEIN_STORAGE_TIME_INDEX_H
 #define SKEIN_STORAGE_TIME_INDEX_H
@@ -19,10 +19,12 @@ void time_entry_encode(uint8_t out[TIME_ENTRY_BYTES], int64_t base_offset, struc
 struct time_entry time_entry_decode(const uint8_t *in, int64_t base_offset);
 
 /* The entry with the largest timestamp <= wanted; none: (-1, base). */
-enum err time_index_lookup(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset, time_ms wanted,
+enum err time_index_lookup(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset,
+	time_ms wanted,
 			   struct time_entry *out) MUST_CHECK;
 /* How many entries have offset < bound. */
-enum err time_index_count_below(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset, int64_t bound,
+enum err time_index_count_below(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t base_offset, int64_t bound,
 				uint32_t *count) MUST_CHECK;
 
 #endif

@@ -41,8 +41,10 @@ static struct log *open_log(const char *dir, struct topic_config *config)
 	log_source_init(&source, "bench", "bench-0");
 	topic_config_init(config);
 	struct log_spec spec = {
-		.os = os, .log = &source, .dir = dir, .topic = "bench", .config = config, .producer_id_expiration_ms = 86400000,
-		.recovery_point = -1, .log_start_offset = -1, .high_watermark = -1, .now = os_time_ms(os),
+		.os = os, .log = &source, .dir = dir, .topic = "bench", .config = config,
+			.producer_id_expiration_ms = 86400000,
+		.recovery_point = -1, .log_start_offset = -1, .high_watermark = -1,
+			.now = os_time_ms(os),
 	};
 	enum err e = log_open(&log, &spec, &recovery);
 	if (e != OK) {
@@ -66,13 +68,15 @@ static struct strbuf build(size_t bytes, bool has_producer)
 		spec.base_sequence = 0;
 	}
 	batch_build_begin(&b, &spec, NULL, &out, 2 << 20);
-	batch_build_add(&b, 1700000000000, SLICE_NULL, slice_of(value, bytes - BATCH_HEADER_SIZE - 12), NULL, 0);
+	batch_build_add(&b, 1700000000000, SLICE_NULL,
+		slice_of(value, bytes - BATCH_HEADER_SIZE - 12), NULL, 0);
 	if (batch_build_end(&b, &batch) != OK)
 		exit(1);
 	return out;
 }
 
-static void bench_append(const char *dir, size_t bytes, int per_call, bool has_producer, int64_t total)
+static void bench_append(const char *dir, size_t bytes, int per_call, bool has_producer,
+	int64_t total)
 {
 	struct topic_config config;
 	struct log *log = open_log(dir, &config);
@@ -94,16 +98,20 @@ static void bench_append(const char *dir, size_t bytes, int per_call, bool has_p
 		}
 		for (int i = 0; i < per_call; i++) {
 			if (has_producer)
-				store_be32((uint8_t *)batches[i].ptr + BATCH_BASE_SEQUENCE_POS, (uint32_t)sequence++);
-			appends[i] = (struct log_append){ .batch = (uint8_t *)batches[i].ptr, .batch_bytes = (uint32_t)batches[i].len };
+				store_be32((uint8_t *)batches[i].ptr + BATCH_BASE_SEQUENCE_POS,
+					(uint32_t)sequence++);
+			appends[i] = (struct log_append){ .batch = (uint8_t *)batches[i].ptr,
+				.batch_bytes = (uint32_t)batches[i].len };
 		}
-		if (log_append(log, list, per_call, 0, 1700000000000) != OK || appends[0].error != NONE)
+		if (log_append(log, list, per_call, 0, 1700000000000) != OK ||
+			appends[0].error != NONE)
 			exit(1);
 		done += per_call;
 	}
 	double ns = (double)(os_mono_ns(os) - begun) / (double)(done - warm);
 	printf("append  %6zu B  %3d a call  %-12s %8.0f ns a batch  %6.2f GB/s  %llu bytes allocated over %lld appends, %d segments\n", bytes, per_call,
-	       has_producer ? "idempotent" : "", ns, (double)bytes / ns, (unsigned long long)(allocated() - before), (long long)(done - warm),
+	       has_producer ? "idempotent" : "", ns, (double)bytes / ns,
+	       	(unsigned long long)(allocated() - before), (long long)(done - warm),
 	       log_segment_count(log));
 	for (int i = 0; i < per_call; i++)
 		strbuf_fini(&batches[i]);
@@ -121,7 +129,8 @@ static void bench_read(const char *dir, int64_t batches, int64_t total)
 	uint64_t random = 1;
 
 	for (int64_t i = 0; i < batches; i++) {
-		a = (struct log_append){ .batch = (uint8_t *)bytes.ptr, .batch_bytes = (uint32_t)bytes.len };
+		a = (struct log_append){ .batch = (uint8_t *)bytes.ptr,
+			.batch_bytes = (uint32_t)bytes.len };
 		if (log_append(log, list, 1, 0, 1700000000000 + i) != OK)
 			exit(1);
 	}
@@ -130,13 +139,17 @@ static void bench_read(const char *dir, int64_t batches, int64_t total)
 		mono_ns begun = os_mono_ns(os);
 		for (int64_t i = 0; i < total; i++) {
 			random = random * 6364136223846793005u + 1442695040888963407u;
-			int64_t offset = is_tail ? batches - 1 - (int64_t)(random >> 60) : (int64_t)((random >> 20) % (uint64_t)batches);
-			if (log_read(log, offset, batches, 1 << 20, true, &r) != OK || r.file == NULL)
+			int64_t offset = is_tail ? batches - 1 - (int64_t)(random >> 60)
+				: (int64_t)((random >> 20) % (uint64_t)batches);
+			if (log_read(log, offset, batches, 1 << 20, true, &r) != OK ||
+				r.file == NULL)
 				exit(1);
 			log_file_unref(&r.file);
 		}
-		printf("read    %-23s %8.0f ns  %llu bytes allocated over %lld reads\n", is_tail ? "near the end" : "anywhere",
-		       (double)(os_mono_ns(os) - begun) / (double)total, (unsigned long long)(allocated() - before), (long long)total);
+		printf("read    %-23s %8.0f ns  %llu bytes allocated over %lld reads\n", is_tail
+			? "near the end" : "anywhere",
+		       (double)(os_mono_ns(os) - begun) / (double)total,
+		       	(unsigned long long)(allocated() - before), (long long)total);
 	}
 	strbuf_fini(&bytes);
 	log_close(&log);

@@ -1,7 +1,8 @@
 /*
- * Random operations on a log over a simulated disk, against a model that is a plain array of batches; crashes at random points,
- * by kill and by power cut; after each restart the log is a prefix of what was written, holds all that was promised, and
- * everything derived (indexes, producers, epochs, transactions) says what the batches say.
+ * Random operations on a log over a simulated disk, against a model that is a plain array of
+ * batches; crashes at random points, by kill and by power cut; after each restart the log is a
+ * prefix of what was written, holds all that was promised, and everything derived (indexes,
+ * producers, epochs, transactions) says what the batches say.
  */
 #include "log_kit.h"
 #include "os/sim.h"
@@ -30,7 +31,8 @@ struct model {
 	struct model_batch batches[BATCHES_MAX];
 	int     count;
 	int64_t start, end;		/* of the log */
-	int64_t low;			/* first offset of segments that have not been removed: batches below may be gone */
+	int64_t low;			/* first offset of segments that have not been removed:
+					 * batches below may be gone */
 	int64_t synced;			/* promised to survive a power cut */
 	int64_t high_watermark;
 	int32_t epoch;
@@ -43,7 +45,8 @@ struct world {
 	struct kit     k;
 	struct model   m;
 	struct log_progress_mark mark;	/* as the log directory would have written it */
-	int64_t        least_end;	/* of the operation that is under way: what a crash in it leaves at least */
+	int64_t        least_end;	/* of the operation that is under way: what a crash in it
+					 * leaves at least */
 	int            crashes, resumed;
 	bool           has_restarted;		/* or reloaded its producers */
 	bool           is_truncating;
@@ -56,8 +59,10 @@ static void tell(struct world *w, const char *what)
 {
 	if (is_traced)
 		fprintf(stderr, "%-14s start %lld end %lld hw %lld synced %lld epoch %d segments %d%s\n", what, (long long)w->m.start,
-			(long long)w->m.end, (long long)w->m.high_watermark, (long long)w->m.synced, w->m.epoch,
-			w->k.log != NULL ? log_segment_count(w->k.log) : 0, sim_is_dead(w->machine) ? ", dies" : "");
+			(long long)w->m.end, (long long)w->m.high_watermark, (long long)w->m.synced,
+				w->m.epoch,
+			w->k.log != NULL ? log_segment_count(w->k.log) : 0, sim_is_dead(w->machine)
+				? ", dies" : "");
 }
 
 static uint64_t draw(struct world *w, uint64_t n)
@@ -97,7 +102,8 @@ static int64_t model_stable(const struct model *m, bool with_completed)
 		if (b->producer_id < 0)
 			continue;
 		if (b->is_marker) {
-			if (with_completed && open[b->producer_id] >= 0 && b->base >= m->high_watermark)
+			if (with_completed && open[b->producer_id] >= 0 &&
+				b->base >= m->high_watermark)
 				first = MIN(first, open[b->producer_id]);
 			open[b->producer_id] = -1;
 		} else if (b->is_transactional && open[b->producer_id] < 0) {
@@ -110,18 +116,21 @@ static int64_t model_stable(const struct model *m, bool with_completed)
 	return MIN(MAX(first, m->start), m->high_watermark);
 }
 
-/* --- operations -------------------------------------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 /* A batch that the model would accept next from a random producer, or from none. */
 static struct slice random_batch(struct world *w, struct model_batch *b)
 {
-	static const char text[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+	static const char text[] =
+		"0123456789012345678901234567890123456789012345678901234567890123456789";
 	struct batch_spec spec = BATCH_SPEC_INIT;
 	int n = 1 + (int)draw(w, 4);
 
-	*b = (struct model_batch){ .producer_id = (int64_t)draw(w, PRODUCERS + 1) - 1, .sequence = -1 };
+	*b = (struct model_batch){ .producer_id = (int64_t)draw(w, PRODUCERS + 1) - 1,
+		.sequence = -1 };
 	/* A producer without time would expire at the next restart. */
-	b->time = b->producer_id < 0 && draw(w, 5) == 0 ? -1 : 1700000000000 + (int64_t)draw(w, 2000);
+	b->time = b->producer_id < 0 && draw(w, 5) == 0 ? -1
+		: 1700000000000 + (int64_t)draw(w, 2000);
 	if (b->producer_id >= 0) {
 		struct model_producer *p = &w->m.producers[b->producer_id];
 		b->is_transactional = p->in_txn || draw(w, 3) == 0;
@@ -141,11 +150,13 @@ static struct slice random_marker(struct world *w, struct model_batch *b)
 {
 	static struct strbuf out;
 	int64_t id = (int64_t)draw(w, PRODUCERS);
-	struct marker m = { draw(w, 2) == 0 ? MARKER_ABORT : MARKER_COMMIT, id, 0, 0, 1700000000000 + (int64_t)draw(w, 2000) };
+	struct marker m = { draw(w, 2) == 0 ? MARKER_ABORT : MARKER_COMMIT, id, 0, 0,
+		1700000000000 + (int64_t)draw(w, 2000) };
 
 	strbuf_reset(&out);
 	struct slice bytes = marker_build(&m, &out);
-	*b = (struct model_batch){ .time = m.timestamp, .size = (uint32_t)bytes.len, .producer_id = id, .sequence = -1, .is_transactional = true,
+	*b = (struct model_batch){ .time = m.timestamp, .size = (uint32_t)bytes.len,
+		.producer_id = id, .sequence = -1, .is_transactional = true,
 				   .is_marker = true, .is_abort = m.type == MARKER_ABORT };
 	return bytes;
 }
@@ -167,11 +178,13 @@ static void model_add(struct world *w, struct model_batch b, const uint8_t *stor
 		m->producers[b.producer_id].in_txn = false;
 	} else {
 		m->producers[b.producer_id].in_txn = b.is_transactional;
-		m->producers[b.producer_id].next_sequence = b.sequence + (int32_t)(b.last - b.base) + 1;
+		m->producers[b.producer_id].next_sequence =
+			b.sequence + (int32_t)(b.last - b.base) + 1;
 	}
 }
 
-/* One call with one to three batches; the model has them before the call, so that a crash inside finds them known. */
+/* One call with one to three batches; the model has them before the call, so that a crash inside
+ * finds them known. */
 static void do_append(struct world *w)
 {
 	struct log_append appends[3], *list[3];
@@ -187,7 +200,8 @@ static void do_append(struct world *w)
 		static struct strbuf kept[3];
 		strbuf_reset(&kept[i]);
 		strbuf_add_slice(&kept[i], bytes);
-		appends[i] = (struct log_append){ .batch = (uint8_t *)kept[i].ptr, .batch_bytes = (uint32_t)bytes.len, .is_coordinator = is_marker };
+		appends[i] = (struct log_append){ .batch = (uint8_t *)kept[i].ptr,
+			.batch_bytes = (uint32_t)bytes.len, .is_coordinator = is_marker };
 		list[i] = &appends[i];
 		model_add(w, b, bytes.ptr);
 	}
@@ -235,7 +249,8 @@ static void check_retries(struct world *w)
 
 	for (int i = w->m.count - 1; i >= 0; i--) {
 		struct model_batch *b = &w->m.batches[i];
-		if (b->producer_id < 0 || b->is_marker || b->base < w->m.low || ++seen[b->producer_id] > 5)
+		if (b->producer_id < 0 || b->is_marker || b->base < w->m.low ||
+			++seen[b->producer_id] > 5)
 			continue;
 		struct batch_spec spec = BATCH_SPEC_INIT;
 		spec.producer_id = b->producer_id;
@@ -243,12 +258,14 @@ static void check_retries(struct world *w)
 		spec.base_sequence = b->sequence;
 		spec.is_transactional = b->is_transactional;
 		struct slice bytes = make_batch(&spec, (int)(b->last - b->base) + 1, b->time, "x");
-		struct log_append a = { .batch = (uint8_t *)(uintptr_t)bytes.ptr, .batch_bytes = (uint32_t)bytes.len }, *list[] = { &a };
+		struct log_append a = { .batch = (uint8_t *)(uintptr_t)bytes.ptr,
+			.batch_bytes = (uint32_t)bytes.len }, *list[] = { &a };
 		enum err e = log_append(w->k.log, list, 1, w->m.epoch, w->now);
 		if (sim_is_dead(w->machine))
 			return;		/* a duplicate may roll the segment */
 		ck_assert_int_eq(e, OK);
-		ck_assert_msg(a.error == NONE && a.is_duplicate, "retry of %lld (%d newest) is taken: error %d", (long long)b->base,
+		ck_assert_msg(a.error == NONE && a.is_duplicate,
+			"retry of %lld (%d newest) is taken: error %d", (long long)b->base,
 			      seen[b->producer_id], a.error);
 		ck_assert_int_eq(a.base_offset, b->base);
 		ck_assert_int_eq(a.last_offset, b->last);
@@ -282,7 +299,8 @@ static void do_truncate(struct world *w)
 	if (to < w->m.low || to < w->m.start)
 		return;
 	w->least_end = MIN(to, w->m.end);
-	/* The checkpoint of the recovery point follows before anything is appended; until then the old one stands. */
+	/* The checkpoint of the recovery point follows before anything is appended; until then the
+	 * old one stands. */
 	w->m.synced = MIN(w->m.synced, to);
 	w->is_truncating = true;
 	enum err e = log_truncate_to(w->k.log, to);
@@ -324,7 +342,8 @@ static void do_start(struct world *w)
 	w->least_end = w->m.end;
 	if (w->m.high_watermark <= w->m.start)
 		return;
-	int64_t to = w->m.start + (int64_t)draw(w, (uint64_t)(w->m.high_watermark - w->m.start) + 1);
+	int64_t to = w->m.start + (int64_t)draw(w,
+		(uint64_t)(w->m.high_watermark - w->m.start) + 1);
 	ck_assert_int_eq(log_raise_start_offset(w->k.log, to), OK);
 	w->m.start = to;
 	w->k.spec.log_start_offset = to;
@@ -334,7 +353,7 @@ static void do_start(struct world *w)
 		ck_assert_int_eq(e, OK);
 }
 
-/* --- checks -------------------------------------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static const struct model_batch *model_find(const struct model *m, int64_t offset)
 {
@@ -362,7 +381,8 @@ static void check_content(struct world *w)
 		ck_assert_int_eq(r.first_batch_offset, b->base);
 		ck_assert_uint_eq(r.first_batch_bytes, b->size);
 		epoch = log_epoch_at(log, MAX(b->base, w->m.start));
-		ck_assert_msg(epoch == b->epoch, "epoch at %lld: %d, should be %d", (long long)b->base, epoch, b->epoch);
+		ck_assert_msg(epoch == b->epoch, "epoch at %lld: %d, should be %d",
+			(long long)b->base, epoch, b->epoch);
 		struct slice bytes = take_range(&w->k, &r);
 		ck_assert_uint_eq(batch_crc(bytes.ptr), b->crc);
 		ck_assert(batch_check_crc(bytes));
@@ -387,7 +407,8 @@ static void check_times(struct world *w)
 		max = MAX(max, b->time);
 	}
 	ck_assert_int_eq(log_offset_for_timestamp(w->k.log, target, &found), OK);
-	ck_assert_msg(found.offset == want, "time %lld: offset %lld, should be %lld", (long long)target, (long long)found.offset, (long long)want);
+	ck_assert_msg(found.offset == want, "time %lld: offset %lld, should be %lld",
+		(long long)target, (long long)found.offset, (long long)want);
 	ck_assert_int_eq(log_offset_of_max_timestamp(w->k.log, &found), OK);
 	if (w->m.low == 0)
 		ck_assert_int_eq(found.timestamp, max);
@@ -431,12 +452,13 @@ static void check_all(struct world *w)
 	check_aborted(w);
 	if (w->m.low > 0)
 		return;
-	/* As in Kafka, a snapshot does not know of completed transactions: after a restart they may hold nothing back. */
+	/* As in Kafka, a snapshot does not know of completed transactions: after a restart they may
+	 * hold nothing back. */
 	ck_assert_int_ge(log_last_stable_offset(w->k.log), model_stable(&w->m, true));
 	ck_assert_int_le(log_last_stable_offset(w->k.log), model_stable(&w->m, !w->has_restarted));
 }
 
-/* --- restart ------------------------------------------------------------------------------------------------------------------- */
+/* --- restart ---------------------------------------------------------------------------------- */
 
 static void reopen(struct world *w, bool is_clean)
 {
@@ -450,11 +472,13 @@ static void reopen(struct world *w, bool is_clean)
 	/* The checkpoint is written once all logs are open, before anything is appended. */
 	w->k.spec.recovery_point = MIN(w->k.spec.recovery_point, log_recovery_point(w->k.log));
 	if (!w->mark.is_valid || draw(w, 2) == 0)
-		log_progress(w->k.log, &w->mark);	/* else the one from before stands until the next is due */
+		log_progress(w->k.log, &w->mark);	/* else the one from before stands until the
+							 * next is due */
 	w->has_restarted = true;
 }
 
-/* The log decides how much of the model has survived; the model follows it within what is allowed. */
+/* The log decides how much of the model has survived; the model follows it within what is
+ * allowed. */
 static void adopt_end(struct world *w, int64_t least)
 {
 	int64_t end = log_end_offset(w->k.log);
@@ -465,11 +489,15 @@ static void adopt_end(struct world *w, int64_t least)
 		keep++;
 	/* What is promised counts in batches: an end behind the last batch need not survive. */
 	for (int i = keep; i < m->count; i++)
-		ck_assert_msg(m->batches[i].last >= least, "batch %lld is lost; the log ends at %lld, should reach %lld", (long long)m->batches[i].base,
+		ck_assert_msg(m->batches[i].last >= least,
+			"batch %lld is lost; the log ends at %lld, should reach %lld",
+			(long long)m->batches[i].base,
 			      (long long)end, (long long)least);
 	ck_assert_int_le(end, m->end);
-	/* All that was left lay below the log start: the log began anew there, and with it its producers. */
-	if (w->k.recovery.segments_deleted > 0 && log_size_bytes(w->k.log) == 0 && log_producers(w->k.log, NULL, 0) == 0)
+	/* All that was left lay below the log start: the log began anew there, and with it its
+	 * producers. */
+	if (w->k.recovery.segments_deleted > 0 && log_size_bytes(w->k.log) == 0 &&
+		log_producers(w->k.log, NULL, 0) == 0)
 		keep = 0;
 	m->count = keep;
 	m->end = end;
@@ -484,7 +512,9 @@ static void adopt_end(struct world *w, int64_t least)
 static void crash(struct world *w, enum sim_crash kind)
 {
 	bool was_dead = sim_is_dead(w->machine);
-	int64_t least = kind == SIM_CRASH_POWER ? MIN(w->m.synced, was_dead ? w->least_end : INT64_MAX) : was_dead ? w->least_end : w->m.end;
+	int64_t least = kind == SIM_CRASH_POWER
+		? MIN(w->m.synced, was_dead ? w->least_end : INT64_MAX) : was_dead ? w->least_end
+		: w->m.end;
 
 	log_close(&w->k.log);
 	sim_crash_after_ops(w->machine, 0);
@@ -500,8 +530,9 @@ static void crash(struct world *w, enum sim_crash kind)
 	check_all(w);
 	check_retries(w);
 	ck_assert_int_eq(log_begin_epoch(w->k.log, w->m.epoch), OK);
-	/* A truncation that was killed before its sync: a power cut could still bring back the old tail, a log that once was. The model knows
-	 * one history only, so all of this one is made durable. */
+	/* A truncation that was killed before its sync: a power cut could still bring back the old
+	 * tail, a log that once was. The model knows one history only, so all of this one is made
+	 * durable. */
 	if (w->is_truncating) {
 		ck_assert_int_eq(log_close_clean(w->k.log), OK);
 		w->m.synced = w->m.end;
@@ -536,8 +567,10 @@ static void do_clean_restart(struct world *w)
 
 static void step(struct world *w)
 {
-	static const char *const names[20] = { "append", "append", "append", "append", "append", "append", "fetched", "fetched", "fetched", "flush",
-		"flush", "watermark", "watermark", "truncate", "mark", "mark", "checkpoint", "start", "roll", "check" };
+	static const char *const names[20] = { "append", "append", "append", "append", "append",
+		"append", "fetched", "fetched", "fetched", "flush",
+		"flush", "watermark", "watermark", "truncate", "mark", "mark", "checkpoint",
+			"start", "roll", "check" };
 	int what = (int)draw(w, 20);
 
 	w->least_end = w->m.end;
@@ -552,7 +585,8 @@ static void step(struct world *w)
 		do_flush(w);
 		break;
 	case 11: case 12:
-		w->m.high_watermark += (int64_t)draw(w, (uint64_t)(w->m.end - w->m.high_watermark) + 1);
+		w->m.high_watermark += (int64_t)draw(w,
+			(uint64_t)(w->m.end - w->m.high_watermark) + 1);
 		log_set_high_watermark(w->k.log, w->m.high_watermark);
 		break;
 	case 13:
@@ -615,7 +649,8 @@ static uint64_t seed_now;
 static void tell_seed(void)
 {
 	if (seed_now != 0)
-		fprintf(stderr, "the seed at work: SKEIN_SEED=%llu\n", (unsigned long long)seed_now);
+		fprintf(stderr, "the seed at work: SKEIN_SEED=%llu\n",
+			(unsigned long long)seed_now);
 }
 
 static void swallow(void *arg, enum log_level level, const char *line, size_t len)
@@ -626,7 +661,8 @@ static void swallow(void *arg, enum log_level level, const char *line, size_t le
 START_TEST(random_operations_and_crashes)
 {
 	const char *one = getenv("SKEIN_SEED"), *many = getenv("SKEIN_SEEDS");
-	uint64_t from = one != NULL ? strtoull(one, NULL, 10) : 1, n = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : SEEDS;
+	uint64_t from = one != NULL ? strtoull(one, NULL, 10) : 1, n = one != NULL ? 1
+		: many != NULL ? strtoull(many, NULL, 10) : SEEDS;
 	int crashes = 0, resumed = 0;
 	mono_ms begun = os_mono_ms(os_real());
 
@@ -638,7 +674,8 @@ START_TEST(random_operations_and_crashes)
 		run_seed(seed_now, &crashes, &resumed);
 	seed_now = 0;
 	mono_ms took = os_mono_ms(os_real()) - begun;
-	printf("%llu seeds, %d crashes (%d resumed from a mark), %.1f seeds/s\n", (unsigned long long)n, crashes, resumed,
+	printf("%llu seeds, %d crashes (%d resumed from a mark), %.1f seeds/s\n",
+		(unsigned long long)n, crashes, resumed,
 	       (double)n * 1000 / (double)MAX(took, 1));
 	ck_assert(one != NULL || many != NULL || crashes >= 10000);
 }

@@ -30,8 +30,10 @@ static UNUSED void kit_init(struct kit *k, struct os *on, const char *parent, co
 	topic_config_init(&k->config);
 	log_source_init(&k->source, "storage", "%s", partition);
 	k->spec = (struct log_spec){
-		.os = on, .log = &k->source, .dir = k->dir, .topic = "t", .partition = 0, .config = &k->config,
-		.producer_id_expiration_ms = INT32_MAX, .recovery_point = -1, .log_start_offset = -1, .high_watermark = -1,
+		.os = on, .log = &k->source, .dir = k->dir, .topic = "t", .partition = 0,
+			.config = &k->config,
+		.producer_id_expiration_ms = INT32_MAX, .recovery_point = -1,
+			.log_start_offset = -1, .high_watermark = -1,
 		.now = 1700000000000,
 	};
 	ck_assert_int_eq(os_mkdir_all(on, parent), OK);
@@ -101,7 +103,8 @@ static UNUSED void kit_copy_golden(struct kit *k, const char *name)
 }
 
 /* One batch of n records with this timestamp; valid until the next call but three. */
-static UNUSED struct slice make_batch(const struct batch_spec *spec, int n, time_ms timestamp, const char *value)
+static UNUSED struct slice make_batch(const struct batch_spec *spec, int n, time_ms timestamp,
+	const char *value)
 {
 	static struct strbuf out[4];
 	static unsigned turn;
@@ -118,9 +121,11 @@ static UNUSED struct slice make_batch(const struct batch_spec *spec, int n, time
 }
 
 /* Appends one batch as a leader of epoch 0; the answer is returned. */
-static UNUSED struct log_append append_one(struct log *log, struct slice batch, bool is_coordinator, time_ms now)
+static UNUSED struct log_append append_one(struct log *log, struct slice batch, bool is_coordinator,
+	time_ms now)
 {
-	struct log_append a = { .batch = (uint8_t *)(uintptr_t)batch.ptr, .batch_bytes = (uint32_t)batch.len, .is_coordinator = is_coordinator };
+	struct log_append a = { .batch = (uint8_t *)(uintptr_t)batch.ptr,
+		.batch_bytes = (uint32_t)batch.len, .is_coordinator = is_coordinator };
 	struct log_append *list[] = { &a };
 
 	ck_assert_int_eq(log_append(log, list, 1, MAX(log_latest_epoch(log), 0), now), OK);
@@ -133,7 +138,8 @@ static UNUSED struct slice take_range(struct kit *k, struct log_range *r)
 	uint8_t *bytes = mem_alloc(r->len + 1);
 	size_t got;
 
-	ck_assert_int_eq(os_pread(k->os, log_file_fd(r->file), bytes, r->len, r->file_pos, &got), OK);
+	ck_assert_int_eq(os_pread(k->os, log_file_fd(r->file), bytes, r->len, r->file_pos, &got),
+		OK);
 	ck_assert_uint_eq(got, r->len);
 	log_file_unref(&r->file);
 	return slice_of(bytes, r->len);

@@ -68,7 +68,8 @@ START_TEST(what_is_appended_is_read)
 	kit_open(&k);
 	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
 	for (int i = 0; i < 100; i++) {
-		struct log_append a = append_one(k.log, make_batch(&PLAIN, 3, 1700000000000 + i, "value"), false, 1700000000000);
+		struct log_append a = append_one(k.log,
+			make_batch(&PLAIN, 3, 1700000000000 + i, "value"), false, 1700000000000);
 		ck_assert_int_eq(a.error, NONE);
 		ck_assert_int_eq(a.base_offset, 3 * i);
 		ck_assert_int_eq(a.last_offset, 3 * i + 2);
@@ -101,7 +102,8 @@ START_TEST(a_call_may_span_segments)
 	for (int i = 0; i < LOG_APPEND_MAX; i++) {
 		struct slice b = make_batch(&PLAIN, 2, 1700000000000 + i, "0123456789");
 		strbuf_add_slice(&bytes[i], b);
-		appends[i] = (struct log_append){ .batch = (uint8_t *)bytes[i].ptr, .batch_bytes = (uint32_t)bytes[i].len };
+		appends[i] = (struct log_append){ .batch = (uint8_t *)bytes[i].ptr,
+			.batch_bytes = (uint32_t)bytes[i].len };
 		list[i] = &appends[i];
 	}
 	ck_assert_int_eq(log_append(k.log, list, LOG_APPEND_MAX, 5, 1700000000000), OK);
@@ -118,9 +120,10 @@ START_TEST(a_call_may_span_segments)
 }
 END_TEST
 
-/* --- a device that refuses ------------------------------------------------------------------------------------------------ */
+/* --- a device that refuses -------------------------------------------------------------------- */
 
-/* The nth operation of an append fails: what was there is there, nothing else is, and the next append succeeds. */
+/* The nth operation of an append fails: what was there is there, nothing else is, and the next
+ * append succeeds. */
 static bool append_with_failure(enum sim_op op, enum err refusal, uint64_t nth)
 {
 	struct sim_os *machine = sim_create(NULL, "m", nth);
@@ -139,8 +142,10 @@ static bool append_with_failure(enum sim_op op, enum err refusal, uint64_t nth)
 	spec.base_sequence = 0;
 	sim_fail(machine, op, "/data", nth, refusal);
 	while (spec.base_sequence < 24) {
-		struct slice b = make_batch(&spec, 2, 1700000000000 + spec.base_sequence, "some value");
-		struct log_append a = { .batch = (uint8_t *)(uintptr_t)b.ptr, .batch_bytes = (uint32_t)b.len }, *list[] = { &a };
+		struct slice b = make_batch(&spec, 2, 1700000000000 + spec.base_sequence,
+			"some value");
+		struct log_append a = { .batch = (uint8_t *)(uintptr_t)b.ptr,
+			.batch_bytes = (uint32_t)b.len }, *list[] = { &a };
 		enum err e = log_append(k.log, list, 1, 0, 1700000000000);
 		if (e != OK) {
 			ck_assert_int_eq(e, refusal);
@@ -148,7 +153,8 @@ static bool append_with_failure(enum sim_op op, enum err refusal, uint64_t nth)
 			ck_assert_int_eq(a.error, KAFKA_STORAGE_ERROR);
 			ck_assert_int_eq(log_end_offset(k.log), end);
 			has_failed = true;
-			continue;	/* the same sequence again: nothing of the first attempt is known */
+			continue;	/* the same sequence again: nothing of the first attempt is
+					 * known */
 		}
 		ck_assert_int_eq(a.error, NONE);
 		ck_assert(!a.is_duplicate);
@@ -192,12 +198,14 @@ START_TEST(an_io_error_is_told)
 	append_one(k.log, make_batch(&PLAIN, 1, 1, "x"), false, 1);
 	sim_fail_often(machine, SIM_ANY, "/data", 1000000, ERR_IO);
 	struct slice b = make_batch(&PLAIN, 1, 1, "x");
-	struct log_append a = { .batch = (uint8_t *)(uintptr_t)b.ptr, .batch_bytes = (uint32_t)b.len }, *list[] = { &a };
+	struct log_append a = { .batch = (uint8_t *)(uintptr_t)b.ptr,
+		.batch_bytes = (uint32_t)b.len }, *list[] = { &a };
 	ck_assert_int_eq(log_append(k.log, list, 1, 0, 1), ERR_IO);
 	ck_assert_int_eq(a.error, KAFKA_STORAGE_ERROR);
 	ck_assert_int_eq(log_end_offset(k.log), 1);
 	sim_fail_often(machine, SIM_ANY, NULL, 0, OK);
-	ck_assert_int_eq(log_append(k.log, list, 1, 0, 1), ERR_IO);	/* it could not be cut back: only a restart helps */
+	/* it could not be cut back: only a restart helps */
+	ck_assert_int_eq(log_append(k.log, list, 1, 0, 1), ERR_IO);
 	log_close(&k.log);
 	kit_open(&k);
 	ck_assert_int_ge(log_end_offset(k.log), 1);
@@ -206,7 +214,7 @@ START_TEST(an_io_error_is_told)
 }
 END_TEST
 
-/* --- golden partitions ---------------------------------------------------------------------------------------------------- */
+/* --- golden partitions ------------------------------------------------------------------------ */
 
 /* Batches of a golden .log, to be appended again. */
 struct stored {
@@ -289,7 +297,8 @@ static const struct recipe recipes[] = {
 	{ "raw-produce/raw-idem-0", 1073741824, 4096, 604800000, false },
 };
 
-/* The same batches, appended one by one with the same configuration, give every file byte for byte. */
+/* The same batches, appended one by one with the same configuration, give every file byte for
+ * byte. */
 START_TEST(the_same_appends_give_the_same_files)
 {
 	const struct recipe *recipe = &recipes[_i];
@@ -309,7 +318,8 @@ START_TEST(the_same_appends_give_the_same_files)
 		struct slice rest = stored.files[i], batch;
 		while (batch_next(&rest, &batch) == OK) {
 			int64_t base = batch_base_offset(batch.ptr);
-			struct log_append a = append_one(k.log, batch, batch_is_control(batch.ptr), 1700000000000);
+			struct log_append a = append_one(k.log, batch, batch_is_control(batch.ptr),
+				1700000000000);
 			ck_assert_int_eq(a.error, NONE);
 			ck_assert_int_eq(a.base_offset, base);
 		}
