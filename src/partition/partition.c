@@ -35,8 +35,7 @@ static void publish_mark(struct partition *p)
 	if (mark.is_valid == a->mark.is_valid && mark.file_size == a->mark.file_size && mark.segment_base == a->mark.segment_base)
 		return;
 	PUBLISH(a->mark_sequence, a->mark_sequence + 1);
-	/* orders the odd number before the values */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	ck_pr_fence_store();	/* the odd number before the values */
 	PUBLISH(a->mark.is_valid, mark.is_valid);
 	PUBLISH(a->mark.segment_base, mark.segment_base);
 	PUBLISH(a->mark.file_size, mark.file_size);

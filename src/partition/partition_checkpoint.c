@@ -19,8 +19,7 @@ static bool read_mark(const struct partition_addr *a, struct log_progress_mark *
 		out->last_batch_crc = __atomic_load_n(&a->mark.last_batch_crc, __ATOMIC_RELAXED);
 		out->offset_entries = __atomic_load_n(&a->mark.offset_entries, __ATOMIC_RELAXED);
 		out->time_entries = __atomic_load_n(&a->mark.time_entries, __ATOMIC_RELAXED);
-		/* the fence orders the loads above before the second look at the sequence */
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		ck_pr_fence_load();	/* the loads above before the second look at the sequence */
 		if ((before & 1) == 0 && __atomic_load_n(&a->mark_sequence, __ATOMIC_RELAXED) == before)
 			return out->is_valid;
 	}
