@@ -30,7 +30,7 @@ static enum kafka_error read_check(const struct partition *p, const struct parti
 	                                                 m->replica_id >= 0 || !m->any_replica);
 	if (error != NONE)
 		return error;
-	if (m->replica_id >= 0 && !is_replica(p, m->replica_id))
+	if (m->replica_id >= 0 && (m->replica_id == p->spec.broker_id || !is_replica(p, m->replica_id)))
 		return m->current_leader_epoch >= 0 ? UNKNOWN_LEADER_EPOCH : NOT_LEADER_OR_FOLLOWER;
 	return NONE;
 }
