@@ -46,13 +46,13 @@ static bool fill_synonyms(struct call *c, const struct config_description *d, st
 	return true;
 }
 
+/* is_default of version 0 is never set: Kafka stopped doing so when sources came. */
 static bool fill_config(struct call *c, const struct config_description *d, struct describe_configs_response_config *out)
 {
 	const struct describe_configs_request *r = c->request;
 
 	describe_configs_response_config_init(out);
 	out->read_only = d->is_read_only;
-	out->is_default = c->version == 0 && d->source == CONFIG_SOURCE_DEFAULT;
 	out->config_source = (int8_t)d->source;
 	out->is_sensitive = d->is_sensitive;
 	out->config_type = (int8_t)d->type;

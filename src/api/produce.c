@@ -113,6 +113,25 @@ static void fail_all(struct produce_state *s, enum kafka_error error, const char
 	}
 }
 
+/* One request belongs to one transaction: its transactional batches have one producer. */
+static bool has_one_transaction(const struct produce_state *s)
+{
+	const uint8_t *first = NULL;
+
+	for (int32_t i = 0; i < s->count; i++) {
+		const struct records_form *form = &s->items[i].form;
+
+		if (!form->is_transactional || form->error != NONE)
+			continue;
+		if (first == NULL)
+			first = form->batch.ptr;
+		if (batch_producer_id(form->batch.ptr) != batch_producer_id(first) ||
+		    batch_producer_epoch(form->batch.ptr) != batch_producer_epoch(first))
+			return false;
+	}
+	return true;
+}
+
 /* What fails the request as a whole. False: it did. */
 static bool check_request(struct call *c, struct produce_state *s)
 {
@@ -132,6 +151,10 @@ static bool check_request(struct call *c, struct produce_state *s)
 	if (is_transactional && (slice_is_null(r->transactional_id) ||
 	                         !call_authorize(c, ACL_WRITE, ACL_TRANSACTIONAL_ID, r->transactional_id))) {
 		fail_all(s, TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NULL);
+		return false;
+	}
+	if (!has_one_transaction(s)) {
+		fail_all(s, INVALID_PRODUCER_ID_MAPPING, "Transactional records contained more than one producer ID");
 		return false;
 	}
 	return true;
