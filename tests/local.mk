@@ -18,3 +18,6 @@ tests_unit_partition_partition_crash_test_LDADD = $(partition_test_libs)
 tests_unit_partition_partition_threads_test_SOURCES = tests/unit/partition/partition_threads_test.c tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_partition_threads_test_LDADD = $(partition_test_libs)
 endif
+
+# Replays tests/golden/wire (src/wire/local.mk).
+EXTRA_DIST += tests/system/golden-wire.test
