@@ -16,6 +16,7 @@
 #include "controller/znode.h"
 
 #define CONTROLLER_MAGIC 0x63747274u
+#define CONTROLLER_JOB   (MSG_BASE_WORKER + 0x40)	/* a piece of a task's work that waits for a device */
 
 struct task;
 struct topic_state;

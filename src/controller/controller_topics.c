@@ -8,6 +8,7 @@
  * topic's nodes, and last /admin/delete_topics/<t>.
  */
 #include "controller/controller_priv.h"
+#include "partition/partition_checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,7 @@ static bool is_live(const struct controller *c, int32_t broker)
 
 /* --- loading --------------------------------------------------------------------------------------------------------------------------- */
 
-enum load_stage { LOAD_NAMES, LOAD_NAMED, LOAD_TOPICS, LOAD_STATES, LOAD_PREPARE, LOAD_MAKE_PARENTS, LOAD_MAKE_STATES, LOAD_REREAD, LOAD_REPLICAS, LOAD_ROLES, LOAD_PUBLISH };
+enum load_stage { LOAD_NAMES, LOAD_NAMED, LOAD_TOPICS, LOAD_STATES, LOAD_PREPARE, LOAD_MAKE_PARENTS, LOAD_MAKE_STATES, LOAD_REREAD, LOAD_REPLICAS, LOAD_ROLES, LOAD_CHECKPOINTED, LOAD_PUBLISH };
 
 struct load_task {
 	struct task            task;
@@ -119,6 +120,10 @@ struct load_task {
 	int32_t                count;
 	struct partition_role *roles;
 	int32_t                role_count;
+	struct job             checkpoint;	/* with what it needs: */
+	struct controller     *controller;
+	struct partition_addr **replicas;
+	int32_t                replica_count;
 };
 
 static void load_fini(struct task *t)
@@ -129,6 +134,7 @@ static void load_fini(struct task *t)
 		free(l->names[i]);
 	free(l->names);
 	free(l->roles);
+	free(l->replicas);
 }
 
 static struct topic_state *load_topic(struct controller *c, const struct load_task *l, int32_t i)
@@ -360,6 +366,54 @@ static enum task_result load_replicas(struct controller *c, struct load_task *l)
 	return l->task.out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
+/* On a worker. */
+static void load_checkpoint_run(struct job *j)
+{
+	struct load_task *l = CONTAINER_OF(j, struct load_task, checkpoint);
+	const struct controller_spec *spec = &l->controller->spec;
+
+	for (int i = 0; i < spec->dir_count; i++) {
+		struct logdir *d = spec->dirs[i];
+
+		if (logdir_is_offline(d) || logdir_had_clean_shutdown(d))
+			continue;
+		enum err e = partition_write_checkpoints(d, l->replicas, l->replica_count, CHECKPOINT_RECOVERY);
+		if (e != OK && e != ERR_NO_SPACE)
+			logdir_set_offline(d, e, "recovery points");
+	}
+}
+
+/*
+ * After an unclean start, before the first append: a log may have been cut below the recovery point that the directory still names. Were that point believed after
+ * the next crash, what is appended from now on up to it would be trusted without having been synced.
+ */
+static enum task_result load_checkpoint(struct controller *c, struct load_task *l)
+{
+	bool is_unclean = false;
+
+	for (int i = 0; i < c->spec.dir_count; i++)
+		is_unclean |= !logdir_had_clean_shutdown(c->spec.dirs[i]);
+	l->task.stage = LOAD_CHECKPOINTED;
+	if (!l->is_all || !is_unclean || l->role_count == 0)
+		return TASK_AGAIN;
+	l->replicas = mem_calloc((size_t)l->role_count, sizeof(struct partition_addr *));
+	for (int32_t i = 0; i < l->count; i++) {
+		struct topic_state *t = load_topic(c, l, i);
+
+		for (int32_t k = 0; t != NULL && k < t->partition_count; k++) {
+			if (t->partitions[k].local != NULL && l->replica_count < l->role_count)
+				l->replicas[l->replica_count++] = t->partitions[k].local;
+		}
+	}
+	l->controller = c;
+	msg_init(&l->checkpoint.msg, CONTROLLER_JOB, &c->actor);
+	l->checkpoint.msg.context = &l->task;
+	l->checkpoint.run = load_checkpoint_run;
+	l->task.out++;
+	workers_submit(c->spec.workers, &c->actor, &l->checkpoint);
+	return TASK_WAIT;
+}
+
 static enum task_result load_publish(struct controller *c, struct load_task *l)
 {
 	struct cluster *next = controller_next_picture(c);
@@ -404,7 +458,8 @@ static enum task_result load_run(struct controller *c, struct task *t)
 	case LOAD_MAKE_STATES:  return load_make_states(c, l);
 	case LOAD_REREAD:       return load_reread(c, l);
 	case LOAD_REPLICAS:     return load_replicas(c, l);
-	case LOAD_ROLES:        return load_publish(c, l);
+	case LOAD_ROLES:        return load_checkpoint(c, l);
+	case LOAD_CHECKPOINTED: return load_publish(c, l);
 	case LOAD_PUBLISH:      return TASK_DONE;
 	}
 	return TASK_DONE;
