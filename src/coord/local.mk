@@ -6,8 +6,9 @@ src_coord_libskein_coord_a_SOURCES = \
 	src/coord/local.c \
 	src/coord/store_file.c src/coord/store_file.h \
 	src/coord/tree.c src/coord/tree.h src/coord/tree_priv.h \
-	src/coord/tree_session.c
-EXTRA_DIST += src/coord/README.md
+	src/coord/tree_session.c \
+	src/coord/zookeeper.c
+EXTRA_DIST += src/coord/README.md tests/system/zookeeper
 
 if HAVE_CHECK
 COORD_TEST_LIBS = src/coord/libskein_coord.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
@@ -16,4 +17,9 @@ check_PROGRAMS += tests/unit/coord/local_test
 TESTS += tests/unit/coord/local_test
 tests_unit_coord_local_test_SOURCES = tests/unit/coord/local_test.c tests/unit/coord/body.h tests/unit/coord/harness.h
 tests_unit_coord_local_test_LDADD = $(COORD_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/coord/zookeeper_test
+TESTS += tests/unit/coord/zookeeper_test
+tests_unit_coord_zookeeper_test_SOURCES = tests/unit/coord/zookeeper_test.c tests/unit/coord/body.h tests/unit/coord/harness.h
+tests_unit_coord_zookeeper_test_LDADD = $(COORD_TEST_LIBS)
 endif
