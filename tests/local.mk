@@ -21,3 +21,4 @@ endif
 
 # Replays tests/golden/wire (src/wire/local.mk).
 EXTRA_DIST += tests/system/golden-wire.test
+include $(srcdir)/tests/system/local.mk

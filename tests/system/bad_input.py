@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Peers that send what no client should, one per function.
+
+   bad_input.py NAME HOST:PORT
+
+After each the broker must serve a decent client as before; bad-input.test looks at that.
+"""
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+import wire
+
+
+def peer(address, timeout=10):
+    host, port = address.rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout)
+
+
+def ends(sock, within=5):
+    """The other side closes without a byte of answer."""
+    sock.settimeout(within)
+    try:
+        got = sock.recv(65536)
+    except ConnectionResetError:
+        return
+    except socket.timeout:
+        raise AssertionError(f"still open after {within} s")
+    assert got == b"", f"answered {got[:40].hex()}"
+
+
+def api_versions(client, version=3):
+    started = time.monotonic()
+    answer = wire.ask(client, "ApiVersions", version, {"ClientSoftwareName": "tests", "ClientSoftwareVersion": "1"})
+    assert answer["ErrorCode"] == 0, answer
+    return time.monotonic() - started
+
+
+def refused(address, data):
+    with peer(address) as sock:
+        sock.sendall(data)
+        ends(sock)
+
+
+def header(key, version, correlation=1, client=b"bad"):
+    return struct.pack(">hhih", key, version, correlation, len(client)) + client
+
+
+def frame(payload):
+    return struct.pack(">i", len(payload)) + payload
+
+
+def sizes(address):
+    for size in (-1, -2147483648, 2147483647, 104857601, 0, 1, 7):
+        refused(address, struct.pack(">i", size) + b"\0" * 7)
+
+
+def other_protocols(address):
+    refused(address, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    refused(address, bytes.fromhex("16030100f8010000f40303") + b"\0" * 200)
+
+
+def half_frames(address):
+    whole = wire.protocol.request("Metadata", 9, {"Topics": None}, "half", 1)
+    for cut in (1, 3, 4, 5, len(whole) // 2, len(whole) - 1):
+        with peer(address) as sock:
+            sock.sendall(whole[:cut])
+            sock.shutdown(socket.SHUT_WR)
+            ends(sock)
+
+
+def unknown_apis(address):
+    for key, version in ((999, 0), (-1, 0), (32767, 0), (0, 99), (3, 99), (1, -1)):
+        refused(address, frame(header(key, version) + b"\0" * 20))
+
+
+def unknown_version_of_api_versions(address):
+    with peer(address) as sock:
+        sock.sendall(frame(header(18, 99, correlation=77) + b"\0"))
+        sock.settimeout(5)
+        answer = sock.recv(65536)
+        assert answer[4:8] == struct.pack(">i", 77) and answer[8:10] == struct.pack(">h", 35), answer[:12].hex()
+
+
+def lying_lengths(address):
+    huge = 0x7FFFFFFF
+    metadata = header(3, 1)
+    for body in (struct.pack(">i", huge),                                    # topics
+                 struct.pack(">i", 1000) + b"\0\1a",                         # more than there are bytes
+                 struct.pack(">ih", 1, 32767) + b"a",                        # the name's length
+                 struct.pack(">ih", 1, -5) + b"a"):
+        refused(address, frame(metadata + body))
+    produce = header(0, 3) + struct.pack(">hhi", -1, -1, 1000)
+    for body in (struct.pack(">i", huge), struct.pack(">ihc", 1, 1, b"t") + struct.pack(">i", huge),
+                 struct.pack(">ihc", 1, 1, b"t") + struct.pack(">iii", 1, 0, huge)):
+        refused(address, frame(produce + body))
+    # The same in the compact form: an unsigned varint of the greatest length, and one that does not end.
+    for body in (b"\xff\xff\xff\xff\x0f", b"\xff" * 12):
+        refused(address, frame(header(3, 12) + b"\0" + body))
+
+
+def garbage(address):
+    rng = random.Random(20)
+    for _ in range(200):
+        with peer(address) as sock:
+            n = rng.randint(8, 300)
+            sock.sendall(frame(header(rng.randint(-1, 70), rng.randint(-1, 15)) + rng.randbytes(n)))
+            sock.shutdown(socket.SHUT_WR)
+            sock.settimeout(10)
+            try:
+                while sock.recv(65536):
+                    pass
+            except ConnectionResetError:
+                pass
+
+
+def broken_batches(address):
+    client = wire.connect(address)
+    wire.create_topics(client, {"broken": (1, {})})
+    CORRUPT, INVALID = (2,), (87, 2)
+    good = [b"value"]
+    for what, batch, wanted in (
+            ("checksum", wire.plain_batch(good, bad_crc=True), CORRUPT),
+            ("count", wire.plain_batch(good, count=9), INVALID),
+            ("last offset", wire.plain_batch(good, last_delta=5), INVALID),
+            ("cut short", wire.plain_batch(good)[:-3], INVALID),
+            ("header only", wire.plain_batch(good)[:30], INVALID),
+            ("unknown codec", wire.plain_batch(good, codec=6), (-1,)),
+            ("not gzip", wire.plain_batch(good, codec=1), (-1,)),
+            ("magic", wire.plain_batch(good, magic=7), INVALID + (43,))):
+        error, _ = wire.produce(client, "broken", 0, batch)
+        assert error in wanted, f"{what}: error {error}"
+    error, offset = wire.produce(client, "broken", 0, wire.plain_batch(good))
+    assert (error, offset) == (0, 0), (error, offset)
+    # The number of acknowledgements is checked before anything is stored.
+    error, _ = wire.produce(client, "broken", 0, wire.plain_batch(good), acks=5)
+    assert error == 21, error
+    error, _ = wire.produce(client, "absent.and.b@d", 0, wire.plain_batch(good))
+    assert error in (3, 17), error
+
+
+def compressed_bomb(address):
+    """A gzip member of 1 MB that becomes 1 GB in one record."""
+    import zlib
+    client = wire.connect(address)
+    wire.create_topics(client, {"bomb": (1, {})})
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    size = 1 << 30
+    head = wire.kafkawire.varint(size + 10)
+    body = head + b"\0" + wire.kafkawire.varint(0) * 2 + wire.kafkawire.varint(-1) + wire.kafkawire.varint(size)
+    parts = [packer.compress(body)]
+    zeros = b"\0" * (1 << 20)
+    parts += [packer.compress(zeros) for _ in range(size >> 20)]
+    parts.append(packer.compress(wire.kafkawire.varint(0)))
+    payload = b"".join(parts) + packer.flush()
+    neighbour, slowest, stop = wire.connect(address), [0.0], threading.Event()
+
+    def look():
+        while not stop.is_set():
+            slowest[0] = max(slowest[0], api_versions(neighbour))
+            time.sleep(0.01)
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    error, _ = wire.produce(client, "bomb", 0, wire.plain_batch([b""], codec=1, payload=payload))
+    stop.set()
+    watcher.join()
+    assert error == 10, error
+    print(f"# error {error}; meanwhile another client waited {slowest[0] * 1000:.0f} ms at most")
+    assert slowest[0] < 2, slowest
+
+
+def slow_peer(address):
+    """A request of one byte every 20 ms; another client does not notice."""
+    whole = wire.protocol.request("ApiVersions", 3, {"ClientSoftwareName": "slow", "ClientSoftwareVersion": "1"}, "slow", 5)
+    other, slowest = wire.connect(address), 0
+    with peer(address) as sock:
+        for i in range(len(whole)):
+            sock.sendall(whole[i:i + 1])
+            slowest = max(slowest, api_versions(other))
+            time.sleep(0.02)
+        sock.settimeout(5)
+        answer = sock.recv(65536)
+        assert answer[4:8] == struct.pack(">i", 5), answer[:8].hex()
+    assert slowest < 1, slowest
+
+
+def deaf_peer(address):
+    """Peers that ask for much and read nothing; another client does not notice."""
+    client = wire.connect(address)
+    wire.create_topics(client, {"much": (1, {})})
+    batch = wire.plain_batch([b"." * 500000])
+    for _ in range(20):
+        error, _ = wire.produce(client, "much", 0, batch)
+        assert error == 0, error
+    fetch = wire.protocol.request("Fetch", 11, {
+        "ReplicaId": -1, "MaxWaitMs": 100, "MinBytes": 1, "MaxBytes": 50000000, "IsolationLevel": 0, "SessionId": 0, "SessionEpoch": -1,
+        "Topics": [{"Topic": "much", "Partitions": [{"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": 20000000}]}]}, "deaf", 1)
+    deaf = []
+    for _ in range(20):
+        sock = peer(address)
+        sock.setblocking(False)
+        try:
+            for _ in range(200):
+                sock.send(fetch)
+        except BlockingIOError:
+            pass
+        deaf.append(sock)
+    time.sleep(0.5)
+    slowest = max(api_versions(client) for _ in range(50))
+    error, _ = wire.produce(client, "much", 0, batch)
+    assert error == 0, error
+    for sock in deaf:
+        sock.close()
+    assert slowest < 1, slowest
+
+
+def idle_peers(address):
+    """To a broker whose connections may be idle for two seconds."""
+    silent, half, busy = peer(address), peer(address), wire.connect(address)
+    half.sendall(b"\0\0\1\0abc")
+    started = time.monotonic()
+    while time.monotonic() - started < 4:
+        api_versions(busy)
+        time.sleep(0.2)
+    ends(silent, 3)
+    ends(half, 3)
+    api_versions(busy)
+
+
+def crowd(address):
+    """Five hundred connections that come and go, half of them without a word."""
+    client = wire.connect(address)
+    for turn in range(5):
+        peers = [peer(address) for _ in range(100)]
+        for i, sock in enumerate(peers):
+            if i % 2:
+                sock.sendall(wire.protocol.request("ApiVersions", 0, {}, "crowd", 1))
+        api_versions(client)
+        for sock in peers:
+            sock.close()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](sys.argv[2])

@@ -1,0 +1,51 @@
+/*
+ * Loaded in front of a broker with LD_PRELOAD: while the file $IO_FAULT_SWITCH exists, writes and syncs of files below the
+ * directory $IO_FAULT_DIR fail with EIO, as those of a broken disk. Reads go on, as they do from the page cache.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static bool is_broken(int fd)
+{
+	const char *dir = getenv("IO_FAULT_DIR"), *lever = getenv("IO_FAULT_SWITCH");
+	char link[64], path[4096];
+
+	if (dir == NULL || lever == NULL || access(lever, F_OK) != 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path) - 1);
+	return n > 0 && (size_t)n > strlen(dir) && strncmp(path, dir, strlen(dir)) == 0;
+}
+
+/* A wrapper of one libc function whose first argument is the descriptor. */
+#define WRAP(type, name, params, args)                                  \
+	type name params;                                               \
+	type name params                                                \
+	{                                                               \
+		static type (*real) params;                             \
+		if (is_broken(fd)) {                                    \
+			errno = EIO;                                    \
+			return -1;                                      \
+		}                                                       \
+		if (real == NULL)                                       \
+			*(void **)&real = dlsym(RTLD_NEXT, #name);      \
+		return real args;                                       \
+	}
+
+WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t pos), (fd, p, n, pos))
+WRAP(ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t pos), (fd, p, n, pos))
+WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
+WRAP(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t pos), (fd, v, n, pos))
+WRAP(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t pos), (fd, v, n, pos))
+WRAP(int, fsync, (int fd), (fd))
+WRAP(int, fdatasync, (int fd), (fd))
+WRAP(int, ftruncate, (int fd, off_t n), (fd, n))
+WRAP(int, ftruncate64, (int fd, off64_t n), (fd, n))

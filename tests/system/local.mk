@@ -1,0 +1,17 @@
+# System tests: ./check runs tests/system/*.test with the installed program. Their own programs are built here.
+if HAVE_RDKAFKA
+check_PROGRAMS += tests/system/rdkafka_client
+tests_system_rdkafka_client_SOURCES = tests/system/rdkafka_client.c
+tests_system_rdkafka_client_LDADD = -lrdkafka
+endif
+# A shared object, made as a program because libtool would be needed for nothing else. Without sanitizers: it is loaded first.
+check_PROGRAMS += tests/system/io_fault.so
+tests_system_io_fault_so_SOURCES = tests/system/io_fault.c
+tests_system_io_fault_so_CFLAGS = -std=gnu11 -Wall -Wextra -fPIC
+tests_system_io_fault_so_LDFLAGS = -shared
+tests_system_io_fault_so_LDADD = -ldl
+EXTRA_DIST += quickstart check README.md tests/packages tests/install-packages \
+	tests/system/README.md tests/system/bare-machine tests/system/lib.sh tests/system/java-kafka \
+	tests/system/serve.test tests/system/kcat.test tests/system/bad-input.test tests/system/crash.test tests/system/disk.test \
+	tests/system/java.test \
+	tests/system/wire.py tests/system/bad_input.py tests/system/crash_judge.py tests/system/duplicates.py tests/system/topic_churn.py

@@ -1,0 +1,114 @@
+"""What the system tests ask of a broker without any client library: requests from the schemas, and a connection for each command.
+
+   wire.py create HOST:PORT TOPIC PARTITIONS [key=value...]   creates a topic
+   wire.py topics HOST:PORT                                   one line per topic: name, id, number of partitions
+   wire.py znodes HOST:PORT                                   commands for ZooKeeper's shell that make another cluster of this one
+   wire.py produce HOST:PORT TOPIC PARTITION BYTES COUNT      that many records, one per request, acks=all; stops at the first
+                                                              error; prints "OFFSET_OF_LAST ERROR" (-1 none, 0 none)
+"""
+import os
+import sys
+import time
+
+TESTS = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+os.environ.setdefault("KAFKA_MESSAGES", os.path.join(TESTS, "golden", "messages"))
+sys.path.insert(0, os.path.join(TESTS, "golden", "wire"))
+import kafkawire  # noqa: E402
+
+protocol = kafkawire.Protocol()
+
+
+def connect(address, timeout=15):
+    host, port = address.rsplit(":", 1)
+    return kafkawire.Client(host, int(port), timeout)
+
+
+def ask(client, api, version, body, timeout=15):
+    """The answer, or ConnectionError: b'' and None both mean that it is not known what happened."""
+    answer = client.call(protocol, api, version, body, timeout=timeout)
+    if not answer:
+        raise ConnectionError("no answer")
+    return answer
+
+
+def create_topics(client, topics, timeout_ms=10000):
+    """topics: {name: (partitions, {config: value})}. Returns {name: error code}."""
+    body = {"timeoutMs": timeout_ms, "Topics": [
+        {"Name": name, "NumPartitions": n, "ReplicationFactor": 1, "Assignments": [],
+         "Configs": [{"Name": k, "Value": v} for k, v in configs.items()]} for name, (n, configs) in topics.items()]}
+    return {t["Name"]: t["ErrorCode"] for t in ask(client, "CreateTopics", 7, body)["Topics"]}
+
+
+def delete_topics(client, names, timeout_ms=10000):
+    body = {"TimeoutMs": timeout_ms, "Topics": [{"Name": name} for name in names]}
+    return {t["Name"]: t["ErrorCode"] for t in ask(client, "DeleteTopics", 6, body)["Responses"]}
+
+
+def topics(client):
+    """{name: (topic id, {partition: (error code, leader)})}"""
+    answer = ask(client, "Metadata", 12, {"Topics": None, "AllowAutoTopicCreation": False})
+    return {t["Name"]: (t["TopicId"], {p["PartitionIndex"]: (p["ErrorCode"], p["LeaderId"]) for p in t["Partitions"]})
+            for t in answer["Topics"]}
+
+
+def znodes(client):
+    """The znodes that say what this broker's metadata say: cluster id, topics with their ids, leaders with their epochs."""
+    answer = ask(client, "Metadata", 10, {"Topics": None, "AllowAutoTopicCreation": False})
+    lines = ["create /cluster", 'create /cluster/id {"version":"1","id":"%s"}' % answer["ClusterId"], "create /brokers", "create /brokers/topics"]
+    for t in answer["Topics"]:
+        path = "/brokers/topics/" + t["Name"]
+        partitions = ",".join('"%d":[%s]' % (p["PartitionIndex"], ",".join(map(str, p["ReplicaNodes"]))) for p in t["Partitions"])
+        lines.append('create %s {"version":3,"topic_id":"%s","partitions":{%s},"adding_replicas":{},"removing_replicas":{}}'
+                     % (path, t["TopicId"], partitions))
+        lines.append(f"create {path}/partitions")
+        for p in t["Partitions"]:
+            lines.append(f"create {path}/partitions/{p['PartitionIndex']}")
+            lines.append('create %s/partitions/%d/state {"controller_epoch":1,"leader":%d,"version":1,"leader_epoch":%d,"isr":[%s]}'
+                         % (path, p["PartitionIndex"], p["LeaderId"], p["LeaderEpoch"], ",".join(map(str, p["IsrNodes"]))))
+    return lines
+
+
+def produce(client, topic, partition, batch, acks=-1, timeout_ms=10000):
+    """(error code, base offset) of one batch."""
+    body = {"Acks": acks, "TimeoutMs": timeout_ms,
+            "TopicData": [{"Name": topic, "PartitionData": [{"Index": partition, "Records": batch.hex()}]}]}
+    answer = ask(client, "Produce", 9, body)["Responses"][0]["PartitionResponses"][0]
+    return answer["ErrorCode"], answer["BaseOffset"]
+
+
+def plain_batch(values, **options):
+    return kafkawire.batch(values, int(time.time() * 1000), **options)
+
+
+def main(args):
+    verb, client = args[0], connect(args[1])
+    if verb == "create":
+        name, partitions, configs = args[2], int(args[3]), dict(c.split("=", 1) for c in args[4:])
+        error = create_topics(client, {name: (partitions, configs)})[name]
+        if error:
+            print(f"creating {name}: error {error}", file=sys.stderr)
+        return 1 if error else 0
+    if verb == "topics":
+        for name, (topic_id, partitions) in sorted(topics(client).items()):
+            print(name, topic_id, len(partitions))
+        return 0
+    if verb == "znodes":
+        print("\n".join(znodes(client)))
+        return 0
+    if verb == "produce":
+        topic, partition, size, count = args[2], int(args[3]), int(args[4]), int(args[5])
+        last, error = -1, 0
+        batch = plain_batch([b"." * size])
+        for _ in range(count):
+            error, offset = produce(client, topic, partition, batch)
+            if error:
+                break
+            last = offset
+        print(last, error)
+        return 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
