@@ -1,0 +1,329 @@
+/*
+ * Each operation is an attempt that is repeated until there is a final answer. An attempt makes a call, waits for it, and
+ * leaves in *error what the broker said.
+ */
+#include "client/admin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/client_call.h"
+#include "wire/gen/create_partitions.h"
+#include "wire/gen/create_topics.h"
+#include "wire/gen/delete_topics.h"
+#include "wire/gen/incremental_alter_configs.h"
+
+struct operation {
+	struct client       *client;
+	struct client_error *error;
+	mono_ms              deadline;
+	int                  attempts;
+};
+
+static struct operation begin(struct client *c, mono_ms timeout_ms, struct client_error *error)
+{
+	return (struct operation){ c, error, os_mono_ms(client_os(c)) + timeout_ms, 0 };
+}
+
+static mono_ms time_left(const struct operation *o)
+{
+	return MAX(o->deadline - os_mono_ms(client_os(o->client)), 1);
+}
+
+/* Sends and waits. False: there is no answer; *error says why. */
+static bool ask(struct operation *o, struct client_call *call, int32_t node_id)
+{
+	o->attempts++;
+	if (client_call_wait(call, node_id, time_left(o)) == OK)
+		return true;
+	*o->error = call->error;
+	if (call->maybe_applied && node_id == NODE_CONTROLLER) {
+		client_error_set(o->error, call->error.err, "%.250s; it may have been done all the same", call->error.text);
+		o->deadline = 0;	/* no further attempt */
+	}
+	return false;
+}
+
+static void answered(struct operation *o, int16_t code, const char *kind, const char *name, struct slice message)
+{
+	char subject[300];
+
+	snprintf(subject, sizeof(subject), "%s %.280s", kind, name);
+	*o->error = CLIENT_ERROR_NONE;
+	if (code != NONE)
+		client_error_set_kafka(o->error, code, subject, message);
+}
+
+static void left_out(struct operation *o)
+{
+	client_error_set(o->error, ERR_CORRUPT, "the broker's answer leaves out what was asked");
+}
+
+/* After an attempt: is another one to follow? Waits for the backoff. */
+static bool again(struct operation *o)
+{
+	struct os *os = client_os(o->client);
+	mono_ms until = os_mono_ms(os) + client_backoff(o->client, 100, 1000, o->attempts);
+
+	if (o->error->err == OK || !client_error_is_retriable(o->error) || until >= o->deadline ||
+	    o->error->kafka == UNKNOWN_TOPIC_OR_PARTITION)	/* retriable for who knows that it is there */
+		return false;
+	client_topic_refresh(o->client);	/* the controller may be another one */
+	for (mono_ms now; (now = os_mono_ms(os)) < until;)
+		client_step(o->client, until - now);
+	return true;
+}
+
+/* ---- topics ---- */
+
+static void try_create(struct operation *o, const char *name, int32_t partition_count, int16_t replication_factor,
+		       const struct admin_config *configs, int config_count)
+{
+	struct client_call *call = client_call_create(o->client, API_CREATE_TOPICS, NULL, NULL);
+	struct create_topics_request *q = call->request;
+	const struct create_topics_response *r;
+	struct create_topics_request_topic topic;
+	struct create_topics_request_config *list = mem_calloc((size_t)MAX(config_count, 1), sizeof(*list));
+
+	create_topics_request_topic_init(&topic);
+	topic.name = slice_str(name);
+	topic.num_partitions = partition_count;
+	topic.replication_factor = replication_factor;
+	topic.configs = list;
+	topic.configs_count = config_count;
+	for (int i = 0; i < config_count; i++)
+		list[i] = (struct create_topics_request_config){ slice_str(configs[i].name), slice_str(configs[i].value) };
+	q->topics = &topic;
+	q->topics_count = 1;
+	q->timeout_ms = (int32_t)MIN(time_left(o), 30000);
+	if (ask(o, call, NODE_CONTROLLER)) {
+		r = call->response;
+		if (r->topics_count == 1)
+			answered(o, r->topics[0].error_code, "topic", name, r->topics[0].error_message);
+		else
+			left_out(o);
+	}
+	client_call_destroy(&call);
+	free(list);
+}
+
+enum err admin_create_topic(struct client *c, const char *name, int32_t partition_count, int16_t replication_factor,
+			    const struct admin_config *configs, int config_count, mono_ms timeout_ms,
+			    struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	do
+		try_create(&o, name, partition_count, replication_factor, configs, config_count);
+	while (again(&o));
+	return error->err;
+}
+
+static void try_delete(struct operation *o, const char *name)
+{
+	struct client_call *call = client_call_create(o->client, API_DELETE_TOPICS, NULL, NULL);
+	struct delete_topics_request *q = call->request;
+	const struct delete_topics_response *r;
+	struct slice names[1] = { slice_str(name) };
+
+	q->topic_names = names;
+	q->topic_names_count = 1;
+	q->timeout_ms = (int32_t)MIN(time_left(o), 30000);
+	if (ask(o, call, NODE_CONTROLLER)) {
+		r = call->response;
+		if (r->responses_count == 1)
+			answered(o, r->responses[0].error_code, "topic", name, r->responses[0].error_message);
+		else
+			left_out(o);
+	}
+	client_call_destroy(&call);
+}
+
+enum err admin_delete_topic(struct client *c, const char *name, mono_ms timeout_ms, struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	do
+		try_delete(&o, name);
+	while (again(&o));
+	return error->err;
+}
+
+static void try_grow(struct operation *o, const char *name, int32_t partition_count)
+{
+	struct client_call *call = client_call_create(o->client, API_CREATE_PARTITIONS, NULL, NULL);
+	struct create_partitions_request *q = call->request;
+	const struct create_partitions_response *r;
+	struct create_partitions_request_topic topic;
+
+	create_partitions_request_topic_init(&topic);
+	topic.name = slice_str(name);
+	topic.count = partition_count;
+	topic.assignments_count = -1;	/* null: the controller places them */
+	q->topics = &topic;
+	q->topics_count = 1;
+	q->timeout_ms = (int32_t)MIN(time_left(o), 30000);
+	if (ask(o, call, NODE_CONTROLLER)) {
+		r = call->response;
+		if (r->results_count == 1)
+			answered(o, r->results[0].error_code, "topic", name, r->results[0].error_message);
+		else
+			left_out(o);
+	}
+	client_call_destroy(&call);
+}
+
+enum err admin_grow_topic(struct client *c, const char *name, int32_t partition_count, mono_ms timeout_ms,
+			  struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	do
+		try_grow(&o, name, partition_count);
+	while (again(&o));
+	return error->err;
+}
+
+/* ---- configuration ---- */
+
+enum { CONFIG_SET = 0, CONFIG_DELETE = 1 };	/* of IncrementalAlterConfigs */
+
+static const char *resource_name(enum admin_resource type)
+{
+	return type == ADMIN_TOPIC ? "topic" : "broker";
+}
+
+/* Changes of a broker's own configuration are for that broker. */
+static int32_t node_for(enum admin_resource type, const char *name, int32_t otherwise)
+{
+	return type == ADMIN_BROKER && *name != '\0' ? (int32_t)strtol(name, NULL, 10) : otherwise;
+}
+
+static void try_alter(struct operation *o, enum admin_resource type, const char *name, const struct admin_config *changes,
+		      int change_count)
+{
+	struct client_call *call = client_call_create(o->client, API_INCREMENTAL_ALTER_CONFIGS, NULL, NULL);
+	struct incremental_alter_configs_request *q = call->request;
+	const struct incremental_alter_configs_response *r;
+	struct incremental_alter_configs_request_resource resource;
+	struct incremental_alter_configs_request_config *list = mem_calloc((size_t)MAX(change_count, 1), sizeof(*list));
+
+	incremental_alter_configs_request_resource_init(&resource);
+	resource.resource_type = (int8_t)type;
+	resource.resource_name = slice_str(name);
+	resource.configs = list;
+	resource.configs_count = change_count;
+	for (int i = 0; i < change_count; i++)
+		list[i] = (struct incremental_alter_configs_request_config){
+			.name = slice_str(changes[i].name), .value = slice_str(changes[i].value),
+			.config_operation = changes[i].value != NULL ? CONFIG_SET : CONFIG_DELETE };
+	q->resources = &resource;
+	q->resources_count = 1;
+	if (ask(o, call, node_for(type, name, NODE_CONTROLLER))) {
+		r = call->response;
+		if (r->responses_count == 1)
+			answered(o, r->responses[0].error_code, resource_name(type), name, r->responses[0].error_message);
+		else
+			left_out(o);
+	}
+	client_call_destroy(&call);
+	free(list);
+}
+
+enum err admin_alter_configs(struct client *c, enum admin_resource type, const char *name,
+			     const struct admin_config *changes, int change_count, mono_ms timeout_ms,
+			     struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	do
+		try_alter(&o, type, name, changes, change_count);
+	while (again(&o));
+	return error->err;
+}
+
+/* ---- descriptions ---- */
+
+static const struct describe_configs_response_result *try_describe_configs(struct operation *o, enum admin_resource type,
+									    const char *name, struct client_call **answer)
+{
+	struct client_call *call = client_call_create(o->client, API_DESCRIBE_CONFIGS, NULL, NULL);
+	struct describe_configs_request *q = call->request;
+	const struct describe_configs_response *r;
+	struct describe_configs_request_resource resource;
+
+	describe_configs_request_resource_init(&resource);
+	resource.resource_type = (int8_t)type;
+	resource.resource_name = slice_str(name);
+	resource.configuration_keys_count = -1;		/* null: all */
+	q->resources = &resource;
+	q->resources_count = 1;
+	*answer = call;
+	if (!ask(o, call, node_for(type, name, NODE_ANY)))
+		return NULL;
+	r = call->response;
+	if (r->results_count != 1) {
+		left_out(o);
+		return NULL;
+	}
+	answered(o, r->results[0].error_code, resource_name(type), name, r->results[0].error_message);
+	return &r->results[0];
+}
+
+enum err admin_describe_configs(struct client *c, enum admin_resource type, const char *name, mono_ms timeout_ms,
+				struct client_call **answer, const struct describe_configs_response_result **out,
+				struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*out = try_describe_configs(&o, type, name, answer);
+	} while (again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
+static const struct metadata_response *try_describe_topics(struct operation *o, const char *const *names, int count,
+							   struct client_call **answer)
+{
+	struct client_call *call = client_call_create(o->client, API_METADATA, NULL, NULL);
+	struct metadata_request *q = call->request;
+	struct metadata_request_topic *topics = mem_calloc((size_t)MAX(count, 1), sizeof(*topics));
+
+	for (int i = 0; i < count; i++) {
+		metadata_request_topic_init(&topics[i]);
+		topics[i].name = slice_str(names[i]);
+	}
+	q->topics = topics;
+	q->topics_count = count > 0 ? count : -1;
+	q->allow_auto_topic_creation = false;
+	*answer = call;
+	*o->error = CLIENT_ERROR_NONE;
+	(void)ask(o, call, NODE_ANY);
+	free(topics);
+	return call->response;
+}
+
+enum err admin_describe_topics(struct client *c, const char *const *names, int count, mono_ms timeout_ms,
+			       struct client_call **answer, const struct metadata_response **out,
+			       struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*out = try_describe_topics(&o, names, count, answer);
+	} while (again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
+void admin_answer_destroy(struct client_call **answer)
+{
+	client_call_destroy(answer);
+}

@@ -1,0 +1,54 @@
+/*
+ * Questions and changes of administration: topics and their configuration.
+ *
+ * Blocking: all of these turn client_step until the answer is there or timeout_ms have passed (not on a simulated machine).
+ *           They go to the controller and follow it when it moves; what the broker asks to try again is tried again. A change
+ *           whose answer was lost is not repeated: the error says that it may have been done.
+ * Owner:    the client's thread.
+ */
+#ifndef SKEIN_ADMIN_H
+#define SKEIN_ADMIN_H
+
+#include "client/client.h"
+#include "wire/gen/describe_configs.h"
+#include "wire/gen/metadata.h"
+
+struct admin_config {
+	const char *name;
+	const char *value;	/* NULL when altering: back to the default */
+};
+
+#define ADMIN_DEFAULT (-1)	/* the broker's num.partitions, default.replication.factor */
+
+enum err admin_create_topic(struct client *c, const char *name, int32_t partition_count, int16_t replication_factor,
+			    const struct admin_config *configs, int config_count, mono_ms timeout_ms,
+			    struct client_error *error) MUST_CHECK;
+enum err admin_delete_topic(struct client *c, const char *name, mono_ms timeout_ms, struct client_error *error) MUST_CHECK;
+/* partition_count: how many there shall be; never fewer than there are. */
+enum err admin_grow_topic(struct client *c, const char *name, int32_t partition_count, mono_ms timeout_ms,
+			  struct client_error *error) MUST_CHECK;
+
+enum admin_resource { ADMIN_TOPIC = 2, ADMIN_BROKER = 4 };	/* the wire's numbers */
+
+/* All changes or none. */
+enum err admin_alter_configs(struct client *c, enum admin_resource type, const char *name,
+			     const struct admin_config *changes, int change_count, mono_ms timeout_ms,
+			     struct client_error *error) MUST_CHECK;
+
+/* ---- answers as they came: destroy them with admin_answer_destroy ---- */
+
+struct client_call;
+
+/* All topics, or only those named (count > 0). A topic that is not there is in the answer with its error. */
+enum err admin_describe_topics(struct client *c, const char *const *names, int count, mono_ms timeout_ms,
+			       struct client_call **answer, const struct metadata_response **out,
+			       struct client_error *error) MUST_CHECK;
+
+/* Of one resource, defaults included. */
+enum err admin_describe_configs(struct client *c, enum admin_resource type, const char *name, mono_ms timeout_ms,
+				struct client_call **answer, const struct describe_configs_response_result **out,
+				struct client_error *error) MUST_CHECK;
+
+void admin_answer_destroy(struct client_call **answer);
+
+#endif
