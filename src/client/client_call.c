@@ -29,7 +29,7 @@ static void free_call(struct client_call *call)
 	free(call);
 }
 
-static void drop_when_done(struct client_call *call)
+void client_call_discard(struct client_call *call)
 {
 	free_call(call);
 }
@@ -48,7 +48,7 @@ void client_call_destroy(struct client_call **callp)
 	if (call->at == CALL_YOURS)
 		free_call(call);
 	else
-		call->on_done = drop_when_done;
+		call->on_done = client_call_discard;
 }
 
 void client_call_finish(struct client_call *call, enum err err)

@@ -58,6 +58,7 @@ struct client_call {
 struct client_call *client_call_create(struct client *c, enum api_key key, void (*on_done)(struct client_call *),
 				       void *owner);
 void client_call_destroy(struct client_call **call);
+void client_call_discard(struct client_call *call);	/* the on_done of those whose answer nobody wants */
 
 const struct client_api *client_call_api(int key);	/* asserts that it is in the table */
 

@@ -134,13 +134,13 @@ static void take_frame(struct client_node *node)
 	int32_t correlation_id;
 
 	if (list_empty(&node->in_flight)) {
-		fail(node, ERR_CORRUPT, "has answered what nobody asked");
+		fail(node, ERR_CLOSED, "has answered what nobody asked");
 		return;
 	}
 	call = LIST_ENTRY(node->in_flight.next, struct client_call, link);
 	if (!header_decode_response(&correlation_id, &r, call->api->key, call->version) ||
 	    correlation_id != call->correlation_id) {
-		fail(node, ERR_CORRUPT, "has answered out of order");
+		fail(node, ERR_CLOSED, "has answered out of order");
 		return;
 	}
 	call->frame = node->frame;

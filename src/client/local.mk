@@ -15,3 +15,30 @@ src_client_libskein_client_a_SOURCES = \
 	src/client/producer.c src/client/producer.h src/client/producer_priv.h \
 	src/client/producer_send.c
 $(src_client_libskein_client_a_OBJECTS): | $(wire_gen)
+
+EXTRA_DIST += src/client/README.md tests/golden/client
+if HAVE_CHECK
+client_test_ldadd = src/client/libskein_client.a src/record/libskein_record.a src/wire/libskein_wire.a src/os/libskein_os.a \
+	src/base/libskein_base.a $(CHECK_LIBS)
+client_rig = tests/unit/client/fake_broker.c tests/unit/client/fake_broker.h tests/unit/client/rig.h
+
+check_PROGRAMS += tests/unit/client/murmur2_test
+TESTS += tests/unit/client/murmur2_test
+tests_unit_client_murmur2_test_SOURCES = tests/unit/client/murmur2_test.c
+tests_unit_client_murmur2_test_LDADD = $(client_test_ldadd)
+
+check_PROGRAMS += tests/unit/client/client_test
+TESTS += tests/unit/client/client_test
+tests_unit_client_client_test_SOURCES = tests/unit/client/client_test.c $(client_rig)
+tests_unit_client_client_test_LDADD = $(client_test_ldadd)
+
+check_PROGRAMS += tests/unit/client/producer_test
+TESTS += tests/unit/client/producer_test
+tests_unit_client_producer_test_SOURCES = tests/unit/client/producer_test.c $(client_rig)
+tests_unit_client_producer_test_LDADD = $(client_test_ldadd)
+
+check_PROGRAMS += tests/unit/client/consumer_test
+TESTS += tests/unit/client/consumer_test
+tests_unit_client_consumer_test_SOURCES = tests/unit/client/consumer_test.c $(client_rig)
+tests_unit_client_consumer_test_LDADD = $(client_test_ldadd)
+endif

@@ -4,8 +4,9 @@
  * Order under retries. The batches of a partition carry consecutive sequence numbers and are sent in that order, several at
  * once. When one comes back to be sent again, the broker refuses those behind it (OUT_OF_ORDER_SEQUENCE_NUMBER), so they
  * come back too, and go out again in order. A broker that appended a batch whose answer got lost recognises it by its
- * sequence and answers with the old offset. Without sequences only one batch of a partition is under way at a time, which
- * keeps the order as well.
+ * sequence and answers with the old offset. It remembers five batches, so nothing goes out behind a batch that is tried again:
+ * at most four can have been appended behind it, however often it is tried. Without sequences only one batch of a partition
+ * is under way at a time, which keeps the order as well.
  *
  * A sequence lost for good: a batch that failed finally leaves a gap, and nothing behind it would be accepted. Then nothing
  * new is sent until all that is under way has come back, a new producer id is taken, and the rest is numbered anew.
@@ -253,7 +254,7 @@ static struct producer_batch *next_batch(struct producer *p, struct producer_par
 		mono_ms deadline = b->created_at + p->spec.delivery_timeout_ms;
 
 		if (b->state == BATCH_IN_FLIGHT) {
-			if (!p->spec.is_idempotent)
+			if (!p->spec.is_idempotent || b->attempts > 0)
 				return NULL;
 			continue;
 		}
