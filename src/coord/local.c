@@ -30,6 +30,7 @@ struct local {
 	struct actor       actor;
 	struct coord_call *submitted;	/* from the owner's thread */
 	struct coord_call  reopen;	/* a mark among the submitted: a new session from here on */
+	struct coord_faults *faults_next;	/* from the owner's thread: taken by the actor, which frees it */
 	int64_t            session_id;	/* read by the owner's thread */
 
 	/* the actor's */
@@ -348,6 +349,16 @@ static void take_submitted(struct local *c)
 	c->last = call;
 }
 
+/* After the calls were taken: those submitted after the faults were set meet them. */
+static void take_faults(struct local *c)
+{
+	if (LIKELY(__atomic_load_n(&c->faults_next, __ATOMIC_RELAXED) == NULL))
+		return;
+	struct coord_faults *f = __atomic_exchange_n(&c->faults_next, NULL, __ATOMIC_ACQ_REL);
+	c->faults = *f;
+	free(f);
+}
+
 static int local_step(struct actor *a, mono_ms now)
 {
 	struct local *c = CONTAINER_OF(a, struct local, actor);
@@ -357,6 +368,7 @@ static int local_step(struct actor *a, mono_ms now)
 	if (c->is_crashed)
 		return 0;
 	take_submitted(c);
+	take_faults(c);
 	work = live(c, now);
 	work += serve(c, now);
 	a->deadline = tree_next_expiry(c->tree);
@@ -404,7 +416,10 @@ static enum err local_reopen(struct coord *face)
 
 static void local_set_faults(struct coord *face, const struct coord_faults *f)
 {
-	local_of(face)->faults = *f;
+	struct coord_faults *copy = mem_alloc(sizeof(*copy));
+
+	*copy = *f;
+	free(__atomic_exchange_n(&local_of(face)->faults_next, copy, __ATOMIC_ACQ_REL));
 }
 
 /* The process dies: nobody hears of the session any more until its time is over. What was under way is lost. */
@@ -429,7 +444,8 @@ static void local_close(struct coord *face, bool is_crash)
 {
 	struct local *c = local_of(face);
 
-	c->is_crashed = is_crash;
+	if (is_crash)		/* in simulations, where the actor is not running now */
+		c->is_crashed = true;
 	actor_stop(&c->actor);
 	actor_join(&c->actor);
 	if (is_crash)
@@ -442,6 +458,7 @@ static void local_close(struct coord *face, bool is_crash)
 	if (c->owns_tree)
 		coord_tree_destroy(&c->tree);
 	actor_fini(&c->actor);
+	free(c->faults_next);
 	free(c);
 }
 

@@ -1,7 +1,7 @@
 # src/coord
 noinst_LIBRARIES += src/coord/libskein_coord.a
 src_coord_libskein_coord_a_SOURCES = \
-	src/coord/zookeeper_pending.c src/coord/coord.c src/coord/coord.h src/coord/coord_priv.h \
+	src/coord/coord.c src/coord/coord.h src/coord/coord_priv.h \
 	src/coord/faults.c src/coord/faults.h \
 	src/coord/local.c \
 	src/coord/store_file.c src/coord/store_file.h \
@@ -17,6 +17,11 @@ check_PROGRAMS += tests/unit/coord/local_test
 TESTS += tests/unit/coord/local_test
 tests_unit_coord_local_test_SOURCES = tests/unit/coord/local_test.c tests/unit/coord/body.h tests/unit/coord/harness.h
 tests_unit_coord_local_test_LDADD = $(COORD_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/coord/store_file_test
+TESTS += tests/unit/coord/store_file_test
+tests_unit_coord_store_file_test_SOURCES = tests/unit/coord/store_file_test.c tests/unit/coord/harness.h
+tests_unit_coord_store_file_test_LDADD = $(COORD_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/coord/zookeeper_test
 TESTS += tests/unit/coord/zookeeper_test

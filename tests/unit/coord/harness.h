@@ -173,27 +173,27 @@ static enum err ask(struct owner *o, struct call *c)
 	return c->call.result;
 }
 
-static struct coord_op op_create(const char *path, struct slice data, int flags)
+static UNUSED struct coord_op op_create(const char *path, struct slice data, int flags)
 {
 	return (struct coord_op){ .kind = COORD_CREATE, .path = path, .data = data, .flags = flags };
 }
 
-static struct coord_op op_set(const char *path, struct slice data, int32_t version)
+static UNUSED struct coord_op op_set(const char *path, struct slice data, int32_t version)
 {
 	return (struct coord_op){ .kind = COORD_SET, .path = path, .data = data, .version = version };
 }
 
-static struct coord_op op_delete(const char *path, int32_t version)
+static UNUSED struct coord_op op_delete(const char *path, int32_t version)
 {
 	return (struct coord_op){ .kind = COORD_DELETE, .path = path, .version = version };
 }
 
-static struct coord_op op_check(const char *path, int32_t version)
+static UNUSED struct coord_op op_check(const char *path, int32_t version)
 {
 	return (struct coord_op){ .kind = COORD_CHECK, .path = path, .version = version };
 }
 
-static struct coord_op op_read(enum coord_op_kind kind, const char *path, bool watch)
+static UNUSED struct coord_op op_read(enum coord_op_kind kind, const char *path, bool watch)
 {
 	return (struct coord_op){ .kind = kind, .path = path, .watch = watch };
 }
