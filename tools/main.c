@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "broker/broker.h"
+#include "broker/broker.h"
 #include "config.h"
 
 static const struct verb {
@@ -14,6 +15,7 @@ static const struct verb {
 	int       (*run)(int argc, char **argv);
 	const char *summary;
 } verbs[] = {
+	{ "serve",   broker_main,  "run a broker" },
 	{ "serve",   broker_main,  "run a broker" },
 	{ "produce", tool_produce, "write records to a topic" },
 	{ "consume", tool_consume, "read records from a topic" },
@@ -28,6 +30,7 @@ static void print_help(FILE *out)
 	fputs("\nskein VERB --help tells more about each; skein --version the version.\n\n"
 	      "Examples:\n"
 	      "  skein serve\n"
+	      "  skein serve                            a broker on 127.0.0.1:9092\n"
 	      "  skein topic create orders -p 3\n"
 	      "  echo hello | skein produce orders\n"
 	      "  skein consume orders --from beginning --exit\n\n"
