@@ -178,14 +178,13 @@ static int run(struct consume *x)
 			continue;
 		}
 		goes_on = fflush(stdout) == 0;
-		client_step(x->client, STEP_MS);
+		if (goes_on)
+			client_step(x->client, STEP_MS);
 	}
-	if (x->output == OUTPUT_JSON)
+	if (goes_on && x->output == OUTPUT_JSON)
 		fputs(x->count == 0 ? "[]\n" : "\n]\n", stdout);
-	if (fflush(stdout) != 0)
-		goes_on = false;
-	if (!goes_on && x->code == EXIT_OK)
-		x->code = EXIT_FAILED;	/* broken pipe, full disk */
+	if (!tool_flush() && x->code == EXIT_OK)
+		x->code = EXIT_FAILED;
 	return x->code != EXIT_OK && x->count > 0 && x->code != EXIT_DAMAGE ? EXIT_PARTIAL : x->code;
 }
 
@@ -290,6 +289,7 @@ int tool_consume(int argc, char **argv)
 		}
 	}
 	consumer_destroy(&x.consumer);
+	tool_catch_signals(NULL);
 	client_destroy(&x.client);
 	strbuf_fini(&x.line);
 	strbuf_fini(&format);

@@ -17,3 +17,13 @@ skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/api/libske
 	src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
+
+EXTRA_DIST += tests/system/tools.test
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/client/value_test
+TESTS += tests/unit/client/value_test
+tests_unit_client_value_test_SOURCES = tests/unit/client/value_test.c
+tests_unit_client_value_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_client_value_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+endif

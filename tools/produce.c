@@ -314,6 +314,7 @@ int tool_produce(int argc, char **argv)
 	if (x.code == EXIT_OK && start(&x))
 		x.code = run(&x);
 	producer_destroy(&x.producer);
+	tool_catch_signals(NULL);
 	client_destroy(&x.client);
 	input_fini(&x.input);
 	strbuf_fini(&x.separator);

@@ -1,5 +1,6 @@
 #include "tool.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +20,15 @@ void tool_say(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
+}
+
+bool tool_flush(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	if (errno != EPIPE)	/* who closes the pipe has read enough */
+		fprintf(stderr, "skein: cannot write the output: %s\n", strerror(errno));
+	return false;
 }
 
 int tool_exit_code(const struct client_error *error)
@@ -110,12 +120,13 @@ const struct client_topic *tool_topic_info(struct client *c, const char *name, i
 /* ---- signals ---- */
 
 static volatile sig_atomic_t is_stopped;
-static struct client *woken;
+static struct client *volatile woken;
 
 static void on_signal(int number UNUSED)
 {
 	is_stopped = 1;
-	client_wake(woken);
+	if (woken != NULL)
+		client_wake(woken);
 }
 
 void tool_catch_signals(struct client *c)
@@ -123,6 +134,8 @@ void tool_catch_signals(struct client *c)
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 
 	woken = c;
+	if (c == NULL)
+		return;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }

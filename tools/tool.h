@@ -31,6 +31,7 @@ int tool_topic(int argc, char **argv);
 /* "skein: ..." on stderr. */
 void tool_say(const char *fmt, ...) PRINTF(1, 2);
 int  tool_fail(const struct client_error *error);			/* says it; the exit code that fits */
+bool tool_flush(void);		/* stdout; false after saying why, if that is worth saying */
 int  tool_exit_code(const struct client_error *error);
 /* Says what is wrong and where help is; EXIT_USAGE. verb: "produce", "topic create". */
 int  tool_usage(const char *verb, const char *fmt, ...) PRINTF(2, 3);
@@ -49,7 +50,10 @@ struct client *tool_connect(const char *argument, int *code);
  */
 const struct client_topic *tool_topic_info(struct client *c, const char *name, int *code);
 
-/* From now on SIGINT and SIGTERM end the client's wait and make tool_is_stopped true; a second one ends the process. */
+/*
+ * From now on SIGINT and SIGTERM end the client's wait and make tool_is_stopped true; a second one ends the process.
+ * NULL before the client is destroyed.
+ */
 void tool_catch_signals(struct client *c);
 bool tool_is_stopped(void);
 

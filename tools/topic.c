@@ -398,6 +398,8 @@ int tool_topic(int argc, char **argv)
 		if (x.client != NULL)
 			code = verbs[i].run(&x);
 		client_destroy(&x.client);
+		if (!tool_flush() && code == EXIT_OK)
+			code = EXIT_FAILED;
 		return code;
 	}
 	return tool_usage("topic", "there is no \"%s\"", x.verb);
