@@ -1,7 +1,8 @@
 /*
  * skein serve: the order of start and stop.
  *
- *	start	configuration; log directories locked and read; listeners bound; controller (store, registration, election, topics, replicas in their roles);
+ *	start	configuration; listeners bound; log directories locked; controller (store, directories claimed and read, registration, election, topics,
+ *		replicas in their roles);
  *		network actors accept.
  *	stop	network: no call is left; controller: partitions closed, checkpoints, registration withdrawn; clean-shutdown markers, last of all.
  *
@@ -102,22 +103,6 @@ static int open_dirs(struct broker *b)
 		if (logdir_open(&b->dirs[i], b->os, &b->log, list->items[i], problem) != OK)
 			return fail(problem);
 		b->dir_count++;
-	}
-	return 0;
-}
-
-/* Reads markers and checkpoints: from here on the directories are touched. */
-static int load_dirs(struct broker *b)
-{
-	char problem[LOGDIR_ERROR_MAX];
-
-	for (int i = 0; i < b->dir_count; i++) {
-		enum err e = logdir_load(b->dirs[i], problem);
-
-		if (e == ERR_CORRUPT || e == ERR_IO)
-			logdir_set_offline(b->dirs[i], e, problem);
-		else if (e != OK)
-			return fail(problem);
 	}
 	return 0;
 }
@@ -226,11 +211,9 @@ static int start_all(struct broker *b)
 	const struct broker_config *c = b->config.broker;
 	struct upkeep_spec upkeep;
 
-	if (open_dirs(b) != 0 || find_store(b) != 0)
-		return 1;
 	b->api = (struct api_context){ .os = b->os, .sched = b->sched, .workers = b->workers, .config = &b->config.set, .broker = b->config.broker };
 	b->api.sessions = fetch_sessions_create(b->os, c->fetch_session_slots);
-	if (bind_listeners(b) != 0 || load_dirs(b) != 0)
+	if (bind_listeners(b) != 0 || open_dirs(b) != 0 || find_store(b) != 0)
 		return 1;
 	make_endpoints(b);
 	upkeep = (struct upkeep_spec){

@@ -115,6 +115,20 @@ static int32_t known_broker_id(const struct controller *c)
 	return -1;
 }
 
+/* Reads and removes the marker of a clean stop, and reads the checkpoints: only once every directory is known to be this broker's. */
+static enum err load_dirs(struct controller *c, char problem[LOGDIR_ERROR_MAX])
+{
+	for (int i = 0; i < c->spec.dir_count; i++) {
+		enum err e = logdir_load(c->spec.dirs[i], problem);
+
+		if (e == ERR_CORRUPT || e == ERR_IO)
+			logdir_set_offline(c->spec.dirs[i], e, problem);
+		else if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
 static enum task_result start_identity(struct controller *c, struct task *t)
 {
 	char problem[LOGDIR_ERROR_MAX];
@@ -137,6 +151,9 @@ static enum task_result start_identity(struct controller *c, struct task *t)
 		if (e != OK)
 			return start_fail(c, t, e, problem);
 	}
+	enum err e = load_dirs(c, problem);
+	if (e != OK)
+		return start_fail(c, t, e, problem);
 	task_get(c, t, false, "/config/brokers/<default>");
 	task_get(c, t, false, "/config/brokers/%d", c->broker_id);
 	t->stage = START_CONFIGS;

@@ -104,6 +104,7 @@ static void stop_finish(struct controller *c, struct stop_task *s)
 		s->ask->is_clean_everywhere = false;
 	if (c->coord != NULL)
 		coord_close(&c->coord);
+	c->is_stopped = true;
 	actor_stop(&c->actor);
 }
 

@@ -69,11 +69,28 @@ static void task_give_up(struct controller *c)
 	}
 }
 
+/* The session is closed: what still waits, an election that our own leaving set off, say, has nobody to ask. */
+static void drop_waiting(struct controller *c)
+{
+	struct list *next;
+
+	while ((next = list_pop_front(&c->tasks)) != NULL) {
+		struct task *t = LIST_ENTRY(next, struct task, link);
+
+		t->is_expired = true;
+		task_free(c, t);
+	}
+}
+
 void controller_run_tasks(struct controller *c)
 {
 	while (true) {
 		struct task *t = c->current;
 
+		if (t == NULL && c->is_stopped) {
+			drop_waiting(c);
+			return;
+		}
 		if (t == NULL) {
 			struct list *next = c->is_connected || c->is_stopping ? list_pop_front(&c->tasks) : NULL;
 
