@@ -345,6 +345,8 @@ int broker_main(int argc, char **argv)
 		serve_config_fini(&b.config);
 		return code;
 	}
+	if (b.config.broker->is_alone)
+		process_private_files();	/* somebody's own broker: the records in it are nobody else's */
 	log_source_init(&b.log, "broker", "%d", b.config.broker->broker_id);
 	if (log_writer_create(b.os, &b.writer, NULL) == OK)
 		log_writer_flush_at_end(b.writer);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -30,6 +31,11 @@ void process_block_signals(void)
 	awaited_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+void process_private_files(void)
+{
+	umask(S_IRWXG | S_IRWXO);
 }
 
 void process_unblock_signals(void)

@@ -17,6 +17,8 @@ void process_poke(void);			/* any thread: process_wait returns POKED */
 void process_unblock_signals(void);
 /* As many descriptors as the hard limit allows; returns the limit in force. */
 uint64_t process_raise_files(void);
+/* Files and directories made from now on are for this user alone. */
+void process_private_files(void);
 /* This machine's name, as the kernel knows it; "localhost" when it has none. */
 void process_host_name(char *out, size_t size);
 /* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1". */
