@@ -1,9 +1,10 @@
 /*
- * The handlers: one file per Kafka API, each with the three functions of a struct api_row (net/net.h). They decode nothing by hand, see no versions where the
- * schema hides them, and own no state but what is named here.
+ * The handlers: one file per Kafka API, each with the three functions of a struct api_row
+ * (net/net.h). They decode nothing by hand, see no versions where the schema hides them, and own no
+ * state but what is named here.
  *
- * Owner: the network actor that runs the call. What the actors share is frozen (configuration), counted (pictures, partition addresses), or taken by a
- * token (fetch sessions, fetch_session.h).
+ * Owner: the network actor that runs the call. What the actors share is frozen (configuration),
+ * counted (pictures, partition addresses), or taken by a token (fetch sessions, fetch_session.h).
  */
 #ifndef SKEIN_API_H
 #define SKEIN_API_H
@@ -36,8 +37,10 @@ struct api_slot {
 	struct fetch_watches *watches;		/* fetch_watch.h */
 	struct batch_scratch  scratch;		/* codec contexts for batches validated here */
 	struct producer_ids  *producer_ids;	/* this actor's block: init_producer_id.c */
-	struct broker_view   *broker_view;	/* the broker's configuration of the moment: broker_view.h */
-	struct list           idle_scratches;	/* struct api_scratch: for those validated by workers */
+	/* the broker's configuration of the moment: broker_view.h */
+	struct broker_view   *broker_view;
+	/* struct api_scratch: for those validated by workers */
+	struct list           idle_scratches;
 	int                   idle_scratch_count;
 };
 
@@ -73,26 +76,42 @@ static inline struct api_slot *api_slot(const struct call *c)
 }
 
 /*
- * The generated codec as a row wants it: wrappers with void pointers, and the fields that name them.
+ * The generated codec as a row wants it: wrappers with void pointers, and the fields that name
+ * them.
  *	API_CODEC(produce)
  *	const struct api_row produce_row = { .key = 0, API_CODEC_FIELDS(produce), ... };
  */
 #define API_CODEC(api) \
-	static bool api##_row_decode(void *m, struct reader *r, int v, struct arena *a) { return api##_request_decode(m, r, v, a); } \
-	static bool api##_row_encode(const void *m, struct writer *w, int v) { return api##_response_encode(m, w, v); } \
-	static void api##_row_init(void *m) { api##_response_init(m); }
+	static bool api##_row_decode(void *m, struct reader *r, int v, struct arena *a) \
+	{ \
+		return api##_request_decode(m, r, v, a); \
+	} \
+	static bool api##_row_encode(const void *m, struct writer *w, int v) \
+	{ \
+		return api##_response_encode(m, w, v); \
+	} \
+	static void api##_row_init(void *m) \
+	{ \
+		api##_response_init(m); \
+	}
 #define API_CODEC_FIELDS(api) \
-	.request_size = sizeof(struct api##_request), .response_size = sizeof(struct api##_response), \
+	.request_size = sizeof(struct api##_request), \
+	.response_size = sizeof(struct api##_response), \
 	.decode = api##_row_decode, .encode = api##_row_encode, .response_init = api##_row_init
 
-/* What became of looking a partition up: the address with a reference, or the error a client gets. */
-enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *topic, int32_t partition, struct partition_addr **out) MUST_CHECK;
+/*
+ * What became of looking a partition up: the address with a reference, or the error a client gets.
+ */
+enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *topic,
+                                    int32_t partition, struct partition_addr **out) MUST_CHECK;
 /* The leader as the picture knows it: for current_leader fields. */
-void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id, int32_t *leader_epoch);
+void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id,
+                        int32_t *leader_epoch);
 /* The endpoint of a broker on the listener of the call; NULL: none. */
 const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id);
 
-#define API_CLUSTER_NAME SLICE_LIT("kafka-cluster")	/* the one resource of type cluster, as ACLs name it */
+/* the one resource of type cluster, as ACLs name it */
+#define API_CLUSTER_NAME SLICE_LIT("kafka-cluster")
 
 /* What the caller may do with a topic or the cluster: bit i is set when operation i is allowed. */
 int32_t api_authorized_operations(struct call *c, enum acl_resource resource, struct slice name);
@@ -101,8 +120,12 @@ int32_t api_cluster_operations(struct call *c);
 bool    api_may_write_any_topic(struct call *c);
 
 struct producer_ids *producer_ids_create(void);
-void                 producer_ids_destroy(struct producer_ids **ids);	/* no call may wait for a block */
-/* Texts of the controller's answers, made the call's own. Null stays null, and so does what the arena has no room for. */
+/* no call may wait for a block */
+void                 producer_ids_destroy(struct producer_ids **ids);
+/*
+ * Texts of the controller's answers, made the call's own. Null stays null, and so does what the
+ * arena has no room for.
+ */
 struct slice api_take_message(struct call *c, char **message);
 
 #endif

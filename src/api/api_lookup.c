@@ -1,11 +1,13 @@
 /*
- * What several handlers do alike: looking things up in the picture, and asking what a caller may do.
+ * What several handlers do alike: looking things up in the picture, and asking what a caller may
+ * do.
  */
 #include <stdlib.h>
 
 #include "api/api.h"
 
-enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *topic, int32_t partition, struct partition_addr **out)
+enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *topic,
+                                    int32_t partition, struct partition_addr **out)
 {
 	(void)c;
 	*out = NULL;
@@ -20,9 +22,11 @@ enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *
 	return NONE;
 }
 
-void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id, int32_t *leader_epoch)
+void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id,
+                        int32_t *leader_epoch)
 {
-	const struct cluster_partition *p = topic != NULL ? cluster_topic_partition(topic, partition) : NULL;
+	const struct cluster_partition *p = topic != NULL
+		? cluster_topic_partition(topic, partition) : NULL;
 
 	*leader_id = p != NULL ? p->leader : -1;
 	*leader_epoch = p != NULL ? p->leader_epoch : -1;
@@ -35,13 +39,15 @@ const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id)
 	return b != NULL ? cluster_broker_endpoint(b, c->listener) : NULL;
 }
 
-/* --- what a caller may do ------------------------------------------------------------------------------------------- */
+/* --- what a caller may do --------------------------------------------------------------------- */
 
 /* Operations each kind of resource knows, one bit each. */
-#define TOPIC_OPERATIONS (1 << ACL_READ | 1 << ACL_WRITE | 1 << ACL_CREATE | 1 << ACL_DELETE | 1 << ACL_ALTER | \
-                          1 << ACL_DESCRIBE | 1 << ACL_DESCRIBE_CONFIGS | 1 << ACL_ALTER_CONFIGS)
-#define CLUSTER_OPERATIONS (1 << ACL_CREATE | 1 << ACL_ALTER | 1 << ACL_DESCRIBE | 1 << ACL_CLUSTER_ACTION | \
-                            1 << ACL_DESCRIBE_CONFIGS | 1 << ACL_ALTER_CONFIGS | 1 << ACL_IDEMPOTENT_WRITE)
+#define TOPIC_OPERATIONS \
+	(1 << ACL_READ | 1 << ACL_WRITE | 1 << ACL_CREATE | 1 << ACL_DELETE | 1 << ACL_ALTER | \
+	 1 << ACL_DESCRIBE | 1 << ACL_DESCRIBE_CONFIGS | 1 << ACL_ALTER_CONFIGS)
+#define CLUSTER_OPERATIONS \
+	(1 << ACL_CREATE | 1 << ACL_ALTER | 1 << ACL_DESCRIBE | 1 << ACL_CLUSTER_ACTION | \
+	 1 << ACL_DESCRIBE_CONFIGS | 1 << ACL_ALTER_CONFIGS | 1 << ACL_IDEMPOTENT_WRITE)
 
 int32_t api_authorized_operations(struct call *c, enum acl_resource resource, struct slice name)
 {
@@ -70,7 +76,8 @@ static void look_at_topic(void *arg, const struct cluster_topic *t)
 {
 	struct any_topic *any = arg;
 
-	any->may_write = any->may_write || call_authorize(any->call, ACL_WRITE, ACL_TOPIC, slice_of(t->name, t->name_len));
+	any->may_write = any->may_write || call_authorize(any->call, ACL_WRITE, ACL_TOPIC,
+	                                                  slice_of(t->name, t->name_len));
 }
 
 bool api_may_write_any_topic(struct call *c)
@@ -81,7 +88,7 @@ bool api_may_write_any_topic(struct call *c)
 	return any.may_write;
 }
 
-/* --- small change ----------------------------------------------------------------------------------------------------- */
+/* --- small change ----------------------------------------------------------------------------- */
 
 void api_no_answers(struct call *c, struct msg *m)
 {

@@ -1,6 +1,6 @@
 /*
- * ApiVersions (18): the table of rows as clients see it. A version of it that we do not speak never gets here: net answers
- * that one by itself (wire format of version 0), from the same table.
+ * ApiVersions (18): the table of rows as clients see it. A version of it that we do not speak never
+ * gets here: net answers that one by itself (wire format of version 0), from the same table.
  */
 #include <ctype.h>
 
@@ -27,7 +27,8 @@ static void api_versions_begin(struct call *c)
 	const struct api_versions_request *r = c->request;
 	struct api_versions_response *out = c->response;
 
-	if (c->version >= 3 && (!is_software_name(r->client_software_name) || !is_software_name(r->client_software_version))) {
+	if (c->version >= 3 && (!is_software_name(r->client_software_name) ||
+	                        !is_software_name(r->client_software_version))) {
 		out->error_code = INVALID_REQUEST;
 		return;
 	}
@@ -40,8 +41,10 @@ static void api_versions_begin(struct call *c)
 		const struct api_row *row = api_rows[i];
 
 		if (row != NULL)
-			out->api_keys[out->api_keys_count++] = (struct api_versions_response_api_key){
-				.api_key = row->key, .min_version = row->version_min, .max_version = row->version_max,
+			out->api_keys[out->api_keys_count++] =
+				(struct api_versions_response_api_key){
+				.api_key = row->key, .min_version = row->version_min,
+				.max_version = row->version_max,
 			};
 	}
 }

@@ -70,7 +70,8 @@ void api_network_ended(struct network *n, void *app)
 	producer_ids_destroy(&slot->producer_ids);
 	broker_view_destroy(&slot->broker_view);
 	while (!list_empty(&slot->idle_scratches))
-		scratch_free(LIST_ENTRY(list_pop_front(&slot->idle_scratches), struct api_scratch, link));
+		scratch_free(LIST_ENTRY(list_pop_front(&slot->idle_scratches), struct api_scratch,
+		                        link));
 	free(slot);
 	network_set_slot(n, NETWORK_SLOT_API, NULL);
 }

@@ -48,8 +48,9 @@ static bool check_set(const struct config_change *change, struct config_refusal 
 	if (level_of(change->value, &level))
 		return true;
 	refusal->error = INVALID_CONFIG;
-	strbuf_printf(&refusal->text, "Cannot set the log level of " SLICE_FMT " to " SLICE_FMT " as it is not a supported log level. "
-	              "Valid log levels are ", SLICE_ARG(change->name), SLICE_ARG(change->value));
+	strbuf_printf(&refusal->text, "Cannot set the log level of " SLICE_FMT " to " SLICE_FMT
+	              " as it is not a supported log level. Valid log levels are ",
+	              SLICE_ARG(change->name), SLICE_ARG(change->value));
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
 		strbuf_printf(&refusal->text, "%s%s", i > 0 ? ", " : "", levels[i].name);
 	return false;
@@ -62,31 +63,37 @@ static bool check(const struct config_change *change, struct config_refusal *ref
 	if (change->op != CONFIG_SET && change->op != CONFIG_DELETE) {
 		refusal->error = INVALID_REQUEST;
 		if (change->op == CONFIG_APPEND || change->op == CONFIG_SUBTRACT)
-			strbuf_printf(&refusal->text, "%s operation is not allowed for the BROKER_LOGGER resource",
+			strbuf_printf(&refusal->text,
+			              "%s operation is not allowed for the BROKER_LOGGER resource",
 			              change->op == CONFIG_APPEND ? "APPEND" : "SUBTRACT");
 		else
-			strbuf_printf(&refusal->text, "Unknown operation type %d is not allowed for the BROKER_LOGGER resource", change->op);
+			strbuf_printf(&refusal->text, "Operation type %d is not known",
+			              change->op);
 		return false;
 	}
 	if (change->op == CONFIG_SET && slice_is_null(change->value)) {
 		refusal->error = INVALID_REQUEST;
-		strbuf_printf(&refusal->text, "Null value not supported for : " SLICE_FMT, SLICE_ARG(change->name));
+		strbuf_printf(&refusal->text, "Null value not supported for : " SLICE_FMT,
+		              SLICE_ARG(change->name));
 		return false;
 	}
 	if (logger < 0) {
 		refusal->error = INVALID_CONFIG;
-		strbuf_printf(&refusal->text, "Logger " SLICE_FMT " does not exist!", SLICE_ARG(change->name));
+		strbuf_printf(&refusal->text, "Logger " SLICE_FMT " does not exist!",
+		              SLICE_ARG(change->name));
 		return false;
 	}
 	if (change->op == CONFIG_DELETE && logger == LOGGER_ROOT) {
 		refusal->error = INVALID_REQUEST;
-		strbuf_add_str(&refusal->text, "Removing the log level of the root logger is not allowed");
+		strbuf_add_str(&refusal->text,
+		               "Removing the log level of the root logger is not allowed");
 		return false;
 	}
 	return change->op == CONFIG_DELETE || check_set(change, refusal);
 }
 
-static bool check_names(const struct config_change *changes, int32_t n, struct config_refusal *refusal)
+static bool check_names(const struct config_change *changes, int32_t n,
+                        struct config_refusal *refusal)
 {
 	struct map seen = MAP_INIT;
 	bool ok = true;
@@ -101,7 +108,8 @@ static bool check_names(const struct config_change *changes, int32_t n, struct c
 	return ok;
 }
 
-bool broker_loggers_change(const struct config_change *changes, int32_t n, bool validate_only, struct config_refusal *refusal)
+bool broker_loggers_change(const struct config_change *changes, int32_t n, bool validate_only,
+                           struct config_refusal *refusal)
 {
 	if (!check_names(changes, n, refusal))
 		return false;

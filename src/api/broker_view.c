@@ -1,6 +1,7 @@
 /*
- * From the picture's overrides to layers and fields. The controller publishes only overrides that it could put into effect
- * itself, so resolving them here succeeds; should it not, what held before still holds.
+ * From the picture's overrides to layers and fields. The controller publishes only overrides that
+ * it could put into effect itself, so resolving them here succeeds; should it not, what held before
+ * still holds.
  */
 #include "api/broker_view.h"
 
@@ -57,7 +58,8 @@ static void renew(struct broker_view *v, struct cluster *picture, const struct c
 	overrides_to_set(v->seen_own, &v->own);
 	overrides_to_set(v->seen_defaults, &v->defaults);
 	v->layers = (struct config_layers){ .at = {
-		[CONFIG_LEVEL_BROKER] = &v->own, [CONFIG_LEVEL_CLUSTER] = &v->defaults, [CONFIG_LEVEL_FIXED] = fixed,
+		[CONFIG_LEVEL_BROKER] = &v->own, [CONFIG_LEVEL_CLUSTER] = &v->defaults,
+			[CONFIG_LEVEL_FIXED] = fixed,
 	} };
 	if (broker_config_create(&next, &v->layers, &why)) {
 		if (v->config != NULL)

@@ -4,7 +4,8 @@
 
 bool config_resource_is_known(int8_t type)
 {
-	return type == RESOURCE_TOPIC || type == RESOURCE_BROKER || type == RESOURCE_BROKER_LOGGER ||
+	return type == RESOURCE_TOPIC || type == RESOURCE_BROKER ||
+		type == RESOURCE_BROKER_LOGGER ||
 	       type == RESOURCE_CLIENT_METRICS;
 }
 

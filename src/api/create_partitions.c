@@ -1,5 +1,6 @@
 /*
- * CreatePartitions (37). A topic that is listed twice is refused, with one answer; the controller does the rest.
+ * CreatePartitions (37). A topic that is listed twice is refused, with one answer; the controller
+ * does the rest.
  */
 #include <stdlib.h>
 
@@ -11,15 +12,19 @@ struct more_state {
 	struct controller_create_partitions *ask;	/* one topic per distinct name */
 };
 
-static bool fill_question(struct call *c, struct controller_more_partitions *m, const struct create_partitions_request_topic *asked)
+static bool fill_question(struct call *c, struct controller_more_partitions *m,
+                          const struct create_partitions_request_topic *asked)
 {
-	struct controller_assignment *assignments = arena_calloc(&c->arena, (size_t)MAX(asked->assignments_count, 0), sizeof(*assignments));
+	struct controller_assignment *assignments =
+		arena_calloc(&c->arena, (size_t)MAX(asked->assignments_count, 0),
+		             sizeof(*assignments));
 
 	if (assignments == NULL)
 		return false;
 	for (int32_t i = 0; i < asked->assignments_count; i++)
 		assignments[i] = (struct controller_assignment){
-			.brokers = asked->assignments[i].broker_ids, .broker_count = asked->assignments[i].broker_ids_count,
+			.brokers = asked->assignments[i].broker_ids,
+			.broker_count = asked->assignments[i].broker_ids_count,
 		};
 	*m = (struct controller_more_partitions){
 		.name = asked->name, .count = asked->count,
@@ -47,6 +52,15 @@ static bool begin_all(struct call *c, struct more_state *s)
 	struct map seen = MAP_INIT;
 	bool ok = true;
 
+	s->ask = call_message(c, sizeof(*s->ask), CONTROLLER_create_partitions);
+	if (s->ask == NULL)
+		return false;
+	s->ask->validate_only = r->validate_only;
+	s->ask->timeout_ms = r->timeout_ms;
+	s->ask->topics = arena_calloc(&c->arena, (size_t)r->topics_count, sizeof(*s->ask->topics));
+	if (s->ask->topics == NULL)
+		return false;
+
 	for (int32_t i = 0; ok && i < r->topics_count; i++) {
 		struct controller_more_partitions *m = map_get(&seen, r->topics[i].name);
 
@@ -65,19 +79,14 @@ static bool begin_all(struct call *c, struct more_state *s)
 
 static void create_partitions_begin(struct call *c)
 {
-	const struct create_partitions_request *r = c->request;
 	struct more_state *s = arena_calloc(&c->arena, 1, sizeof(*s));
 	int32_t refused = 0;
 
 	c->state = s;
-	if (s == NULL || (s->ask = call_message(c, sizeof(*s->ask), CONTROLLER_create_partitions)) == NULL ||
-	    (s->ask->topics = arena_calloc(&c->arena, (size_t)r->topics_count, sizeof(*s->ask->topics))) == NULL ||
-	    !begin_all(c, s)) {
+	if (s == NULL || !begin_all(c, s)) {
 		c->wants_close = true;
 		return;
 	}
-	s->ask->validate_only = r->validate_only;
-	s->ask->timeout_ms = r->timeout_ms;
 	for (int32_t i = 0; i < s->ask->topic_count; i++)
 		refused += s->ask->topics[i].error != NONE;
 	if (refused < s->ask->topic_count)
@@ -106,7 +115,8 @@ static void create_partitions_end(struct call *c)
 
 		if (!c->wants_close)
 			out->results[out->results_count++] = (struct create_partitions_response_result){
-				.name = m->name, .error_code = (int16_t)m->error, .error_message = message,
+				.name = m->name, .error_code = (int16_t)m->error,
+				.error_message = message,
 			};
 	}
 }
@@ -117,5 +127,6 @@ const struct api_row create_partitions_row = {
 	.key = 37, .version_min = 0, .version_max = 3, .name = "CreatePartitions",
 	.operation = ACL_ALTER, .resource = ACL_TOPIC,
 	API_CODEC_FIELDS(create_partitions),
-	.begin = create_partitions_begin, .on_answer = create_partitions_on_answer, .end = create_partitions_end,
+	.begin = create_partitions_begin, .on_answer = create_partitions_on_answer,
+	.end = create_partitions_end,
 };

@@ -1,7 +1,8 @@
 /*
- * CreateTopics (19). What concerns the request as such is decided here (names listed twice, permissions); the controller
- * checks and creates. From version 5 on the answer lists the topic's configs, which are described here as DescribeConfigs
- * would: from what the request says and what the broker's own configuration adds.
+ * CreateTopics (19). What concerns the request as such is decided here (names listed twice,
+ * permissions); the controller checks and creates. From version 5 on the answer lists the topic's
+ * configs, which are described here as DescribeConfigs would: from what the request says and what
+ * the broker's own configuration adds.
  */
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@ struct create_state {
 	struct controller_create_topics *ask;		/* NULL: nothing to create */
 };
 
-/* --- the question --------------------------------------------------------------------------------------------------- */
+/* --- the question ----------------------------------------------------------------------------- */
 
 static bool is_listed_twice(const struct map *counts, struct slice name)
 {
@@ -45,22 +46,29 @@ static void check_item(struct call *c, struct create_item *it, const struct map 
 	}
 }
 
-static bool fill_question(struct call *c, struct controller_new_topic *t, const struct create_topics_request_topic *asked)
+static bool fill_question(struct call *c, struct controller_new_topic *t,
+                          const struct create_topics_request_topic *asked)
 {
-	struct controller_assignment *assignments = arena_calloc(&c->arena, (size_t)asked->assignments_count, sizeof(*assignments));
-	struct controller_config *configs = arena_calloc(&c->arena, (size_t)asked->configs_count, sizeof(*configs));
+	struct controller_assignment *assignments =
+		arena_calloc(&c->arena, (size_t)asked->assignments_count, sizeof(*assignments));
+	struct controller_config *configs = arena_calloc(&c->arena, (size_t)asked->configs_count,
+	                                                 sizeof(*configs));
 
 	if (assignments == NULL || configs == NULL)
 		return false;
 	for (int32_t i = 0; i < asked->assignments_count; i++)
 		assignments[i] = (struct controller_assignment){
 			.partition = asked->assignments[i].partition_index,
-			.brokers = asked->assignments[i].broker_ids, .broker_count = asked->assignments[i].broker_ids_count,
+			.brokers = asked->assignments[i].broker_ids,
+			.broker_count = asked->assignments[i].broker_ids_count,
 		};
 	for (int32_t i = 0; i < asked->configs_count; i++)
-		configs[i] = (struct controller_config){ asked->configs[i].name, asked->configs[i].value };
+		configs[i] = (struct controller_config){
+			.name = asked->configs[i].name, .value = asked->configs[i].value,
+		};
 	*t = (struct controller_new_topic){
-		.name = asked->name, .partitions = asked->num_partitions, .replication_factor = asked->replication_factor,
+		.name = asked->name, .partitions = asked->num_partitions,
+		.replication_factor = asked->replication_factor,
 		.assignments = assignments, .assignment_count = asked->assignments_count,
 		.configs = configs, .config_count = asked->configs_count,
 	};
@@ -79,7 +87,8 @@ static void count_names(const struct create_topics_request *r, struct map *count
 static bool begin_items(struct call *c, struct create_state *s, const struct map *counts)
 {
 	const struct create_topics_request *r = c->request;
-	struct controller_new_topic *topics = arena_calloc(&c->arena, (size_t)r->topics_count, sizeof(*topics));
+	struct controller_new_topic *topics = arena_calloc(&c->arena, (size_t)r->topics_count,
+	                                                   sizeof(*topics));
 
 	s->items = arena_calloc(&c->arena, (size_t)r->topics_count, sizeof(*s->items));
 	s->ask = call_message(c, sizeof(*s->ask), CONTROLLER_create_topics);
@@ -128,10 +137,11 @@ static void create_topics_on_answer(struct call *c, struct msg *m)
 	(void)m;		/* filled in by end, from the message */
 }
 
-/* --- the answer ------------------------------------------------------------------------------------------------------ */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /* Of a config that is given twice the last value counts, as in the controller. */
-static bool fill_configs(struct call *c, const struct create_topics_request_topic *asked, struct create_topics_response_topic *out)
+static bool fill_configs(struct call *c, const struct create_topics_request_topic *asked,
+                         struct create_topics_response_topic *out)
 {
 	const struct broker_view *view = broker_view_now(c);
 	struct config_set overrides;
@@ -148,14 +158,17 @@ static bool fill_configs(struct call *c, const struct create_topics_request_topi
 	config_describe_topic(&it, &view->layers, view->config, &overrides, &c->arena);
 	while (config_describe_next(&it, &d) && (size_t)out->configs_count < config_topics.count)
 		out->configs[out->configs_count++] = (struct create_topics_response_config){
-			.name = arena_copy(&c->arena, d.name), .value = arena_copy(&c->arena, d.value),
-			.read_only = d.is_read_only, .config_source = (int8_t)d.source, .is_sensitive = d.is_sensitive,
+			.name = arena_copy(&c->arena, d.name),
+			.value = arena_copy(&c->arena, d.value),
+			.read_only = d.is_read_only, .config_source = (int8_t)d.source,
+			.is_sensitive = d.is_sensitive,
 		};
 	config_set_fini(&overrides);
 	return !it.is_full;
 }
 
-static bool fill_topic(struct call *c, struct create_item *it, struct create_topics_response_topic *out)
+static bool fill_topic(struct call *c, struct create_item *it,
+                       struct create_topics_response_topic *out)
 {
 	struct controller_new_topic *t = it->topic;
 
@@ -210,5 +223,6 @@ const struct api_row create_topics_row = {
 	.key = 19, .version_min = 0, .version_max = 7, .name = "CreateTopics",
 	.operation = ACL_CREATE, .resource = ACL_CLUSTER,
 	API_CODEC_FIELDS(create_topics),
-	.begin = create_topics_begin, .on_answer = create_topics_on_answer, .end = create_topics_end,
+	.begin = create_topics_begin, .on_answer = create_topics_on_answer,
+	.end = create_topics_end,
 };

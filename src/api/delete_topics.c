@@ -1,13 +1,15 @@
 /*
- * DeleteTopics (20), by name or, from version 6 on, by id. The answer names what the request named, an id only where the
- * request gave it; a topic that is listed twice is answered twice.
+ * DeleteTopics (20), by name or, from version 6 on, by id. The answer names what the request named,
+ * an id only where the request gave it; a topic that is listed twice is answered twice.
  */
 #include "api/api.h"
 #include "wire/gen/delete_topics.h"
 
 struct delete_state {
-	struct controller_delete_topics *ask;	/* one topic per entry of the request, in its order */
-	struct slice                    *names;	/* what the answer says; null: unknown, or not to be revealed */
+	/* one topic per entry of the request, in its order */
+	struct controller_delete_topics *ask;
+	/* what the answer says; null: unknown, or not to be revealed */
+	struct slice                    *names;
 };
 
 /* An entry that names a topic in both ways fails the request as a whole. */
@@ -20,8 +22,12 @@ static bool is_ambiguous(const struct delete_topics_request *r)
 	return false;
 }
 
-/* The name behind an id comes from the picture, which may be gone when the answer is written: it is copied. */
-static enum kafka_error check_topic(struct call *c, const struct controller_old_topic *t, struct slice *name)
+/*
+ * The name behind an id comes from the picture, which may be gone when the answer is written: it is
+ * copied.
+ */
+static enum kafka_error check_topic(struct call *c, const struct controller_old_topic *t,
+                                    struct slice *name)
 {
 	const struct cluster_topic *known;
 
@@ -63,7 +69,8 @@ static void delete_topics_begin(struct call *c)
 	for (int32_t i = 0; i < n; i++) {
 		topics[i].name = c->version >= 6 ? r->topics[i].name : r->topic_names[i];
 		topics[i].topic_id = c->version >= 6 ? r->topics[i].topic_id : UUID_ZERO;
-		topics[i].error = is_bad ? INVALID_REQUEST : check_topic(c, &topics[i], &s->names[i]);
+		topics[i].error = is_bad ? INVALID_REQUEST
+			: check_topic(c, &topics[i], &s->names[i]);
 		if (is_bad)
 			s->names[i] = topics[i].name;
 		refused += topics[i].error != NONE;
@@ -85,7 +92,8 @@ static void delete_topics_end(struct call *c)
 
 	if (c->wants_close)
 		return;
-	out->responses = arena_calloc(&c->arena, (size_t)s->ask->topic_count, sizeof(*out->responses));
+	out->responses = arena_calloc(&c->arena, (size_t)s->ask->topic_count,
+	                              sizeof(*out->responses));
 	if (out->responses == NULL) {
 		c->wants_close = true;
 		return;
@@ -107,5 +115,6 @@ const struct api_row delete_topics_row = {
 	.key = 20, .version_min = 0, .version_max = 6, .name = "DeleteTopics",
 	.operation = ACL_DELETE, .resource = ACL_TOPIC,
 	API_CODEC_FIELDS(delete_topics),
-	.begin = delete_topics_begin, .on_answer = delete_topics_on_answer, .end = delete_topics_end,
+	.begin = delete_topics_begin, .on_answer = delete_topics_on_answer,
+	.end = delete_topics_end,
 };

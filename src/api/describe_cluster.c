@@ -1,5 +1,6 @@
 /*
- * DescribeCluster (60): the brokers and the controller, from the picture. No permission is needed for the list.
+ * DescribeCluster (60): the brokers and the controller, from the picture. No permission is needed
+ * for the list.
  */
 #include "api/api.h"
 #include "wire/gen/describe_cluster.h"
@@ -16,11 +17,13 @@ static bool check_endpoint_type(struct call *c)
 	out->cluster_id = SLICE_EMPTY;
 	if (r->endpoint_type == ENDPOINT_CONTROLLER) {
 		out->error_code = MISMATCHED_ENDPOINT_TYPE;
-		out->error_message = SLICE_LIT("The request was sent to an endpoint of type BROKER, "
+		out->error_message =
+			SLICE_LIT("The request was sent to an endpoint of type BROKER, "
 		                               "but we wanted an endpoint of type CONTROLLER");
 	} else {
 		out->error_code = UNSUPPORTED_ENDPOINT_TYPE;
-		out->error_message = arena_printf(&c->arena, "Unsupported endpoint type %d", r->endpoint_type);
+		out->error_message = arena_printf(&c->arena, "Unsupported endpoint type %d",
+		                                  r->endpoint_type);
 	}
 	return false;
 }
@@ -33,7 +36,8 @@ static void describe_cluster_begin(struct call *c)
 
 	if (!check_endpoint_type(c))
 		return;
-	out->brokers = arena_calloc(&c->arena, (size_t)cluster->broker_count, sizeof(*out->brokers));
+	out->brokers = arena_calloc(&c->arena, (size_t)cluster->broker_count,
+	                            sizeof(*out->brokers));
 	if (out->brokers == NULL) {
 		c->wants_close = true;
 		return;

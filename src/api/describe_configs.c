@@ -1,8 +1,10 @@
 /*
- * DescribeConfigs (32): what base/config_describe.h says of topics, of this broker and of the cluster-wide level, and the
- * levels of the broker's loggers. All of it is at hand: the picture and the configuration of the moment.
+ * DescribeConfigs (32): what base/config_describe.h says of topics, of this broker and of the
+ * cluster-wide level, and the levels of the broker's loggers. All of it is at hand: the picture and
+ * the configuration of the moment.
  *
- * Texts are copied into the call, because the sets they come from do not live as long as the answer.
+ * Texts are copied into the call, because the sets they come from do not live as long as the
+ * answer.
  */
 #include <stdlib.h>
 
@@ -15,14 +17,15 @@
 #include "wire/gen/describe_configs.h"
 
 
-static bool refuse(struct describe_configs_response_result *out, enum kafka_error error, struct slice message)
+static bool refuse(struct describe_configs_response_result *out, enum kafka_error error,
+                   struct slice message)
 {
 	out->error_code = (int16_t)error;
 	out->error_message = message;
 	return !slice_is_null(message);
 }
 
-/* --- one config -------------------------------------------------------------------------------------------------------- */
+/* --- one config ------------------------------------------------------------------------------- */
 
 static bool copy_text(struct call *c, struct slice from, struct slice *to)
 {
@@ -30,7 +33,8 @@ static bool copy_text(struct call *c, struct slice from, struct slice *to)
 	return slice_is_null(from) || !slice_is_null(*to);
 }
 
-static bool fill_synonyms(struct call *c, const struct config_description *d, struct describe_configs_response_config *out)
+static bool fill_synonyms(struct call *c, const struct config_description *d,
+                          struct describe_configs_response_config *out)
 {
 	out->synonyms = arena_calloc(&c->arena, (size_t)d->synonyms_count, sizeof(*out->synonyms));
 	if (out->synonyms == NULL)
@@ -47,7 +51,8 @@ static bool fill_synonyms(struct call *c, const struct config_description *d, st
 }
 
 /* is_default of version 0 is never set: Kafka stopped doing so when sources came. */
-static bool fill_config(struct call *c, const struct config_description *d, struct describe_configs_response_config *out)
+static bool fill_config(struct call *c, const struct config_description *d,
+                        struct describe_configs_response_config *out)
 {
 	const struct describe_configs_request *r = c->request;
 
@@ -61,7 +66,7 @@ static bool fill_config(struct call *c, const struct config_description *d, stru
 	       (!r->include_synonyms || fill_synonyms(c, d, out));
 }
 
-/* --- the configs of one resource ------------------------------------------------------------------------------------------ */
+/* --- the configs of one resource -------------------------------------------------------------- */
 
 /* Which names are wanted. None listed: all. */
 static void wanted_init(struct map *wanted, const struct describe_configs_request_resource *asked)
@@ -77,7 +82,8 @@ static bool is_wanted(const struct map *wanted, struct slice name)
 }
 
 /* room: as many as the iterator can give at most. */
-static bool fill_configs(struct call *c, struct config_describe *it, size_t room, const struct map *wanted, struct describe_configs_response_result *out)
+static bool fill_configs(struct call *c, struct config_describe *it, size_t room,
+                         const struct map *wanted, struct describe_configs_response_result *out)
 {
 	struct config_description d;
 
@@ -94,7 +100,8 @@ static bool fill_configs(struct call *c, struct config_describe *it, size_t room
 	return !it->is_full;
 }
 
-static bool describe_topic(struct call *c, const struct describe_configs_request_resource *asked, const struct map *wanted, struct describe_configs_response_result *out)
+static bool describe_topic(struct call *c, const struct describe_configs_request_resource *asked,
+                           const struct map *wanted, struct describe_configs_response_result *out)
 {
 	const struct cluster_topic *topic;
 	const struct broker_view *view = broker_view_now(c);
@@ -103,15 +110,18 @@ static bool describe_topic(struct call *c, const struct describe_configs_request
 	char problem[512];
 
 	if (!call_authorize(c, ACL_DESCRIBE_CONFIGS, ACL_TOPIC, asked->resource_name))
-		return refuse(out, TOPIC_AUTHORIZATION_FAILED, SLICE_LIT("Topic authorization failed."));
+		return refuse(out, TOPIC_AUTHORIZATION_FAILED,
+		              SLICE_LIT("Topic authorization failed."));
 	if (topic_name_problem(asked->resource_name, problem, sizeof(problem)) != NULL)
-		return refuse(out, INVALID_TOPIC_EXCEPTION, arena_copy(&c->arena, slice_str(problem)));
+		return refuse(out, INVALID_TOPIC_EXCEPTION,
+		              arena_copy(&c->arena, slice_str(problem)));
 	topic = cluster_topic(call_cluster(c), asked->resource_name);
 	if (topic == NULL)
 		return refuse(out, UNKNOWN_TOPIC_OR_PARTITION, SLICE_EMPTY);
 	overrides_to_set(topic->overrides, &overrides);
 	config_describe_topic(&it, &view->layers, view->config, &overrides, &c->arena);
-	bool ok = fill_configs(c, &it, config_topics.count + (size_t)topic->overrides->count, wanted, out);
+	bool ok = fill_configs(c, &it, config_topics.count + (size_t)topic->overrides->count,
+	                       wanted, out);
 	config_set_fini(&overrides);
 	return ok;
 }
@@ -125,7 +135,8 @@ static bool may_describe_cluster(struct call *c, struct describe_configs_respons
 	return false;
 }
 
-static bool describe_broker(struct call *c, const struct describe_configs_request_resource *asked, const struct map *wanted, struct describe_configs_response_result *out)
+static bool describe_broker(struct call *c, const struct describe_configs_request_resource *asked,
+                            const struct map *wanted, struct describe_configs_response_result *out)
 {
 	const struct broker_view *view = broker_view_now(c);
 	struct slice name = asked->resource_name;
@@ -142,14 +153,20 @@ static bool describe_broker(struct call *c, const struct describe_configs_reques
 		return fill_configs(c, &it, room, wanted, out);
 	}
 	if (!config_resource_id(name, &id))
-		return refuse(out, INVALID_REQUEST, arena_printf(&c->arena, "Broker id must be an integer, but it is: " SLICE_FMT, SLICE_ARG(name)));
+		return refuse(out, INVALID_REQUEST,
+		              arena_printf(&c->arena,
+		                           "Broker id must be an integer, but it is: " SLICE_FMT,
+		                           SLICE_ARG(name)));
 	if (id != own_id)
-		return refuse(out, INVALID_REQUEST, arena_printf(&c->arena, "Unexpected broker id, expected %d or empty string, but received %d", own_id, id));
+		return refuse(out, INVALID_REQUEST,
+		              arena_printf(&c->arena, "Unexpected broker id, expected %d or empty "
+		                                      "string, but received %d", own_id, id));
 	config_describe_broker(&it, &view->layers, &c->arena);
 	return fill_configs(c, &it, room, wanted, out);
 }
 
-static bool describe_loggers(struct call *c, const struct describe_configs_request_resource *asked, const struct map *wanted, struct describe_configs_response_result *out)
+static bool describe_loggers(struct call *c, const struct describe_configs_request_resource *asked,
+                             const struct map *wanted, struct describe_configs_response_result *out)
 {
 	struct slice name = asked->resource_name;
 	int32_t own_id = call_cluster(c)->broker_id, id;
@@ -159,9 +176,15 @@ static bool describe_loggers(struct call *c, const struct describe_configs_reque
 	if (name.len == 0)
 		return refuse(out, INVALID_REQUEST, SLICE_LIT("Broker id must not be empty"));
 	if (!config_resource_id(name, &id))
-		return refuse(out, INVALID_REQUEST, arena_printf(&c->arena, "Broker id must be an integer, but it is: " SLICE_FMT, SLICE_ARG(name)));
+		return refuse(out, INVALID_REQUEST,
+		              arena_printf(&c->arena,
+		                           "Broker id must be an integer, but it is: " SLICE_FMT,
+		                           SLICE_ARG(name)));
 	if (id != own_id)
-		return refuse(out, INVALID_REQUEST, arena_printf(&c->arena, "Unexpected broker id, expected %d but received %d", own_id, id));
+		return refuse(out, INVALID_REQUEST,
+		              arena_printf(&c->arena,
+		                           "Unexpected broker id, expected %d but received %d",
+		                           own_id, id));
 	out->configs = arena_calloc(&c->arena, LOGGER_COUNT, sizeof(*out->configs));
 	if (out->configs == NULL)
 		return false;
@@ -180,7 +203,8 @@ static bool describe_loggers(struct call *c, const struct describe_configs_reque
 	return true;
 }
 
-static bool describe(struct call *c, const struct describe_configs_request_resource *asked, bool is_bad_request, struct describe_configs_response_result *out)
+static bool describe(struct call *c, const struct describe_configs_request_resource *asked,
+                     bool is_bad_request, struct describe_configs_response_result *out)
 {
 	struct map wanted;
 	bool ok = true;
@@ -203,7 +227,9 @@ static bool describe(struct call *c, const struct describe_configs_request_resou
 		ok = describe_loggers(c, asked, &wanted, out);
 		break;
 	case RESOURCE_CLIENT_METRICS:
-		ok = refuse(out, INVALID_REQUEST, SLICE_LIT("Config type client-metrics is only supported on KRaft clusters"));
+		ok = refuse(out, INVALID_REQUEST,
+		            SLICE_LIT("Config type client-metrics is only supported on KRaft "
+		                      "clusters"));
 		break;
 	}
 	map_fini(&wanted);
@@ -232,7 +258,8 @@ static void describe_configs_begin(struct call *c)
 		return;
 	}
 	for (; out->results_count < r->resources_count; out->results_count++) {
-		if (!describe(c, &r->resources[out->results_count], is_bad_request, &out->results[out->results_count])) {
+		if (!describe(c, &r->resources[out->results_count], is_bad_request,
+		              &out->results[out->results_count])) {
 			c->wants_close = true;		/* the arena's limit */
 			return;
 		}

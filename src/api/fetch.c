@@ -1,12 +1,14 @@
 /*
  * Fetch (1): sessions, limits, the long poll.
  *
- * A round looks at every wanted partition in order. One that has nothing new, by what it publishes, is spared a message; the others are asked at once, all
- * together, each for as much as it may give, and the answers are cut to the request's budget in order afterwards: asking one after the other would cost
- * a hand-over per partition. Ranges of files come back, never bytes.
+ * A round looks at every wanted partition in order. One that has nothing new, by what it publishes,
+ * is spared a message; the others are asked at once, all together, each for as much as it may give,
+ * and the answers are cut to the request's budget in order afterwards: asking one after the other
+ * would cost a hand-over per partition. Ranges of files come back, never bytes.
  *
- * If a round finds too little, the call parks: it stands at each partition it could read (fetch_watch.h) until one has news or max_wait_ms is over; then the
- * next round reads everything again. What is in the answer is from one round.
+ * If a round finds too little, the call parks: it stands at each partition it could read
+ * (fetch_watch.h) until one has news or max_wait_ms is over; then the next round reads everything
+ * again. What is in the answer is from one round.
  */
 #include <stdlib.h>
 
@@ -15,8 +17,8 @@
 #include "api/fetch_watch.h"
 #include "wire/gen/fetch.h"
 
-#define ABORTED_ROOM 16			/* aborted transactions per partition before more room is taken */
-#define STAND_RETRY_MS 10		/* look again so soon when a partition could not take a watch */
+#define ABORTED_ROOM 16		/* aborted transactions per partition before more room is taken */
+#define STAND_RETRY_MS 10	/* look again so soon when a partition could not take a watch */
 
 struct fetch_item;
 struct fetch_read {			/* a question, and whose it is */
@@ -26,9 +28,11 @@ struct fetch_read {			/* a question, and whose it is */
 
 struct fetch_item {
 	struct fetch_want         *want;
-	struct slice               topic;	/* of the answer: name as asked, or empty with an id */
+	/* of the answer: name as asked, or empty with an id */
+	struct slice               topic;
 	struct partition_addr     *addr;	/* a reference; NULL: refused before reading */
-	struct partition_read     *read;	/* in a fetch_read, made at the first round that asks */
+	/* in a fetch_read, made at the first round that asks */
+	struct partition_read     *read;
 	bool                       has_range;	/* read->range.file is a reference of ours */
 	struct fetch_stand         stand;
 	/* result of the round */
@@ -56,7 +60,7 @@ struct fetch_state {
 	bool                  is_standing;
 };
 
-/* --- what is wanted ---------------------------------------------------------------------------------------------------------------- */
+/* --- what is wanted --------------------------------------------------------------------------- */
 
 static void want_update(struct fetch_want *w, const struct fetch_request_partition *p)
 {
@@ -75,7 +79,9 @@ static void session_add_all(struct fetch_session *session, const struct fetch_re
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
 			const struct fetch_request_partition *part = &r->topics[t].partitions[p];
 
-			want_update(fetch_session_want(session, r->topics[t].topic, r->topics[t].topic_id, part->partition, &is_new), part);
+			want_update(fetch_session_want(session, r->topics[t].topic,
+			                               r->topics[t].topic_id, part->partition,
+			                               &is_new), part);
 		}
 	}
 }
@@ -108,7 +114,10 @@ static bool items_from_session(struct call *c, struct fetch_state *s)
 	return true;
 }
 
-/* Entries outside a session live in the call. A partition listed twice counts as its last entry, with one answer. */
+/*
+ * Entries outside a session live in the call. A partition listed twice counts as its last entry,
+ * with one answer.
+ */
 static bool items_from_request(struct call *c, struct fetch_state *s, const struct fetch_request *r)
 {
 	int32_t n = 0;
@@ -122,13 +131,17 @@ static bool items_from_request(struct call *c, struct fetch_state *s, const stru
 	for (int32_t t = 0; ok && t < r->topics_count; t++) {
 		for (int32_t p = 0; ok && p < r->topics[t].partitions_count; p++) {
 			const struct fetch_request_topic *topic = &r->topics[t];
-			struct fetch_want *w = arena_alloc(&c->arena, fetch_want_size(topic->topic, topic->topic_id));
+			struct fetch_want *w = arena_alloc(&c->arena,
+			                                   fetch_want_size(topic->topic,
+			                                                   topic->topic_id));
 
 			ok = w != NULL;
 			if (!ok)
 				break;
-			fetch_want_init(w, topic->topic, topic->topic_id, topic->partitions[p].partition);
-			struct fetch_want *old = n > 1 ? map_get(&seen, slice_of(w->key, w->key_len)) : NULL;
+			fetch_want_init(w, topic->topic, topic->topic_id,
+			                topic->partitions[p].partition);
+			struct fetch_want *old = n > 1
+				? map_get(&seen, slice_of(w->key, w->key_len)) : NULL;
 			if (old != NULL)
 				w = old;
 			else if (n > 1)
@@ -157,14 +170,16 @@ static bool begin_full(struct call *c, struct fetch_state *s, const struct fetch
 			fetch_session_remove(sessions, old);
 	}
 	if (r->session_epoch == 0 && c->version >= 7)
-		s->session = fetch_session_create(sessions, c->version >= 13, s->replica_id >= 0, call_now(c));
+		s->session = fetch_session_create(sessions, c->version >= 13, s->replica_id >= 0,
+		                                  call_now(c));
 	if (s->session == NULL)
 		return items_from_request(c, s, r);
 	session_add_all(s->session, r);
 	return items_from_session(c, s);
 }
 
-static enum kafka_error session_check(const struct fetch_session *session, const struct fetch_request *r, int16_t version)
+static enum kafka_error session_check(const struct fetch_session *session,
+                                      const struct fetch_request *r, int16_t version)
 {
 	if (session->uses_ids != (version >= 13))
 		return FETCH_SESSION_TOPIC_ID_ERROR;
@@ -194,9 +209,11 @@ static bool begin_incremental(struct call *c, struct fetch_state *s, const struc
 	}
 	session_add_all(s->session, r);
 	session_forget_all(s->session, r);
-	s->session->next_epoch = s->session->next_epoch == INT32_MAX ? 1 : s->session->next_epoch + 1;
+	s->session->next_epoch = s->session->next_epoch == INT32_MAX ? 1
+		: s->session->next_epoch + 1;
 	s->is_incremental = true;
-	if (map_count(&s->session->wants) == 0) {	/* nothing left: the session ends, the answer belongs to none */
+	/* nothing left: the session ends, the answer belongs to none */
+	if (map_count(&s->session->wants) == 0) {
 		fetch_session_remove(call_api(c)->sessions, s->session);
 		s->session = NULL;
 		s->is_incremental = false;
@@ -205,7 +222,7 @@ static bool begin_incremental(struct call *c, struct fetch_state *s, const struc
 	return items_from_session(c, s);
 }
 
-/* --- a round ------------------------------------------------------------------------------------------------------------------------- */
+/* --- a round ---------------------------------------------------------------------------------- */
 
 static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fetch_item *it)
 {
@@ -221,15 +238,18 @@ static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fe
 		if (topic == NULL)
 			return UNKNOWN_TOPIC_OR_PARTITION;
 	}
-	bool may = s->replica_id >= 0 ? call_authorize(c, ACL_CLUSTER_ACTION, ACL_CLUSTER, SLICE_LIT("kafka-cluster"))
-	                              : call_authorize(c, ACL_READ, ACL_TOPIC, slice_of(topic->name, topic->name_len));
+	bool may = s->replica_id >= 0 ? call_authorize(c, ACL_CLUSTER_ACTION, ACL_CLUSTER,
+	                                               SLICE_LIT("kafka-cluster"))
+	                              : call_authorize(c, ACL_READ, ACL_TOPIC,
+	                                               slice_of(topic->name, topic->name_len));
 	if (!may)
 		return TOPIC_AUTHORIZATION_FAILED;
 	if (it->want->max_bytes < 0)
 		return UNKNOWN_SERVER_ERROR;
 	api_current_leader(topic, w->partition, &it->leader_id, &it->leader_epoch);
 	enum kafka_error error = api_find_partition(c, topic, w->partition, &it->addr);
-	if (error == NONE && c->version < 10 && topic->config.compression_type == COMPRESSION_ZSTD) {
+	if (error == NONE && c->version < 10 &&
+	    topic->config.compression_type == COMPRESSION_ZSTD) {
 		partition_addr_unref(&it->addr);
 		return UNSUPPORTED_COMPRESSION_TYPE;
 	}
@@ -250,18 +270,24 @@ static void item_reset(struct fetch_item *it)
 	it->aborted_count = 0;
 }
 
-/* By what the partition publishes: nothing that this reader may see lies at or behind its offset, and nothing is wrong. */
+/*
+ * By what the partition publishes: nothing that this reader may see lies at or behind its offset,
+ * and nothing is wrong.
+ */
 static bool is_quiet(const struct fetch_state *s, struct fetch_item *it)
 {
 	const struct fetch_want *w = it->want;
 	struct partition_addr *a = it->addr;
 	int32_t epoch = partition_leader_epoch(a);
 
-	if (!partition_is_leader(a) || w->last_fetched_epoch >= 0 || s->replica_id >= 0 || (w->current_leader_epoch >= 0 && w->current_leader_epoch != epoch))
+	if (!partition_is_leader(a) || w->last_fetched_epoch >= 0 || s->replica_id >= 0 ||
+	    (w->current_leader_epoch >= 0 && w->current_leader_epoch != epoch))
 		return false;
-	int64_t start = partition_log_start_offset(a), high_watermark = partition_high_watermark(a), stable = partition_last_stable_offset(a);
+	int64_t start = partition_log_start_offset(a), high_watermark = partition_high_watermark(a),
+		stable = partition_last_stable_offset(a);
 	int64_t bound = s->isolation == ISOLATION_READ_COMMITTED ? stable : high_watermark;
-	if (w->fetch_offset < start || w->fetch_offset < bound || w->fetch_offset > partition_log_end_offset(a))
+	if (w->fetch_offset < start || w->fetch_offset < bound ||
+	    w->fetch_offset > partition_log_end_offset(a))
 		return false;
 	it->high_watermark = high_watermark;
 	it->last_stable_offset = stable;
@@ -281,7 +307,8 @@ static bool item_ask(struct call *c, struct fetch_state *s, struct fetch_item *i
 		read->item = it;
 		it->read = &read->ask;
 		it->aborted_max = ABORTED_ROOM;
-		it->aborted = s->isolation == ISOLATION_READ_COMMITTED ? arena_calloc(&c->arena, ABORTED_ROOM, sizeof(*it->aborted)) : NULL;
+		it->aborted = s->isolation == ISOLATION_READ_COMMITTED
+			? arena_calloc(&c->arena, ABORTED_ROOM, sizeof(*it->aborted)) : NULL;
 		if (it->aborted == NULL && s->isolation == ISOLATION_READ_COMMITTED)
 			return false;
 	}
@@ -320,7 +347,8 @@ static void begin_round(struct call *c, struct fetch_state *s)
 		item_reset(it);
 		it->error = resolve(c, s, it);
 		if (it->error == NONE && !is_quiet(s, it) && !item_ask(c, s, it)) {
-			c->wants_close = true;		/* the arena's limit: a request of this size is not served */
+			/* the arena's limit: a request of this size is not served */
+			c->wants_close = true;
 			return;
 		}
 	}
@@ -342,8 +370,10 @@ static void item_take_answer(struct call *c, struct fetch_state *s, struct fetch
 		it->leader_id = r->leader_id;
 		it->leader_epoch = r->leader_epoch;
 	}
-	if (r->aborted_count > r->aborted_max) {	/* more than there was room for: once more, with room */
-		struct log_aborted *room = arena_calloc(&c->arena, (size_t)r->aborted_count, sizeof(*room));
+	/* more than there was room for: once more, with room */
+	if (r->aborted_count > r->aborted_max) {
+		struct log_aborted *room = arena_calloc(&c->arena, (size_t)r->aborted_count,
+		                                        sizeof(*room));
 
 		if (room == NULL) {
 			c->wants_close = true;
@@ -359,7 +389,10 @@ static void item_take_answer(struct call *c, struct fetch_state *s, struct fetch
 	}
 }
 
-/* Cuts the ranges to the request's budget, in order. Before anything was given, a batch that is too large comes whole (versions from 3 on). */
+/*
+ * Cuts the ranges to the request's budget, in order. Before anything was given, a batch that is too
+ * large comes whole (versions from 3 on).
+ */
 static uint64_t apply_budget(const struct call *c, struct fetch_state *s)
 {
 	uint64_t left = s->max_bytes, given = 0;
@@ -382,7 +415,10 @@ static uint64_t apply_budget(const struct call *c, struct fetch_state *s)
 	return given;
 }
 
-/* Bytes that could be had, each partition capped as the request says: what min_bytes is compared with. */
+/*
+ * Bytes that could be had, each partition capped as the request says: what min_bytes is compared
+ * with.
+ */
 static uint64_t available(const struct fetch_state *s)
 {
 	uint64_t n = 0;
@@ -405,7 +441,8 @@ static bool must_answer_now(const struct fetch_state *s, uint64_t given)
 
 		if (it->addr != NULL) {
 			has_readable = true;
-			if (it->error != NONE || it->diverging_epoch >= 0 || (it->has_range && it->read->range.has_next_segment))
+			if (it->error != NONE || it->diverging_epoch >= 0 ||
+			    (it->has_range && it->read->range.has_next_segment))
 				return true;
 		}
 	}
@@ -420,7 +457,8 @@ static void stand_and_park(struct call *c, struct fetch_state *s)
 	for (int32_t i = 0; i < s->count; i++) {
 		struct fetch_item *it = &s->items[i];
 		struct fetch_seen seen = {
-			.high_watermark = it->high_watermark, .last_stable_offset = it->last_stable_offset, .log_end_offset = INT64_MIN,
+			.high_watermark = it->high_watermark,
+			.last_stable_offset = it->last_stable_offset, .log_end_offset = INT64_MIN,
 		};
 
 		if (it->addr == NULL)
@@ -447,7 +485,7 @@ static void after_round(struct call *c, struct fetch_state *s)
 	stand_and_park(c, s);
 }
 
-/* --- the three functions of the row ---------------------------------------------------------------------------------------------------- */
+/* --- the three functions of the row ----------------------------------------------------------- */
 
 static void fetch_begin(struct call *c)
 {
@@ -461,7 +499,8 @@ static void fetch_begin(struct call *c)
 		return;
 	}
 	s->replica_id = c->version >= 15 ? r->replica_state.replica_id : r->replica_id;
-	s->isolation = r->isolation_level == 1 && s->replica_id < 0 ? ISOLATION_READ_COMMITTED : ISOLATION_READ_UNCOMMITTED;
+	s->isolation = r->isolation_level == 1 && s->replica_id < 0 ? ISOLATION_READ_COMMITTED
+		: ISOLATION_READ_UNCOMMITTED;
 	s->max_bytes = (uint32_t)MIN(MAX(r->max_bytes, 0), call_api(c)->broker->fetch_max_bytes);
 	s->min_bytes = (uint32_t)MIN((uint32_t)MAX(r->min_bytes, 0), s->max_bytes);
 	s->is_last_round = r->max_wait_ms <= 0;
@@ -474,7 +513,8 @@ static void fetch_begin(struct call *c)
 		c->wants_close = true;
 		return;
 	}
-	if (s->error == NONE && (r->isolation_level < 0 || r->isolation_level > 1 || r->max_bytes < 0)) {
+	if (s->error == NONE && (r->isolation_level < 0 || r->isolation_level > 1 ||
+	                         r->max_bytes < 0)) {
 		for (int32_t i = 0; i < s->count; i++) {
 			item_reset(&s->items[i]);
 			s->items[i].error = UNKNOWN_SERVER_ERROR;
@@ -510,7 +550,8 @@ static bool must_tell(const struct fetch_state *s, const struct fetch_item *it)
 	const struct fetch_want *w = it->want;
 
 	return !s->is_incremental || it->len > 0 || it->error != NONE || it->diverging_epoch >= 0 ||
-	       w->told_high_watermark != it->high_watermark || w->told_log_start_offset != it->log_start_offset;
+	       w->told_high_watermark != it->high_watermark ||
+	       w->told_log_start_offset != it->log_start_offset;
 }
 
 static void remember_told(struct fetch_state *s, struct fetch_item *it)
@@ -520,48 +561,59 @@ static void remember_told(struct fetch_state *s, struct fetch_item *it)
 	/* after an error the next healthy answer is told whatever it holds */
 	w->told_high_watermark = it->error != NONE ? -1 : it->high_watermark;
 	w->told_log_start_offset = it->log_start_offset;
-	if (it->len > 0 && s->is_incremental) {		/* who had data goes to the end, so that the others get their turn */
+	/* who had data goes to the end, so that the others get their turn */
+	if (it->len > 0 && s->is_incremental) {
 		list_remove(&w->order);
 		list_push_back(&s->session->order, &w->order);
 	}
 }
 
-static bool fill_aborted(struct call *c, const struct fetch_state *s, const struct fetch_item *it, struct fetch_response_partition *out)
+static bool fill_aborted(struct call *c, const struct fetch_state *s, const struct fetch_item *it,
+                         struct fetch_response_partition *out)
 {
-	bool never = it->error == UNKNOWN_TOPIC_OR_PARTITION || it->error == UNKNOWN_TOPIC_ID || it->error == UNSUPPORTED_COMPRESSION_TYPE;
+	bool never = it->error == UNKNOWN_TOPIC_OR_PARTITION || it->error == UNKNOWN_TOPIC_ID ||
+		it->error == UNSUPPORTED_COMPRESSION_TYPE;
 
 	out->aborted_transactions_count = -1;
-	if (never || (it->error == NONE && s->isolation == ISOLATION_READ_COMMITTED && s->replica_id < 0))
+	if (never || (it->error == NONE && s->isolation == ISOLATION_READ_COMMITTED &&
+	              s->replica_id < 0))
 		out->aborted_transactions_count = 0;
 	if (it->error != NONE || it->len == 0 || it->aborted_count == 0)
 		return true;
-	out->aborted_transactions = arena_calloc(&c->arena, (size_t)it->aborted_count, sizeof(*out->aborted_transactions));
+	out->aborted_transactions = arena_calloc(&c->arena, (size_t)it->aborted_count,
+	                                         sizeof(*out->aborted_transactions));
 	if (out->aborted_transactions == NULL)
 		return false;
 	out->aborted_transactions_count = it->aborted_count;
 	for (int i = 0; i < it->aborted_count; i++)
-		out->aborted_transactions[i] = (struct fetch_response_aborted_transaction){ it->aborted[i].producer_id, it->aborted[i].first_offset };
+		out->aborted_transactions[i] =
+			(struct fetch_response_aborted_transaction){ it->aborted[i].producer_id,
+			it->aborted[i].first_offset };
 	return true;
 }
 
-static bool fill_partition(struct call *c, const struct fetch_state *s, struct fetch_item *it, struct fetch_response_partition *out)
+static bool fill_partition(struct call *c, const struct fetch_state *s, struct fetch_item *it,
+                           struct fetch_response_partition *out)
 {
 	fetch_response_partition_init(out);
 	out->partition_index = it->want->partition;
-	out->error_code = (int16_t)(it->error == KAFKA_STORAGE_ERROR && c->version <= 5 ? NOT_LEADER_OR_FOLLOWER : it->error);
+	out->error_code = (int16_t)(it->error == KAFKA_STORAGE_ERROR && c->version <= 5
+	                            ? NOT_LEADER_OR_FOLLOWER : it->error);
 	out->high_watermark = it->high_watermark;
 	out->last_stable_offset = it->last_stable_offset;
 	out->log_start_offset = it->log_start_offset;
 	out->diverging_epoch.epoch = it->diverging_epoch;
 	out->diverging_epoch.end_offset = it->diverging_epoch >= 0 ? it->diverging_end_offset : -1;
-	if (c->version >= 16 && (it->error == NOT_LEADER_OR_FOLLOWER || it->error == FENCED_LEADER_EPOCH)) {
+	if (c->version >= 16 && (it->error == NOT_LEADER_OR_FOLLOWER ||
+	                         it->error == FENCED_LEADER_EPOCH)) {
 		out->current_leader.leader_id = it->leader_id;
 		out->current_leader.leader_epoch = it->leader_epoch;
 	}
 	out->records = (struct wire_records){ .ptr = (const uint8_t *)"", .len = 0 };
 	if (it->len > 0) {
 		out->records.len = it->len;
-		out->records.file = &it->read->range;		/* net sends from it, and lets the file go */
+		/* net sends from it, and lets the file go */
+		out->records.file = &it->read->range;
 		out->records.file_pos = it->read->range.file_pos;
 	}
 	return fill_aborted(c, s, it, out);
@@ -574,24 +626,34 @@ static void fill_endpoints(struct call *c, const struct fetch_state *s, struct f
 		const struct cluster_endpoint *e;
 		int32_t k = 0;
 
-		if ((it->error != NOT_LEADER_OR_FOLLOWER && it->error != FENCED_LEADER_EPOCH) || (e = api_endpoint(c, it->leader_id)) == NULL)
+		if ((it->error != NOT_LEADER_OR_FOLLOWER && it->error != FENCED_LEADER_EPOCH) ||
+		    (e = api_endpoint(c, it->leader_id)) == NULL)
 			continue;
 		if (out->node_endpoints == NULL)
-			out->node_endpoints = arena_calloc(&c->arena, (size_t)call_cluster(c)->broker_count, sizeof(*out->node_endpoints));
+			out->node_endpoints = arena_calloc(&c->arena,
+			                                   (size_t)call_cluster(c)->broker_count,
+			                                   sizeof(*out->node_endpoints));
 		if (out->node_endpoints == NULL)
 			return;
-		while (k < out->node_endpoints_count && out->node_endpoints[k].node_id != it->leader_id)
+		while (k < out->node_endpoints_count &&
+		       out->node_endpoints[k].node_id != it->leader_id)
 			k++;
-		out->node_endpoints[k] = (struct fetch_response_node_endpoint){ .node_id = it->leader_id, .host = slice_str(e->host), .port = e->port };
+		out->node_endpoints[k] =
+			(struct fetch_response_node_endpoint){ .node_id = it->leader_id,
+			.host = slice_str(e->host), .port = e->port };
 		out->node_endpoints_count = MAX(out->node_endpoints_count, k + 1);
 	}
 }
 
-/* Consecutive partitions of one topic stand together; a topic may come again. Refused ones of a sessionless fetch come last. */
+/*
+ * Consecutive partitions of one topic stand together; a topic may come again. Refused ones of a
+ * sessionless fetch come last.
+ */
 static bool fill_response(struct call *c, struct fetch_state *s, uint64_t *bytes)
 {
 	struct fetch_response *out = c->response;
-	struct fetch_response_partition *parts = arena_calloc(&c->arena, (size_t)s->count, sizeof(*parts));
+	struct fetch_response_partition *parts = arena_calloc(&c->arena, (size_t)s->count,
+	                                                      sizeof(*parts));
 	int32_t n = 0;
 
 	out->responses = arena_calloc(&c->arena, (size_t)s->count, sizeof(*out->responses));
@@ -600,12 +662,15 @@ static bool fill_response(struct call *c, struct fetch_state *s, uint64_t *bytes
 	for (int pass = 0; pass < 2; pass++) {
 		for (int32_t i = 0; i < s->count; i++) {
 			struct fetch_item *it = &s->items[i];
-			struct fetch_response_response *t = out->responses_count > 0 ? &out->responses[out->responses_count - 1] : NULL;
-			bool is_refused = it->error != NONE && it->addr == NULL && s->session == NULL;
+			struct fetch_response_response *t = out->responses_count > 0
+				? &out->responses[out->responses_count - 1] : NULL;
+			bool is_refused = it->error != NONE && it->addr == NULL &&
+				s->session == NULL;
 
 			if (is_refused != (pass == 1) || !must_tell(s, it))
 				continue;
-			if (t == NULL || !slice_eq(t->topic, it->topic) || !uuid_eq(t->topic_id, it->want->topic_id)) {
+			if (t == NULL || !slice_eq(t->topic, it->topic) ||
+			    !uuid_eq(t->topic_id, it->want->topic_id)) {
 				t = &out->responses[out->responses_count++];
 				t->topic = it->topic;
 				t->topic_id = it->want->topic_id;
@@ -642,7 +707,8 @@ static void fetch_end(struct call *c)
 	for (int32_t i = 0; i < s->count; i++) {
 		struct fetch_item *it = &s->items[i];
 
-		if (it->has_range && (it->len == 0 || c->wants_close) && it->read->range.file != NULL)
+		if (it->has_range && (it->len == 0 || c->wants_close) &&
+		    it->read->range.file != NULL)
 			log_file_unref(&it->read->range.file);	/* those with bytes are net's now */
 		if (it->addr != NULL)
 			partition_addr_unref(&it->addr);
@@ -658,5 +724,6 @@ const struct api_row fetch_row = {
 	.key = 1, .version_min = 4, .version_max = 17, .serve_min = 4, .name = "Fetch",
 	.operation = ACL_READ, .resource = ACL_TOPIC,
 	API_CODEC_FIELDS(fetch),
-	.begin = fetch_begin, .on_answer = fetch_on_answer, .on_wakeup = fetch_on_wakeup, .end = fetch_end,
+	.begin = fetch_begin, .on_answer = fetch_on_answer, .on_wakeup = fetch_on_wakeup,
+	.end = fetch_end,
 };

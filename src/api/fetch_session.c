@@ -1,9 +1,11 @@
 /*
  * Fetch sessions: a table of slots with tokens.
  *
- * A slot is FREE, IDLE (a session rests in it) or TAKEN (somebody holds the token). All changes of a slot's content happen while it is TAKEN, so the only
- * races are for the state word: FREE -> TAKEN to create, IDLE -> TAKEN to use or evict. The acquire of a take orders the content written before the release
- * of the last give. The id is published beside the state so that a look-up touches one slot; it is checked again under the token.
+ * A slot is FREE, IDLE (a session rests in it) or TAKEN (somebody holds the token). All changes of
+ * a slot's content happen while it is TAKEN, so the only races are for the state word: FREE ->
+ * TAKEN to create, IDLE -> TAKEN to use or evict. The acquire of a take orders the content written
+ * before the release of the last give. The id is published beside the state so that a look-up
+ * touches one slot; it is checked again under the token.
  */
 #include "api/fetch_session.h"
 
@@ -16,7 +18,8 @@ enum slot_state { SLOT_FREE, SLOT_IDLE, SLOT_TAKEN };
 struct session_slot {
 	uint32_t             state;
 	int32_t              id;		/* 0 while free */
-	int64_t              used;		/* copy of the session's, for who looks for a victim */
+	/* copy of the session's, for who looks for a victim */
+	int64_t              used;
 	bool                 is_follower;
 	int32_t              partitions;
 	struct fetch_session session;
@@ -60,7 +63,8 @@ void fetch_sessions_destroy(struct fetch_sessions **s)
 
 static bool slot_take(struct session_slot *slot, uint32_t from)
 {
-	return __atomic_compare_exchange_n(&slot->state, &from, SLOT_TAKEN, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&slot->state, &from, SLOT_TAKEN, false, __ATOMIC_ACQUIRE,
+	                                   __ATOMIC_RELAXED);
 }
 
 static void slot_leave(struct session_slot *slot, uint32_t to)
@@ -78,7 +82,9 @@ static int32_t new_id(struct fetch_sessions *s, int32_t slot)
 {
 	uint32_t rounds = (uint32_t)INT32_MAX / (uint32_t)s->count - 1;
 
-	return (int32_t)((uint32_t)(os_random_u64(s->os) % rounds) * (uint32_t)s->count) + slot + s->count;
+	uint32_t round = (uint32_t)(os_random_u64(s->os) % rounds);
+
+	return (int32_t)(round * (uint32_t)s->count) + slot + s->count;
 }
 
 struct fetch_session *fetch_session_take(struct fetch_sessions *s, int32_t id, bool *is_busy)
@@ -108,13 +114,16 @@ static struct session_slot *take_free(struct fetch_sessions *s)
 	for (int32_t i = 0; i < s->count; i++) {
 		struct session_slot *slot = &s->slots[(at + (uint32_t)i) % (uint32_t)s->count];
 
-		if (__atomic_load_n(&slot->state, __ATOMIC_RELAXED) == SLOT_FREE && slot_take(slot, SLOT_FREE))
+		if (__atomic_load_n(&slot->state, __ATOMIC_RELAXED) == SLOT_FREE &&
+		    slot_take(slot, SLOT_FREE))
 			return slot;
 	}
 	return NULL;
 }
 
-/* Any session that was idle for long; else, for a follower, the consumer's that was idle longest. */
+/*
+ * Any session that was idle for long; else, for a follower, the consumer's that was idle longest.
+ */
 static struct session_slot *take_victim(struct fetch_sessions *s, bool for_follower, mono_ms now)
 {
 	struct session_slot *oldest = NULL;
@@ -123,9 +132,12 @@ static struct session_slot *take_victim(struct fetch_sessions *s, bool for_follo
 		struct session_slot *slot = &s->slots[i];
 		mono_ms used = __atomic_load_n(&slot->used, __ATOMIC_RELAXED);
 		bool is_stale = now - used > SESSION_IDLE_MS;
-		bool gives_way = for_follower && !__atomic_load_n(&slot->is_follower, __ATOMIC_RELAXED);
+		bool gives_way = for_follower && !__atomic_load_n(&slot->is_follower,
+		                                                  __ATOMIC_RELAXED);
 
-		if ((is_stale || gives_way) && (oldest == NULL || used < __atomic_load_n(&oldest->used, __ATOMIC_RELAXED)))
+		if ((is_stale || gives_way) && (oldest == NULL ||
+		                                used < __atomic_load_n(&oldest->used,
+		                                                       __ATOMIC_RELAXED)))
 			oldest = slot;
 	}
 	if (oldest == NULL || !slot_take(oldest, SLOT_IDLE))
@@ -135,7 +147,8 @@ static struct session_slot *take_victim(struct fetch_sessions *s, bool for_follo
 	return oldest;
 }
 
-struct fetch_session *fetch_session_create(struct fetch_sessions *s, bool uses_ids, bool is_follower, mono_ms now)
+struct fetch_session *fetch_session_create(struct fetch_sessions *s, bool uses_ids,
+                                           bool is_follower, mono_ms now)
 {
 	if (s->count == 0)
 		return NULL;
@@ -145,7 +158,8 @@ struct fetch_session *fetch_session_create(struct fetch_sessions *s, bool uses_i
 	if (slot == NULL)
 		return NULL;
 	int32_t id = new_id(s, (int32_t)(slot - s->slots));
-	slot->session = (struct fetch_session){ .id = id, .next_epoch = 1, .uses_ids = uses_ids, .is_follower = is_follower, .used = now };
+	slot->session = (struct fetch_session){ .id = id, .next_epoch = 1, .uses_ids = uses_ids,
+		.is_follower = is_follower, .used = now };
 	list_init(&slot->session.order);
 	map_init(&slot->session.wants);
 	slot->is_follower = is_follower;
@@ -176,7 +190,7 @@ void fetch_session_remove(struct fetch_sessions *s, struct fetch_session *sessio
 	slot_leave(slot, SLOT_FREE);
 }
 
-/* --- entries ------------------------------------------------------------------------------------------------------------------ */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static struct slice topic_key(struct slice topic, const struct uuid *id)
 {
@@ -192,7 +206,10 @@ void fetch_want_init(struct fetch_want *w, struct slice topic, struct uuid id, i
 {
 	struct slice key = topic_key(topic, &id);
 
-	*w = (struct fetch_want){ .topic_id = id, .partition = partition, .told_high_watermark = INT64_MIN, .told_log_start_offset = INT64_MIN };
+	*w = (struct fetch_want){
+		.topic_id = id, .partition = partition,
+		.told_high_watermark = INT64_MIN, .told_log_start_offset = INT64_MIN,
+	};
 	if (key.len > 0)
 		memcpy(w->key, key.ptr, key.len);
 	store_be32(w->key + key.len, (uint32_t)partition);
@@ -200,7 +217,8 @@ void fetch_want_init(struct fetch_want *w, struct slice topic, struct uuid id, i
 	w->topic = uuid_is_zero(id) ? slice_of(w->key, key.len) : SLICE_EMPTY;
 }
 
-struct fetch_want *fetch_session_want(struct fetch_session *session, struct slice topic, struct uuid id, int32_t partition, bool *is_new)
+struct fetch_want *fetch_session_want(struct fetch_session *session, struct slice topic,
+                                      struct uuid id, int32_t partition, bool *is_new)
 {
 	struct fetch_want *w = mem_alloc(fetch_want_size(topic, id));
 
@@ -216,7 +234,8 @@ struct fetch_want *fetch_session_want(struct fetch_session *session, struct slic
 	return w;
 }
 
-void fetch_session_forget(struct fetch_session *session, struct slice topic, struct uuid id, int32_t partition)
+void fetch_session_forget(struct fetch_session *session, struct slice topic, struct uuid id,
+                          int32_t partition)
 {
 	struct fetch_want *key = mem_alloc(fetch_want_size(topic, id));
 
@@ -231,11 +250,14 @@ void fetch_session_forget(struct fetch_session *session, struct slice topic, str
 
 void fetch_sessions_count(const struct fetch_sessions *s, struct fetch_session_counts *out)
 {
-	*out = (struct fetch_session_counts){ .evictions = __atomic_load_n(&s->evictions, __ATOMIC_RELAXED) };
+	*out = (struct fetch_session_counts){
+		.evictions = __atomic_load_n(&s->evictions, __ATOMIC_RELAXED),
+	};
 	for (int32_t i = 0; i < s->count; i++) {
 		if (__atomic_load_n(&s->slots[i].state, __ATOMIC_RELAXED) == SLOT_FREE)
 			continue;
 		out->sessions++;
-		out->partitions += (uint64_t)__atomic_load_n(&s->slots[i].partitions, __ATOMIC_RELAXED);
+		out->partitions += (uint64_t)__atomic_load_n(&s->slots[i].partitions,
+		                                             __ATOMIC_RELAXED);
 	}
 }

@@ -1,12 +1,15 @@
 /*
- * Fetch sessions (KIP-227): what a client fetches over and over, remembered, so that it only sends and gets what changed.
+ * Fetch sessions (KIP-227): what a client fetches over and over, remembered, so that it only sends
+ * and gets what changed.
  *
- * Sessions belong to no connection, and so to no network actor: the cache is one table of slots for the broker. A session is worked on by whoever holds its
- * token, taken by compare and swap and held for the length of one call; a second request for a session that is being worked on gets Kafka's answer for a
- * duplicate. So there is no lock, and nobody waits.
+ * Sessions belong to no connection, and so to no network actor: the cache is one table of slots for
+ * the broker. A session is worked on by whoever holds its token, taken by compare and swap and held
+ * for the length of one call; a second request for a session that is being worked on gets Kafka's
+ * answer for a duplicate. So there is no lock, and nobody waits.
  *
- * Bounds: max.incremental.fetch.session.cache.slots sessions. A new one may take the place of one that was idle for SESSION_IDLE_MS; when there is none the
- * client simply keeps sending full fetches.
+ * Bounds: max.incremental.fetch.session.cache.slots sessions. A new one may take the place of one
+ * that was idle for SESSION_IDLE_MS; when there is none the client simply keeps sending full
+ * fetches.
  */
 #ifndef SKEIN_API_FETCH_SESSION_H
 #define SKEIN_API_FETCH_SESSION_H
@@ -32,7 +35,8 @@ struct fetch_want {
 	/* what this session was told last; INT64_MIN: nothing yet */
 	int64_t      told_high_watermark, told_log_start_offset;
 	size_t       key_len;
-	uint8_t      key[];			/* name or id, then the partition, big endian: unique in a session */
+	/* name or id, then the partition, big endian: unique in a session */
+	uint8_t      key[];
 };
 
 struct fetch_session {
@@ -46,24 +50,37 @@ struct fetch_session {
 };
 
 struct fetch_sessions *fetch_sessions_create(struct os *os, int32_t slots);
-void                   fetch_sessions_destroy(struct fetch_sessions **s);	/* no token may be held */
+/* no token may be held */
+void                   fetch_sessions_destroy(struct fetch_sessions **s);
 
-/* Takes the token. NULL: no such session (E(70)), or *is_busy: somebody else works on it (E(71)). */
+/*
+ * Takes the token. NULL: no such session (E(70)), or *is_busy: somebody else works on it (E(71)).
+ */
 struct fetch_session  *fetch_session_take(struct fetch_sessions *s, int32_t id, bool *is_busy);
-/* A new session, token taken, next_epoch 1. NULL: the cache is full. Followers may push consumers out. */
-struct fetch_session  *fetch_session_create(struct fetch_sessions *s, bool uses_ids, bool is_follower, mono_ms now);
-void                   fetch_session_give(struct fetch_sessions *s, struct fetch_session *session, mono_ms now);
-void                   fetch_session_remove(struct fetch_sessions *s, struct fetch_session *session);	/* token held; frees it */
+/*
+ * A new session, token taken, next_epoch 1. NULL: the cache is full. Followers may push consumers
+ * out.
+ */
+struct fetch_session  *fetch_session_create(struct fetch_sessions *s, bool uses_ids,
+                                            bool is_follower, mono_ms now);
+void                   fetch_session_give(struct fetch_sessions *s, struct fetch_session *session,
+                                          mono_ms now);
+/* Token held; frees it. */
+void fetch_session_remove(struct fetch_sessions *s, struct fetch_session *session);
 
 /* The entry of this partition, made at the end of the order when it is not there (*is_new). */
-struct fetch_want     *fetch_session_want(struct fetch_session *session, struct slice topic, struct uuid id, int32_t partition, bool *is_new);
-void                   fetch_session_forget(struct fetch_session *session, struct slice topic, struct uuid id, int32_t partition);
+struct fetch_want     *fetch_session_want(struct fetch_session *session, struct slice topic,
+                                          struct uuid id, int32_t partition, bool *is_new);
+void                   fetch_session_forget(struct fetch_session *session, struct slice topic,
+                                            struct uuid id, int32_t partition);
 
 /* Room an entry needs, and its key, for entries outside a session. */
 size_t fetch_want_size(struct slice topic, struct uuid id);
-void   fetch_want_init(struct fetch_want *w, struct slice topic, struct uuid id, int32_t partition);	/* topic: borrowed from the key part */
+/* topic: borrowed from the key part */
+void   fetch_want_init(struct fetch_want *w, struct slice topic, struct uuid id, int32_t partition);
 
 struct fetch_session_counts { uint64_t sessions, partitions, evictions; };
-void fetch_sessions_count(const struct fetch_sessions *s, struct fetch_session_counts *out);	/* any thread, approximate */
+/* any thread, approximate */
+void fetch_sessions_count(const struct fetch_sessions *s, struct fetch_session_counts *out);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Watches and the calls that stand at them. A partition's entry is made when the first call stands there and freed when its watch comes home to nobody.
+ * Watches and the calls that stand at them. A partition's entry is made when the first call stands
+ * there and freed when its watch comes home to nobody.
  */
 #include "api/fetch_watch.h"
 
@@ -71,7 +72,8 @@ static void entry_free(struct fetch_watches *w, struct watch_entry *e)
 	free(e);
 }
 
-bool fetch_stand_at(struct fetch_watches *w, struct partition_addr *partition, const struct fetch_seen *seen, struct fetch_stand *stand, struct call *call)
+bool fetch_stand_at(struct fetch_watches *w, struct partition_addr *partition,
+                    const struct fetch_seen *seen, struct fetch_stand *stand, struct call *call)
 {
 	struct watch_entry *e = entry_of(w, partition);
 
@@ -88,7 +90,8 @@ bool fetch_stand_at(struct fetch_watches *w, struct partition_addr *partition, c
 		e->is_lent = true;
 	}
 	if (seen->log_end_offset != INT64_MIN && e->watch.seen_log_end_offset == INT64_MIN)
-		return false;		/* lent for consumers only: it would sleep through what this one waits for */
+		/* lent for consumers only: it would sleep through what this one waits for */
+		return false;
 	stand->call = call;
 	list_push_back(&e->standing, &stand->at_partition);
 	return true;

@@ -1,8 +1,9 @@
 /*
  * FindCoordinator (10).
  *
- * There are no coordinators yet. The API is served because librdkafka takes it as a sign of what a broker can do. Groups get
- * an error that clients come again after; transactional ids get one that fails initTransactions at once, with the reason.
+ * There are no coordinators yet. The API is served because librdkafka takes it as a sign of what a
+ * broker can do. Groups get an error that clients come again after; transactional ids get one that
+ * fails initTransactions at once, with the reason.
  */
 #include "api/api.h"
 #include "wire/gen/find_coordinator.h"
@@ -28,9 +29,11 @@ static struct answer find(struct call *c, int8_t type, struct slice key)
 			return (struct answer){ .error = TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
 		return (struct answer){ INVALID_REQUEST, SLICE_LIT(NO_TRANSACTIONS) };
 	case KEY_SHARE:
-		return (struct answer){ .error = c->version >= 6 ? COORDINATOR_NOT_AVAILABLE : INVALID_REQUEST };
+		return (struct answer){ .error = c->version >= 6 ? COORDINATOR_NOT_AVAILABLE
+			: INVALID_REQUEST };
 	default:
-		return (struct answer){ INVALID_REQUEST, slice_str(kafka_error_text(INVALID_REQUEST)) };
+		return (struct answer){ INVALID_REQUEST,
+			slice_str(kafka_error_text(INVALID_REQUEST)) };
 	}
 }
 
@@ -41,7 +44,8 @@ static void answer_one(struct call *c)
 	struct answer a = find(c, r->key_type, r->key);
 
 	out->error_code = (int16_t)a.error;
-	out->error_message = slice_is_null(a.message) ? slice_str(kafka_error_text((int16_t)a.error)) : a.message;
+	out->error_message = slice_is_null(a.message)
+		? slice_str(kafka_error_text((int16_t)a.error)) : a.message;
 	out->node_id = out->port = -1;
 	out->host = SLICE_EMPTY;
 }
@@ -52,7 +56,8 @@ static void answer_many(struct call *c)
 	const struct find_coordinator_request *r = c->request;
 	struct find_coordinator_response *out = c->response;
 
-	out->coordinators = arena_calloc(&c->arena, (size_t)r->coordinator_keys_count, sizeof(*out->coordinators));
+	out->coordinators = arena_calloc(&c->arena, (size_t)r->coordinator_keys_count,
+	                                 sizeof(*out->coordinators));
 	if (out->coordinators == NULL) {
 		c->wants_close = true;
 		return;
@@ -61,7 +66,8 @@ static void answer_many(struct call *c)
 		struct answer a = find(c, r->key_type, r->coordinator_keys[i]);
 
 		out->coordinators[i] = (struct find_coordinator_response_coordinator){
-			.key = r->coordinator_keys[i], .node_id = -1, .host = SLICE_EMPTY, .port = -1, .error_code = (int16_t)a.error,
+			.key = r->coordinator_keys[i], .node_id = -1, .host = SLICE_EMPTY,
+			.port = -1, .error_code = (int16_t)a.error,
 			.error_message = slice_is_null(a.message) ? SLICE_EMPTY : a.message,
 		};
 	}

@@ -1,7 +1,8 @@
 /*
- * IncrementalAlterConfigs (44). Which resource is meant, and whether it may be changed, is decided here; what the changes
- * come to and whether the result may stand is the controller's to say, because it applies them to what is stored now.
- * Loggers are changed here: they are nobody's but this process's.
+ * IncrementalAlterConfigs (44). Which resource is meant, and whether it may be changed, is decided
+ * here; what the changes come to and whether the result may stand is the controller's to say,
+ * because it applies them to what is stored now. Loggers are changed here: they are nobody's but
+ * this process's.
  */
 #include <stdlib.h>
 
@@ -30,20 +31,24 @@ static void refuse(struct alter_item *it, enum kafka_error error, struct slice m
 	it->message = message;
 }
 
-static struct config_change *changes_of(struct call *c, const struct incremental_alter_configs_request_resource *asked)
+static struct config_change *changes_of(
+	struct call *c, const struct incremental_alter_configs_request_resource *asked)
 {
-	struct config_change *changes = arena_calloc(&c->arena, (size_t)asked->configs_count, sizeof(*changes));
+	struct config_change *changes = arena_calloc(&c->arena, (size_t)asked->configs_count,
+	                                             sizeof(*changes));
 
 	for (int32_t i = 0; changes != NULL && i < asked->configs_count; i++)
 		changes[i] = (struct config_change){
-			.name = asked->configs[i].name, .op = asked->configs[i].config_operation, .value = asked->configs[i].value,
+			.name = asked->configs[i].name, .op = asked->configs[i].config_operation,
+			.value = asked->configs[i].value,
 		};
 	return changes;
 }
 
-/* --- kinds of resources -------------------------------------------------------------------------------------------------- */
+/* --- kinds of resources ----------------------------------------------------------------------- */
 
-static void begin_topic(struct call *c, struct alter_item *it, struct controller_altered_resource *r)
+static void begin_topic(struct call *c, struct alter_item *it,
+                        struct controller_altered_resource *r)
 {
 	struct slice name = it->asked->resource_name;
 
@@ -52,7 +57,9 @@ static void begin_topic(struct call *c, struct alter_item *it, struct controller
 	} else if (name.len == 0) {
 		refuse(it, INVALID_REQUEST, SLICE_LIT("Default topic resources are not allowed."));
 	} else if (cluster_topic(call_cluster(c), name) == NULL) {
-		refuse(it, UNKNOWN_TOPIC_OR_PARTITION, arena_printf(&c->arena, "The topic '" SLICE_FMT "' does not exist.", SLICE_ARG(name)));
+		refuse(it, UNKNOWN_TOPIC_OR_PARTITION,
+		       arena_printf(&c->arena, "The topic '" SLICE_FMT "' does not exist.",
+		                    SLICE_ARG(name)));
 	} else {
 		r->entity = ENTITY_TOPIC;
 		r->name = name;
@@ -75,17 +82,21 @@ static bool is_own_name(struct call *c, struct alter_item *it, const char *expec
 	int32_t own_id = call_cluster(c)->broker_id, id;
 
 	if (!config_resource_id(name, &id)) {
-		refuse(it, INVALID_REQUEST, arena_printf(&c->arena, "Node id must be an integer, but it is: " SLICE_FMT, SLICE_ARG(name)));
+		refuse(it, INVALID_REQUEST,
+		       arena_printf(&c->arena, "Node id must be an integer, but it is: " SLICE_FMT,
+		                    SLICE_ARG(name)));
 		return false;
 	}
 	if (id != own_id) {
-		refuse(it, INVALID_REQUEST, arena_printf(&c->arena, "%s %d, but received %d", expected, own_id, id));
+		refuse(it, INVALID_REQUEST, arena_printf(&c->arena, "%s %d, but received %d",
+		                                         expected, own_id, id));
 		return false;
 	}
 	return true;
 }
 
-static void begin_broker(struct call *c, struct alter_item *it, struct controller_altered_resource *r)
+static void begin_broker(struct call *c, struct alter_item *it,
+                         struct controller_altered_resource *r)
 {
 	if (!may_alter_cluster(c, it))
 		return;
@@ -98,22 +109,26 @@ static void begin_broker(struct call *c, struct alter_item *it, struct controlle
 	it->resource = r;
 }
 
-static void change_loggers(struct call *c, struct alter_item *it, const struct config_change *changes)
+static void change_loggers(struct call *c, struct alter_item *it,
+                           const struct config_change *changes)
 {
 	const struct incremental_alter_configs_request *request = c->request;
 	struct config_refusal refusal = { .text = STRBUF_INIT };
 
 	if (!may_alter_cluster(c, it) || !is_own_name(c, it, "Unexpected node id. Expected"))
 		return;
-	if (!broker_loggers_change(changes, it->asked->configs_count, request->validate_only, &refusal))
+	if (!broker_loggers_change(changes, it->asked->configs_count, request->validate_only,
+	                           &refusal))
 		refuse(it, refusal.error, arena_copy(&c->arena, strbuf_slice(&refusal.text)));
 	strbuf_fini(&refusal.text);
 }
 
-static void begin_item(struct call *c, struct alter_item *it, struct controller_altered_resource *r, const struct config_change *changes)
+static void begin_item(struct call *c, struct alter_item *it, struct controller_altered_resource *r,
+                       const struct config_change *changes)
 {
 	*r = (struct controller_altered_resource){
-		.mode = CONFIG_INCREMENT, .changes = changes, .change_count = it->asked->configs_count,
+		.mode = CONFIG_INCREMENT, .changes = changes,
+		.change_count = it->asked->configs_count,
 	};
 	if (it->is_listed_twice) {
 		refuse(it, INVALID_REQUEST, SLICE_LIT("Each resource must appear at most once."));
@@ -130,14 +145,17 @@ static void begin_item(struct call *c, struct alter_item *it, struct controller_
 		change_loggers(c, it, changes);
 		break;
 	case RESOURCE_CLIENT_METRICS:
-		refuse(it, INVALID_REQUEST, SLICE_LIT("AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS"));
+		refuse(it, INVALID_REQUEST,
+		       SLICE_LIT("AlterConfigs is only supported for topics and brokers, "
+		                 "but resource type is CLIENT_METRICS"));
 		break;
 	default:
-		refuse(it, INVALID_REQUEST, arena_printf(&c->arena, "Unknown resource type %d", it->asked->resource_type));
+		refuse(it, INVALID_REQUEST, arena_printf(&c->arena, "Unknown resource type %d",
+		                                         it->asked->resource_type));
 	}
 }
 
-/* --- the request as a whole ------------------------------------------------------------------------------------------------ */
+/* --- the request as a whole ------------------------------------------------------------------- */
 
 /* Equal type and name, wherever they stand. */
 static bool mark_duplicates(struct call *c, struct alter_item *items, int32_t n)
@@ -147,7 +165,8 @@ static bool mark_duplicates(struct call *c, struct alter_item *items, int32_t n)
 
 	for (int32_t i = 0; ok && i < n; i++) {
 		const struct incremental_alter_configs_request_resource *asked = items[i].asked;
-		struct slice key = arena_printf(&c->arena, "%d/" SLICE_FMT, asked->resource_type, SLICE_ARG(asked->resource_name));
+		struct slice key = arena_printf(&c->arena, "%d/" SLICE_FMT, asked->resource_type,
+		                                SLICE_ARG(asked->resource_name));
 		struct alter_item *old = map_get(&seen, key);
 
 		ok = !slice_is_null(key);
@@ -164,7 +183,8 @@ static bool begin_items(struct call *c, struct alter_state *s)
 {
 	const struct incremental_alter_configs_request *r = c->request;
 	int32_t n = r->resources_count;
-	struct controller_altered_resource *resources = arena_calloc(&c->arena, (size_t)n, sizeof(*resources));
+	struct controller_altered_resource *resources =
+		arena_calloc(&c->arena, (size_t)n, sizeof(*resources));
 
 	s->items = arena_calloc(&c->arena, (size_t)n, sizeof(*s->items));
 	s->ask = call_message(c, sizeof(*s->ask), CONTROLLER_alter_configs);
@@ -209,7 +229,8 @@ static void fill_response(struct call *c, struct alter_state *s)
 	const struct incremental_alter_configs_request *r = c->request;
 	struct incremental_alter_configs_response *out = c->response;
 
-	out->responses = arena_calloc(&c->arena, (size_t)r->resources_count, sizeof(*out->responses));
+	out->responses = arena_calloc(&c->arena, (size_t)r->resources_count,
+	                              sizeof(*out->responses));
 	if (out->responses == NULL) {
 		c->wants_close = true;
 		return;
@@ -218,10 +239,13 @@ static void fill_response(struct call *c, struct alter_state *s)
 		struct alter_item *it = &s->items[out->responses_count];
 
 		if (it->resource != NULL)
-			refuse(it, it->resource->error, api_take_message(c, &it->resource->message));
-		out->responses[out->responses_count] = (struct incremental_alter_configs_response_response){
+			refuse(it, it->resource->error,
+			       api_take_message(c, &it->resource->message));
+		out->responses[out->responses_count] =
+			(struct incremental_alter_configs_response_response){
 			.error_code = (int16_t)it->error, .error_message = it->message,
-			.resource_type = it->asked->resource_type, .resource_name = it->asked->resource_name,
+			.resource_type = it->asked->resource_type,
+			.resource_name = it->asked->resource_name,
 		};
 	}
 }

@@ -1,11 +1,12 @@
 /*
- * InitProducerId (22) without a transactional id: the next id of this network actor's block, epoch 0.
+ * InitProducerId (22) without a transactional id: the next id of this network actor's block.
  *
- * Each network actor has a block of its own, so nobody shares a counter. When it is used up, the first call that finds it so
- * asks the controller for another; calls that come meanwhile park until it is there. Ids left in a block when the broker
- * stops are never used: they are 63 bits wide.
+ * Each network actor has a block of its own, so nobody shares a counter. When it is used up, the
+ * first call that finds it so asks the controller for another; calls that come meanwhile park until
+ * it is there. Ids left in a block when the broker stops are never used: they are 63 bits wide.
  *
- * Transactions have no coordinator yet. A transactional id is refused with an error that clients do not try again after.
+ * Transactions have no coordinator yet. A transactional id is refused with an error that clients do
+ * not try again after.
  */
 #include <stdlib.h>
 
@@ -89,7 +90,8 @@ static enum kafka_error check(struct call *c)
 			return TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 		return INVALID_REQUEST;
 	}
-	if (!call_authorize(c, ACL_IDEMPOTENT_WRITE, ACL_CLUSTER, API_CLUSTER_NAME) && !api_may_write_any_topic(c))
+	if (!call_authorize(c, ACL_IDEMPOTENT_WRITE, ACL_CLUSTER, API_CLUSTER_NAME) &&
+	    !api_may_write_any_topic(c))
 		return CLUSTER_AUTHORIZATION_FAILED;
 	return (r->producer_id == -1) != (r->producer_epoch == -1) ? INVALID_REQUEST : NONE;
 }
@@ -123,12 +125,18 @@ static void init_producer_id_on_answer(struct call *c, struct msg *m)
 		ids->next = w->ask->first;
 		ids->left = w->ask->count;
 	}
-	finish(c, ids->left > 0 ? NONE : w->ask->error != NONE ? w->ask->error : COORDINATOR_NOT_AVAILABLE);
+	if (ids->left > 0)
+		finish(c, NONE);
+	else
+		finish(c, w->ask->error != NONE ? w->ask->error : COORDINATOR_NOT_AVAILABLE);
 	LIST_FOREACH(e, &ids->waiting)
 		call_resume(LIST_ENTRY(e, struct id_wait, link)->call);
 }
 
-/* The block has come, or it never will: the connection is closed, the broker stops, or there was none for the calls before. */
+/*
+ * The block has come, or it never will: the connection is closed, the broker stops, or there was
+ * none for the calls before.
+ */
 static void init_producer_id_on_wakeup(struct call *c)
 {
 	struct id_wait *w = c->state;
@@ -146,6 +154,7 @@ const struct api_row init_producer_id_row = {
 	.key = 22, .version_min = 0, .version_max = 5, .name = "InitProducerId",
 	.operation = ACL_IDEMPOTENT_WRITE, .resource = ACL_CLUSTER,
 	API_CODEC_FIELDS(init_producer_id),
-	.begin = init_producer_id_begin, .on_answer = init_producer_id_on_answer, .on_wakeup = init_producer_id_on_wakeup,
+	.begin = init_producer_id_begin, .on_answer = init_producer_id_on_answer,
+	.on_wakeup = init_producer_id_on_wakeup,
 	.end = api_nothing_left,
 };

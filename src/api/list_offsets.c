@@ -1,8 +1,9 @@
 /*
  * ListOffsets (2): offsets by time or by kind (earliest, latest, ...), asked of each partition.
  *
- * Version 0 is another request in the same clothes: it asks for the base offsets of segments, as many as max_num_offsets.
- * Their number is not known beforehand, so a partition that fills the room it was given is asked again with more.
+ * Version 0 is another request in the same clothes: it asks for the base offsets of segments, as
+ * many as max_num_offsets. Their number is not known beforehand, so a partition that fills the room
+ * it was given is asked again with more.
  */
 #include <stdlib.h>
 
@@ -26,14 +27,16 @@ struct offsets_state {
 	int32_t              count;
 };
 
-/* --- what is asked ------------------------------------------------------------------------------------------------ */
+/* --- what is asked ---------------------------------------------------------------------------- */
 
 static int by_topic_and_partition(const void *a, const void *b)
 {
-	const struct offsets_item *x = *(struct offsets_item *const *)a, *y = *(struct offsets_item *const *)b;
+	const struct offsets_item *x = *(struct offsets_item *const *)a;
+	const struct offsets_item *y = *(struct offsets_item *const *)b;
+	int32_t px = x->out->partition_index, py = y->out->partition_index;
 	int order = slice_cmp(x->topic, y->topic);
 
-	return order != 0 ? order : (x->out->partition_index > y->out->partition_index) - (x->out->partition_index < y->out->partition_index);
+	return order != 0 ? order : (px > py) - (px < py);
 }
 
 /* A partition that is listed twice is refused at both places; version 0 answers both. */
@@ -60,8 +63,11 @@ static enum kafka_error check_time(int64_t timestamp, int version)
 		int64_t timestamp;
 		int     version_min;
 	} special[] = {
-		{ LIST_OFFSETS_LATEST, 0 }, { LIST_OFFSETS_EARLIEST, 0 }, { LIST_OFFSETS_MAX_TIMESTAMP, 7 },
-		{ LIST_OFFSETS_EARLIEST_LOCAL, 8 }, { LIST_OFFSETS_LATEST_TIERED, 9 },
+		{ LIST_OFFSETS_LATEST, 0 },
+		{ LIST_OFFSETS_EARLIEST, 0 },
+		{ LIST_OFFSETS_MAX_TIMESTAMP, 7 },
+		{ LIST_OFFSETS_EARLIEST_LOCAL, 8 },
+		{ LIST_OFFSETS_LATEST_TIERED, 9 },
 	};
 
 	if (timestamp >= 0)
@@ -79,7 +85,8 @@ static int32_t asker_of(struct call *c, int32_t replica_id)
 	return replica_id >= REPLICA_DEBUG ? replica_id : call_cluster(c)->broker_id;
 }
 
-static enum kafka_error ask(struct call *c, struct offsets_item *it, const struct list_offsets_request_partition *p)
+static enum kafka_error ask(struct call *c, struct offsets_item *it,
+                            const struct list_offsets_request_partition *p)
 {
 	const struct list_offsets_request *r = c->request;
 	struct partition_list_offsets *m = &it->ask;
@@ -88,10 +95,11 @@ static enum kafka_error ask(struct call *c, struct offsets_item *it, const struc
 	m->timestamp = p->timestamp;
 	m->replica_id = asker_of(c, r->replica_id);
 	m->current_leader_epoch = p->current_leader_epoch;
-	m->isolation = r->isolation_level == 1 ? ISOLATION_READ_COMMITTED : ISOLATION_READ_UNCOMMITTED;
+	m->isolation = (enum isolation)r->isolation_level;
 	if (c->version == 0) {
 		m->old_style = true;
-		m->max_offsets = it->max_num_offsets = MIN(MAX(p->max_num_offsets, 0), OLD_OFFSETS_MOST);
+		m->max_offsets = it->max_num_offsets =
+			MIN(MAX(p->max_num_offsets, 0), OLD_OFFSETS_MOST);
 		m->offsets_max = MIN(m->max_offsets, OLD_OFFSETS_FIRST);
 		m->offsets = arena_calloc(&c->arena, (size_t)m->offsets_max, sizeof(*m->offsets));
 		if (m->offsets == NULL)
@@ -100,7 +108,8 @@ static enum kafka_error ask(struct call *c, struct offsets_item *it, const struc
 	return call_ask_partition(c, it->addr, &m->msg) ? NONE : NOT_LEADER_OR_FOLLOWER;
 }
 
-static enum kafka_error begin_item(struct call *c, struct offsets_item *it, const struct list_offsets_request_partition *p)
+static enum kafka_error begin_item(struct call *c, struct offsets_item *it,
+                                   const struct list_offsets_request_partition *p)
 {
 	const struct list_offsets_request *r = c->request;
 	enum kafka_error error;
@@ -114,7 +123,8 @@ static enum kafka_error begin_item(struct call *c, struct offsets_item *it, cons
 		return error;
 	if (r->replica_id == REPLICA_CONSUMER && (r->isolation_level < 0 || r->isolation_level > 1))
 		return UNKNOWN_SERVER_ERROR;
-	error = api_find_partition(c, cluster_topic(call_cluster(c), it->topic), p->partition_index, &it->addr);
+	error = api_find_partition(c, cluster_topic(call_cluster(c), it->topic), p->partition_index,
+	                           &it->addr);
 	return error != NONE ? error : ask(c, it, p);
 }
 
@@ -136,7 +146,8 @@ static bool lay_out(struct call *c, struct offsets_state *s)
 		const struct list_offsets_request_topic *topic = &r->topics[t];
 
 		out->topics[t] = (struct list_offsets_response_topic){
-			.name = topic->name, .partitions = parts + s->count, .partitions_count = topic->partitions_count,
+			.name = topic->name, .partitions = parts + s->count,
+			.partitions_count = topic->partitions_count,
 		};
 		for (int32_t p = 0; p < topic->partitions_count; p++) {
 			struct offsets_item *it = &s->items[s->count];
@@ -165,11 +176,12 @@ static void list_offsets_begin(struct call *c)
 	it = s->items;
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++, it++)
-			it->out->error_code = (int16_t)begin_item(c, it, &r->topics[t].partitions[p]);
+			it->out->error_code =
+				(int16_t)begin_item(c, it, &r->topics[t].partitions[p]);
 	}
 }
 
-/* --- what comes back ------------------------------------------------------------------------------------------------- */
+/* --- what comes back -------------------------------------------------------------------------- */
 
 /* The error as a client of this version knows it. */
 static enum kafka_error error_for_version(enum kafka_error error, int version)
@@ -179,7 +191,8 @@ static enum kafka_error error_for_version(enum kafka_error error, int version)
 
 static bool wants_more_room(const struct offsets_item *it)
 {
-	return it->ask.error == NONE && it->ask.offsets_count == it->ask.offsets_max && it->ask.offsets_max < it->max_num_offsets;
+	return it->ask.error == NONE && it->ask.offsets_count == it->ask.offsets_max &&
+	       it->ask.offsets_max < it->max_num_offsets;
 }
 
 static bool ask_with_more_room(struct call *c, struct offsets_item *it)
@@ -210,7 +223,8 @@ static void list_offsets_on_answer(struct call *c, struct msg *m)
 	}
 	it->out->timestamp = it->ask.found.timestamp;
 	it->out->offset = it->ask.found.offset;
-	if (c->version >= 4)		/* the field is not ignorable: before, only its default can be encoded */
+	/* the field is not ignorable: before, only its default can be encoded */
+	if (c->version >= 4)
 		it->out->leader_epoch = it->ask.found.leader_epoch;
 }
 

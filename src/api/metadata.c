@@ -1,9 +1,10 @@
 /*
  * Metadata (3).
  *
- * The answer is read from the picture of the moment, but for one case: a topic that is asked for by name, does not exist
- * and may be created. Then the controller is asked first. Its answer comes when this network actor uses a picture that
- * holds the topic, so the client is told of the leader at once; it need not come again, as it must with Kafka.
+ * The answer is read from the picture of the moment, but for one case: a topic that is asked for by
+ * name, does not exist and may be created. Then the controller is asked first. Its answer comes
+ * when this network actor uses a picture that holds the topic, so the client is told of the leader
+ * at once; it need not come again, as it must with Kafka.
  *
  * Wishes are answered in the order of the request, a name or id that is listed twice once.
  */
@@ -30,7 +31,7 @@ struct metadata_state {
 	struct controller_create_topics *create;	/* NULL: nothing to create */
 };
 
-/* --- what is wanted --------------------------------------------------------------------------------------------- */
+/* --- what is wanted --------------------------------------------------------------------------- */
 
 static enum kafka_error check_request(const struct call *c, bool *uses_ids)
 {
@@ -58,29 +59,32 @@ static bool list_wishes(struct call *c, struct metadata_state *s, bool uses_ids)
 		return false;
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct metadata_request_topic *t = &r->topics[i];
-		struct slice key = uses_ids ? slice_of(t->topic_id.bytes, sizeof(t->topic_id.bytes)) : t->name;
+		struct slice key = uses_ids ? slice_of(t->topic_id.bytes, sizeof(t->topic_id.bytes))
+			: t->name;
 
 		if ((uses_ids && uuid_is_zero(t->topic_id)) || map_get(&seen, key) != NULL)
 			continue;
-		s->wishes[s->count] = (struct metadata_wish){ .name = uses_ids ? SLICE_NULL : t->name, .id = t->topic_id };
+		s->wishes[s->count] = (struct metadata_wish){ .name = uses_ids ? SLICE_NULL
+			: t->name, .id = t->topic_id };
 		map_put(&seen, key, &s->wishes[s->count++]);
 	}
 	map_fini(&seen);
 	return true;
 }
 
-/* --- creating what is missing ------------------------------------------------------------------------------------ */
+/* --- creating what is missing ----------------------------------------------------------------- */
 
 /*
- * Internal topics are not made here: they have settings of their own, and belong to the coordinators that store their state
- * in them.
+ * Internal topics are not made here: they have settings of their own, and belong to the
+ * coordinators that store their state in them.
  */
 static bool must_create(struct call *c, const struct metadata_wish *w)
 {
 	const struct metadata_request *r = c->request;
 
-	return call_api(c)->broker->is_auto_create_enabled && r->allow_auto_topic_creation && !slice_is_null(w->name) &&
-	       w->error == NONE && cluster_topic(call_cluster(c), w->name) == NULL && !topic_is_internal(w->name);
+	return call_api(c)->broker->is_auto_create_enabled && r->allow_auto_topic_creation &&
+	       !slice_is_null(w->name) && w->error == NONE &&
+	       cluster_topic(call_cluster(c), w->name) == NULL && !topic_is_internal(w->name);
 }
 
 static bool create_missing(struct call *c, struct metadata_state *s)
@@ -108,7 +112,9 @@ static bool create_missing(struct call *c, struct metadata_state *s)
 			continue;
 		}
 		w->creation = &topics[s->create->topic_count++];
-		*w->creation = (struct controller_new_topic){ .name = w->name, .partitions = -1, .replication_factor = -1 };
+		*w->creation = (struct controller_new_topic){
+			.name = w->name, .partitions = -1, .replication_factor = -1,
+		};
 	}
 	if (s->create->topic_count > 0)
 		call_ask(c, call_api(c)->controller, &s->create->msg);
@@ -150,10 +156,14 @@ static void metadata_on_answer(struct call *c, struct msg *m)
 	(void)m;		/* what came of it is looked at in end */
 }
 
-/* --- the answer ---------------------------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
-/* Version 0 leaves out replicas whose broker cannot be reached on this listener; later versions list all. */
-static bool fill_ids(struct call *c, const int32_t *ids, int32_t n, int32_t **out, int32_t *out_count)
+/*
+ * Version 0 leaves out replicas whose broker cannot be reached on this listener; later versions
+ * list all.
+ */
+static bool fill_ids(struct call *c, const int32_t *ids, int32_t n, int32_t **out,
+                     int32_t *out_count)
 {
 	*out = (int32_t *)(uintptr_t)ids;	/* only read by the encoder */
 	*out_count = n;
@@ -168,13 +178,15 @@ static bool fill_ids(struct call *c, const int32_t *ids, int32_t n, int32_t **ou
 	return *out != NULL;
 }
 
-static bool fill_partition(struct call *c, const struct cluster_partition *p, struct metadata_response_partition *out)
+static bool fill_partition(struct call *c, const struct cluster_partition *p,
+                           struct metadata_response_partition *out)
 {
 	metadata_response_partition_init(out);
 	out->partition_index = p->id;
 	out->leader_epoch = p->leader_epoch;
 	out->leader_id = p->leader;
-	if (!fill_ids(c, p->replicas, p->replica_count, &out->replica_nodes, &out->replica_nodes_count) ||
+	if (!fill_ids(c, p->replicas, p->replica_count, &out->replica_nodes,
+	              &out->replica_nodes_count) ||
 	    !fill_ids(c, p->isr, p->isr_count, &out->isr_nodes, &out->isr_nodes_count))
 		return false;
 	out->offline_replicas = (int32_t *)(uintptr_t)p->offline;
@@ -183,14 +195,17 @@ static bool fill_partition(struct call *c, const struct cluster_partition *p, st
 		bool is_alive = cluster_broker(call_cluster(c), p->leader) != NULL;
 
 		out->leader_id = -1;
-		out->error_code = is_alive && c->version >= 6 ? LISTENER_NOT_FOUND : LEADER_NOT_AVAILABLE;
-	} else if (out->replica_nodes_count < p->replica_count || out->isr_nodes_count < p->isr_count) {
+		out->error_code = is_alive && c->version >= 6 ? LISTENER_NOT_FOUND
+			: LEADER_NOT_AVAILABLE;
+	} else if (out->replica_nodes_count < p->replica_count ||
+	           out->isr_nodes_count < p->isr_count) {
 		out->error_code = REPLICA_NOT_AVAILABLE;
 	}
 	return true;
 }
 
-static bool fill_topic(struct call *c, const struct cluster_topic *t, struct metadata_response_topic *out)
+static bool fill_topic(struct call *c, const struct cluster_topic *t,
+                       struct metadata_response_topic *out)
 {
 	const struct metadata_request *r = c->request;
 
@@ -198,8 +213,10 @@ static bool fill_topic(struct call *c, const struct cluster_topic *t, struct met
 	out->topic_id = t->id;
 	out->is_internal = t->is_internal;
 	if (r->include_topic_authorized_operations)
-		out->topic_authorized_operations = api_authorized_operations(c, ACL_TOPIC, out->name);
-	out->partitions = arena_calloc(&c->arena, (size_t)t->partition_count, sizeof(*out->partitions));
+		out->topic_authorized_operations =
+			api_authorized_operations(c, ACL_TOPIC, out->name);
+	out->partitions = arena_calloc(&c->arena, (size_t)t->partition_count,
+	                               sizeof(*out->partitions));
 	if (out->partitions == NULL)
 		return false;
 	for (int32_t i = 0; i < t->partition_count; i++) {
@@ -214,8 +231,10 @@ static enum kafka_error error_of_missing(const struct metadata_wish *w)
 {
 	char problem[512];
 
-	if (w->creation != NULL && w->creation->error != NONE && w->creation->error != TOPIC_ALREADY_EXISTS)
-		return w->creation->error == REQUEST_TIMED_OUT ? LEADER_NOT_AVAILABLE : w->creation->error;
+	if (w->creation != NULL && w->creation->error != NONE &&
+	    w->creation->error != TOPIC_ALREADY_EXISTS)
+		return w->creation->error == REQUEST_TIMED_OUT ? LEADER_NOT_AVAILABLE
+			: w->creation->error;
 	if (w->creation != NULL)
 		return LEADER_NOT_AVAILABLE;
 	if (topic_name_problem(w->name, problem, sizeof(problem)) != NULL)
@@ -223,7 +242,8 @@ static enum kafka_error error_of_missing(const struct metadata_wish *w)
 	return UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-static bool fill_wish(struct call *c, const struct metadata_wish *w, struct metadata_response_topic *out)
+static bool fill_wish(struct call *c, const struct metadata_wish *w,
+                      struct metadata_response_topic *out)
 {
 	bool is_by_id = slice_is_null(w->name);
 	const struct cluster_topic *t = is_by_id ? cluster_topic_by_id(call_cluster(c), w->id)
@@ -241,7 +261,8 @@ static bool fill_wish(struct call *c, const struct metadata_wish *w, struct meta
 		out->error_code = (int16_t)(is_by_id ? UNKNOWN_TOPIC_ID : error_of_missing(w));
 		return true;
 	}
-	if (is_by_id && !call_authorize(c, ACL_DESCRIBE, ACL_TOPIC, slice_of(t->name, t->name_len))) {
+	if (is_by_id && !call_authorize(c, ACL_DESCRIBE, ACL_TOPIC,
+	                                slice_of(t->name, t->name_len))) {
 		out->error_code = TOPIC_AUTHORIZATION_FAILED;
 		return true;
 	}
@@ -259,7 +280,8 @@ static void fill_one_of_all(void *arg, const struct cluster_topic *t)
 	struct all_topics *all = arg;
 	struct metadata_response_topic *out;
 
-	if (!all->ok || !call_authorize(all->call, ACL_DESCRIBE, ACL_TOPIC, slice_of(t->name, t->name_len)))
+	if (!all->ok || !call_authorize(all->call, ACL_DESCRIBE, ACL_TOPIC,
+	                                slice_of(t->name, t->name_len)))
 		return;
 	out = &all->out->topics[all->out->topics_count++];
 	metadata_response_topic_init(out);
@@ -292,7 +314,8 @@ static bool fill_brokers(struct call *c)
 	struct metadata_response *out = c->response;
 	const struct cluster *cluster = call_cluster(c);
 
-	out->brokers = arena_calloc(&c->arena, (size_t)cluster->broker_count, sizeof(*out->brokers));
+	out->brokers = arena_calloc(&c->arena, (size_t)cluster->broker_count,
+	                            sizeof(*out->brokers));
 	if (out->brokers == NULL)
 		return false;
 	for (int i = 0; i < cluster->broker_count; i++) {
@@ -315,7 +338,8 @@ static bool fill_failure(struct call *c, enum kafka_error error)
 	const struct metadata_request *r = c->request;
 	struct metadata_response *out = c->response;
 
-	out->topics = arena_calloc(&c->arena, (size_t)MAX(r->topics_count, 0), sizeof(*out->topics));
+	out->topics = arena_calloc(&c->arena, (size_t)MAX(r->topics_count, 0),
+	                           sizeof(*out->topics));
 	if (out->topics == NULL)
 		return false;
 	for (; out->topics_count < r->topics_count; out->topics_count++) {

@@ -15,7 +15,8 @@ struct epoch_state {
 	int32_t            count;
 };
 
-static enum kafka_error begin_item(struct call *c, struct epoch_item *it, const struct cluster_topic *topic, struct slice name,
+static enum kafka_error begin_item(struct call *c, struct epoch_item *it,
+                                   const struct cluster_topic *topic, struct slice name,
                                    const struct offset_for_leader_epoch_request_partition *p)
 {
 	enum kafka_error error;
@@ -42,7 +43,8 @@ static bool begin_all(struct call *c, struct epoch_state *s)
 		n += (size_t)r->topics[t].partitions_count;
 	s->items = arena_calloc(&c->arena, n, sizeof(*s->items));
 	out->topics = arena_calloc(&c->arena, (size_t)r->topics_count, sizeof(*out->topics));
-	struct offset_for_leader_epoch_response_partition *parts = arena_calloc(&c->arena, n, sizeof(*parts));
+	struct offset_for_leader_epoch_response_partition *parts =
+		arena_calloc(&c->arena, n, sizeof(*parts));
 	if (s->items == NULL || out->topics == NULL || parts == NULL)
 		return false;
 	for (int32_t t = 0; t < r->topics_count; t++) {
@@ -58,7 +60,8 @@ static bool begin_all(struct call *c, struct epoch_state *s)
 			it->out = &parts[s->count++];
 			offset_for_leader_epoch_response_partition_init(it->out);
 			it->out->partition = asked->partitions[p].partition;
-			it->out->error_code = (int16_t)begin_item(c, it, topic, asked->topic, &asked->partitions[p]);
+			it->out->error_code = (int16_t)begin_item(c, it, topic, asked->topic,
+			                                          &asked->partitions[p]);
 		}
 	}
 	out->topics_count = r->topics_count;
@@ -100,5 +103,6 @@ const struct api_row offset_for_leader_epoch_row = {
 	.key = 23, .version_min = 0, .version_max = 4, .name = "OffsetForLeaderEpoch",
 	.operation = ACL_DESCRIBE, .resource = ACL_TOPIC,
 	API_CODEC_FIELDS(offset_for_leader_epoch),
-	.begin = offset_for_leader_epoch_begin, .on_answer = offset_for_leader_epoch_on_answer, .end = offset_for_leader_epoch_end,
+	.begin = offset_for_leader_epoch_begin, .on_answer = offset_for_leader_epoch_on_answer,
+	.end = offset_for_leader_epoch_end,
 };

@@ -1,20 +1,25 @@
 /*
  * Produce (0).
  *
- * Everything that needs no log state is checked here, in parallel over connections: the form of the records, the batch itself, the topic's rules. Each
- * accepted batch is lent to its partition as it lies in the frame. A large compressed batch is validated by a worker, and nothing behind it on its connection
- * begins meanwhile: batches of one producer must reach the partition in the order they were sent.
+ * Everything that needs no log state is checked here, in parallel over connections: the form of the
+ * records, the batch itself, the topic's rules. Each accepted batch is lent to its partition as it
+ * lies in the frame. A large compressed batch is validated by a worker, and nothing behind it on
+ * its connection begins meanwhile: batches of one producer must reach the partition in the order
+ * they were sent.
  *
- * acks=0 has no answer: an error closes the connection, which is how such a producer learns of a new leader.
- * Versions 0 to 2 are advertised, because librdkafka takes the advertised minimum as a sign of codecs it may use, and refused.
+ * acks=0 has no answer: an error closes the connection, which is how such a producer learns of a
+ * new leader. Versions 0 to 2 are advertised, because librdkafka takes the advertised minimum as a
+ * sign of codecs it may use, and refused.
  */
 #include <stdlib.h>
 
 #include "api/api.h"
 #include "wire/gen/produce.h"
 
-#define VALIDATE_ON_WORKER_BYTES (256 * 1024)	/* compressed; smaller ones cost less than the two hand-overs */
-#define DECOMPRESSED_MAX_FACTOR  64		/* of max.message.bytes, at least DECOMPRESSED_MAX_LEAST: a bomb is refused, a dense batch is not */
+/* compressed; smaller ones cost less than the two hand-overs */
+#define VALIDATE_ON_WORKER_BYTES (256 * 1024)
+/* A batch may expand to so many times max.message.bytes: a bomb is refused, a dense one is not. */
+#define DECOMPRESSED_MAX_FACTOR  64
 #define DECOMPRESSED_MAX_LEAST   (256ull << 20)
 
 struct produce_item {
@@ -28,7 +33,8 @@ struct produce_item {
 	struct wire_records     records;
 	struct records_form     form;
 	struct partition_addr  *addr;		/* a reference; NULL: refused before */
-	struct topic_config     config;		/* copied: the picture may change while a worker validates */
+	/* copied: the picture may change while a worker validates */
+	struct topic_config     config;
 	struct strbuf           rebuilt;
 	struct batch_verdict   *verdict;
 	enum kafka_error        error;
@@ -47,7 +53,8 @@ enum { PRODUCE_VALIDATED = MSG_BASE_WORKER };
 
 static int by_topic_and_partition(const void *a, const void *b)
 {
-	const struct produce_item *x = *(struct produce_item *const *)a, *y = *(struct produce_item *const *)b;
+	const struct produce_item *x = *(struct produce_item *const *)a, *y =
+		*(struct produce_item *const *)b;
 	int c = slice_cmp(x->topic, y->topic);
 
 	if (c == 0)
@@ -64,7 +71,10 @@ static int32_t count_items(const struct produce_request *r)
 	return n;
 }
 
-/* The request as a flat list. A partition that is listed twice counts as its last entry, with one answer. */
+/*
+ * The request as a flat list. A partition that is listed twice counts as its last entry, with one
+ * answer.
+ */
 static bool flatten(struct call *c, struct produce_state *s)
 {
 	const struct produce_request *r = c->request;
@@ -90,7 +100,8 @@ static bool flatten(struct call *c, struct produce_state *s)
 	if (n > 1) {
 		qsort(sorted, (size_t)n, sizeof(*sorted), by_topic_and_partition);
 		for (int32_t i = 0; i + 1 < n; i++) {
-			if (sorted[i]->partition == sorted[i + 1]->partition && slice_eq(sorted[i]->topic, sorted[i + 1]->topic))
+			if (sorted[i]->partition == sorted[i + 1]->partition &&
+			    slice_eq(sorted[i]->topic, sorted[i + 1]->topic))
 				sorted[i]->order = -1;
 		}
 	}
@@ -141,7 +152,8 @@ static bool check_request(struct call *c, struct produce_state *s)
 	for (int32_t i = 0; i < s->count; i++) {
 		struct produce_item *it = &s->items[i];
 
-		records_form_check(slice_of(it->records.ptr, it->records.len), c->version, &it->form);
+		records_form_check(slice_of(it->records.ptr, it->records.len), c->version,
+		                   &it->form);
 		if (it->form.request_error != NONE) {
 			fail_all(s, it->form.request_error, it->form.message);
 			return false;
@@ -149,12 +161,14 @@ static bool check_request(struct call *c, struct produce_state *s)
 		is_transactional |= it->form.is_transactional;
 	}
 	if (is_transactional && (slice_is_null(r->transactional_id) ||
-	                         !call_authorize(c, ACL_WRITE, ACL_TRANSACTIONAL_ID, r->transactional_id))) {
+	                         !call_authorize(c, ACL_WRITE, ACL_TRANSACTIONAL_ID,
+	                                         r->transactional_id))) {
 		fail_all(s, TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NULL);
 		return false;
 	}
 	if (!has_one_transaction(s)) {
-		fail_all(s, INVALID_PRODUCER_ID_MAPPING, "Transactional records contained more than one producer ID");
+		fail_all(s, INVALID_PRODUCER_ID_MAPPING,
+		         "Transactional records contained more than one producer ID");
 		return false;
 	}
 	return true;
@@ -180,7 +194,8 @@ static enum kafka_error check_item(struct call *c, struct produce_item *it)
 	enum kafka_error error = api_find_partition(c, topic, it->partition, &it->addr);
 	if (error != NONE)
 		return error;
-	if (it->form.is_transactional) {	/* no transaction was begun: there is no coordinator yet */
+	/* no transaction was begun: there is no coordinator yet */
+	if (it->form.is_transactional) {
 		it->message = "Partition was not added to the transaction";
 		return INVALID_TXN_STATE;
 	}
@@ -190,13 +205,18 @@ static enum kafka_error check_item(struct call *c, struct produce_item *it)
 
 static void validate_with(struct produce_item *it, struct batch_scratch *scratch, time_ms now)
 {
+	uint64_t dense = (uint64_t)it->config.max_message_bytes * DECOMPRESSED_MAX_FACTOR;
 	struct batch_policy policy = {
 		.config = &it->config, .topic = it->topic, .partition = it->partition,
-		.decompressed_max = MAX((uint64_t)it->config.max_message_bytes * DECOMPRESSED_MAX_FACTOR, DECOMPRESSED_MAX_LEAST),
+		.decompressed_max = MAX(dense, DECOMPRESSED_MAX_LEAST),
 	};
 
-	/* The frame belongs to this call, and the batch to this item alone: it may be changed in place. */
-	batch_validate((uint8_t *)(uintptr_t)it->form.batch.ptr, it->form.batch.len, &policy, now, scratch, &it->rebuilt, it->verdict);
+	/*
+	 * The frame belongs to this call, and the batch to this item alone: it may be changed in
+	 * place.
+	 */
+	batch_validate((uint8_t *)(uintptr_t)it->form.batch.ptr, it->form.batch.len, &policy, now,
+	               scratch, &it->rebuilt, it->verdict);
 }
 
 static void validate_on_worker(struct job *j)
@@ -227,7 +247,8 @@ static void ask_partition(struct call *c, struct produce_item *it)
 
 static bool wants_worker(const struct produce_item *it)
 {
-	return it->form.batch.len > VALIDATE_ON_WORKER_BYTES && batch_codec(it->form.batch.ptr) != CODEC_NONE;
+	return it->form.batch.len > VALIDATE_ON_WORKER_BYTES &&
+		batch_codec(it->form.batch.ptr) != CODEC_NONE;
 }
 
 static void begin_item(struct call *c, struct produce_state *s, struct produce_item *it)
@@ -304,26 +325,31 @@ static void produce_on_answer(struct call *c, struct msg *m)
 	}
 }
 
-static bool fill_record_errors(struct call *c, struct produce_item *it, struct produce_response_partition_response *out)
+static bool fill_record_errors(struct call *c, struct produce_item *it,
+                               struct produce_response_partition_response *out)
 {
-	struct batch_policy policy = { .config = &it->config, .topic = it->topic, .partition = it->partition };
+	struct batch_policy policy = { .config = &it->config, .topic = it->topic,
+		.partition = it->partition };
 	const struct batch_verdict *v = it->verdict;
 
 	if (v == NULL || v->error == NONE || v->record_errors_listed == 0)
 		return true;
-	out->record_errors = arena_calloc(&c->arena, (size_t)v->record_errors_listed, sizeof(*out->record_errors));
+	out->record_errors = arena_calloc(&c->arena, (size_t)v->record_errors_listed,
+	                                  sizeof(*out->record_errors));
 	if (out->record_errors == NULL)
 		return false;
 	out->record_errors_count = v->record_errors_listed;
 	for (int32_t i = 0; i < v->record_errors_listed; i++) {
 		out->record_errors[i].batch_index = v->record_errors[i].batch_index;
-		out->record_errors[i].batch_index_error_message = record_error_text(v, &policy, i, &c->arena);
+		out->record_errors[i].batch_index_error_message =
+			record_error_text(v, &policy, i, &c->arena);
 	}
 	out->error_message = batch_error_text(v, &policy, &c->arena);
 	return true;
 }
 
-static bool fill_partition(struct call *c, struct produce_item *it, struct produce_response_partition_response *out)
+static bool fill_partition(struct call *c, struct produce_item *it,
+                           struct produce_response_partition_response *out)
 {
 	produce_response_partition_response_init(out);
 	out->index = it->partition;
@@ -340,20 +366,25 @@ static bool fill_partition(struct call *c, struct produce_item *it, struct produ
 }
 
 /* The leaders that E(6) answers name, with their endpoints on this listener; each once. */
-static void fill_endpoints(struct call *c, const struct produce_state *s, struct produce_response *out)
+static void fill_endpoints(struct call *c, const struct produce_state *s,
+                           struct produce_response *out)
 {
 	for (int32_t i = 0; i < s->count; i++) {
 		const struct produce_item *it = &s->items[i];
 		const struct cluster_endpoint *e;
 		int32_t k = 0;
 
-		if (it->error != NOT_LEADER_OR_FOLLOWER || (e = api_endpoint(c, it->leader_id)) == NULL)
+		if (it->error != NOT_LEADER_OR_FOLLOWER ||
+		    (e = api_endpoint(c, it->leader_id)) == NULL)
 			continue;
 		if (out->node_endpoints == NULL)
-			out->node_endpoints = arena_calloc(&c->arena, (size_t)call_cluster(c)->broker_count, sizeof(*out->node_endpoints));
+			out->node_endpoints = arena_calloc(&c->arena,
+			                                   (size_t)call_cluster(c)->broker_count,
+			                                   sizeof(*out->node_endpoints));
 		if (out->node_endpoints == NULL)
 			return;
-		while (k < out->node_endpoints_count && out->node_endpoints[k].node_id != it->leader_id)
+		while (k < out->node_endpoints_count &&
+		       out->node_endpoints[k].node_id != it->leader_id)
 			k++;
 		out->node_endpoints[k] = (struct produce_response_node_endpoint){
 			.node_id = it->leader_id, .host = slice_str(e->host), .port = e->port,
@@ -362,12 +393,17 @@ static void fill_endpoints(struct call *c, const struct produce_state *s, struct
 	}
 }
 
-/* Items of one topic stand together after the sort in flatten only when there were several; topics are found by a scan of what is already out. */
+/*
+ * Items of one topic stand together after the sort in flatten only when there were several; topics
+ * are found by a scan of what is already out.
+ */
 static bool fill_response(struct call *c, struct produce_state *s)
 {
 	struct produce_response *out = c->response;
-	struct produce_item **sorted = arena_alloc(&c->arena, (size_t)s->count * sizeof(*sorted) + 1);
-	struct produce_response_partition_response *parts = arena_calloc(&c->arena, (size_t)s->count, sizeof(*parts));
+	struct produce_item **sorted = arena_alloc(&c->arena,
+	                                           (size_t)s->count * sizeof(*sorted) + 1);
+	struct produce_response_partition_response *parts =
+		arena_calloc(&c->arena, (size_t)s->count, sizeof(*parts));
 
 	out->responses = arena_calloc(&c->arena, (size_t)s->count, sizeof(*out->responses));
 	if (sorted == NULL || parts == NULL || out->responses == NULL)
@@ -378,7 +414,8 @@ static bool fill_response(struct call *c, struct produce_state *s)
 		qsort(sorted, (size_t)s->count, sizeof(*sorted), by_topic_and_partition);
 	for (int32_t i = 0; i < s->count; i++) {
 		if (i == 0 || !slice_eq(sorted[i]->topic, sorted[i - 1]->topic)) {
-			struct produce_response_response *t = &out->responses[out->responses_count++];
+			struct produce_response_response *t =
+				&out->responses[out->responses_count++];
 
 			t->name = sorted[i]->topic;
 			t->partition_responses = &parts[i];
