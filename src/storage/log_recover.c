@@ -495,8 +495,8 @@ enum err log_load(struct log *log, const struct log_spec *spec, struct log_recov
 		log->epoch_mark = (struct log_progress_mark){ .is_valid = true,
 			.segment_base = s->base_offset, .inode = s->inode, .last_batch_pos = -1 };
 	}
-	leader_epochs_truncate(&log->epochs, log->end_offset);
 	leader_epochs_raise_start(&log->epochs, log->start_offset);
+	leader_epochs_truncate(&log->epochs, log->end_offset);
 	set_synced(log, plan.is_clean ? log->end_offset : MAX(spec->recovery_point, 0));
 	log->high_watermark = MAX(MIN(spec->high_watermark, log->end_offset), log->start_offset);
 	producer_state_set_high_watermark(log->producers, log->high_watermark);
