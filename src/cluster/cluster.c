@@ -152,9 +152,12 @@ struct cluster *cluster_create(const char *cluster_id, int32_t broker_id)
 
 struct cluster *cluster_next(const struct cluster *from)
 {
+	const size_t head = sizeof(from->counted);
 	struct cluster *c = mem_alloc(sizeof(*c));
 
-	*c = *from;
+	/* all but the count, which others change meanwhile */
+	_Static_assert(offsetof(struct cluster, counted) == 0, "the count comes first");
+	memcpy((uint8_t *)c + head, (const uint8_t *)from + head, sizeof(*c) - head);
 	counted_init(&c->counted, cluster_destroy);
 	for (int i = 0; i < CLUSTER_BUCKETS; i++) {
 		if (c->buckets[i] != NULL)
