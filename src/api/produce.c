@@ -358,7 +358,7 @@ static bool fill_partition(struct call *c, struct produce_item *it,
 	out->log_append_time_ms = it->log_append_time;
 	out->log_start_offset = it->log_start_offset;
 	out->error_message = slice_str(it->message);
-	if (it->error == NOT_LEADER_OR_FOLLOWER) {
+	if (c->version >= 10 && it->error == NOT_LEADER_OR_FOLLOWER) {
 		out->current_leader.leader_id = it->leader_id;
 		out->current_leader.leader_epoch = it->leader_epoch;
 	}
@@ -369,7 +369,7 @@ static bool fill_partition(struct call *c, struct produce_item *it,
 static void fill_endpoints(struct call *c, const struct produce_state *s,
                            struct produce_response *out)
 {
-	for (int32_t i = 0; i < s->count; i++) {
+	for (int32_t i = 0; c->version >= 10 && i < s->count; i++) {
 		const struct produce_item *it = &s->items[i];
 		const struct cluster_endpoint *e;
 		int32_t k = 0;
