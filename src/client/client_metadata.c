@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* Room for the topics that nobody knew until somebody asked; beyond it nothing is kept back: the caller named each. */
+/* The topics are those the caller has named, so their number is the caller's to bound. */
 static struct client_topic *topic_get(struct client *c, struct slice name)
 {
 	return map_get(&c->topics, name);

@@ -9,6 +9,7 @@
  *		while (consumer_next(s, &event)) ...
  *	}
  *
+ * Sees:   records of open and of aborted transactions too (read_uncommitted); never transaction markers.
  * Order:  offsets of a partition ascend; between partitions there is no order.
  * Bounds: two answers per partition at most, each at most partition_bytes_max (or one batch that is larger).
  * Owner:  the client's thread. Retriable trouble is retried for ever, and told once as an event.
