@@ -1,0 +1,222 @@
+/*
+ * The order in which a broker's parts come and go.
+ *
+ *	start	listeners bound; log directories locked; controller (store, directories claimed and read, registration, election, topics, replicas in
+ *		their roles).
+ *	end	network: no call is left; controller: partitions closed, checkpoints, registration withdrawn; clean-shutdown markers, last of all.
+ *
+ * What can fail for a reason the operator can mend fails before anything of the data has been touched, with one sentence.
+ */
+#include "broker/assembly.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/fetch_session.h"
+#include "broker/upkeep.h"
+
+#define STORE_FILE ".skein-store"	/* a plain file with a dot: a Java broker on the same directory passes over it */
+
+static struct os *os_of(const struct assembly *a)
+{
+	return sched_os(a->spec.sched);
+}
+
+static enum err say(char problem[ASSEMBLY_PROBLEM_MAX], enum err e, const char *what)
+{
+	snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s", what);
+	return e;
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------------------------------ */
+
+static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct text_list *list = &a->spec.config->log_dirs;
+
+	a->dirs = mem_calloc((size_t)list->count, sizeof(struct logdir *));
+	for (int i = 0; i < list->count; i++) {
+		enum err e = logdir_open(&a->dirs[i], os_of(a), a->spec.log, list->items[i], problem);
+
+		if (e != OK)
+			return e;
+		a->dir_count++;
+	}
+	return OK;
+}
+
+/* The store stays where it was first made. */
+static void find_store(struct assembly *a)
+{
+	struct os_stat st;
+
+	for (int i = 0; i < a->dir_count; i++) {
+		snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[i]));
+		if (os_stat(os_of(a), a->store_file, &st) == OK)
+			return;
+	}
+	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[0]));
+}
+
+static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct broker_config *c = a->spec.config;
+
+	if (c->listeners_count > (int)ARRAY_LEN(a->listeners))
+		return say(problem, ERR_LIMIT, "more than 16 listeners are configured");
+	for (int i = 0; i < c->listeners_count; i++) {
+		snprintf(a->listeners[i].name, sizeof(a->listeners[i].name), "%s", c->listeners[i].name);
+		snprintf(a->listeners[i].host, sizeof(a->listeners[i].host), "%s", c->listeners[i].host);
+		a->listeners[i].port = (uint16_t)c->listeners[i].port;
+	}
+	a->net_spec = (struct net_spec){
+		.sched = a->spec.sched, .workers = a->spec.workers, .rows = api_rows, .row_count = api_row_count,
+		.network_threads = MIN(c->num_network_threads, NETWORK_THREADS_MAX), .max_request_bytes = c->socket_request_max_bytes,
+		.backlog = c->socket_listen_backlog_size, .send_buffer = c->socket_send_buffer_bytes, .recv_buffer = c->socket_receive_buffer_bytes,
+		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = c->max_connections,
+		.max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
+		.network_created = api_network_created, .on_home = api_on_home, .network_ended = api_network_ended,
+	};
+	return net_create(&a->net, &a->net_spec, problem, ASSEMBLY_PROBLEM_MAX);
+}
+
+static const char *protocol_name(enum security_protocol p)
+{
+	switch (p) {
+	case PROTOCOL_PLAINTEXT:      return "PLAINTEXT";
+	case PROTOCOL_SSL:            return "SSL";
+	case PROTOCOL_SASL_PLAINTEXT: return "SASL_PLAINTEXT";
+	case PROTOCOL_SASL_SSL:       return "SASL_SSL";
+	}
+	return "PLAINTEXT";
+}
+
+/* What clients are told: advertised names; a port 0 becomes the bound one, an empty host this machine's name. */
+static void make_endpoints(struct assembly *a)
+{
+	const struct broker_config *c = a->spec.config;
+
+	for (int i = 0; i < c->advertised_count && a->endpoint_count < (int)ARRAY_LEN(a->endpoints); i++) {
+		struct cluster_endpoint *e = &a->endpoints[a->endpoint_count++];
+
+		snprintf(e->listener, sizeof(e->listener), "%s", c->advertised[i].name);
+		snprintf(e->protocol, sizeof(e->protocol), "%s", protocol_name(c->advertised[i].protocol));
+		snprintf(e->host, sizeof(e->host), "%s", c->advertised[i].host[0] != 0 ? c->advertised[i].host : a->spec.host_name);
+		e->port = (uint16_t)c->advertised[i].port;
+		for (int k = 0; k < c->listeners_count; k++) {
+			if (e->port == 0 && strcmp(a->listeners[k].name, e->listener) == 0)
+				e->port = a->listeners[k].bound_port;
+		}
+	}
+}
+
+static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct broker_config *c = a->spec.config;
+	struct upkeep_spec spec = {
+		.sched = a->spec.sched, .workers = a->spec.workers, .dirs = a->dirs, .dir_count = a->dir_count,
+		.watermark_interval_ms = c->high_watermark_checkpoint_interval_ms, .recovery_interval_ms = c->log_flush_offset_checkpoint_interval_ms,
+		.delete_delay_ms = c->topic.file_delete_delay_ms,
+	};
+	enum err e = upkeep_start(&a->upkeep, &spec);
+
+	return e == OK ? OK : say(problem, e, "cannot start a thread");
+}
+
+static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct broker_config *c = a->spec.config;
+	struct controller_spec spec = {
+		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
+		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .embedded_file = a->store_file, .tree = a->spec.tree,
+	};
+
+	if (!c->is_alone) {
+		a->zookeeper = (struct coord_zookeeper_spec){
+			.connect = c->zookeeper_connect, .session_timeout_ms = c->zookeeper_session_timeout_ms,
+			.connection_timeout_ms = c->zookeeper_connection_timeout_ms,
+		};
+		spec.zookeeper = &a->zookeeper;
+	}
+	problem[0] = 0;
+	enum err e = controller_create(&a->controller, &spec, ready, problem, ASSEMBLY_PROBLEM_MAX);
+	if (e != OK)
+		return problem[0] != 0 ? e : say(problem, e, err_text(e));
+	a->api.controller = controller_actor(a->controller);
+	for (int i = 0; i < net_network_count(a->net); i++)
+		controller_add_audience(a->controller, network_actor(net_network(a->net, i)));
+	controller_add_audience(a->controller, upkeep_actor(a->upkeep));
+	e = controller_start(a->controller);
+	return e == OK ? OK : say(problem, e, "cannot start a thread");
+}
+
+static void close_dirs(struct assembly *a)
+{
+	for (int i = 0; i < a->dir_count; i++)
+		logdir_close(&a->dirs[i]);
+	free(a->dirs);
+}
+
+enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	enum err e;
+
+	memset(a, 0, sizeof(*a));
+	a->spec = *spec;
+	a->api = (struct api_context){
+		.os = os_of(a), .sched = spec->sched, .workers = spec->workers, .config = spec->set, .broker = spec->config,
+		.sessions = fetch_sessions_create(os_of(a), spec->config->fetch_session_slots),
+	};
+	if ((e = bind_listeners(a, problem)) != OK)
+		goto fail_sessions;
+	if ((e = open_dirs(a, problem)) != OK)
+		goto fail_dirs;
+	find_store(a);
+	make_endpoints(a);
+	a->spec.host_name = NULL;
+	if ((e = start_upkeep(a, problem)) != OK)
+		goto fail_dirs;
+	if ((e = start_controller(a, ready, problem)) != OK)
+		goto fail_upkeep;
+	return OK;
+
+fail_upkeep:
+	upkeep_destroy(&a->upkeep);
+fail_dirs:
+	close_dirs(a);
+	net_destroy(&a->net);
+fail_sessions:
+	fetch_sessions_destroy(&a->api.sessions);
+	return e;
+}
+
+void assembly_serve(struct assembly *a)
+{
+	net_start(a->net);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------------------------------ */
+
+void assembly_hush(struct assembly *a)
+{
+	net_stop(a->net);
+}
+
+enum err assembly_end(struct assembly *a, bool is_clean)
+{
+	enum err result = OK;
+
+	controller_join(&a->controller);
+	upkeep_destroy(&a->upkeep);
+	net_destroy(&a->net);
+	fetch_sessions_destroy(&a->api.sessions);
+	for (int i = 0; is_clean && i < a->dir_count; i++) {
+		if (logdir_is_offline(a->dirs[i]))
+			continue;
+		enum err e = logdir_close_clean(&a->dirs[i]);
+		result = result == OK ? e : result;
+	}
+	close_dirs(a);
+	return result;
+}
