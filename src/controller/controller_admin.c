@@ -314,7 +314,9 @@ static void create_finish(struct controller *c, struct create_task *ct)
 			continue;
 		for (int32_t k = 0; t != NULL && k < t->partition_count; k++)
 			has_leaders &= t->partitions[k].has_state && t->partitions[k].leader >= 0;
-		if (!has_leaders || ct->ask->timeout_ms <= 0)
+		if (t != NULL && !uuid_eq(t->id, n->topic_id))	/* the lost answer was "exists": somebody else's topic */
+			n->error = TOPIC_ALREADY_EXISTS;
+		else if (!has_leaders || ct->ask->timeout_ms <= 0)
 			n->error = REQUEST_TIMED_OUT;
 	}
 }

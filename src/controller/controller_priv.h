@@ -112,6 +112,7 @@ struct controller {
 	int64_t                broker_epoch;	/* czxid of the registration */
 	int64_t                registered_session;
 	char                   cluster_id[64];
+	bool                   has_started;	/* identity and configuration are known, directories are read */
 	bool                   is_connected, is_registered, is_active, is_stopping, is_stopped;
 	int32_t                controller_id;	/* -1 unknown */
 	int32_t                controller_epoch;

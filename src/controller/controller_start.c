@@ -20,11 +20,6 @@ enum start_stage {
 	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_ELECT, START_READY,
 };
 
-struct start_task {
-	struct task task;
-	bool        is_first;		/* at process start; later: a new session */
-};
-
 static enum task_result start_fail(struct controller *c, struct task *t, enum err e, const char *problem)
 {
 	LOG_ERROR(&c->actor.log, start_failed, KV_STR("problem", problem), KV_ERR(e));
@@ -337,8 +332,9 @@ static enum task_result start_run(struct controller *c, struct task *t)
 	case START_REGISTERED:      return start_registered(c, t);
 	case START_OWNER_READ:      return start_owner_read(c, t);
 	case START_ELECT:
-		if (((struct start_task *)t)->is_first)
+		if (!c->has_started)
 			controller_scan_dirs(c);
+		c->has_started = true;
 		controller_enqueue_election(c);
 		return TASK_DONE;
 	case START_READY:
@@ -351,10 +347,7 @@ static const struct task_kind start_kind = { .name = "start", .run = start_run }
 
 void controller_enqueue_start(struct controller *c)
 {
-	struct start_task *s = (struct start_task *)task_create(c, &start_kind, sizeof(*s), NULL);
-
-	s->is_first = true;
-	task_enqueue(c, &s->task);
+	task_enqueue(c, task_create(c, &start_kind, sizeof(struct task), NULL));
 }
 
 /* --- election ---------------------------------------------------------------------------------------------------------------------------- */
@@ -537,9 +530,9 @@ static void session_expired(struct controller *c)
 		list_push_back(&s->task->calls, e);
 		s->task->out--;
 	}
-	struct start_task *s = (struct start_task *)task_create(c, &start_kind, sizeof(*s), NULL);
-	s->task.stage = START_REGISTER;
-	list_push_front(&c->tasks, &s->task.link);
+	struct task *s = task_create(c, &start_kind, sizeof(*s), NULL);
+	s->stage = c->has_started ? START_REGISTER : START_PATHS;
+	list_push_front(&c->tasks, &s->link);
 	if (coord_reopen(c->coord) != OK)
 		LOG_ERROR(&c->actor.log, session_lost_for_good);
 }

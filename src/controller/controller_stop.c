@@ -132,6 +132,10 @@ void controller_enqueue_stop(struct controller *c, struct controller_stop *m)
 	t->ask = m;
 	c->is_stopping = true;
 	list_push_front(&c->tasks, &t->task.link);
+	if (!m->is_clean) {	/* nothing reaches the store any more; what is out comes home as lost */
+		coord_crash(&c->coord);
+		c->is_connected = false;
+	}
 	if (!c->is_connected && c->current != NULL) {
 		LIST_FOREACH(e, &c->unsent) {
 			struct store_call *s = LIST_ENTRY(e, struct store_call, link);

@@ -643,8 +643,10 @@ static enum task_result delete_nodes(struct controller *c, struct delete_task *d
 		for (int32_t k = 0; t != NULL && k < t->partition_count; k++) {
 			char key[LOGDIR_NAME_MAX + 16];
 
-			if (t->partitions[k].local != NULL)
+			if (t->partitions[k].local != NULL) {
 				partition_join(t->partitions[k].local);
+				partition_addr_unref(&t->partitions[k].local);	/* this task may be given up, and done again */
+			}
 			snprintf(key, sizeof(key), "%s-%d", t->name, t->partitions[k].id);
 			controller_forget_dir(c, key);
 		}
