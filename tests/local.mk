@@ -14,6 +14,7 @@ TESTS += $(partition_tests)
 tests_unit_partition_partition_test_SOURCES = tests/unit/partition/partition_test.c tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_partition_test_LDADD = $(partition_test_libs)
 tests_unit_partition_partition_crash_test_SOURCES = tests/unit/partition/partition_crash_test.c tests/unit/partition/rig.c tests/unit/partition/rig.h
+tests_unit_partition_partition_crash_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_partition_partition_crash_test_LDADD = $(partition_test_libs)
 tests_unit_partition_partition_threads_test_SOURCES = tests/unit/partition/partition_threads_test.c tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_partition_threads_test_LDADD = $(partition_test_libs)
@@ -22,3 +23,14 @@ endif
 # Replays tests/golden/wire (src/wire/local.mk).
 EXTRA_DIST += tests/system/golden-wire.test
 include $(srcdir)/tests/system/local.mk
+# A whole broker in simulation.
+if HAVE_CHECK
+sim_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
+	src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
+	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/sim/broker_sim_test
+TESTS += tests/sim/broker_sim_test
+tests_sim_broker_sim_test_SOURCES = tests/sim/broker_sim_test.c tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h
+tests_sim_broker_sim_test_LDADD = $(sim_test_libs)
+$(tests_sim_broker_sim_test_OBJECTS): | $(wire_gen)
+endif

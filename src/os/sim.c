@@ -250,6 +250,11 @@ void sim_crash_after_ops(struct sim_os *m, uint64_t nth)
 	m->dies_at = nth != 0 ? m->disk_ops + nth : 0;
 }
 
+void sim_kill(struct sim_os *m)
+{
+	m->is_dead = true;
+}
+
 bool sim_is_dead(const struct sim_os *m)
 {
 	return m->is_dead;

@@ -51,6 +51,7 @@ void     sim_crash(struct sim_os *m, enum sim_crash kind);
  * the machine is dead: every call answers ERR_CLOSED and has no effect until sim_crash. 0 disarms.
  * */
 void     sim_crash_after_ops(struct sim_os *m, uint64_t nth);
+void     sim_kill(struct sim_os *m);			/* dead from now on, at whatever it is just doing */
 bool     sim_is_dead(const struct sim_os *m);
 uint64_t sim_disk_ops(const struct sim_os *m);		/* operations that changed the disk, since create */
 

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "rig.h"
+#include "sim/seeds.h"
 
 #define SEED_FIRST    1
 #define SEED_LAST     1750
@@ -296,24 +297,19 @@ static uint64_t live_one_seed(uint64_t seed)
 
 START_TEST(every_life)
 {
-	unsigned long long first = SEED_FIRST, last = SEED_LAST;
-	const char *seeds = getenv("SKEIN_SIM_SEEDS");
-	uint64_t points = 0;
+	uint64_t first = SEED_FIRST, last = SEED_LAST, points = 0;
 	clock_t begin = clock();
 
-	if (seeds != NULL) {
-		int n = sscanf(seeds, "%llu-%llu", &first, &last);
-
-		ck_assert_int_ge(n, 1);
-		if (n == 1)
-			last = first;
-	}
-	for (unsigned long long seed = first; seed <= last; seed++)
+	bool is_chosen = seeds_choose(&first, &last);
+	for (uint64_t seed = first; seed <= last; seed++) {
+		seeds_begin(seed);
 		points += live_one_seed(seed);
+	}
+	seeds_end();
 	double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
-	printf("%llu seeds, %llu crash points, %.1f s: %.0f seeds/s\n", last - first + 1, (unsigned long long)points, seconds,
+	printf("%llu seeds, %llu crash points, %.1f s: %.0f seeds/s\n", (unsigned long long)(last - first + 1), (unsigned long long)points, seconds,
 	       (double)(last - first + 1) / MAX(seconds, 0.001));
-	ck_assert(seeds != NULL || points >= 10000);
+	ck_assert(is_chosen || points >= 10000);
 }
 END_TEST
 
@@ -327,7 +323,9 @@ int main(void)
 	suite_add_tcase(s, t);
 
 	SRunner *sr = srunner_create(s);
+	seeds_init();
 	srunner_run_all(sr, CK_ENV);
+	seeds_report();
 	int failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
 	return failed != 0;

@@ -1,0 +1,76 @@
+/*
+ * A whole broker in simulation: network actors, handlers, controller, partitions, upkeep, workers, the coordination store, all on one thread, in an
+ * order drawn from a seed; its files, sockets and clock are a simulated machine's. And clients of it on a second machine.
+ *
+ * The cluster's state lives in a tree that outlives the broker, as ZooKeeper does.
+ */
+#ifndef SKEIN_TESTS_BROKER_SIM_H
+#define SKEIN_TESTS_BROKER_SIM_H
+
+#include "broker/assembly.h"
+#include "os/sim.h"
+#include "wire/wire.h"
+
+#define BROKER_SIM_PORT 9092
+
+struct broker_sim {
+	struct sim_net         *net;
+	struct sim_os          *machine, *elsewhere;	/* the broker's, the clients' */
+	struct sched           *sched;
+	struct workers         *workers;
+	struct coord_tree      *tree;
+	struct log_source       log;
+	struct config_set       set;
+	struct broker_config   *config;
+	struct assembly         parts;
+	struct actor            home;		/* of the two messages below; lives as long as the simulation */
+	struct controller_ready ready;
+	struct controller_stop  stop;
+	bool                    is_up;		/* the parts are there */
+	bool                    is_ready;	/* the controller has said so */
+	bool                    stop_wanted, is_stopped;
+};
+
+/* configs: "key=value", NULL at the end; over the defaults of a lone broker. */
+void broker_sim_init(struct broker_sim *b, uint64_t seed, const char *const *configs);
+void broker_sim_fini(struct broker_sim *b);		/* after a stop or a crash */
+/* True when it serves. False: the machine died meanwhile (broker_sim_crash is next). */
+bool broker_sim_start(struct broker_sim *b);
+void broker_sim_stop(struct broker_sim *b);		/* clean */
+/* The process or the machine goes, dead already or not; afterwards the machine is up and nothing runs. */
+void broker_sim_crash(struct broker_sim *b, enum sim_crash kind);
+void broker_sim_run(struct broker_sim *b, int steps);
+void broker_sim_pass(struct broker_sim *b, mono_ms ms);
+uint64_t broker_sim_hash(const struct broker_sim *b);	/* of everything that happened */
+
+/* --- a client's connection ------------------------------------------------------------------------------------------------------ */
+
+#define SIM_CLIENT_PIPELINE 8
+
+struct sim_client {
+	struct broker_sim *b;
+	os_fd              fd;		/* -1: not connected */
+	bool               is_connecting, has_ended;
+	struct writer      out;
+	size_t             sent;	/* of out */
+	uint8_t           *in;
+	size_t             in_len, in_room, taken;
+	int32_t            correlation;
+	struct { int32_t correlation; int16_t key, version; void *tag; } asked[SIM_CLIENT_PIPELINE];
+	int                asked_count;
+};
+
+typedef bool sim_encode(const void *request, struct writer *w, int version);
+
+void sim_client_init(struct sim_client *c, struct broker_sim *b);
+void sim_client_fini(struct sim_client *c);
+void sim_client_connect(struct sim_client *c);
+void sim_client_close(struct sim_client *c);		/* what was asked is forgotten */
+/* False: the pipeline is full or there is no connection. */
+bool sim_client_ask(struct sim_client *c, int16_t key, int16_t version, sim_encode *encode, const void *request, void *tag);
+/* Moves bytes. True: an answer came; *body is behind its header, valid until the next call. has_ended: the connection is gone. */
+bool sim_client_answer(struct sim_client *c, void **tag, int16_t *version, struct slice *body);
+/* Asks and steps the world until the answer is there; false: the connection or the machine went. */
+bool sim_client_call(struct sim_client *c, int16_t key, int16_t version, sim_encode *encode, const void *request, struct slice *body);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Seeds of a test that lives one life per seed: which ones, and how to repeat the one that failed.
+ *
+ *	SKEIN_SIM_SEEDS=first-last, or one
+ */
+#ifndef SKEIN_TESTS_SEEDS_H
+#define SKEIN_TESTS_SEEDS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/base.h"
+
+/* Check runs a test in a process of its own, which may end anyhow: the seed at work is in memory that its parent sees too. */
+static uint64_t *seed_at_work;
+
+static UNUSED void seeds_init(void)		/* in main, before the tests */
+{
+	seed_at_work = mmap(NULL, sizeof(*seed_at_work), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (seed_at_work == MAP_FAILED)
+		abort();
+}
+
+static UNUSED void seeds_report(void)		/* in main, after them */
+{
+	if (*seed_at_work != 0)
+		printf("to replay: SKEIN_SIM_SEEDS=%llu (SKEIN_SIM_LOG=1 shows the log)\n", (unsigned long long)*seed_at_work);
+}
+
+/* False: the usual ones. */
+static UNUSED bool seeds_choose(uint64_t *first, uint64_t *last)
+{
+	const char *chosen = getenv("SKEIN_SIM_SEEDS");
+	unsigned long long a, b;
+	int n = chosen != NULL ? sscanf(chosen, "%llu-%llu", &a, &b) : 0;
+
+	if (n < 1)
+		return false;
+	*first = a;
+	*last = n == 2 ? b : a;
+	return true;
+}
+
+static UNUSED void seeds_begin(uint64_t seed)
+{
+	*seed_at_work = seed;
+}
+
+static UNUSED void seeds_end(void)
+{
+	*seed_at_work = 0;
+}
+
+#endif
