@@ -151,6 +151,37 @@ static void load_take_names(struct load_task *l, const struct coord_op *op)
 		l->names[l->count++] = mem_strndup((const char *)op->names[i].ptr, op->names[i].len);
 }
 
+static bool is_named(const struct coord_op *op, const char *name)
+{
+	for (int32_t i = 0; i < op->name_count; i++) {
+		if (slice_eq_str(op->names[i], name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Topics that we know and the store does not, any more: somebody else was controller meanwhile, or the session expired when a deletion of ours had
+ * deleted the last node. True: a sub-task brings their end about here.
+ */
+static bool load_remove_gone(struct controller *c, const struct coord_op *op)
+{
+	char **names = mem_calloc(map_count(&c->topics) + 1, sizeof(*names));
+	struct map_entry *e;
+	int n = 0;
+
+	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
+		struct topic_state *t = e->value;
+
+		if (!is_named(op, t->name))
+			names[n++] = t->name;
+	}
+	if (n > 0)
+		controller_push_delete(c, names, n);
+	free(names);
+	return n > 0;
+}
+
 static enum task_result load_read_topics(struct controller *c, struct load_task *l)
 {
 	task_drop_calls(&l->task);
@@ -448,6 +479,8 @@ static enum task_result load_run(struct controller *c, struct task *t)
 		task_children(c, t, true, "/brokers/topics");
 		return task_submit(c, t);
 	case LOAD_NAMED:
+		if (l->is_all && t->last->call.result == OK && load_remove_gone(c, store_call_op(t->last)))
+			return TASK_WAIT;	/* and here again, with none left */
 		if (l->is_all && t->last->call.result == OK)
 			load_take_names(l, store_call_op(t->last));
 		return load_read_topics(c, l);
@@ -650,7 +683,8 @@ static enum task_result delete_nodes(struct controller *c, struct delete_task *d
 			snprintf(key, sizeof(key), "%s-%d", t->name, t->partitions[k].id);
 			controller_forget_dir(c, key);
 		}
-		delete_nodes_of(c, d, d->names[i], t);
+		if (c->is_active)
+			delete_nodes_of(c, d, d->names[i], t);
 	}
 	d->task.stage = DELETE_GONE;
 	return task_submit(c, &d->task);

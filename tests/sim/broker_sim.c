@@ -270,7 +270,8 @@ static void client_receive(struct sim_client *c)
 {
 	size_t got = 0;
 
-	memmove(c->in, c->in + c->taken, c->in_len - c->taken);
+	if (c->taken > 0)
+		memmove(c->in, c->in + c->taken, c->in_len - c->taken);
 	c->in_len -= c->taken;
 	c->taken = 0;
 	if (c->in_room - c->in_len < 65536) {
