@@ -18,6 +18,7 @@ struct upkeep {
 	struct upkeep_spec      spec;
 	struct log_source       log;
 	struct cluster         *picture;
+	struct msg             *last;		/* to be answered when the job is home; NULL */
 	/* the job: owner's while is_out is false */
 	struct job              job;
 	bool                    is_out;
@@ -104,7 +105,11 @@ static void upkeep_on_question(void *arg, struct msg *m)
 	if (u->picture != NULL)
 		cluster_unref(&u->picture);
 	u->picture = p->cluster;
-	actor_answer(&u->actor, m);
+	/* The picture without topics is the end: who gets this answer writes the directories' files himself. */
+	if (u->is_out && u->picture->topic_count == 0)
+		u->last = m;
+	else
+		actor_answer(&u->actor, m);
 }
 
 static void upkeep_on_home(void *arg, struct msg *m)
@@ -115,6 +120,9 @@ static void upkeep_on_home(void *arg, struct msg *m)
 	u->is_out = false;
 	if (u->job_picture != NULL)
 		cluster_unref(&u->job_picture);
+	if (u->last != NULL)
+		actor_answer(&u->actor, u->last);
+	u->last = NULL;
 }
 
 static bool due(mono_ms *at, mono_ms now, mono_ms interval)
@@ -136,6 +144,8 @@ static int upkeep_step(struct actor *a, mono_ms now)
 			u->what |= CHECKPOINT_WATERMARK | CHECKPOINT_MARKS;
 		if (due(&u->recovery_due, now, u->spec.recovery_interval_ms))
 			u->what |= CHECKPOINT_RECOVERY;
+		if (u->picture->topic_count == 0)
+			u->what = 0;	/* nothing to say; and at the end the last word is the controller's */
 		u->purge = due(&u->purge_due, now, PURGE_INTERVAL_MS);
 		if (u->what != 0 || u->purge) {
 			u->job_picture = cluster_ref(u->picture);
