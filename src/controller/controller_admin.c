@@ -602,6 +602,22 @@ static enum task_result grow_written(struct controller *c, struct grow_task *gt)
 	return n > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
+/* "Bad version" after a lost answer was our own write if the topic has grown now; else somebody else's. */
+static void grow_finish(struct controller *c, struct grow_task *gt)
+{
+	for (int32_t i = 0; i < gt->ask->topic_count; i++) {
+		struct controller_more_partitions *m = &gt->ask->topics[i];
+		struct topic_state *t = topic_state_get(c, m->name);
+
+		if (m->error != NONE || gt->ask->validate_only)
+			continue;
+		if (t == NULL || t->partition_count < m->count)
+			m->error = err_to_kafka(ERR_BAD_VERSION);
+		else if (gt->ask->timeout_ms <= 0)
+			m->error = REQUEST_TIMED_OUT;
+	}
+}
+
 static enum task_result grow_run(struct controller *c, struct task *t)
 {
 	struct grow_task *gt = (struct grow_task *)t;
@@ -610,10 +626,7 @@ static enum task_result grow_run(struct controller *c, struct task *t)
 	case GROW_CHECK:   return grow_check(c, gt);
 	case GROW_WRITTEN: return grow_written(c, gt);
 	case GROW_LOADED:
-		for (int32_t i = 0; i < gt->ask->topic_count; i++) {
-			if (gt->ask->topics[i].error == NONE && gt->ask->timeout_ms <= 0 && !gt->ask->validate_only)
-				gt->ask->topics[i].error = REQUEST_TIMED_OUT;
-		}
+		grow_finish(c, gt);
 		break;
 	}
 	return TASK_DONE;
