@@ -23,6 +23,7 @@ endif
 # Replays tests/golden/wire (src/wire/local.mk).
 EXTRA_DIST += tests/system/golden-wire.test
 include $(srcdir)/tests/system/local.mk
+EXTRA_DIST += tests/sim/README.md
 # A whole broker in simulation.
 if HAVE_CHECK
 sim_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
