@@ -6,8 +6,8 @@
 #define API_ROWS(X) \
 	X(0, produce) X(1, fetch) X(2, list_offsets) X(3, metadata) X(10, find_coordinator) \
 	X(18, api_versions) X(19, create_topics) X(20, delete_topics) X(22, init_producer_id) \
-	X(23, offset_for_leader_epoch) X(32, describe_configs) X(37, create_partitions) \
-	X(44, incremental_alter_configs) X(60, describe_cluster)
+	X(23, offset_for_leader_epoch) X(32, describe_configs) X(33, alter_configs) \
+	X(37, create_partitions) X(44, incremental_alter_configs) X(60, describe_cluster)
 
 #define X(key, name) extern const struct api_row name##_row;
 API_ROWS(X)

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/api/libskein_api.a
 src_api_libskein_api_a_SOURCES = \
+	src/api/alter_configs.c \
 	src/api/api.h \
 	src/api/api_lookup.c \
 	src/api/api_rows.c \
@@ -7,6 +8,7 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/api_world.c \
 	src/api/broker_loggers.c src/api/broker_loggers.h \
 	src/api/broker_view.c src/api/broker_view.h \
+	src/api/config_alter.c src/api/config_alter.h \
 	src/api/config_resource.c src/api/config_resource.h \
 	src/api/create_partitions.c \
 	src/api/create_topics.c \

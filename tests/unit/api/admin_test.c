@@ -7,14 +7,15 @@
 #include "api/broker_loggers.h"
 #include "api/config_resource.h"
 #include "rig.h"
+#include "wire/gen/alter_configs.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/describe_configs.h"
 #include "wire/gen/incremental_alter_configs.h"
 
-extern const struct api_row create_topics_row, delete_topics_row, create_partitions_row,
-	describe_configs_row, incremental_alter_configs_row;
+extern const struct api_row alter_configs_row, create_topics_row, delete_topics_row,
+	create_partitions_row, describe_configs_row, incremental_alter_configs_row;
 
 static const struct uuid id_a = { { 1 } }, id_none = { { 9 } };
 
@@ -364,6 +365,41 @@ START_TEST(alterations_go_to_whom_they_concern)
 }
 END_TEST
 
+START_TEST(replacing_a_whole_configuration)
+{
+	struct alter_configs_request_config change = {
+		.name = SLICE_LIT("retention.ms"), .value = SLICE_LIT("1"),
+	};
+	struct alter_configs_request_resource resources[] = {
+		{ .resource_type = RESOURCE_TOPIC, .resource_name = SLICE_LIT("a"),
+		  .configs = &change, .configs_count = 1 },
+		{ .resource_type = RESOURCE_BROKER_LOGGER, .resource_name = SLICE_LIT("0") },
+	};
+
+	rig_add_topic("a", id_a, NULL, 1);
+	for (int16_t v = 0; v <= 2; v++) {
+		struct call *c = rig_call(&alter_configs_row, v);
+		struct alter_configs_request *r = c->request;
+
+		alter_configs_request_init(r);
+		r->resources = resources;
+		r->resources_count = 2;
+		rig.asked_count = 0;
+		rig_begin(c);
+		struct controller_alter_configs *m =
+			(struct controller_alter_configs *)rig.asked[0];
+		ck_assert_int_eq(m->resource_count, 1);
+		ck_assert_int_eq(m->resources[0].mode, CONFIG_REPLACE);
+		ck_assert_slice_eq(m->resources[0].changes[0].name, "retention.ms");
+		rig_answer(c, 0);
+		const struct alter_configs_response *out = rig_response(c);
+		ck_assert_int_eq(out->responses[0].error_code, NONE);
+		ck_assert_int_eq(out->responses[1].error_code, INVALID_REQUEST);
+		rig_free(&c);
+	}
+}
+END_TEST
+
 /* --- loggers and names ------------------------------------------------------------------------ */
 
 START_TEST(logger_changes_are_all_or_nothing)
@@ -440,6 +476,7 @@ int main(void)
 	tcase_add_test(tc, dynamic_values_show_when_the_picture_has_them);
 	tcase_add_test(tc, all_configs_fit);
 	tcase_add_test(tc, alterations_go_to_whom_they_concern);
+	tcase_add_test(tc, replacing_a_whole_configuration);
 	tcase_add_test(tc, logger_changes_are_all_or_nothing);
 	tcase_add_test(tc, names_of_brokers);
 	suite_add_tcase(s, tc);
