@@ -56,6 +56,7 @@ void partition_on_role(struct partition *p, struct partition_role *m)
 
 		p->role = *m;
 		p->has_role = true;
+		log_set_topic_id(p->log, m->topic_id);
 		LOG_INFO(&p->actor.log, role_changed, KV_STR("role", partition_leads(p) ? "leader" : "follower"), KV_I32("leader", m->leader),
 		         KV_I32("leader_epoch", m->leader_epoch), KV_I64("end", log_end_offset(p->log)));
 		if (partition_leads(p))

@@ -104,7 +104,7 @@ static void log_free(struct log *log)
 	free(log);
 }
 
-static enum err parent_of(const char *dir, char out[LOG_PATH_MAX])
+enum err log_parent_dir(const char *dir, char out[LOG_PATH_MAX])
 {
 	const char *slash = strrchr(dir, '/');
 
@@ -115,17 +115,15 @@ static enum err parent_of(const char *dir, char out[LOG_PATH_MAX])
 	return OK;
 }
 
-/* One that is there may still be lost in a power cut, when a process was killed between making and syncing it: what has no checkpoint entry is synced again. */
-static enum err create_directory(struct os *os, const char *dir, bool is_checkpointed)
+static enum err create_directory(struct os *os, const char *dir, bool *is_new)
 {
 	char parent[LOG_PATH_MAX];
-	enum err e = parent_of(dir, parent);
+	enum err e = log_parent_dir(dir, parent);
 
 	if (e == OK)
 		e = os_mkdir(os, dir);
-	if (e == ERR_EXISTS && is_checkpointed)
-		return OK;
-	return e == OK || e == ERR_EXISTS ? os_fsync_dir(os, parent) : e;
+	*is_new = e == OK;
+	return e == ERR_EXISTS ? OK : e;
 }
 
 static enum err check_topic_id(struct log *log, const struct log_spec *spec)
@@ -141,22 +139,21 @@ static enum err check_topic_id(struct log *log, const struct log_spec *spec)
 	}
 	if (e != ERR_NOT_FOUND)
 		return e;
-	log->topic_id = spec->topic_id;
-	if (uuid_is_zero(spec->topic_id))
-		return OK;
-	return partition_metadata_write(spec->topic_id, log->os, log->store.dir);
+	log_set_topic_id(log, spec->topic_id);
+	return OK;
 }
 
 enum err log_open(struct log **out, const struct log_spec *spec, struct log_recovery *recovery)
 {
 	struct log *log;
+	bool is_new;
 	enum err e;
 
 	*out = NULL;
 	*recovery = (struct log_recovery){ 0 };
 	if (strlen(spec->dir) > LOG_PATH_MAX - 64)
 		return ERR_INVALID;
-	if ((e = create_directory(spec->os, spec->dir, spec->recovery_point >= 0)) != OK)
+	if ((e = create_directory(spec->os, spec->dir, &is_new)) != OK)
 		return e;
 	log = mem_calloc(1, sizeof(*log));
 	log->os = spec->os;
@@ -172,6 +169,9 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 	for (int i = 0; i < SNAPSHOT_EXTRA_KEPT; i++)
 		log->extra_snapshots[i] = -1;
 	log->first_unstable_offset = -1;
+	log->is_new = is_new;
+	/* Also when it was there: a killed process may have made it and not synced its name. */
+	log->owes_parent = is_new || !spec->had_clean_shutdown;
 	if ((e = check_topic_id(log, spec)) == OK && (e = log_load(log, spec, recovery)) == OK) {
 		log_release_files(log);
 		*out = log;
@@ -231,7 +231,7 @@ enum err log_delete(struct log **plog)
 	char parent[LOG_PATH_MAX], to[LOG_PATH_MAX + LOGDIR_NAME_MAX + 2],
 		name[LOGDIR_NAME_MAX + 1];
 	struct uuid id;
-	enum err e = parent_of(log->store.dir, parent);
+	enum err e = log_parent_dir(log->store.dir, parent);
 
 	if (e == OK) {
 		os_random(log->os, id.bytes, sizeof(id.bytes));
@@ -245,24 +245,12 @@ enum err log_delete(struct log **plog)
 
 /* --- topic id that became known later --------------------------------------------------------- */
 
-bool log_metadata_begin(struct log *log, struct uuid topic_id, struct log_metadata *m)
+void log_set_topic_id(struct log *log, struct uuid topic_id)
 {
 	if (uuid_is_zero(topic_id) || uuid_eq(log->topic_id, topic_id))
-		return false;
-	*m = (struct log_metadata){ .os = log->os, .dir = log->store.dir, .topic_id = topic_id };
-	return true;
-}
-
-void log_metadata_run(struct log_metadata *m)
-{
-	m->result = partition_metadata_write(m->topic_id, m->os, m->dir);
-}
-
-enum err log_metadata_end(struct log *log, struct log_metadata *m)
-{
-	if (m->result == OK)
-		log->topic_id = m->topic_id;
-	return m->result;
+		return;
+	log->topic_id = topic_id;
+	log->owes_metadata = true;
 }
 
 /* --- what is known ---------------------------------------------------------------------------- */

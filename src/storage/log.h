@@ -72,18 +72,8 @@ struct log_recovery {			/* what opening had to do, for the log line and the test
  * magic, topic id of another topic). */
 enum err log_open(struct log **out, const struct log_spec *spec,
 	struct log_recovery *recovery) MUST_CHECK;
-/* The topic id became known after opening (a log that an older broker wrote): the first append
- * waits until it is on the device. begin: false when there is nothing to write; run: any thread;
- * end: once, an error is final for the log directory. */
-struct log_metadata {
-	struct os   *os;
-	const char  *dir;
-	struct uuid  topic_id;
-	enum err     result;
-};
-bool     log_metadata_begin(struct log *log, struct uuid topic_id, struct log_metadata *m);
-void     log_metadata_run(struct log_metadata *m);
-enum err log_metadata_end(struct log *log, struct log_metadata *m) MUST_CHECK;
+/* The topic id became known after opening (a log that an older broker wrote). */
+void     log_set_topic_id(struct log *log, struct uuid topic_id);
 
 /* Closes all descriptors that no reader holds: for upkeep of a log that has been idle for a
  * while. */
@@ -238,14 +228,16 @@ struct log_flush {		/* lives in the owner's job; one at a time per log, which mu
 	bool             is_whole;		/* all that belongs to the segment: the recovery
 						 * point leaves it */
 	struct leader_epochs *epochs;	/* a copy to write; NULL: the file is up to date */
-	bool             sync_dir, has_more;	/* has_more: run again from the new recovery
-						 * point */
+	struct uuid      topic_id;		/* zero: partition.metadata is there */
+	bool             sync_dir, sync_parent;
+	bool             has_more;		/* run again from the new recovery point */
 	int64_t          up_to;
 	enum err         result;
 };
 /* Is there something a worker should bring to the device soon, whatever log.flush.acks says: the
  * epochs, a segment that was rolled away from? Until it is done, a restart after a crash has more
- * to read. */
+ * to read. A log that has never held a record owes the device nothing: what was promised about it
+ * stands in the coordination store. */
 bool     log_wants_flush(const struct log *log);
 /* One segment, the oldest first. False when nothing is unsynced. Afterwards end is called exactly
  * once, also when the log was truncated meanwhile. */

@@ -17,10 +17,24 @@
 
 #include <stdlib.h>
 
+#include "storage/partition_metadata.h"
+
+/*
+ * Beside the batches. A log that was made by this process and has never held a record owes nothing:
+ * after a power cut it is made anew. (One that was there may have lost records in the crash; what
+ * was found must not change again.)
+ */
+static bool owes_more(const struct log *log)
+{
+	if (log->is_new && log->batches_end == 0)
+		return false;
+	return log->epochs.is_dirty || log->owes_metadata || log->owes_parent;
+}
+
 bool log_wants_flush(const struct log *log)
 {
 	return !log->is_flush_out && !log->is_broken &&
-		(log->epochs.is_dirty || log->recovery_point < log_active(log)->base_offset);
+		(owes_more(log) || log->recovery_point < log_active(log)->base_offset);
 }
 
 static struct leader_epochs *copy_epochs(const struct leader_epochs *from)
@@ -56,7 +70,7 @@ static bool flush_begin(struct log *log, struct log_flush *f, bool is_closing)
 		f->snapshot_offset = f->is_whole ? f->up_to : -1;
 		if (!f->is_whole && segment_file(s, SEGMENT_LOG, &file) == OK)
 			f->file = log_file_ref(file);
-	} else if (!log->epochs.is_dirty) {
+	} else if (!owes_more(log)) {
 		return false;
 	}
 	if (log->epochs.is_dirty) {
@@ -64,8 +78,11 @@ static bool flush_begin(struct log *log, struct log_flush *f, bool is_closing)
 		log->epochs.is_dirty = false;
 		log->is_epoch_write_out = true;
 	}
+	if (log->owes_metadata)
+		f->topic_id = log->topic_id;
 	f->sync_dir = log->is_dir_dirty;
-	log->is_dir_dirty = false;
+	f->sync_parent = log->owes_parent;
+	log->is_dir_dirty = log->owes_metadata = log->owes_parent = false;
 	log->is_flush_out = true;
 	log->flush_limit = INT64_MAX;
 	return true;
@@ -112,6 +129,14 @@ enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset,
 	return e;
 }
 
+static enum err sync_parent(struct log_flush *f)
+{
+	char parent[LOG_PATH_MAX];
+	enum err e = log_parent_dir(f->dir, parent);
+
+	return e == OK ? os_fsync_dir(f->os, parent) : e;
+}
+
 void log_flush_run(struct log_flush *f)
 {
 	f->result = OK;
@@ -121,8 +146,12 @@ void log_flush_run(struct log_flush *f)
 		f->result = log_sync_segment(f->os, f->dir, f->segment_base, f->snapshot_offset);
 	if (f->result == OK && f->epochs != NULL)
 		f->result = leader_epochs_write(f->epochs, f->os, f->dir);
+	if (f->result == OK && !uuid_is_zero(f->topic_id))
+		f->result = partition_metadata_write(f->topic_id, f->os, f->dir);
 	if (f->result == OK && f->sync_dir)
 		f->result = os_fsync_dir(f->os, f->dir);
+	if (f->result == OK && f->sync_parent)
+		f->result = sync_parent(f);
 }
 
 enum err log_flush_end(struct log *log, struct log_flush *f)

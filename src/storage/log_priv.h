@@ -55,6 +55,9 @@ struct log {
 	bool     has_aborted;			/* some segment has a transaction index */
 	bool     is_dir_dirty;			/* names of segment files have changed since the
 						 * directory was synced */
+	/* The next flush also syncs the name of the directory, writes partition.metadata. */
+	bool     owes_parent, owes_metadata;
+	bool     is_new;			/* its directory was made when it was opened */
 	bool     is_flush_out, is_epoch_write_out;
 	int64_t  flush_limit;			/* of the flush that is out: where truncations have
 						 * cut meanwhile */
@@ -78,6 +81,7 @@ void     log_forget_segment(struct log *log, int at);
 /* number of the last one with base <= offset; -1 */
 int      log_segment_at(const struct log *log, int64_t offset);
 void     log_update_first_unstable(struct log *log);
+enum err log_parent_dir(const char *dir, char out[LOG_PATH_MAX]) MUST_CHECK;
 void     log_set_end(struct log *log, int64_t end_offset);
 void     log_forget_recent(struct log *log);
 /* After open and truncation: what segment_read_end found in the active segment. */

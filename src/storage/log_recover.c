@@ -486,7 +486,8 @@ enum err log_load(struct log *log, const struct log_spec *spec, struct log_recov
 		return e;
 	/* A killed process may have renamed segments away that a power cut would bring back: before
 	 * anything is appended it is settled which exist. */
-	if (!spec->had_clean_shutdown && (e = os_fsync_dir(log->os, log->store.dir)) != OK)
+	if (!is_new && !spec->had_clean_shutdown &&
+		(e = os_fsync_dir(log->os, log->store.dir)) != OK)
 		return e;
 	log_epochs_will_change(log);
 	if (log->epochs.is_dirty) {	/* found by the recovery: until they are on disk, another

@@ -494,10 +494,10 @@ static void adopt_end(struct world *w, int64_t least)
 			(long long)m->batches[i].base,
 			      (long long)end, (long long)least);
 	ck_assert_int_le(end, m->end);
-	/* All that was left lay below the log start: the log began anew there, and with it its
-	 * producers. */
-	if (w->k.recovery.segments_deleted > 0 && log_size_bytes(w->k.log) == 0 &&
-		log_producers(w->k.log, NULL, 0) == 0)
+	/* All that was left lay below the log start, or nothing of it was ever on the device, its
+	 * directory included: the log began anew there, and with it its producers. */
+	if ((w->k.recovery.segments_deleted > 0 || m->synced == 0) &&
+		log_size_bytes(w->k.log) == 0 && log_producers(w->k.log, NULL, 0) == 0)
 		keep = 0;
 	m->count = keep;
 	m->end = end;
