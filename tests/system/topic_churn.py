@@ -23,6 +23,7 @@ def churn(address, state_file, seed):
     rng = random.Random(int(seed))
     state = json.load(open(state_file)) if os.path.exists(state_file) else {}
     client = wire.connect(address)
+    open(state_file + ".begun", "w").close()
     done = 0
     try:
         while True:
