@@ -4,6 +4,7 @@ src_partition_libskein_partition_a_SOURCES = \
 	src/partition/partition_append.c \
 	src/partition/partition_checkpoint.c src/partition/partition_checkpoint.h \
 	src/partition/partition_flush.c \
+	src/partition/partition_offsets.c \
 	src/partition/partition_read.c \
 	src/partition/partition_role.c
 EXTRA_DIST += src/partition/README.md

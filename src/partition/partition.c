@@ -1,8 +1,8 @@
 /*
  * The partition actor: its life, its step, and the address others ask it by.
  *
- * Guarantee: every question gets exactly one answer, whatever happens to the log or the role meanwhile. What is parked sits on one of two lists (waiting
- * appends, watches), and each way out (offset reached, deadline, role lost, directory failed, stop) empties them through one function each.
+ * Guarantee: every question gets exactly one answer, whatever happens to the log or the role meanwhile. What is parked sits on one of three lists (waiting
+ * appends, watches, look-ups by time), and each way out (offset reached, deadline, role lost, directory failed, stop) empties them through one function each.
  *
  * Order: appends of one step are collected and written together, but any other question first writes what was collected before it, so a reader who asks
  * after a producer sees at least that much.
@@ -74,6 +74,7 @@ void partition_storage_failed(struct partition *p, const char *what, enum err e)
 		log_close(&p->log);	/* with a flush out the log must live until it is home: partition_on_flush_home closes it */
 	p->refusal = KAFKA_STORAGE_ERROR;
 	partition_fail_waiting(p, KAFKA_STORAGE_ERROR);
+	partition_fail_lookups(p, KAFKA_STORAGE_ERROR);
 	partition_publish(p);
 	partition_drop_watches(p);
 	if (p->spec.dir != NULL)
@@ -182,8 +183,12 @@ static void partition_on_home(void *arg, struct msg *m)
 {
 	struct partition *p = arg;
 
-	ASSERT(m == &p->flush.job.msg);		/* the only thing a partition lends out */
-	partition_on_flush_home(p);
+	if (m == &p->flush.job.msg) {
+		partition_on_flush_home(p);
+		return;
+	}
+	ASSERT(m == &p->lookup.job.msg);	/* nothing else is ever lent out */
+	partition_on_lookup_home(p);
 }
 
 /* A replica that nobody asks anything gives its descriptors back: a process has far fewer than three per replica. */
@@ -268,6 +273,7 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	p->spec.log.log = &p->actor.log;
 	list_init(&p->waiting);
 	list_init(&p->watches);
+	list_init(&p->lookups);
 	p->flush_due = p->rest_due = MONO_NEVER;
 	enum err e = actor_start(&p->actor, spec->stack_bytes);
 	if (e != OK) {

@@ -99,6 +99,8 @@ struct partition_list_offsets {
 	struct log_time_offset found;
 	int64_t    *offsets;			/* v0: asker's room for offsets_max; newest first */
 	int32_t     offsets_max, offsets_count;
+	/* partition's while it is parked: by time, until a worker has looked */
+	struct list wait;
 };
 
 struct partition_epoch_end {

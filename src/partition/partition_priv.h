@@ -1,5 +1,5 @@
 /*
- * The owner's side of a partition: what partition.c, _append.c, _read.c, _role.c and _flush.c share. Nobody else includes this.
+ * The owner's side of a partition: what partition.c, _append.c, _read.c, _offsets.c, _role.c and _flush.c share. Nobody else includes this.
  */
 #ifndef SKEIN_PARTITION_PRIV_H
 #define SKEIN_PARTITION_PRIV_H
@@ -15,6 +15,13 @@ struct partition_flush_job {
 	struct job       job;		/* run by a worker, home is the partition */
 	struct log_flush flush;
 	bool             is_out;
+};
+
+struct partition_lookup_job {		/* one at a time, as for flushes */
+	struct job                     job;
+	struct log_time_lookup         lookup;
+	struct partition_list_offsets *question;	/* for whom; NULL: answered meanwhile */
+	bool                           is_out;
 };
 
 struct partition {
@@ -39,10 +46,14 @@ struct partition {
 	struct list            waiting;		/* partition_append by need_offset, ascending: acks=all, and acks=1 that wants a sync */
 	struct list            watches;		/* partition_watch, lent until there is news */
 
+	struct list            lookups;		/* partition_list_offsets by time that wait for the job before theirs */
+	struct partition_lookup_job lookup;
+
 	struct partition_flush_job flush;
 	bool                   flush_wanted;	/* somebody waits for a sync, or the log asked for one */
 	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
 	mono_ms                rest_due;	/* when it counts as idle */
+	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
 
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
@@ -73,11 +84,19 @@ mono_ms partition_waiting_deadline(const struct partition *p);
 /* partition_read.c */
 void partition_on_read(struct partition *p, struct partition_read *m);
 void partition_on_watch(struct partition *p, struct partition_watch *m);
-void partition_on_list_offsets(struct partition *p, struct partition_list_offsets *m);
 void partition_on_epoch_end(struct partition *p, struct partition_epoch_end *m);
 void partition_on_describe(struct partition *p, struct partition_describe *m);
 void partition_answer_watches(struct partition *p);		/* those with news */
 void partition_drop_watches(struct partition *p);		/* all of them */
+int64_t partition_read_bound(const struct partition *p, int32_t replica_id, enum isolation isolation);	/* what this asker may see ends here */
+/* Does what the error demands, and says what the asker is told. */
+enum kafka_error partition_read_failed(struct partition *p, const char *what, enum err e);
+
+/* partition_offsets.c */
+void partition_on_list_offsets(struct partition *p, struct partition_list_offsets *m);
+void partition_look_up_next(struct partition *p);		/* gives the next look-up by time to a worker when none is out */
+void partition_on_lookup_home(struct partition *p);
+void partition_fail_lookups(struct partition *p, enum kafka_error error);
 
 /* partition_role.c */
 void partition_on_role(struct partition *p, struct partition_role *m);

@@ -1,5 +1,5 @@
 /*
- * Reading: ranges for fetches, offsets by time, ends of epochs; and the watches that tell a network actor that asking again is worth it.
+ * Reading: ranges for fetches, ends of epochs; and the watches that tell a network actor that asking again is worth it.
  *
  * A read answers with a file and a range, never with bytes. What a consumer may see ends at the high watermark or the last stable offset; a follower sees the
  * log's end.
@@ -15,7 +15,7 @@ static bool is_replica(const struct partition *p, int32_t broker_id)
 	return false;
 }
 
-static int64_t read_bound(const struct partition *p, int32_t replica_id, enum isolation isolation)
+int64_t partition_read_bound(const struct partition *p, int32_t replica_id, enum isolation isolation)
 {
 	if (replica_id >= 0)
 		return log_end_offset(p->log);
@@ -56,9 +56,23 @@ static bool read_diverges(const struct partition *p, struct partition_read *m)
 	return false;
 }
 
+/* A device that fails takes the directory offline. Bytes that are damaged are this partition's own trouble, and told once. */
+enum kafka_error partition_read_failed(struct partition *p, const char *what, enum err e)
+{
+	enum kafka_error error = err_to_kafka(e);
+
+	if (error == KAFKA_STORAGE_ERROR) {
+		partition_storage_failed(p, what, e);
+	} else if (error == CORRUPT_MESSAGE && !p->is_damage_told) {
+		p->is_damage_told = true;
+		LOG_ERROR(&p->actor.log, log_damaged, KV_STR("dir", p->dir), KV_STR("what", what));
+	}
+	return error;
+}
+
 static void read_range(struct partition *p, struct partition_read *m)
 {
-	int64_t bound = read_bound(p, m->replica_id, m->isolation);
+	int64_t bound = partition_read_bound(p, m->replica_id, m->isolation);
 
 	if (m->fetch_offset < log_start_offset(p->log) || m->fetch_offset > log_end_offset(p->log)) {
 		m->error = OFFSET_OUT_OF_RANGE;
@@ -66,9 +80,7 @@ static void read_range(struct partition *p, struct partition_read *m)
 	}
 	enum err e = log_read(p->log, m->fetch_offset, bound, m->max_bytes, m->first_whole, &m->range);
 	if (e != OK) {
-		m->error = e == ERR_OUT_OF_RANGE ? OFFSET_OUT_OF_RANGE : KAFKA_STORAGE_ERROR;
-		if (e != ERR_OUT_OF_RANGE)
-			partition_storage_failed(p, "read", e);
+		m->error = partition_read_failed(p, "read", e);
 		return;
 	}
 	m->bytes_to_bound = log_bytes_between(p->log, m->fetch_offset, bound, INT32_MAX);
@@ -135,66 +147,7 @@ void partition_drop_watches(struct partition *p)
 		actor_answer(&p->actor, &LIST_ENTRY(e, struct partition_watch, wait)->msg);
 }
 
-/* --- offsets ---------------------------------------------------------------------------------------------------------------------- */
-
-/* Latest: the bound the asker may see. Earliest: the log start, with the epoch of the history's first entry if that reaches so far back. */
-static enum kafka_error list_special(const struct partition *p, struct partition_list_offsets *m, int64_t bound)
-{
-	int64_t start = log_start_offset(p->log);
-
-	switch (m->timestamp) {
-	case LIST_OFFSETS_LATEST:
-		m->found = (struct log_time_offset){ -1, bound, p->role.leader_epoch };
-		return NONE;
-	case LIST_OFFSETS_EARLIEST:
-	case LIST_OFFSETS_EARLIEST_LOCAL:
-		m->found = (struct log_time_offset){ -1, start, log_epoch_at(p->log, start) };
-		return NONE;
-	case LIST_OFFSETS_LATEST_TIERED:
-		return NONE;
-	default:
-		return UNSUPPORTED_VERSION;
-	}
-}
-
-static enum kafka_error list_by_time(struct partition *p, struct partition_list_offsets *m, int64_t bound)
-{
-	struct log_time_offset found;
-	enum err e = m->timestamp == LIST_OFFSETS_MAX_TIMESTAMP ? log_offset_of_max_timestamp(p->log, &found)
-	                                                         : log_offset_for_timestamp(p->log, m->timestamp, &found);
-
-	if (e != OK) {
-		partition_storage_failed(p, "offset by time", e);
-		return KAFKA_STORAGE_ERROR;
-	}
-	if (found.offset >= 0 && (found.offset < bound || m->timestamp == LIST_OFFSETS_MAX_TIMESTAMP))
-		m->found = found;
-	return NONE;
-}
-
-void partition_on_list_offsets(struct partition *p, struct partition_list_offsets *m)
-{
-	m->found = (struct log_time_offset){ -1, -1, -1 };
-	m->offsets_count = 0;
-	m->error = partition_check_leader(p, m->current_leader_epoch == -1 ? INT32_MIN : m->current_leader_epoch, m->replica_id != REPLICA_DEBUG);
-	if (m->error == NONE) {
-		int64_t bound = m->replica_id == REPLICA_DEBUG ? log_end_offset(p->log) : read_bound(p, m->replica_id, m->isolation);
-		/* after an election, until the high watermark has reached the new epoch's start, an answer might go back behind an earlier one */
-		bool is_settled = m->replica_id != REPLICA_CONSUMER || log_high_watermark(p->log) >= p->epoch_start_offset;
-
-		if (m->old_style)
-			m->offsets_count = log_offsets_before(p->log, m->timestamp, m->replica_id == REPLICA_CONSUMER ? log_high_watermark(p->log) : INT64_MAX,
-			                                      m->offsets, MIN(m->max_offsets, m->offsets_max));
-		else if (m->timestamp >= 0 || m->timestamp == LIST_OFFSETS_MAX_TIMESTAMP)
-			m->error = list_by_time(p, m, bound);
-		else
-			m->error = list_special(p, m, bound);
-		if (m->error == NONE && !is_settled && !m->old_style &&
-		    (m->timestamp == LIST_OFFSETS_LATEST || (m->timestamp >= 0 && m->found.offset < 0)))
-			m->error = OFFSET_NOT_AVAILABLE;
-	}
-	actor_answer(&p->actor, &m->msg);
-}
+/* --- the rest ------------------------------------------------------------------------------------------------------------------------ */
 
 void partition_on_epoch_end(struct partition *p, struct partition_epoch_end *m)
 {

@@ -77,13 +77,14 @@ void partition_on_config(struct partition *p, struct partition_config *m)
 	actor_answer(&p->actor, &m->msg);
 }
 
-/* New questions are refused from here on; the end itself waits until a flush that is out has come home. */
+/* New questions are refused from here on; the end itself waits until the jobs that are out have come home. */
 void partition_on_stop(struct partition *p, struct partition_stop *m)
 {
 	ASSERT(p->stop == NULL);
 	p->stop = m;
 	__atomic_store_n(&p->addr->is_open, false, __ATOMIC_RELEASE);
 	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
+	partition_fail_lookups(p, NOT_LEADER_OR_FOLLOWER);
 	partition_drop_watches(p);
 	if (p->refusal != KAFKA_STORAGE_ERROR)
 		p->refusal = NOT_LEADER_OR_FOLLOWER;
@@ -93,7 +94,7 @@ bool partition_finish_stop(struct partition *p)
 {
 	struct partition_stop *m = p->stop;
 
-	if (p->flush.is_out || p->actor.stop_wanted)
+	if (p->flush.is_out || p->lookup.is_out || p->actor.stop_wanted)
 		return false;
 	m->result = OK;
 	if (p->log != NULL) {

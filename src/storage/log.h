@@ -4,8 +4,9 @@
  *
  * Owner:     one partition actor. Only what is marked "any thread" may be called elsewhere.
  * Waiting:   log_append, log_read and the look-ups never wait for a device as far as the page cache
- *            allows. Opening, clean closing and truncation do. A flush is a job of three parts:
- *            log_x_begin (owner), log_x_run (any thread, touches only the job), log_x_end (owner).
+ *            allows. Opening, clean closing and truncation do. A flush and a look-up by time are
+ *            jobs of three parts: log_x_begin (owner), log_x_run (any thread, touches only the
+ *            job), log_x_end (owner).
  * Memory:    append and read allocate nothing. An idle log costs a few KiB and no descriptor;
  *            descriptors are opened on demand and at most LOG_FDS_MAX are kept per log (never one
  *            that a reader holds by a log_file reference).
@@ -178,12 +179,24 @@ int32_t  log_epoch_at(const struct log *log, int64_t offset);	/* epoch of the en
 
 /* -1, -1, -1: none */
 struct log_time_offset { int64_t timestamp, offset; int32_t leader_epoch; };
-/* First record with timestamp >= target and offset >= log start; the first of those with the
- * largest timestamp. Reads one or two index intervals and decompresses one batch, so it may wait
- * for the device when they are cold, and it allocates. */
-enum err log_offset_for_timestamp(struct log *log, time_ms target,
-	struct log_time_offset *out) MUST_CHECK;
-enum err log_offset_of_max_timestamp(struct log *log, struct log_time_offset *out) MUST_CHECK;
+
+/* --- by time: a job, for everything that it reads may be cold --------------------------------- */
+#define LOG_TIME_LARGEST (-1)
+struct time_search;
+struct log_time_lookup {
+	/* question: first record with timestamp >= target (>= 0) and offset >= log start;
+	 * LOG_TIME_LARGEST: the first of those with the largest timestamp */
+	time_ms                target;
+	/* answer */
+	struct log_time_offset found;
+	enum err               result;
+	struct time_search    *search;	/* the job's own, from begin to end */
+};
+void     log_time_lookup_begin(struct log *log, struct log_time_lookup *l);
+/* Any thread. The log may change meanwhile, and even be closed. */
+void     log_time_lookup_run(struct log_time_lookup *l);
+/* Once. ERR_AGAIN: the log was cut meanwhile, begin anew. log NULL: nobody wants the answer. */
+enum err log_time_lookup_end(struct log *log, struct log_time_lookup *l) MUST_CHECK;
 
 /* ListOffsets v0: base offsets of segments last written at or before `target` (-1 latest: the log
  * end first; -2 earliest: the oldest only), newest first, each above `cap` (exclusive bound of what

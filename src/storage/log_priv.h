@@ -58,6 +58,8 @@ struct log {
 	/* The next flush also syncs the name of the directory, writes partition.metadata. */
 	bool     owes_parent, owes_metadata;
 	bool     is_new;			/* its directory was made when it was opened */
+	uint32_t cuts;				/* segments removed and tails cut off: what was
+						 * looked up before one is void */
 	bool     is_flush_out, is_epoch_write_out;
 	int64_t  flush_limit;			/* of the flush that is out: where truncations have
 						 * cut meanwhile */

@@ -1,6 +1,11 @@
 /*
  * Finding offsets by time. The time index leads to a place that is not too late, batch headers say
  * whether a batch can hold the record, and one batch is decompressed to find it.
+ *
+ * All of it may be cold, so a worker does it, on copies of the segments that it opens by name. What
+ * it reads below their sizes changes only when the log is cut or a segment goes; both are counted,
+ * and an answer from before such a change is thrown away. Until then it is only bytes, checked like
+ * any others.
  */
 #include "storage/log_priv.h"
 
@@ -8,23 +13,31 @@
 
 #include "record/record.h"
 
+struct time_search {
+	struct segment_store store;		/* with files of its own */
+	int64_t              start_offset;
+	uint32_t             cuts;		/* of the log when this began */
+	int                  segment_count;
+	struct segment       segments[];
+};
+
 /* First record of the batch with timestamp >= target and offset >= start. */
-static enum err search_batch(struct log *log, os_fd fd, int64_t at, uint32_t size, time_ms target,
-	struct log_time_offset *out)
+static enum err search_batch(struct time_search *t, os_fd fd, int64_t at, uint32_t size,
+	time_ms target, struct log_time_offset *out)
 {
 	uint8_t *bytes = mem_alloc(size);
 	struct decompressor *stream = decompressor_create();
 	struct record_iter it;
 	struct record r;
 	size_t got;
-	enum err e = os_pread(log->os, fd, bytes, size, at, &got);
+	enum err e = os_pread(t->store.os, fd, bytes, size, at, &got);
 
 	if (e == OK && got < size)
 		e = ERR_CORRUPT;
 	if (e == OK) {
 		record_iter_init(&it, slice_of(bytes, size), stream, UINT64_MAX);
 		while (record_iter_next(&it, &r)) {
-			if (r.timestamp < target || r.offset < log->start_offset)
+			if (r.timestamp < target || r.offset < t->start_offset)
 				continue;
 			*out = (struct log_time_offset){ r.timestamp, r.offset,
 				batch_leader_epoch(bytes) };
@@ -38,8 +51,8 @@ static enum err search_batch(struct log *log, os_fd fd, int64_t at, uint32_t siz
 	return e;
 }
 
-static enum err search_from(struct log *log, struct segment *s, const struct batch_place *place,
-	time_ms target, struct log_time_offset *out)
+static enum err search_from(struct time_search *t, struct segment *s,
+	const struct batch_place *place, time_ms target, struct log_time_offset *out)
 {
 	uint8_t buf[4096];
 	struct batch_scan scan;
@@ -50,19 +63,19 @@ static enum err search_from(struct log *log, struct segment *s, const struct bat
 
 	if (e != OK)
 		return e;
-	batch_scan_init(&scan, log->os, f->fd, place->file_pos, s->tail.size, buf, sizeof(buf));
+	batch_scan_init(&scan, t->store.os, f->fd, place->file_pos, s->tail.size, buf, sizeof(buf));
 	while (out->offset < 0 && (e = batch_scan_next(&scan, &header, &at)) == OK) {
 		if (batch_max_timestamp(header) < target ||
-			batch_last_offset(header) < log->start_offset)
+			batch_last_offset(header) < t->start_offset)
 			continue;
-		if ((e = search_batch(log, f->fd, at, (uint32_t)batch_size(header), target,
+		if ((e = search_batch(t, f->fd, at, (uint32_t)batch_size(header), target,
 			out)) != OK)
 			return e;
 	}
 	return e == ERR_INCOMPLETE && scan.pos == scan.end ? OK : e;
 }
 
-static enum err search_segment(struct log *log, struct segment *s, time_ms target,
+static enum err search_segment(struct time_search *t, struct segment *s, time_ms target,
 	struct log_time_offset *out)
 {
 	struct time_entry entry = { -1, s->base_offset };
@@ -74,46 +87,93 @@ static enum err search_segment(struct log *log, struct segment *s, time_ms targe
 	if (s->times.count > 0) {
 		if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK)
 			return e;
-		e = time_index_lookup(&s->times, log->os, f->fd, s->base_offset, target, &entry);
+		e = time_index_lookup(&s->times, t->store.os, f->fd, s->base_offset, target,
+			&entry);
 		if (e == ERR_CORRUPT)
 			entry.offset = s->base_offset;
 		else if (e != OK)
 			return e;
 	}
-	if ((e = segment_find(s, MAX(entry.offset, log->start_offset), &place, &is_found)) != OK ||
+	if ((e = segment_find(s, MAX(entry.offset, t->start_offset), &place, &is_found)) != OK ||
 		!is_found)
 		return e;
-	return search_from(log, s, &place, target, out);
+	return search_from(t, s, &place, target, out);
 }
 
-enum err log_offset_for_timestamp(struct log *log, time_ms target, struct log_time_offset *out)
+/* The largest timestamp of all, -1 none. */
+static enum err largest_of_all(struct time_search *t, time_ms *max)
 {
 	time_ms largest;
 	enum err e = OK;
 
-	*out = (struct log_time_offset){ -1, -1, -1 };
-	for (int i = MAX(log_segment_at(log, log->start_offset), 0);
-		e == OK && out->offset < 0 && i < log->segment_count; i++) {
-		struct segment *s = log->segments[i];
-		e = segment_largest_timestamp(s, &largest);
-		if (e == OK && largest >= target && s->tail.size > 0)
-			e = search_segment(log, s, target, out);
+	*max = -1;
+	for (int i = 0; e == OK && i < t->segment_count; i++) {
+		e = segment_largest_timestamp(&t->segments[i], &largest);
+		*max = MAX(*max, largest);
 	}
 	return e;
 }
 
-enum err log_offset_of_max_timestamp(struct log *log, struct log_time_offset *out)
+static enum err search_all(struct time_search *t, time_ms target, struct log_time_offset *out)
 {
-	time_ms max = -1, largest;
+	time_ms largest;
 	enum err e = OK;
 
-	*out = (struct log_time_offset){ -1, -1, -1 };
-	for (int i = MAX(log_segment_at(log, log->start_offset), 0);
-		e == OK && i < log->segment_count; i++) {
-		e = segment_largest_timestamp(log->segments[i], &largest);
-		max = MAX(max, largest);
+	for (int i = 0; e == OK && out->offset < 0 && i < t->segment_count; i++) {
+		struct segment *s = &t->segments[i];
+		e = segment_largest_timestamp(s, &largest);
+		if (e == OK && largest >= target && s->tail.size > 0)
+			e = search_segment(t, s, target, out);
 	}
-	return e == OK && max >= 0 ? log_offset_for_timestamp(log, max, out) : e;
+	return e;
+}
+
+void log_time_lookup_begin(struct log *log, struct log_time_lookup *l)
+{
+	int first = MAX(log_segment_at(log, log->start_offset), 0);
+	int count = log->segment_count - first;
+	struct time_search *t = mem_calloc(1, sizeof(*t) + (size_t)count * sizeof(t->segments[0]));
+
+	t->store = (struct segment_store){ .os = log->os, .dir = mem_strdup(log->store.dir),
+		.is_borrowed = true };
+	file_cache_init(&t->store.cache, log->os);
+	t->start_offset = log->start_offset;
+	t->cuts = log->cuts;
+	t->segment_count = count;
+	for (int i = 0; i < count; i++) {
+		t->segments[i] = *log->segments[first + i];
+		t->segments[i].store = &t->store;
+		memset(t->segments[i].files, 0, sizeof(t->segments[i].files));
+	}
+	l->search = t;
+	l->found = (struct log_time_offset){ -1, -1, -1 };
+	l->result = OK;
+}
+
+void log_time_lookup_run(struct log_time_lookup *l)
+{
+	struct time_search *t = l->search;
+	time_ms target = l->target;
+
+	if (target == LOG_TIME_LARGEST)
+		l->result = largest_of_all(t, &target);
+	if (l->result == OK && target >= 0)
+		l->result = search_all(t, target, &l->found);
+	for (int i = 0; i < t->segment_count; i++) {
+		for (int part = 0; part < SEGMENT_PARTS; part++)
+			file_cache_drop(&t->store.cache, &t->segments[i].files[part]);
+	}
+}
+
+enum err log_time_lookup_end(struct log *log, struct log_time_lookup *l)
+{
+	bool is_stale = log != NULL && (l->search->cuts != log->cuts ||
+		(l->found.offset >= 0 && l->found.offset < log->start_offset));
+
+	free(l->search->store.dir);
+	free(l->search);
+	l->search = NULL;
+	return is_stale ? ERR_AGAIN : l->result;
 }
 
 /* Modification time of a segment's file; of one that cannot be looked at: never. */

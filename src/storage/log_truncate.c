@@ -18,6 +18,7 @@ enum err log_remove_segment(struct log *log, int at)
 	if (s->files[SEGMENT_LOG] != NULL)
 		log_file_bump_generation(s->files[SEGMENT_LOG]);
 	log_forget_segment(log, at);
+	log->cuts++;
 	log->is_dir_dirty = true;
 	if ((e = segment_retire(&s)) != OK)
 		return e;
@@ -68,6 +69,7 @@ static enum err cut_active(struct log *log, int64_t offset)
 		!is_found)
 		return e;
 	log->size_bytes -= s->tail.size - place.file_pos;
+	log->cuts++;
 	if ((e = segment_truncate(s, place.file_pos, offset)) != OK ||
 		(e = segment_file(s, SEGMENT_LOG, &f)) != OK)
 		return e;

@@ -33,7 +33,7 @@ bool segment_parse_name(const char *name, int64_t *base_offset, const char **suf
 			return false;
 		number = number * 10 + (uint64_t)(name[i] - '0');
 	}
-	if (number > (uint64_t)INT64_MAX || name[20] != '.')
+	if (number >= (uint64_t)INT64_MAX || name[20] != '.')
 		return false;
 	*base_offset = (int64_t)number;
 	*suffix = name + 20;
@@ -60,12 +60,13 @@ static struct segment *segment_new(struct segment_store *store, int64_t base_off
 enum err segment_file(struct segment *s, enum segment_part part, struct log_file **out)
 {
 	char path[LOG_PATH_MAX];
+	int flags = OS_RDWR | (part == SEGMENT_LOG ? 0 : OS_CREATE);
 	enum err e = OK;
 
 	if (UNLIKELY(s->files[part] == NULL))
 		segment_path(s->store, s->base_offset, segment_suffix[part], path);
 	e = file_cache_get(&s->store->cache, &s->files[part], path,
-		OS_RDWR | (part == SEGMENT_LOG ? 0 : OS_CREATE));
+		s->store->is_borrowed ? OS_RDONLY : flags);
 	*out = s->files[part];
 	return e;
 }

@@ -33,6 +33,7 @@ struct segment_store {		/* what all segments of a log share */
 	char                 *dir;
 	const struct topic_config *config;
 	struct file_cache     cache;
+	bool                  is_borrowed;	/* a worker's: files are only read, none is made */
 };
 
 struct segment_tail {		/* what an append moves: copied to stage it, assigned to make it

@@ -485,6 +485,121 @@ START_TEST(offsets_by_name_and_time)
 }
 END_TEST
 
+/* Asks for 20 offsets by time at once; each append i has the timestamp 1700000000000 + i. */
+static void ask_20_times(struct ask *asks)
+{
+	for (int i = 0; i < 20; i++)
+		rig_ask(&r, ask_list(&asks[i], 1700000000000 + i));
+}
+
+static void up_with_20(uint64_t seed)
+{
+	struct ask a;
+
+	rig_down(&r, STOP_ABANDON);
+	rig_fini(&r);
+	rig_init(&r, seed);
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 0);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(answer_of(ask_append_as(&a, 1, FOREVER, 1, -1, i)), NONE);
+}
+
+START_TEST(a_look_up_holds_up_nobody)
+{
+	struct ask asks[20], append;
+
+	up_with_20(1);
+	ask_20_times(asks);
+	rig_ask(&r, ask_append(&append, 1, FOREVER, 1));
+	rig_wait_all(&r);
+	ck_assert_int_eq(append.append.error, NONE);
+	ck_assert_int_lt(append.order, asks[19].order);
+	for (int i = 0; i < 20; i++) {
+		ck_assert_int_eq(asks[i].list.error, NONE);
+		ck_assert_int_eq(asks[i].list.found.offset, i);
+	}
+}
+END_TEST
+
+/* Stopped at any moment: what was found is an answer, the rest is refused. */
+START_TEST(a_stop_answers_look_ups)
+{
+	for (uint64_t seed = 1; seed <= 30; seed++) {
+		struct ask asks[20];
+
+		up_with_20(seed);
+		ask_20_times(asks);
+		rig_run(&r, (int)seed);
+		rig_down(&r, STOP_CLEAN);
+		for (int i = 0; i < 20; i++) {
+			ck_assert_int_ne(asks[i].order, 0);
+			if (asks[i].was_declined || asks[i].list.error == NOT_LEADER_OR_FOLLOWER)
+				continue;
+			ck_assert_int_eq(asks[i].list.error, NONE);
+			ck_assert_int_eq(asks[i].list.found.offset, i);
+		}
+	}
+}
+END_TEST
+
+START_TEST(lost_leadership_refuses_look_ups)
+{
+	struct ask asks[20], role;
+	int refused = 0;
+
+	up_with_20(1);
+	ask_20_times(asks);
+	rig_ask(&r, ask_role(&role, 1, 1, 2));
+	rig_wait_all(&r);
+	for (int i = 0; i < 20; i++) {
+		if (asks[i].list.error == NONE)
+			ck_assert_int_eq(asks[i].list.found.offset, i);
+		else
+			ck_assert_int_eq(asks[i].list.error, NOT_LEADER_OR_FOLLOWER);
+		refused += asks[i].list.error != NONE;
+	}
+	ck_assert_int_gt(refused, 10);
+}
+END_TEST
+
+START_TEST(a_broken_disk_answers_look_ups)
+{
+	struct ask asks[20];
+
+	up_with_20(1);
+	sim_fail_often(r.sim, SIM_READ, NULL, 1000000, ERR_IO);
+	ask_20_times(asks);
+	rig_wait_all(&r);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(asks[i].list.error, KAFKA_STORAGE_ERROR);
+	ck_assert(logdir_is_offline(r.dir));
+	sim_fail_often(r.sim, SIM_READ, NULL, 0, OK);
+}
+END_TEST
+
+/* Damaged bytes are one partition's trouble, not the directory's. */
+START_TEST(damage_is_told_and_stays_where_it_is)
+{
+	static const uint8_t rubbish[] = { 0xff, 0xff, 0xff, 0xff };
+	struct ask list;
+	os_fd fd;
+
+	up_with_20(1);
+	rig_down(&r, STOP_CLEAN);
+	ck_assert_int_eq(os_open(r.os, RIG_DIR "/t-0/00000000000000000000.log", OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pwrite(r.os, fd, rubbish, sizeof(rubbish), BATCH_HEADER_SIZE), OK);	/* the length of the first record */
+	os_close(r.os, &fd);
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 1);
+	rig_ask(&r, ask_list(&list, 1700000000000));
+	rig_wait(&r, &list);
+	ck_assert_int_eq(list.list.error, CORRUPT_MESSAGE);
+	ck_assert(!logdir_is_offline(r.dir));
+	ck_assert_int_eq(append_now(1), NONE);
+}
+END_TEST
+
 START_TEST(reads_stay_within_bounds)
 {
 	struct partition_read read;
@@ -602,6 +717,11 @@ int main(void)
 	tcase_add_test(t, a_watch_sleeps_until_there_is_news);
 	tcase_add_test(t, only_a_follower_hears_of_the_log_end);
 	tcase_add_test(t, offsets_by_name_and_time);
+	tcase_add_test(t, a_look_up_holds_up_nobody);
+	tcase_add_test(t, a_stop_answers_look_ups);
+	tcase_add_test(t, lost_leadership_refuses_look_ups);
+	tcase_add_test(t, a_broken_disk_answers_look_ups);
+	tcase_add_test(t, damage_is_told_and_stays_where_it_is);
 	tcase_add_test(t, reads_stay_within_bounds);
 	tcase_add_test(t, a_stop_answers_everything);
 	tcase_add_test(t, a_deleted_replica_leaves_the_directory);

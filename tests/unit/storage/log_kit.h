@@ -132,6 +132,17 @@ static UNUSED struct log_append append_one(struct log *log, struct slice batch, 
 	return a;
 }
 
+/* The whole job at once. */
+static UNUSED struct log_time_offset look_up(struct log *log, time_ms target)
+{
+	struct log_time_lookup l = { .target = target };
+
+	log_time_lookup_begin(log, &l);
+	log_time_lookup_run(&l);
+	ck_assert_int_eq(log_time_lookup_end(log, &l), OK);
+	return l.found;
+}
+
 /* All bytes of the range, malloc'd, and gives the file back. */
 static UNUSED struct slice take_range(struct kit *k, struct log_range *r)
 {

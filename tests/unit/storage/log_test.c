@@ -120,6 +120,42 @@ START_TEST(a_call_may_span_segments)
 }
 END_TEST
 
+/* A look-up by time runs elsewhere while its log goes on. */
+START_TEST(a_look_up_notices_what_was_cut)
+{
+	struct log_time_lookup before = { .target = 1700000000050 }, behind = { .target = 1700000000099 }, late = { .target = 1700000000000 };
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 2000;
+	k.config.index_interval_bytes = 200;
+	kit_open(&k);
+	for (int i = 0; i < 100; i++)
+		append_one(k.log, make_batch(&PLAIN, 1, 1700000000000 + i, "value"), false, 1700000000000);
+	log_time_lookup_begin(k.log, &before);
+	append_one(k.log, make_batch(&PLAIN, 1, 1700000000200, "value"), false, 1700000000000);
+	log_time_lookup_run(&before);
+	ck_assert_int_eq(log_time_lookup_end(k.log, &before), OK);
+	ck_assert_int_eq(before.found.offset, 50);
+
+	log_time_lookup_begin(k.log, &behind);
+	ck_assert_int_eq(log_truncate_to(k.log, 60), OK);
+	log_time_lookup_run(&behind);
+	ck_assert_int_eq(log_time_lookup_end(k.log, &behind), ERR_AGAIN);
+	ck_assert_int_eq(look_up(k.log, 1700000000099).offset, -1);
+	ck_assert_int_eq(look_up(k.log, LOG_TIME_LARGEST).offset, 59);
+
+	log_time_lookup_begin(k.log, &late);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	log_close(&k.log);
+	log_time_lookup_run(&late);
+	ck_assert_int_eq(log_time_lookup_end(NULL, &late), OK);
+	ck_assert_int_eq(late.found.offset, 0);
+	kit_open(&k);
+	kit_fini(&k);
+}
+END_TEST
+
 /* --- a device that refuses -------------------------------------------------------------------- */
 
 /* The nth operation of an append fails: what was there is there, nothing else is, and the next
@@ -370,6 +406,7 @@ int main(void)
 	tcase_add_test(t, a_new_log_is_empty_and_reopens);
 	tcase_add_test(t, what_is_appended_is_read);
 	tcase_add_test(t, a_call_may_span_segments);
+	tcase_add_test(t, a_look_up_notices_what_was_cut);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
