@@ -48,7 +48,9 @@ enum err batch_scan_next(struct batch_scan *s, const uint8_t **header, int64_t *
 		return ERR_INCOMPLETE;
 	if (batch_magic(h) != BATCH_MAGIC)
 		return ERR_UNSUPPORTED;
-	if (size < BATCH_HEADER_SIZE || batch_last_offset_delta(h) < 0 || batch_base_offset(h) < 0)
+	if (size < BATCH_HEADER_SIZE || batch_last_offset_delta(h) < 0 ||
+		batch_base_offset(h) < 0 ||
+		batch_base_offset(h) >= INT64_MAX - batch_last_offset_delta(h))
 		return ERR_CORRUPT;
 	*header = h;
 	*at = s->pos;

@@ -78,3 +78,20 @@ noinst_PROGRAMS += tests/bench/log_bench
 tests_bench_log_bench_SOURCES = tests/bench/log_bench.c
 tests_bench_log_bench_LDADD = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a \
 	$(JEMALLOC_LIBS)
+
+# With --enable-fuzz the targets run under libFuzzer, else replay.c feeds them their corpora.
+check_PROGRAMS += tests/fuzz/index_fuzz tests/fuzz/segment_recovery_fuzz
+EXTRA_DIST += tests/fuzz/corpus/index tests/fuzz/corpus/segment_recovery
+tests_fuzz_index_fuzz_SOURCES = tests/fuzz/index_fuzz.c tests/fuzz/log_fuzz.h
+tests_fuzz_index_fuzz_LDADD = $(storage_fuzz_libs)
+tests_fuzz_segment_recovery_fuzz_SOURCES = tests/fuzz/segment_recovery_fuzz.c tests/fuzz/log_fuzz.h
+tests_fuzz_segment_recovery_fuzz_LDADD = $(storage_fuzz_libs)
+storage_fuzz_libs = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a
+if FUZZ
+tests_fuzz_index_fuzz_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_segment_recovery_fuzz_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+TESTS += tests/fuzz/index_fuzz tests/fuzz/segment_recovery_fuzz
+tests_fuzz_index_fuzz_SOURCES += tests/fuzz/replay.c
+tests_fuzz_segment_recovery_fuzz_SOURCES += tests/fuzz/replay.c
+endif

@@ -71,6 +71,7 @@ enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_
 	return log_feed_producers(log, batch, size, txns);
 }
 
+/* ERR_CORRUPT also when a batch goes beyond to_offset: no log of ours or of Kafka's has that. */
 static enum err replay_segment(struct log *log, struct segment *s, int64_t to_offset, uint8_t *buf,
 	int64_t *records)
 {
@@ -94,7 +95,9 @@ static enum err replay_segment(struct log *log, struct segment *s, int64_t to_of
 		if ((e = log_feed_scanned(log, &scan, header, at, NULL)) != OK)
 			return e;
 	}
-	return e == ERR_INCOMPLETE && scan.pos == scan.end ? OK : e;
+	if (e == OK || (e == ERR_INCOMPLETE && scan.pos == scan.end))
+		return producer_state_end_offset(log->producers) <= to_offset ? OK : ERR_CORRUPT;
+	return e == ERR_INCOMPLETE ? ERR_CORRUPT : e;
 }
 
 enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *records)
@@ -117,8 +120,11 @@ enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *recor
 			if ((e = log_write_snapshot(log)) == OK)
 				e = producer_snapshot_sync(log->os, log->store.dir, base);
 		}
+		int64_t end = i + 1 < log->segment_count ? log->segments[i + 1]->base_offset
+			: INT64_MAX;
 		if (e == OK)
-			e = replay_segment(log, log->segments[i], to_offset, buf, records);
+			e = replay_segment(log, log->segments[i], MIN(end, to_offset), buf,
+				records);
 	}
 	free(buf);
 	if (e == OK)

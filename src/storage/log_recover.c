@@ -458,7 +458,8 @@ static enum err read_epochs(struct log *log, struct recovery_plan *plan)
 static void set_synced(struct log *log, int64_t recovery_point)
 {
 	/* Beyond the end: the log has been cut since, and the cut need not be on the device. */
-	log->synced_offset = recovery_point <= log->end_offset ? recovery_point
+	log->synced_offset = recovery_point <= log->end_offset
+		? MAX(recovery_point, log->segments[0]->base_offset)	/* below lies nothing */
 		: log_active(log)->base_offset;
 	log->recovery_point = log->segments[MAX(log_segment_at(log, log->synced_offset),
 		0)]->base_offset;

@@ -57,7 +57,7 @@ static enum err remove_file(struct log *log, struct found *f)
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-/* Offset behind the last batch of a .log.swap. */
+/* Offset behind the last batch of a .log.swap; an empty one replaces the segment of its own base. */
 static enum err swap_end(struct log *log, const struct found *f, int64_t *end)
 {
 	uint8_t buf[4096];
@@ -69,7 +69,7 @@ static enum err swap_end(struct log *log, const struct found *f, int64_t *end)
 	os_fd fd;
 	enum err e;
 
-	*end = f->base_offset;
+	*end = f->base_offset + 1;
 	segment_path(&log->store, f->base_offset, f->suffix, path);
 	if ((e = os_open(log->os, path, OS_RDONLY, &fd)) != OK)
 		return e;
