@@ -52,7 +52,7 @@ def churn(address, state_file, seed):
 
 
 def directories(roots):
-    """{(topic, partition): topic id in partition.metadata, or None}"""
+    """{(topic, partition): topic id in partition.metadata, or None where it is not written yet: with the first record}"""
     out = {}
     for root in roots:
         for entry in os.listdir(root):
@@ -65,7 +65,8 @@ def directories(roots):
                 with open(os.path.join(path, "partition.metadata")) as f:
                     topic_id = re.search(r"^topic_id: (\S+)$", f.read(), re.M).group(1)
             except (OSError, AttributeError):
-                pass
+                if any(f.endswith(".log") and os.path.getsize(os.path.join(path, f)) for f in os.listdir(path)):
+                    topic_id = "(none, beside records)"
             out[topic, int(partition)] = topic_id
     return out
 
@@ -83,7 +84,7 @@ def differences(client, state, roots):
     for name, partition in sorted(found.keys() - listed.keys()):
         out.append(f"directory {name}-{partition} belongs to no topic")
     for key in sorted(listed.keys() & found.keys()):
-        if listed[key] != found[key]:
+        if found[key] is not None and listed[key] != found[key]:
             out.append(f"{key}: topic id {listed[key]} in the store, {found[key]} in the directory")
     for name, (_, partitions) in topics.items():
         for partition, (error, leader) in partitions.items():
