@@ -95,3 +95,10 @@ TESTS += tests/fuzz/index_fuzz tests/fuzz/segment_recovery_fuzz
 tests_fuzz_index_fuzz_SOURCES += tests/fuzz/replay.c
 tests_fuzz_segment_recovery_fuzz_SOURCES += tests/fuzz/replay.c
 endif
+
+# What we write, read by the decoder of the golden files.
+check_PROGRAMS += tests/compat/files/skein-write-log
+TESTS += tests/compat/files/run
+EXTRA_DIST += tests/compat/files/run tests/compat/files/judge.py
+tests_compat_files_skein_write_log_SOURCES = tests/compat/files/skein-write-log.c
+tests_compat_files_skein_write_log_LDADD = $(storage_fuzz_libs)
