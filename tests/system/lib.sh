@@ -163,11 +163,11 @@ passed=0 failed=0 skipped=0
 
 at_end() {
 	local p d
+	if declare -F clean_up >/dev/null; then clean_up; fi
 	for p in "$scratch"/run/*/pid; do
 		d=$(dirname "$p")
 		[ -s "$p" ] && [ ! -e "$d/rc" ] && kill -KILL "$(cat "$p")" 2>/dev/null && eventually 5 test -e "$d/rc"
 	done
-	if declare -F clean_up >/dev/null; then clean_up; fi
 	if [ $failed = 0 ] && [ -z "${SKEIN_TEST_KEEP:-}" ]; then rm -rf "$scratch"; else echo "left in place: $scratch"; fi
 	echo "$passed passed, $failed failed, $skipped skipped"
 }
