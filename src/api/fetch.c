@@ -713,7 +713,9 @@ static void fetch_end(struct call *c)
 		if (it->addr != NULL)
 			partition_addr_unref(&it->addr);
 	}
-	if (s->session != NULL)
+	if (s->session != NULL && c->wants_close && c->connection != NULL)	/* too large to be served: it would only grow */
+		fetch_session_remove(call_api(c)->sessions, s->session);
+	else if (s->session != NULL)
 		fetch_session_give(call_api(c)->sessions, s->session, call_now(c));
 	call_book(c, 0, bytes);
 }
