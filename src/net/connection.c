@@ -125,7 +125,7 @@ static bool may_begin(struct connection *c)
 		return false;
 	if (c->running > 0 && !may_overlap(c))
 		return false;
-	if (!network_has_call(n)) {
+	if (c->call_count > 0 && !network_has_call(n)) {
 		if (!list_linked(&c->in_stalled))
 			list_push_back(&n->stalled, &c->in_stalled);
 		return false;

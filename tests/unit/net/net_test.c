@@ -452,13 +452,15 @@ START_TEST(calls_are_bounded_but_the_first_of_each_connection)
 	for (int i = 0; i < 20; i++)
 		rig_pump(r);
 	ck_assert_int_le(rig_read(&r->held_count), NET_CALLS + CLIENTS);
+	late = client_new(r);
+	client_ask(late, RIG_PRODUCE, 0, OP_ECHO, 0, "first");
+	client_expect(late, 0, "first");
 	rig_answer_at(r, 1);
 	for (int i = 0; i < CLIENTS; i++) {
 		for (int k = 0; k < NET_PIPELINE; k++)
 			client_expect(all[i], k, "x");
 		client_free(all[i]);
 	}
-	late = client_new(r);
 	client_ask(late, RIG_PRODUCE, 0, OP_ASK, 1, "late");
 	client_expect(late, 0, "late");
 	client_free(late);
