@@ -46,17 +46,50 @@ static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX]
 	return OK;
 }
 
+static void count_partition(void *arg, const struct logdir_entry *e)
+{
+	*(int *)arg += e->kind == LOGDIR_PARTITION;
+}
+
+/*
+ * A new store knows no topic, and what no topic owns is set aside as stray. So where partitions lie, the store must lie too: else a directory is missing, from
+ * log.dirs or because its disk is.
+ */
+static enum err may_make_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	char why[LOGDIR_ERROR_MAX];
+	int partitions;
+
+	for (int i = 0; i < a->dir_count; i++) {
+		partitions = 0;
+		if (logdir_scan(a->dirs[i], count_partition, &partitions, why) != OK || partitions == 0)
+			continue;	/* what cannot be listed goes offline later, and says so */
+		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s holds partitions, but no directory of log.dirs holds the store of their topics (" STORE_FILE "): add the "
+		         "directory with the store; to begin anew without these records, move the partitions out", logdir_path(a->dirs[i]));
+		return ERR_NOT_FOUND;
+	}
+	return OK;
+}
+
 /* The store stays where it was first made. */
-static void find_store(struct assembly *a)
+static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	struct os_stat st;
+	int at = -1;
 
 	for (int i = 0; i < a->dir_count; i++) {
 		snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[i]));
-		if (os_stat(os_of(a), a->store_file, &st) == OK)
-			return;
+		if (os_stat(os_of(a), a->store_file, &st) != OK)
+			continue;
+		if (at >= 0 && a->spec.config->is_alone) {
+			snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s and %s both hold a store of topics (" STORE_FILE "): move away the one that is not this broker's",
+			         logdir_path(a->dirs[at]), logdir_path(a->dirs[i]));
+			return ERR_EXISTS;
+		}
+		at = i;
 	}
-	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[0]));
+	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[MAX(at, 0)]));
+	return at < 0 && a->spec.config->is_alone && a->spec.tree == NULL ? may_make_store(a, problem) : OK;
 }
 
 static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
@@ -172,7 +205,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_sessions;
 	if ((e = open_dirs(a, problem)) != OK)
 		goto fail_dirs;
-	find_store(a);
+	if ((e = find_store(a, problem)) != OK)
+		goto fail_dirs;
 	make_endpoints(a);
 	a->spec.host_name = NULL;
 	if ((e = start_upkeep(a, problem)) != OK)
