@@ -113,7 +113,8 @@ static void print_banner(const struct broker *b)
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	fprintf(stderr, "  not yet     retention and compaction are not enforced: old records stay\n");
 	if (is_local)
-		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:9092 --override advertised.listeners=PLAINTEXT://<this host's name>:9092\n");
+		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
+		        b->parts.endpoints[0].port, b->parts.endpoints[0].port);
 }
 
 /* --- stop ------------------------------------------------------------------------------------------------------------------------------------ */
