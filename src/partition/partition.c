@@ -226,6 +226,8 @@ static int partition_step(struct actor *a, mono_ms now)
 		work++;
 	partition_rest(p, now, work);
 	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->flush_due), p->rest_due);
+	if (p->flush_wanted && !p->flush.is_out)	/* only after a disk that was too full */
+		a->deadline = MIN(a->deadline, p->flush_retry);
 	return work;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "partition/partition_priv.h"
 
+#define FLUSH_RETRY_MS 500	/* after a disk was too full for the small files */
+
 bool partition_is_durable(const struct partition *p, int64_t offset)
 {
 	return log_synced_offset(p->log) >= offset;
@@ -34,7 +36,7 @@ static bool flush_is_due(struct partition *p, mono_ms now)
 
 void partition_flush_if_wanted(struct partition *p, mono_ms now)
 {
-	if (p->flush.is_out || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
+	if (p->flush.is_out || now < p->flush_retry || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
 		return;
 	p->flush_wanted = false;
 	p->flush_due = MONO_NEVER;
@@ -62,6 +64,14 @@ void partition_on_flush_home(struct partition *p)
 	enum err e = log_flush_end(p->log, &p->flush.flush);
 	if (p->refusal == KAFKA_STORAGE_ERROR) {	/* the directory failed meanwhile */
 		log_close(&p->log);
+		return;
+	}
+	if (e == ERR_NO_SPACE) {	/* what small files are owed finds no room: nothing is lost, it is tried again */
+		if (!p->is_full)
+			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+		p->is_full = true;
+		p->flush_wanted = true;
+		p->flush_retry = os_mono_ms(p->spec.log.os) + FLUSH_RETRY_MS;
 		return;
 	}
 	if (e != OK) {

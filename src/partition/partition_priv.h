@@ -51,6 +51,7 @@ struct partition {
 
 	struct partition_flush_job flush;
 	bool                   flush_wanted;	/* somebody waits for a sync, or the log asked for one */
+	mono_ms                flush_retry;	/* not before: the last one found the disk full */
 	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */

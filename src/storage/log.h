@@ -256,8 +256,9 @@ bool     log_wants_flush(const struct log *log);
  * once, also when the log was truncated meanwhile. */
 bool     log_flush_begin(struct log *log, struct log_flush *f);
 void     log_flush_run(struct log_flush *f);				/* any thread */
-/* OK: the synced offset is now up_to (or where a truncation put it). An error is final for the log
- * directory. */
+/* OK: the synced offset is now up_to (or where a truncation put it). ERR_NO_SPACE:
+ * the small files that go with a flush found no room; nothing is lost, they are still owed: begin again
+ * later. Any other error is final for the log directory. */
 enum err log_flush_end(struct log *log, struct log_flush *f) MUST_CHECK;
 int64_t  log_synced_offset(const struct log *log);	/* batches below survive a power cut */
 

@@ -144,6 +144,8 @@ void log_flush_run(struct log_flush *f)
 		f->result = os_fdatasync(f->os, f->file->fd);
 	else if (f->segment_base >= 0)
 		f->result = log_sync_segment(f->os, f->dir, f->segment_base, f->snapshot_offset);
+	if (f->result == ERR_NO_SPACE)
+		f->result = ERR_IO;	/* a sync that failed may have dropped data, whatever the reason */
 	if (f->result == OK && f->epochs != NULL)
 		f->result = leader_epochs_write(f->epochs, f->os, f->dir);
 	if (f->result == OK && !uuid_is_zero(f->topic_id))
@@ -159,6 +161,12 @@ enum err log_flush_end(struct log *log, struct log_flush *f)
 	ASSERT(log->is_flush_out);
 	log->is_flush_out = log->is_epoch_write_out = false;
 	log_file_unref(&f->file);
+	if (f->result == ERR_NO_SPACE) {	/* the small files are written whole or not at all: they are still owed */
+		log->epochs.is_dirty |= f->epochs != NULL;
+		log->owes_metadata |= !uuid_is_zero(f->topic_id);
+		log->is_dir_dirty |= f->sync_dir;
+		log->owes_parent |= f->sync_parent;
+	}
 	if (f->epochs != NULL) {
 		leader_epochs_fini(f->epochs);
 		free(f->epochs);

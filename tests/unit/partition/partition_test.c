@@ -355,6 +355,32 @@ START_TEST(a_full_disk_refuses_appends_until_there_is_room)
 }
 END_TEST
 
+/* The first flush of a new log writes small files as well; when they find no room it is no damage. */
+START_TEST(a_disk_too_full_for_the_small_files_is_waited_for)
+{
+	for (uint64_t nth = 1; nth <= 12; nth++) {
+		struct ask a;
+		int64_t end = 0;
+
+		rig_down(&r, STOP_CLEAN);
+		rig_fini(&r);
+		rig_init(&r, 2);
+		ck_assert_int_eq(rig_up(&r), OK);
+		rig_lead(&r, 0);
+		sim_fail(r.sim, SIM_NAME, RIG_DIR, nth, ERR_NO_SPACE);
+		for (int i = 0; i < 4; i++) {
+			enum kafka_error e = answer_of(ask_append(&a, -1, FOREVER, 3));
+
+			ck_assert(e == NONE || (i == 0 && e == KAFKA_STORAGE_ERROR));
+			ck_assert_int_eq(a.append.base_offset, e == NONE ? end : -1);
+			end += e == NONE ? 3 : 0;
+		}
+		ck_assert(!logdir_is_offline(r.dir));
+		sim_fail(r.sim, SIM_NAME, RIG_DIR, 0, OK);
+	}
+}
+END_TEST
+
 START_TEST(a_broken_disk_takes_the_directory_offline)
 {
 	struct ask parked, watch, list;
@@ -712,6 +738,7 @@ int main(void)
 	tcase_add_test(t, too_few_replicas_in_sync);
 	tcase_add_test(t, deadlines);
 	tcase_add_test(t, a_full_disk_refuses_appends_until_there_is_room);
+	tcase_add_test(t, a_disk_too_full_for_the_small_files_is_waited_for);
 	tcase_add_test(t, a_broken_disk_takes_the_directory_offline);
 	tcase_add_test(t, nothing_is_served_after_a_failure_during_a_sync);
 	tcase_add_test(t, a_watch_sleeps_until_there_is_news);
