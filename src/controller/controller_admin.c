@@ -13,6 +13,12 @@
 
 #define PRODUCER_BLOCK 1000
 
+/*
+ * A replica is a thread, and a machine has no more than kernel.pid_max of them (32,768 by default) for everybody. Checked before anything is written or
+ * allocated: whoever asks for more is told so.
+ */
+#define REPLICAS_PER_BROKER_MAX 20000
+
 static char *text(const char *fmt, ...) PRINTF(1, 2);
 static char *text(const char *fmt, ...)
 {
@@ -24,6 +30,27 @@ static char *text(const char *fmt, ...)
 	va_end(ap);
 	ASSERT(n >= 0);
 	return out;
+}
+
+/* Replicas that may still be made. */
+static int64_t replica_room(const struct controller *c)
+{
+	int64_t used = 0;
+	struct map_entry *e;
+
+	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
+		const struct topic_state *t = e->value;
+
+		for (int32_t i = 0; i < t->partition_count; i++)
+			used += t->partitions[i].replica_count;
+	}
+	return (int64_t)REPLICAS_PER_BROKER_MAX * c->broker_count - used;
+}
+
+static char *no_room_text(int64_t wanted, int64_t room)
+{
+	return text("%lld replicas are more than there is room for: %lld, at %d per broker.", (long long)wanted, (long long)MAX(room, 0),
+	            REPLICAS_PER_BROKER_MAX);
 }
 
 /* --- creating topics -------------------------------------------------------------------------------------------------------------- */
@@ -190,7 +217,7 @@ static enum kafka_error check_configs(struct controller *c, struct controller_ne
 	return error;
 }
 
-static enum kafka_error check_new_topic(struct controller *c, struct controller_new_topic *n, struct new_topic *m)
+static enum kafka_error check_new_topic(struct controller *c, struct controller_new_topic *n, struct new_topic *m, int64_t *room)
 {
 	int32_t partitions = 0, factor = 0;
 	struct topic_state *known = topic_state_get(c, n->name);
@@ -202,14 +229,21 @@ static enum kafka_error check_new_topic(struct controller *c, struct controller_
 			return refuse(n, INVALID_CONFIG, text("Null value not supported for topic configs: " SLICE_FMT, SLICE_ARG(n->configs[i].name)));
 	}
 	enum kafka_error error = check_counts(c, n, &partitions, &factor);
+	if (error == NONE && (int64_t)partitions * factor > *room)
+		error = refuse(n, INVALID_PARTITIONS, no_room_text((int64_t)partitions * factor, *room));
 	if (error == NONE && n->assignment_count == 0)
 		error = make_assignments(c, n, m, partitions, factor);
 	if (error == NONE)
 		error = check_name(c, n);
 	if (error == NONE && n->assignment_count > 0)
 		error = take_assignments(n, m);
+	int64_t wanted = m->count > 0 ? (int64_t)m->count * m->partitions[0].replica_count : 0;
+	if (error == NONE && wanted > *room)
+		error = refuse(n, INVALID_PARTITIONS, no_room_text(wanted, *room));
 	if (error == NONE)
 		error = check_configs(c, n, m);
+	if (error == NONE)
+		*room -= wanted;
 	return error;
 }
 
@@ -242,6 +276,8 @@ static void encode_overrides(struct controller *c, const struct config_set *set)
 
 static enum task_result create_check(struct controller *c, struct create_task *ct)
 {
+	int64_t room = replica_room(c);
+
 	ct->made = mem_calloc((size_t)ct->ask->topic_count + 1, sizeof(*ct->made));
 	for (int32_t i = 0; i < ct->ask->topic_count; i++) {
 		struct controller_new_topic *n = &ct->ask->topics[i];
@@ -249,7 +285,7 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 		struct znode_topic z;
 
 		config_set_init(&m->overrides);
-		n->error = c->is_active ? check_new_topic(c, n, m) : NOT_CONTROLLER;
+		n->error = c->is_active ? check_new_topic(c, n, m, &room) : NOT_CONTROLLER;
 		if (n->error != NONE)
 			continue;
 		n->partitions_made = m->count;
@@ -468,7 +504,7 @@ static enum kafka_error grow_refuse(struct controller_more_partitions *m, enum k
 	return error;
 }
 
-static enum kafka_error check_growth(struct controller_more_partitions *m, const struct topic_state *t)
+static enum kafka_error check_growth(struct controller_more_partitions *m, const struct topic_state *t, int64_t *room)
 {
 	if (t == NULL)
 		return grow_refuse(m, UNKNOWN_TOPIC_OR_PARTITION, text("The topic '" SLICE_FMT "' does not exist.", SLICE_ARG(m->name)));
@@ -485,6 +521,10 @@ static enum kafka_error check_growth(struct controller_more_partitions *m, const
 	if (m->assignment_count >= 0 && m->assignment_count != m->count - t->partition_count)
 		return grow_refuse(m, INVALID_REPLICA_ASSIGNMENT, text("Increasing the number of partitions by %d but %d assignments provided.",
 		                                                       m->count - t->partition_count, m->assignment_count));
+	int64_t wanted = (int64_t)(m->count - t->partition_count) * (t->partition_count > 0 ? t->partitions[0].replica_count : 1);
+	if (wanted > *room)
+		return grow_refuse(m, INVALID_PARTITIONS, no_room_text(wanted, *room));
+	*room -= wanted;
 	return NONE;
 }
 
@@ -562,13 +602,15 @@ static enum kafka_error grow_write(struct controller *c, struct grow_task *gt, s
 
 static enum task_result grow_check(struct controller *c, struct grow_task *gt)
 {
+	int64_t room = replica_room(c);
+
 	for (int32_t i = 0; i < gt->ask->topic_count; i++) {
 		struct controller_more_partitions *m = &gt->ask->topics[i];
 		struct topic_state *t = topic_state_get(c, m->name);
 
 		if (m->error != NONE)
 			continue;
-		m->error = c->is_active ? check_growth(m, t) : NOT_CONTROLLER;
+		m->error = c->is_active ? check_growth(m, t, &room) : NOT_CONTROLLER;
 		if (m->error == NONE)
 			m->error = check_new_replicas(c, m, t);
 		if (m->error == NONE)
