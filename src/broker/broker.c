@@ -28,7 +28,7 @@ struct broker {
 	struct assembly         parts;
 	struct controller_ready ready;
 	struct controller_stop  stop;
-	enum broker_state       state;		/* written by the actor, read by main after a poke */
+	enum broker_state       state;		/* the actor's news for main, read after a poke; main itself writes only STOPPING */
 	bool                    stop_wanted;	/* written by main: ask the controller to stop */
 	bool                    stop_asked;
 };
@@ -38,11 +38,15 @@ struct broker {
 static void broker_on_home(void *arg, struct msg *m)
 {
 	struct broker *b = arg;
-	enum broker_state next = BROKER_STOPPED;
 
-	if (m == &b->ready.msg)
-		next = b->ready.result == OK ? BROKER_READY : BROKER_FAILED;
-	__atomic_store_n(&b->state, next, __ATOMIC_RELEASE);
+	if (m == &b->ready.msg) {
+		/* Told to stop meanwhile: main waits for the other answer, and would take this one for it. */
+		enum broker_state from = BROKER_STARTING, to = b->ready.result == OK ? BROKER_READY : BROKER_FAILED;
+
+		__atomic_compare_exchange_n(&b->state, &from, to, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	} else {
+		__atomic_store_n(&b->state, BROKER_STOPPED, __ATOMIC_RELEASE);
+	}
 	process_poke();
 }
 
