@@ -96,6 +96,9 @@ static void wake_writer(struct log_writer *w)
 		os_futex_wake(w->os, &w->sleeping, 1);
 }
 
+/* The writer's own notice of a gap is in hand: when it finds no room either it is no lost line, it is said later. */
+static _Thread_local bool *telling;
+
 static void take_line(void *arg, enum log_level level UNUSED, const char *line, size_t len)
 {
 	struct log_writer *w = arg;
@@ -104,7 +107,10 @@ static void take_line(void *arg, enum log_level level UNUSED, const char *line, 
 
 	ASSERT(len > 0 && len <= LOG_LINE_MAX);
 	if (!claim(w, record_size(len), &pos, &padding)) {
-		__atomic_fetch_add(&w->dropped, 1, __ATOMIC_RELAXED);
+		if (telling != NULL)
+			*telling = false;
+		else
+			__atomic_fetch_add(&w->dropped, 1, __ATOMIC_RELAXED);
 		return;
 	}
 	if (padding != 0) {
@@ -187,8 +193,12 @@ static void tell_dropped(struct log_writer *w)
 
 	if (dropped == w->dropped_told)
 		return;
+	bool told = true;
+	telling = &told;
 	LOG_WARN(&w->log, log_lines_dropped, KV_I64("lines", (int64_t)(dropped - w->dropped_told)));
-	w->dropped_told = dropped;
+	telling = NULL;
+	if (told)
+		w->dropped_told = dropped;
 }
 
 static void sleep_until_woken(struct log_writer *w)
