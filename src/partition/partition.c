@@ -225,9 +225,9 @@ static int partition_step(struct actor *a, mono_ms now)
 	if (p->stop != NULL && partition_finish_stop(p))
 		work++;
 	partition_rest(p, now, work);
-	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->flush_due), p->rest_due);
-	if (p->flush_wanted && !p->flush.is_out)	/* only after a disk that was too full */
-		a->deadline = MIN(a->deadline, p->flush_retry);
+	a->deadline = MIN(partition_waiting_deadline(p), p->rest_due);
+	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
+		a->deadline = MIN(a->deadline, partition_flush_deadline(p));
 	return work;
 }
 

@@ -48,6 +48,13 @@ void partition_flush_if_wanted(struct partition *p, mono_ms now)
 	workers_submit(p->spec.workers, &p->actor, &p->flush.job);
 }
 
+mono_ms partition_flush_deadline(const struct partition *p)
+{
+	if (p->flush.is_out)
+		return MONO_NEVER;	/* its coming home is a wake */
+	return p->flush_wanted ? MIN(p->flush_due, p->flush_retry) : p->flush_due;
+}
+
 /* Does anything parked still need a sync? */
 static bool flush_is_awaited(const struct partition *p)
 {

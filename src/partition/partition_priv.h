@@ -111,6 +111,7 @@ enum kafka_error partition_check_leader(const struct partition *p, int32_t curre
 /* partition_flush.c */
 bool partition_is_durable(const struct partition *p, int64_t offset);
 void partition_flush_if_wanted(struct partition *p, mono_ms now);
+mono_ms partition_flush_deadline(const struct partition *p);	/* when the next flush is to begin */
 void partition_on_flush_home(struct partition *p);
 
 #endif
