@@ -40,8 +40,9 @@ struct partition_spec {
 	struct logdir  *dir;		/* told of I/O errors (logdir_set_offline): storage/logdir.h */
 	int32_t         broker_id;
 	enum flush_acks flush_acks;
+	int64_t         replica_lag_time_max_ms;	/* a follower that was not at the end for so long leaves the in-sync set */
 	size_t          stack_bytes;
-	/* whom to ask for an in-sync set change; NULL on a lone broker */
+	/* who is asked for a change of the in-sync set, and told of failed directories; NULL in tests of one replica */
 	struct actor   *controller;
 };
 
