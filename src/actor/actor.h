@@ -51,6 +51,7 @@ enum {
 	MSG_BASE_TXN        = 0x0800,
 	MSG_BASE_REPLICA    = 0x0900,
 	MSG_BASE_BROKER     = 0x0a00,
+	MSG_BASE_CHANNEL    = 0x0b00,
 };
 
 void msg_init(struct msg *m, uint16_t kind, struct actor *home);

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "wire/gen/api_table.h"
 
-enum { CHANNEL_CALL = MSG_BASE_BROKER + 0x80, CHANNEL_CLOSE };
+enum { CHANNEL_CALL = MSG_BASE_CHANNEL, CHANNEL_CLOSE };
 
 enum channel_line {
 	CHANNEL_TO_MEMBER,		/* what a controller says: versions are fixed, ApiVersions is not asked */
