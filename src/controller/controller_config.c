@@ -80,8 +80,9 @@ struct reload_task {
 	int32_t                  told_count;
 };
 
-static void reload_fini(struct task *t)
+static void reload_fini(struct controller *c, struct task *t)
 {
+	(void)c;
 	free(((struct reload_task *)t)->told);
 }
 
@@ -191,10 +192,10 @@ static const struct task_kind reload_kind = { .name = "reload config", .run = re
 
 static void push_reload(struct controller *c, const char *entity)
 {
-	struct reload_task *r = (struct reload_task *)task_create(c, &reload_kind, sizeof(*r), NULL);
+	struct reload_task *r = (struct reload_task *)task_create(&c->member_queue, &reload_kind, sizeof(*r), NULL);
 
 	snprintf(r->entity, sizeof(r->entity), "%s", entity);
-	task_push(c, &r->task);
+	task_push(&r->task);
 }
 
 /* --- hearing of changes ---------------------------------------------------------------------------------------------------------------------- */
@@ -207,8 +208,9 @@ struct changes_task {
 	int32_t     count, next;
 };
 
-static void changes_fini(struct task *t)
+static void changes_fini(struct controller *c, struct task *t)
 {
+	(void)c;
 	struct changes_task *ct = (struct changes_task *)t;
 
 	for (int32_t i = 0; i < ct->count; i++)
@@ -302,7 +304,7 @@ static const struct task_kind changes_kind = { .name = "config changes", .run = 
 
 void controller_enqueue_config_changes(struct controller *c)
 {
-	task_enqueue(c, task_create(c, &changes_kind, sizeof(struct changes_task), NULL));
+	task_enqueue(task_create(&c->member_queue, &changes_kind, sizeof(struct changes_task), NULL));
 }
 
 /* --- being asked for changes -------------------------------------------------------------------------------------------------------------------- */
@@ -316,8 +318,9 @@ struct alter_task {
 	char                             entity[LOGDIR_NAME_MAX + 32];
 };
 
-static void alter_fini(struct task *t)
+static void alter_fini(struct controller *c, struct task *t)
 {
+	(void)c;
 	struct alter_task *a = (struct alter_task *)t;
 
 	for (int32_t i = a->at; t->is_expired && i < a->ask->resource_count; i++)
@@ -329,7 +332,7 @@ static bool entity_path(const struct controller *c, const struct controller_alte
 	switch (r->entity) {
 	case ENTITY_TOPIC:
 		snprintf(out, size, "topics/" SLICE_FMT, SLICE_ARG(r->name));
-		return topic_state_get(c, r->name) != NULL && !topic_state_get(c, r->name)->is_deleting;
+		return topic_state_get(c, r->name) != NULL && topic_state_get(c, r->name)->is_in_picture;
 	case ENTITY_BROKER:
 		snprintf(out, size, "brokers/%d", c->broker_id);
 		return true;
@@ -448,8 +451,8 @@ static const struct task_kind alter_kind = { .name = "alter configs", .run = alt
 
 void controller_enqueue_alter(struct controller *c, struct controller_alter_configs *m)
 {
-	struct alter_task *a = (struct alter_task *)task_create(c, &alter_kind, sizeof(*a), &m->msg);
+	struct alter_task *a = (struct alter_task *)task_create(&c->member_queue, &alter_kind, sizeof(*a), &m->msg);
 
 	a->ask = m;
-	task_enqueue(c, &a->task);
+	task_enqueue(&a->task);
 }

@@ -49,7 +49,7 @@ enum task_result { TASK_WAIT, TASK_AGAIN, TASK_DONE };
 struct task_kind {
 	const char       *name;
 	enum task_result (*run)(struct controller *c, struct task *t);
-	void            (*fini)(struct task *t);	/* NULL: nothing */
+	void            (*fini)(struct controller *c, struct task *t);	/* NULL: nothing */
 };
 
 struct task_queue {			/* one runs at a time */
@@ -87,7 +87,8 @@ struct own_request {
 	enum err                  result;	/* of the way to the active controller: not OK means that nobody answered; maybe_applied tells */
 	bool                      maybe_applied;
 	void                    (*done)(struct controller *c, struct own_request *r);
-	struct channel_call       call;		/* controller_ask_active's */
+	struct channel_call       call;		/* controller_ask_active's; call.internal != NULL after an answer of another broker: channel_call_fini */
+	char                      host[256];
 	void                     *context;
 };
 
@@ -105,6 +106,7 @@ struct partition_state {
 	struct id_list replicas, isr, offline;
 	struct partition_addr *local;		/* a reference; NULL: not hosted here */
 	bool     is_hidden;			/* on its way out: no longer in the picture as local */
+	bool     is_following;			/* assigned to a fetcher */
 	int32_t  role_epoch;			/* leader epoch of the role it has; -1: none yet */
 };
 
@@ -169,8 +171,10 @@ struct controller {
 	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
+	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	int                   *dir_load;	/* partitions per log directory */
+	bool                  *dir_has_failed;	/* it was announced */
 	int64_t                last_change;	/* number of the newest config notification handled */
 
 	struct cluster        *picture;		/* the newest; NULL before the first */
@@ -237,6 +241,10 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 /* What no topic of the store owns becomes -stray: for a broker whose own store says what there is. */
 void member_set_strays_aside(struct controller *c);
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
+/* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */
+enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition);
+/* Does the topic's list (x.replication.throttled.replicas) name this replica? */
+bool member_is_throttled(const struct topic_state *t, const char *config, int32_t partition, int32_t broker);
 void member_on_dir_failed(struct controller *c, struct partition_dir_failed *m);
 
 /* member_asks.c: what this broker asks of the controller of the cluster */
@@ -245,7 +253,16 @@ void controller_ask_active(struct controller *c, struct own_request *r);
 void member_on_isr_change(struct controller *c, struct partition_isr_change *m);
 void member_on_retire(struct controller *c, struct controller_retire *m);
 void member_on_producer_ids(struct controller *c, struct controller_allocate_producer_ids *m);
+void member_on_channel_home(struct controller *c, struct msg *m);
 void member_asks_stop(struct controller *c);		/* nothing is asked again; what waits is answered */
+
+/* member_isr_node.c: as above, for protocol versions in which the leader writes the state node itself */
+void member_enqueue_isr_node(struct controller *c, struct partition_isr_change *m);
+void member_isr_notices_free(struct controller *c);
+
+/* producer_ids.c: claims the next block from the store for the broker m->request names, and fills m's response in (struct allocate_producer_ids_response). Then own->done is
+ * called, or without own m is answered. */
+void producer_ids_enqueue(struct controller *c, struct task_queue *q, struct controller_request *m, struct own_request *own);
 
 /* --- active side: active.h --------------------------------------------------------------------------------------------------------------- */
 

@@ -227,6 +227,7 @@ struct partition_isr_change {
 	int32_t     leader, new_leader_epoch, new_partition_epoch;	/* with NONE */
 	int32_t     new_isr[REPLICAS_MAX];
 	int32_t     new_isr_count;
+	struct list wait;			/* the controller's while it has it */
 };
 
 /* A log directory has failed: told once per replica that met it, and by the upkeep of the directories. */
