@@ -39,10 +39,38 @@ static enum task_result go(struct task *t, int stage)
 	return TASK_AGAIN;
 }
 
+/* The first broker of a cluster names it: 16 random bytes in base64. */
+static void make_cluster_id(struct controller *c, struct task *t)
+{
+	struct uuid id;
+	char text[UUID_TEXT_LEN + 1];
+	const struct meta_properties *meta = logdir_meta(c->spec.dirs[0]);
+
+	os_random(c->os, id.bytes, sizeof(id.bytes));
+	uuid_to_text(id, text);
+	strbuf_reset(&c->text);
+	/* A store that has no id yet beside a data directory that has one: the directory came from a cluster whose store is gone or elsewhere. */
+	znode_cluster_id_encode(meta != NULL && meta->cluster_id[0] != 0 && c->spec.zookeeper == NULL ? meta->cluster_id : text, &c->text);
+	task_create_node(c, t, false, false, 0, "/cluster");
+	task_create_node(c, t, false, true, 0, "/cluster/id");
+}
+
+static void make_controller_epoch(struct controller *c, struct task *t)
+{
+	strbuf_reset(&c->text);
+	strbuf_add_str(&c->text, "0");
+	task_create_node(c, t, false, true, 0, "/controller_epoch");
+}
+
+/* Nobody is beside us in an embedded store: all it lacks is made in one submission, which is one commit. */
 static enum task_result start_paths(struct controller *c, struct task *t)
 {
 	for (size_t i = 0; i < ARRAY_LEN(fixed_paths); i++)
 		task_create_node(c, t, false, false, 0, "%s", fixed_paths[i]);
+	if (c->spec.zookeeper == NULL && c->spec.tree == NULL) {
+		make_cluster_id(c, t);
+		make_controller_epoch(c, t);
+	}
 	t->stage = START_PATHS_DONE;
 	return task_submit(c, t);
 }
@@ -66,7 +94,6 @@ static enum task_result start_paths_done(struct controller *c, struct task *t)
 	return task_submit(c, t);
 }
 
-/* The first broker of a cluster names it: 16 random bytes in base64. */
 static enum task_result start_cluster_id(struct controller *c, struct task *t)
 {
 	struct coord_op *op = store_call_op(t->last);
@@ -81,17 +108,7 @@ static enum task_result start_cluster_id(struct controller *c, struct task *t)
 	task_drop_calls(t);
 	if (r != ERR_NOT_FOUND)
 		return start_fail(c, t, r, "cannot read /cluster/id in the coordination store");
-	struct uuid id;
-	char text[UUID_TEXT_LEN + 1];
-	const struct meta_properties *meta = logdir_meta(c->spec.dirs[0]);
-
-	os_random(c->os, id.bytes, sizeof(id.bytes));
-	uuid_to_text(id, text);
-	strbuf_reset(&c->text);
-	/* A store that has no id yet beside a data directory that has one: the directory came from a cluster whose store is gone or elsewhere. */
-	znode_cluster_id_encode(meta != NULL && meta->cluster_id[0] != 0 && c->spec.zookeeper == NULL ? meta->cluster_id : text, &c->text);
-	task_create_node(c, t, false, false, 0, "/cluster");
-	task_create_node(c, t, false, true, 0, "/cluster/id");
+	make_cluster_id(c, t);
 	task_get(c, t, false, "/cluster/id");
 	t->stage = START_CLUSTER_ID;
 	return task_submit(c, t);
@@ -402,9 +419,7 @@ static enum task_result elect_epoch(struct controller *c, struct task *t)
 	}
 	if (op != NULL && t->last->call.result == ERR_NOT_FOUND) {
 		task_drop_calls(t);
-		strbuf_reset(&c->text);
-		strbuf_add_str(&c->text, "0");
-		task_create_node(c, t, false, true, 0, "/controller_epoch");
+		make_controller_epoch(c, t);
 	}
 	task_get(c, t, false, "/controller_epoch");
 	return task_submit(c, t);
