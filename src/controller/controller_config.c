@@ -77,13 +77,26 @@ struct reload_task {
 	struct task              task;
 	char                     entity[LOGDIR_NAME_MAX + 32];	/* "topics/t", "brokers/0", "brokers/<default>" */
 	struct partition_config *told;				/* one per local replica that was told */
-	int32_t                  told_count;
+	struct fetcher_assign   *assigns;			/* of those whose throttling changed */
+	int32_t                  told_count, assign_count;
 };
 
 static void reload_fini(struct controller *c, struct task *t)
 {
 	(void)c;
 	free(((struct reload_task *)t)->told);
+	free(((struct reload_task *)t)->assigns);
+}
+
+static void tell_throttle(struct controller *c, struct reload_task *r, struct topic_state *t, struct partition_state *p)
+{
+	bool is_throttled = member_is_throttled(t, "follower.replication.throttled.replicas", p->id, c->broker_id);
+
+	if (!p->is_following || p->is_throttled == is_throttled)
+		return;
+	struct fetcher_assign *a = &r->assigns[r->assign_count++];
+	member_fill_assign(c, a, t, p);
+	task_ask_actor(c, &r->task, fetchers_actor(c->spec.fetchers, t->name, p->id), &a->msg);
 }
 
 /* The topic's piece anew, and its local replicas told. */
@@ -96,6 +109,7 @@ static void refresh_topics(struct controller *c, struct reload_task *r, struct t
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; )
 		replicas += ((struct topic_state *)e->value)->partition_count;
 	r->told = mem_calloc((size_t)replicas + 1, sizeof(*r->told));
+	r->assigns = mem_calloc((size_t)replicas + 1, sizeof(*r->assigns));
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
 		struct topic_state *t = e->value;
 
@@ -112,6 +126,7 @@ static void refresh_topics(struct controller *c, struct reload_task *r, struct t
 			m->config = t->config;
 			r->told_count++;
 			task_ask(c, &r->task, t->partitions[i].local, &m->msg);
+			tell_throttle(c, r, t, &t->partitions[i]);
 		}
 	}
 	if (only == NULL) {
@@ -140,6 +155,8 @@ static void apply_broker(struct controller *c, struct reload_task *r, struct con
 		return;
 	}
 	config_set_fini(&before);
+	if (c->spec.fetchers != NULL)
+		fetchers_set_throttle(c->spec.fetchers, c->config->follower_throttled_rate);
 	refresh_topics(c, r, NULL);
 }
 

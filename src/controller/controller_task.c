@@ -52,7 +52,7 @@ static void task_free(struct controller *c, struct task *t)
 {
 	task_drop_calls(t);
 	if (t->kind->fini != NULL)
-		t->kind->fini(t);
+		t->kind->fini(c, t);
 	if (t->asker != NULL)
 		actor_answer(&c->actor, t->asker);
 	free(t);
@@ -99,11 +99,13 @@ static bool queue_turn(struct controller *c, struct task_queue *q)
 		return false;
 	}
 	if (t == NULL) {
-		struct list *next = c->is_connected || c->is_stopping ? list_pop_front(&q->tasks) : NULL;
-
-		if (next == NULL)
+		if (list_empty(&q->tasks))
 			return false;
-		q->current = t = LIST_ENTRY(next, struct task, link);
+		t = LIST_ENTRY(q->tasks.next, struct task, link);
+		if (!c->is_connected && !c->is_stopping && !t->kind->is_storeless)
+			return false;
+		list_remove(&t->link);
+		q->current = t;
 	}
 	if (t->out > 0)
 		return false;

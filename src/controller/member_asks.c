@@ -148,29 +148,25 @@ static const struct alter_partition_response_partition *isr_outcome(const struct
 	return NULL;
 }
 
-/* Errors that leave the outcome open, or come from a controller that is none any more: the same change once more. */
-static bool isr_is_to_be_repeated(enum kafka_error error)
+/* All others leave the outcome open, or come from a controller that is none any more: the same change once more. */
+static bool isr_is_decided(enum kafka_error error)
 {
-	switch (error) {
-	case NONE:
-	case OPERATION_NOT_ATTEMPTED:
-	case INELIGIBLE_REPLICA:
-	case UNKNOWN_TOPIC_OR_PARTITION:
-	case UNKNOWN_TOPIC_ID:
-	case FENCED_LEADER_EPOCH:
-	case INVALID_UPDATE_VERSION:
-	case INVALID_REQUEST:
-	case NEW_LEADER_ELECTED:
-		return false;
-	default:
-		return true;
+	static const enum kafka_error decided[] = {
+		NONE, OPERATION_NOT_ATTEMPTED, INELIGIBLE_REPLICA, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION,
+		INVALID_REQUEST, NEW_LEADER_ELECTED,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(decided); i++) {
+		if (decided[i] == error)
+			return true;
 	}
+	return false;
 }
 
 /* False: it waits again. */
 static bool isr_take_outcome(struct controller *c, struct partition_isr_change *m, const struct alter_partition_response_partition *p)
 {
-	if (p == NULL || p->isr_count > REPLICAS_MAX || isr_is_to_be_repeated((enum kafka_error)p->error_code)) {
+	if (p == NULL || p->isr_count > REPLICAS_MAX || !isr_is_decided((enum kafka_error)p->error_code)) {
 		isr_put_back(c, m);
 		return false;
 	}
