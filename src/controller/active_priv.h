@@ -118,6 +118,7 @@ struct batch_entry {
 	struct active_partition *p;
 	int32_t broker;
 	int32_t leader_epoch;		/* StopReplica */
+	int32_t order;			/* of adding */
 	bool    flag;			/* is_new, or delete: sticky */
 };
 struct batch_list {
@@ -137,13 +138,14 @@ void active_batch_update_all(struct active *a);				/* UpdateMetadata to all, wha
 void active_batch_update_to(struct active *a, int32_t broker, struct active_partition *p);	/* to one; p may be NULL: brokers only */
 void active_batch_stop(struct active *a, struct active_partition *p, int32_t broker, bool with_delete);
 bool active_batch_is_empty(const struct active *a);
+void active_batch_fini(struct active_batch *b);
 /* LeaderAndIsr, UpdateMetadata, StopReplica, each broker in the order of ids; to registered brokers only. Empties the batch. */
 void active_batch_send(struct controller *c);
 
 /* A request to a member, from the batch to the event that its answer is. */
 struct active_body;			/* counted memory that several requests share: partition states, live brokers */
 struct active_request {
-	struct list          link;	/* channel->requests */
+	struct list          link;	/* channel->requests, or active->own_requests */
 	struct active       *active;	/* NULL: the active side has ended, or the broker is gone: freed as soon as it is home */
 	int32_t              broker;
 	enum api_key         key;
@@ -191,7 +193,8 @@ struct active {
 	int32_t                queued_count;	/* topics queued for deletion */
 	struct active_batch    batch;
 	struct list            waiters;		/* active_waiter */
-	uint64_t               own_sent, own_done;	/* requests to this broker's own member side */
+	struct list            own_requests;	/* active_request: this broker's own member side has them */
+	uint64_t               own_sent, own_done;	/* their number since the election */
 	struct controller_timer waiter_timer;
 
 	/* second half */
@@ -234,6 +237,7 @@ void active_ask_refuse(struct controller *c, struct active_ask *ask);	/* fills i
 /* A task that serves a request. Its end answers; given up: refuses. `fini` of its kind is active_ask_task_fini, or calls it. */
 struct active_ask_task {
 	struct task       task;
+	struct controller *controller;
 	struct active_ask ask;
 };
 struct active_ask_task *active_ask_task_create(struct controller *c, const struct task_kind *kind, size_t size, struct active_ask *ask);	/* not enqueued */
@@ -287,13 +291,19 @@ void active_push_bump_epochs(struct controller *c, struct partition_list *l);
 void active_push_replicas_failed(struct controller *c, struct replica_list *l);
 void active_enqueue_broker_scan(struct controller *c);		/* /brokers/ids: joins, leaves, bounces */
 void active_enqueue_broker_changed(struct controller *c, int32_t broker);
+struct active_broker *active_broker_add(struct controller *c, const struct cluster_broker *info);	/* and opens its channel */
+void active_broker_remove(struct controller *c, struct active_broker *b);	/* and closes it; b is freed */
+
+/* active_start.c */
+void active_enqueue_failover(struct controller *c);
 
 /* active_topics.c */
 void active_push_read_topics(struct controller *c, char **names, int n);	/* nodes of topics into the cache, watches armed, ids made for those without */
 void active_encode_topic(struct controller *c, const struct active_topic *t);	/* the topic's node as the cache has it, into c->text */
 void active_enqueue_topic_scan(struct controller *c);
 void active_enqueue_topic_changed(struct controller *c, const char *name);
-void active_topic_forget(struct active *a, struct active_topic *t);
+void active_topic_forget(struct active *a, struct active_topic *t);	/* taken out, and freed */
+void active_topic_free(struct active_topic *t);
 
 /* active_deletion.c */
 void active_enqueue_deletion_scan(struct controller *c);
