@@ -1,9 +1,9 @@
 /*
  * The order in which a broker's parts come and go.
  *
- *	start	listeners bound; log directories locked; controller (store, directories claimed and read, registration, election, topics, replicas in
- *		their roles).
- *	end	network: no call is left; controller: partitions closed, checkpoints, registration withdrawn; clean-shutdown markers, last of all.
+ *	start	listeners bound; log directories locked; channels and fetchers; controller (store, directories claimed and read, registration, election; when this broker is
+ *		elected: topics, replicas in their roles).
+ *	end	network: no call is left; controller: fetchers let go, partitions closed, checkpoints, registration withdrawn; clean-shutdown markers, last of all.
  *
  * What can fail for a reason the operator can mend fails before anything of the data has been touched, with one sentence.
  */
@@ -157,12 +157,39 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }
 
+/* What a broker alone has no use for. The broker id may not be known yet; it is part of a name for people only. */
+static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct broker_config *c = a->spec.config;
+	char client_id[16];
+
+	if (c->is_alone)
+		return OK;
+	snprintf(client_id, sizeof(client_id), "%d", c->broker_id);
+	enum err e = channels_create(&a->channels, a->spec.sched, client_id);
+	if (e == OK) {
+		struct fetchers_spec spec = { .sched = a->spec.sched, .config = a->spec.config, .broker_id = c->broker_id };
+
+		e = fetchers_create(&a->fetchers, &spec);
+	}
+	return e == OK ? OK : say(problem, e, "cannot start a thread");
+}
+
+static void end_links(struct assembly *a)
+{
+	if (a->fetchers != NULL)
+		fetchers_destroy(&a->fetchers);
+	if (a->channels != NULL)
+		channels_destroy(&a->channels);
+}
+
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
 	struct controller_spec spec = {
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
-		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .embedded_file = a->store_file, .tree = a->spec.tree,
+		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers, .embedded_file = a->store_file,
+		.tree = a->spec.tree,
 	};
 
 	if (!c->is_alone) {
@@ -211,11 +238,14 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 	a->spec.host_name = NULL;
 	if ((e = start_upkeep(a, problem)) != OK)
 		goto fail_dirs;
+	if ((e = start_links(a, problem)) != OK)
+		goto fail_links;
 	if ((e = start_controller(a, ready, problem)) != OK)
-		goto fail_upkeep;
+		goto fail_links;
 	return OK;
 
-fail_upkeep:
+fail_links:
+	end_links(a);
 	upkeep_destroy(&a->upkeep);
 fail_dirs:
 	close_dirs(a);
@@ -242,6 +272,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	enum err result = OK;
 
 	controller_join(&a->controller);
+	end_links(a);
 	upkeep_destroy(&a->upkeep);
 	net_destroy(&a->net);
 	fetch_sessions_destroy(&a->api.sessions);

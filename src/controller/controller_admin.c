@@ -11,8 +11,6 @@
 #include "controller/assignment.h"
 #include "controller/controller_priv.h"
 
-#define PRODUCER_BLOCK 1000
-
 /*
  * A replica is a thread, and a machine has no more than kernel.pid_max of them (32,768 by default) for everybody. Checked before anything is written or
  * allocated: whoever asks for more is told so.
@@ -689,78 +687,6 @@ static const struct task_kind grow_kind = { .name = "add partitions", .run = gro
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m)
 {
 	struct grow_task *t = (struct grow_task *)task_create(c, &grow_kind, sizeof(*t), &m->msg);
-
-	t->ask = m;
-	task_enqueue(c, &t->task);
-}
-
-/* --- producer ids ------------------------------------------------------------------------------------------------------------------------------ */
-
-enum block_stage { BLOCK_READ, BLOCK_WRITE, BLOCK_WRITTEN };
-
-struct block_task {
-	struct task                              task;
-	struct controller_allocate_producer_ids *ask;
-	int64_t                                  first;
-};
-
-static enum task_result block_write(struct controller *c, struct block_task *b)
-{
-	struct coord_op *op = store_call_op(b->task.last);
-	int64_t last = -1;
-
-	if (b->task.last->call.result != OK || (!slice_is_null(op->out) && op->out.len > 0 && !znode_producer_block_decode(op->out, &last))) {
-		b->ask->error = UNKNOWN_SERVER_ERROR;
-		return TASK_DONE;
-	}
-	int32_t version = op->stat.version;
-	b->first = last + 1;
-	task_drop_calls(&b->task);
-	strbuf_reset(&c->text);
-	znode_producer_block_encode(c->broker_id, b->first, b->first + PRODUCER_BLOCK - 1, &c->text);
-	task_set_node(c, &b->task, false, version, "/latest_producer_id_block");
-	b->task.stage = BLOCK_WRITTEN;
-	return task_submit(c, &b->task);
-}
-
-static enum task_result block_run(struct controller *c, struct task *t)
-{
-	struct block_task *b = (struct block_task *)t;
-	enum err r;
-
-	switch ((enum block_stage)t->stage) {
-	case BLOCK_READ:
-		task_get(c, t, false, "/latest_producer_id_block");
-		t->stage = BLOCK_WRITE;
-		return task_submit(c, t);
-	case BLOCK_WRITE:
-		return block_write(c, b);
-	case BLOCK_WRITTEN:
-		r = t->last->call.result;
-		task_drop_calls(t);
-		if (r == ERR_BAD_VERSION) {	/* somebody else's block, or ours whose answer was lost: a block is skipped, none is given twice */
-			t->stage = BLOCK_READ;
-			return TASK_AGAIN;
-		}
-		b->ask->error = r == OK ? NONE : COORDINATOR_NOT_AVAILABLE;
-		b->ask->first = b->first;
-		b->ask->count = PRODUCER_BLOCK;
-		break;
-	}
-	return TASK_DONE;
-}
-
-static void block_fini(struct task *t)
-{
-	if (t->is_expired)
-		((struct block_task *)t)->ask->error = COORDINATOR_NOT_AVAILABLE;
-}
-
-static const struct task_kind block_kind = { .name = "producer ids", .run = block_run, .fini = block_fini };
-
-void controller_enqueue_producer_ids(struct controller *c, struct controller_allocate_producer_ids *m)
-{
-	struct block_task *t = (struct block_task *)task_create(c, &block_kind, sizeof(*t), &m->msg);
 
 	t->ask = m;
 	task_enqueue(c, &t->task);

@@ -49,7 +49,9 @@ enum task_result { TASK_WAIT, TASK_AGAIN, TASK_DONE };
 struct task_kind {
 	const char       *name;
 	enum task_result (*run)(struct controller *c, struct task *t);
-	void            (*fini)(struct task *t);	/* NULL: nothing */
+	void            (*fini)(struct controller *c, struct task *t);	/* NULL: nothing */
+	size_t            size;			/* of the task; 0: its creator says */
+	bool              is_storeless;		/* may begin without a connection to the store: it may not need one */
 };
 
 struct task_queue {			/* one runs at a time */
@@ -87,7 +89,8 @@ struct own_request {
 	enum err                  result;	/* of the way to the active controller: not OK means that nobody answered; maybe_applied tells */
 	bool                      maybe_applied;
 	void                    (*done)(struct controller *c, struct own_request *r);
-	struct channel_call       call;		/* controller_ask_active's */
+	struct channel_call       call;		/* controller_ask_active's; call.internal != NULL after an answer of another broker: channel_call_fini */
+	char                      host[256];
 	void                     *context;
 };
 
@@ -105,6 +108,7 @@ struct partition_state {
 	struct id_list replicas, isr, offline;
 	struct partition_addr *local;		/* a reference; NULL: not hosted here */
 	bool     is_hidden;			/* on its way out: no longer in the picture as local */
+	bool     is_following, is_throttled;	/* assigned to a fetcher, and as what */
 	int32_t  role_epoch;			/* leader epoch of the role it has; -1: none yet */
 };
 
@@ -169,8 +173,10 @@ struct controller {
 	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
+	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	int                   *dir_load;	/* partitions per log directory */
+	bool                  *dir_has_failed;	/* it was announced */
 	int64_t                last_change;	/* number of the newest config notification handled */
 
 	struct cluster        *picture;		/* the newest; NULL before the first */
@@ -203,12 +209,14 @@ void task_queue_drop(struct controller *c, struct task_queue *q);	/* what runs a
 /* Sends one more call of a task that has others at home already; counts it. */
 void task_submit_one(struct controller *c, struct task *t, struct store_call *s);
 void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions */
+mono_ms controller_timers_run(struct controller *c, mono_ms now);	/* fires what is due; when the next one is */
 void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at);	/* MONO_NEVER: clears it */
 
 /* controller_start.c */
 void controller_enqueue_start(struct controller *c);
 void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
+void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
@@ -218,6 +226,23 @@ void controller_own_registration(const struct controller *c, struct cluster_brok
 void member_enqueue_request(struct controller *c, struct controller_request *m);
 /* The same, told by the active side of this broker: r->done is called when it is carried out. */
 void member_enqueue_own(struct controller *c, struct own_request *r);
+/* What member_roles.c, member_metadata.c and member_stop_replica.c share. */
+struct control_task {
+	struct task                task;
+	struct controller_request *m;
+	struct own_request        *own;		/* from the active side of this broker; NULL: m is a network actor's */
+	bool                       is_done;	/* else it was given up, and the response says so */
+};
+extern const struct task_kind member_roles_kind, member_metadata_kind, member_stop_replica_kind;
+enum kafka_error member_control_check(struct controller *c, int32_t controller_id, int32_t controller_epoch, int64_t broker_epoch, bool is_kraft);	/* NONE: to be carried out */
+void member_want_config(struct controller *c, struct task *t, struct topic_state *topic);	/* a call, when it has not been read yet */
+void member_take_configs(struct controller *c, struct task *t);				/* all calls of t are of the above */
+/* The next picture with these topics as they are now; t goes on at `stage` when it is in use. Repetitions may stand side by side. */
+enum task_result member_publish_topics(struct controller *c, struct task *t, struct topic_state *const *changed, int32_t n, int stage);
+void member_control_end(struct controller *c, struct control_task *t);
+void member_drop_if_empty(struct controller *c, struct slice name);
+/* What the fetcher of a hosted replica is to do, by what is known of its leader; offsets are the caller's to add when the role is new. Notes that it was told. */
+void member_fill_assign(struct controller *c, struct fetcher_assign *a, struct topic_state *t, struct partition_state *p);
 /* The endpoint of a broker for what brokers say to each other; NULL: not known. */
 const struct cluster_endpoint *controller_inter_broker_endpoint(const struct controller *c, const struct cluster_broker *b);
 
@@ -237,6 +262,10 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 /* What no topic of the store owns becomes -stray: for a broker whose own store says what there is. */
 void member_set_strays_aside(struct controller *c);
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
+/* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */
+enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition);
+/* Does the topic's list (x.replication.throttled.replicas) name this replica? */
+bool member_is_throttled(const struct topic_state *t, const char *config, int32_t partition, int32_t broker);
 void member_on_dir_failed(struct controller *c, struct partition_dir_failed *m);
 
 /* member_asks.c: what this broker asks of the controller of the cluster */
@@ -245,7 +274,16 @@ void controller_ask_active(struct controller *c, struct own_request *r);
 void member_on_isr_change(struct controller *c, struct partition_isr_change *m);
 void member_on_retire(struct controller *c, struct controller_retire *m);
 void member_on_producer_ids(struct controller *c, struct controller_allocate_producer_ids *m);
+void member_on_channel_home(struct controller *c, struct msg *m);
 void member_asks_stop(struct controller *c);		/* nothing is asked again; what waits is answered */
+
+/* member_isr_node.c: as above, for protocol versions in which the leader writes the state node itself */
+void member_enqueue_isr_node(struct controller *c, struct partition_isr_change *m);
+void member_isr_notices_free(struct controller *c);
+
+/* producer_ids.c: claims the next block from the store for the broker m->request names, and fills m's response in (struct allocate_producer_ids_response). Then own->done is
+ * called, or without own m is answered. */
+void producer_ids_enqueue(struct controller *c, struct task_queue *q, struct controller_request *m, struct own_request *own);
 
 /* --- active side: active.h --------------------------------------------------------------------------------------------------------------- */
 

@@ -377,6 +377,11 @@ bool znode_controller_decode(struct slice json, int32_t *broker_id, int32_t *kra
 	return ok;
 }
 
+void znode_log_dir_event_encode(int32_t broker_id, struct strbuf *out)
+{
+	strbuf_printf(out, "{\"version\":1,\"broker\":%d,\"event\":1}", broker_id);
+}
+
 void znode_producer_block_encode(int32_t broker_id, int64_t first, int64_t last, struct strbuf *out)
 {
 	char from[24], to[24];

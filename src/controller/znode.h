@@ -48,6 +48,8 @@ bool znode_controller_decode(struct slice json, int32_t *broker_id, int32_t *kra
 void znode_change_encode(const char *entity_path, struct strbuf *out);
 /* Both versions; out gets "topics/t", "brokers/1", ... */
 bool znode_change_decode(struct slice json, char *out, size_t size) MUST_CHECK;
+/* Of /log_dir_event_notification: a directory of this broker has failed. */
+void znode_log_dir_event_encode(int32_t broker_id, struct strbuf *out);
 void znode_producer_block_encode(int32_t broker_id, int64_t first, int64_t last, struct strbuf *out);
 bool znode_producer_block_decode(struct slice json, int64_t *last) MUST_CHECK;
 bool znode_int_decode(struct slice text, int32_t *out) MUST_CHECK;	/* /controller_epoch: plain digits */
