@@ -73,6 +73,7 @@ struct active_topic {
 struct active_channel {			/* active_channel.c */
 	struct list             requests;	/* active_request, the first may be in flight */
 	bool                    is_busy;	/* the first is */
+	bool                    is_waiting;	/* for its time to be tried again: */
 	struct controller_timer retry;
 	char                    host[256];	/* the address is that of the opening, also when the registration changes */
 	uint16_t                port;
@@ -89,6 +90,7 @@ struct active_broker {			/* registered: live or shutting down */
 struct partition_item {
 	struct active_partition *p;
 	enum kafka_error         error;	/* of the transition; NONE */
+	bool                     is_new;	/* the transition's: it had no leader ever */
 };
 struct partition_list {			/* zeroes: empty */
 	struct partition_item *items;
@@ -277,15 +279,46 @@ enum election { ELECT_OFFLINE, ELECT_OFFLINE_UNCLEAN /* an admin asks for it */,
 void active_push_partitions(struct controller *c, struct partition_list *l, enum active_partition_state to, enum election how);
 /* Elects for all partitions that are Offline or New (topics queued for deletion left out). */
 void active_push_online(struct controller *c);
-/* As above, of one topic (unclean election was allowed for it); its name is copied. */
-void active_enqueue_online(struct controller *c, const char *topic_or_null);
+/* As above, of one topic (unclean election was allowed for it), NULL: of all; the name is copied. */
+void active_enqueue_online(struct controller *c, const char *topic);
+
+/*
+ * active_states.c: rewriting state nodes. Each is read, `decide` changes what was read, and it is written if nobody has written it meanwhile; else all over again. What is written is
+ * cached, with our controller epoch. Sends nothing.
+ */
+enum state_verdict {
+	STATE_WRITE,		/* decide has changed it; the leader epoch is raised here */
+	STATE_KEEP,		/* as it is: cached, under our epoch */
+	STATE_FAIL,		/* decide has set the error */
+};
+struct state_change {
+	struct active_partition *p;
+	int32_t          leader, leader_epoch, version;	/* as read; decide changes leader, isr, is_recovering */
+	struct id_list   isr;
+	bool             is_recovering;
+	bool             may_be_unclean;	/* the topic's configuration says so; only looked up with wants_unclean, and when nobody of the in-sync set is online */
+	bool             is_done;
+	enum kafka_error error;			/* NONE, decide's, or UNKNOWN_SERVER_ERROR: no node, not readable, a newer controller's, not writable */
+	struct id_list   recipients;		/* decide's: who is to be told */
+};
+struct state_changes {
+	struct state_change *items;
+	int32_t              count, room;
+	bool                 wants_unclean;
+	int32_t              replica;	/* for decide */
+	enum election        how;
+	enum state_verdict (*decide)(struct controller *c, const struct state_changes *l, struct state_change *s);
+};
+void state_changes_add(struct state_changes *l, struct active_partition *p);
+void state_changes_fini(struct state_changes *l);
+void active_push_state_changes(struct controller *c, struct state_changes *l);
+enum state_verdict active_bump_epoch(struct controller *c, const struct state_changes *l, struct state_change *s);	/* a decide: the epoch is raised, no more */
 /* Reads the state nodes into the cache. A missing node: has_leadership becomes false. */
 void active_push_read_states(struct controller *c, struct partition_list *l);
+void active_take_state(struct active_partition *p, const struct znode_state *z, int32_t version);
 
 /* active_replicas.c: transitions of replicas. Writes, caches, sends. Replicas in a state from which there is no way there are left as they are. */
 void active_push_replicas(struct controller *c, struct replica_list *l, enum active_replica_state to);
-/* Raises the leader epoch in the state nodes, unchanged otherwise, and caches it; sends nothing. Error per item. (Reassignment.) */
-void active_push_bump_epochs(struct controller *c, struct partition_list *l);
 
 /* active_brokers.c: what follows when these replicas have gone offline: steps 1 to 5 of a broker's failure. */
 void active_push_replicas_failed(struct controller *c, struct replica_list *l);
