@@ -41,7 +41,7 @@ static int desk_step(struct actor *actor, mono_ms now)
 	}
 	r->queued -= sent;
 	memmove(r->queue, r->queue + sent, (size_t)r->queued * sizeof(r->queue[0]));
-	actor->deadline = MONO_NEVER;
+	actor->deadline = now < r->alarm ? r->alarm : MONO_NEVER;
 	return work + sent;
 }
 
@@ -84,6 +84,8 @@ void rig_pass(struct rig *r, mono_ms ms)
 {
 	mono_ms until = os_mono_ms(r->os) + ms;
 
+	r->alarm = until;		/* or the clock would go to the next deadline, however far */
+	actor_wake(&r->desk);
 	while (os_mono_ms(r->os) < until) {
 		if (!sched_sim_step(r->sched))
 			sim_advance(r->sim, until - os_mono_ms(r->os));
