@@ -741,6 +741,69 @@ START_TEST(a_log_that_has_no_topic_id_is_given_one)
 }
 END_TEST
 
+static void note_elected(void *arg, struct partition_addr *p, int32_t leader_epoch)
+{
+	struct strbuf *s = arg;
+
+	ck_assert_ptr_eq(p, r.addr);
+	ck_assert(partition_is_leader(p));
+	ck_assert_ptr_eq(actor_current(), p->actor);
+	strbuf_printf(s, "elected %d ", leader_epoch);
+}
+
+static void note_resigned(void *arg, struct partition_addr *p UNUSED)
+{
+	strbuf_printf(arg, "resigned ");
+}
+
+static void note_stop(void *arg, struct partition_addr *p UNUSED)
+{
+	strbuf_printf(arg, "stop ");
+}
+
+static void down_and_check(struct strbuf *notes, const char *expected)
+{
+	rig_down(&r, STOP_CLEAN);
+	ck_assert_str_eq(strbuf_cstr(notes), expected);
+	strbuf_fini(notes);
+	ck_assert_int_eq(rig_up(&r), OK);
+}
+
+START_TEST(a_hook_hears_of_elections)
+{
+	struct strbuf notes = STRBUF_INIT;
+	struct partition_hook hooks[] = { { "other", NULL, NULL, NULL, NULL }, { "t", note_elected, note_resigned, note_stop, &notes } };
+	struct ask a;
+
+	rig_down(&r, STOP_CLEAN);
+	r.hooks = hooks;
+	r.hook_count = (int)ARRAY_LEN(hooks);
+	ck_assert_int_eq(rig_up(&r), OK);
+	lead(1, SET(0));
+	lead(2, SET(0));
+	rig_ask(&r, ask_leads(&a, 2, SET(0)));		/* a duplicate: nothing */
+	rig_wait(&r, &a);
+	for (int32_t epoch = 3; epoch < 5; epoch++) {
+		rig_ask(&r, ask_role(&a, 1, epoch, 2));
+		rig_wait(&r, &a);
+	}
+	lead(5, SET(0));
+	down_and_check(&notes, "elected 1 elected 2 resigned elected 5 resigned stop ");
+	down_and_check(&notes, "stop ");
+	lead(6, SET(0));
+	sim_fail_often(r.sim, SIM_WRITE, NULL, 1000000, ERR_IO);
+	rig_ask(&r, ask_append(&a, 1, FOREVER, 1));
+	rig_wait(&r, &a);
+	ck_assert_str_eq(strbuf_cstr(&notes), "elected 6 resigned ");
+	sim_fail_often(r.sim, SIM_WRITE, NULL, 0, OK);
+	rig_down(&r, STOP_CLEAN);
+	ck_assert_str_eq(strbuf_cstr(&notes), "elected 6 resigned stop ");
+	strbuf_fini(&notes);
+	r.hook_count = 0;
+	ck_assert_int_eq(rig_up(&r), OK);
+}
+END_TEST
+
 /* --- failures ----------------------------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_failed_directory_is_told_once)
@@ -839,6 +902,7 @@ int main(void)
 	tcase_add_test(t, a_followers_fetch_wakes_readers);
 	tcase_add_test(t, roles);
 	tcase_add_test(t, a_log_that_has_no_topic_id_is_given_one);
+	tcase_add_test(t, a_hook_hears_of_elections);
 	tcase_add_test(t, a_failed_directory_is_told_once);
 	tcase_add_test(t, offline_as_the_controller_says);
 	tcase_add_test(t, a_log_that_cannot_be_opened);

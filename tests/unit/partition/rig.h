@@ -49,6 +49,8 @@ struct rig {
 	enum flush_acks        flush_acks;
 	struct uuid            topic_id;
 	struct actor          *controller;	/* whom the partition asks; NULL at the start: nobody */
+	const struct partition_hook *hooks;
+	int                    hook_count;
 	struct logdir         *dir;		/* NULL: down */
 	struct partition_addr *addr;
 	struct actor           desk;
