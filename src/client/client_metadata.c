@@ -46,7 +46,7 @@ void client_metadata_fini(struct client *c)
 
 static void apply_broker(struct client *c, const struct metadata_response_broker *b)
 {
-	struct client_node *node = client_node_find(c, b->node_id);
+	struct client_node *node = client_node_find(c, b->node_id, 0);
 	char host[256];
 
 	if (b->node_id < 0 || b->host.len == 0 || b->host.len >= sizeof(host) || b->port < 1 || b->port > 65535)
