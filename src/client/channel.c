@@ -102,7 +102,7 @@ static void send_next(struct channel *ch)
 	if (ch->current != NULL || (e = list_pop_front(&ch->waiting)) == NULL)
 		return;
 	q = LIST_ENTRY(e, struct channel_call, link);
-	client_node_put(ch->all->client, ch->broker, (int)ch->line, q->host, q->port, ch->line == CHANNEL_TO_MEMBER);
+	(void)client_node_put(ch->all->client, ch->broker, (int)ch->line, q->host, q->port, ch->line == CHANNEL_TO_MEMBER);
 	call = client_call_create(ch->all->client, q->key, on_done, q);
 	call->line = (int)ch->line;
 	call->request = (void *)q->request;

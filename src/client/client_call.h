@@ -83,7 +83,8 @@ enum err client_call_wait(struct client_call *call, int32_t node_id, mono_ms tim
  * A client without bootstrap addresses asks for no metadata and knows the nodes that it is told, each by (broker, line); a line is one connection. With fixed versions
  * ApiVersions is not asked and every call says its version. Telling another address ends the connection to the old one, with its calls.
  */
-void client_node_put(struct client *c, int32_t node_id, int line, const char *host, uint16_t port, bool has_fixed_versions);
+/* True: it was known under another address. */
+bool client_node_put(struct client *c, int32_t node_id, int line, const char *host, uint16_t port, bool has_fixed_versions);
 /* The node is forgotten; its calls come home in the next turn with this error. Nothing when it is not known. */
 void client_node_drop(struct client *c, int32_t node_id, int line, const struct client_error *why);
 

@@ -54,7 +54,7 @@ static void apply_broker(struct client *c, const struct metadata_response_broker
 	memcpy(host, b->host.ptr, b->host.len);
 	host[b->host.len] = '\0';
 	if (node != NULL) {
-		client_node_move(node, host, (uint16_t)b->port);
+		(void)client_node_move(node, host, (uint16_t)b->port);
 		return;
 	}
 	/* A bootstrap address that is the broker's own becomes the broker, with the connection it has. */

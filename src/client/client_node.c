@@ -92,13 +92,13 @@ struct client_node *client_node_any(struct client *c)
 	return best;
 }
 
-/* The broker has moved: the next connection goes to the new place. */
-void client_node_move(struct client_node *node, const char *host, uint16_t port)
+/* True: the broker has moved: the next connection goes to the new place. */
+bool client_node_move(struct client_node *node, const char *host, uint16_t port)
 {
 	struct client_error why;
 
 	if (strcmp(node->host, host) == 0 && node->port == port)
-		return;
+		return false;
 	if (node->state != NODE_IDLE) {
 		client_error_set(&why, ERR_CLOSED, "broker %d has moved to %s:%d", node->id, host, port);
 		client_node_fail(node, &why);
@@ -109,6 +109,7 @@ void client_node_move(struct client_node *node, const char *host, uint16_t port)
 	node->addr_count = 0;
 	node->failures = 0;
 	node->retry_at = 0;
+	return true;
 }
 
 /* ---- failing ---- */
@@ -137,18 +138,17 @@ void client_node_fail(struct client_node *node, const struct client_error *why)
 
 /* ---- told from outside ---- */
 
-void client_node_put(struct client *c, int32_t node_id, int line, const char *host, uint16_t port, bool has_fixed_versions)
+bool client_node_put(struct client *c, int32_t node_id, int line, const char *host, uint16_t port, bool has_fixed_versions)
 {
 	struct client_node *node = client_node_find(c, node_id, line);
 
 	ASSERT(c->spec.bootstrap == NULL && node_id >= 0);
-	if (node != NULL) {
-		client_node_move(node, host, port);
-		return;
-	}
+	if (node != NULL)
+		return client_node_move(node, host, port);
 	node = client_node_create(c, node_id, host, port);
 	node->line = line;
 	node->has_fixed_versions = has_fixed_versions;
+	return false;
 }
 
 void client_node_drop(struct client *c, int32_t node_id, int line, const struct client_error *why)

@@ -96,7 +96,7 @@ int  client_calls_deliver(struct client *c);
 /* client_node.c */
 struct client_node *client_node_create(struct client *c, int32_t id, const char *host, uint16_t port);
 void    client_node_destroy(struct client_node **node);
-void    client_node_move(struct client_node *node, const char *host, uint16_t port);
+bool    client_node_move(struct client_node *node, const char *host, uint16_t port);
 struct client_node *client_node_find(struct client *c, int32_t id, int line);	/* NULL: not known */
 struct client_node *client_node_any(struct client *c);
 void    client_node_event(struct client_node *node, int events);
