@@ -214,7 +214,11 @@ void pull_on_replicated(struct pull *p)
 		pull_fail(p, "the role has changed");
 	} else if (p->replicate.error == KAFKA_STORAGE_ERROR) {
 		pull_fail(p, "the replica's log has failed");
-	} else {	/* damaged or misplaced */
+	} else {	/* damaged, misplaced or no room: what the partition has by now is what counts */
+		if (p->replicate.log_end_offset >= 0) {
+			p->fetch_offset = p->replicate.log_end_offset;
+			p->last_epoch = p->replicate.last_epoch;
+		}
 		p->told_high_watermark = -1;
 		pull_back_off(p);
 	}
