@@ -25,7 +25,8 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/list_offsets.c \
 	src/api/metadata.c \
 	src/api/offset_for_leader_epoch.c \
-	src/api/produce.c
+	src/api/produce.c \
+	src/api/write_txn_markers.c
 $(src_api_libskein_api_a_OBJECTS): | $(wire_gen)
 EXTRA_DIST += src/api/README.md
 
@@ -33,7 +34,7 @@ if HAVE_CHECK
 # The rig stands in for net, so that library is not linked.
 api_tests = tests/unit/api/admin_test tests/unit/api/controller_requests_test \
 	tests/unit/api/metadata_test tests/unit/api/offsets_test \
-	tests/unit/api/producer_ids_test
+	tests/unit/api/producer_ids_test tests/unit/api/write_txn_markers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 api_test_rig = tests/unit/api/rig.c tests/unit/api/rig.h
@@ -51,7 +52,11 @@ tests_unit_api_offsets_test_SOURCES = tests/unit/api/offsets_test.c $(api_test_r
 tests_unit_api_offsets_test_LDADD = $(api_test_libs)
 tests_unit_api_producer_ids_test_SOURCES = tests/unit/api/producer_ids_test.c $(api_test_rig)
 tests_unit_api_producer_ids_test_LDADD = $(api_test_libs)
+tests_unit_api_write_txn_markers_test_SOURCES = tests/unit/api/write_txn_markers_test.c \
+	$(api_test_rig)
+tests_unit_api_write_txn_markers_test_LDADD = $(api_test_libs)
 $(tests_unit_api_admin_test_OBJECTS) $(tests_unit_api_controller_requests_test_OBJECTS) \
 $(tests_unit_api_metadata_test_OBJECTS) \
-$(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS): | $(wire_gen)
+$(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS) \
+$(tests_unit_api_write_txn_markers_test_OBJECTS): | $(wire_gen)
 endif

@@ -62,7 +62,7 @@ void call_resume(struct call *c)
 
 struct cluster *call_cluster(struct call *c UNUSED)      { return rig.picture; }
 mono_ms call_now(struct call *c UNUSED)                  { return 1000; }
-time_ms call_time(struct call *c UNUSED)                 { return 1000; }
+time_ms call_time(struct call *c UNUSED)                 { return rig.time; }
 struct actor *network_actor(struct network *n)           { return &n->actor; }
 void *network_app(struct network *n)                     { return n->app; }
 void *network_slot(struct network *n, int slot UNUSED)   { return n->slot; }
@@ -137,7 +137,7 @@ void rig_setup(void)
 	struct strbuf why = STRBUF_INIT;
 	struct config_layers layers = { .at = { [CONFIG_LEVEL_FIXED] = &rig.fixed } };
 
-	rig = (struct rig){ 0 };
+	rig = (struct rig){ .time = 1000 };
 	config_set_init(&rig.fixed);
 	ck_assert(config_preset(&rig.fixed, &(struct config_env){ .home = "/home/nobody" }, &why));
 	ck_assert_msg(broker_config_create(&rig.context.broker, &layers, &why), "%s",

@@ -27,6 +27,7 @@ struct rig {
 	struct writer      out;
 	struct msg        *asked[RIG_ASKED_MAX];
 	int                asked_count;
+	time_ms            time;		/* the wall clock */
 	/* NULL: everything is allowed */
 	bool             (*authorize)(enum acl_operation op, enum acl_resource resource,
 	                              struct slice name);
