@@ -137,8 +137,8 @@ START_TEST(leaders_that_cannot_be_reached)
 	};
 	const char *names[] = { "a" };
 
-	rig_add_broker(1, "INTERNAL");
-	rig_add_broker(2, "PLAINTEXT");
+	rig_add_broker(1, "INTERNAL", NULL);
+	rig_add_broker(2, "PLAINTEXT", NULL);
 	rig_add_topic("a", id_a, specs, 4);
 	for (int16_t v = 0; v <= 12; v++) {
 		struct call *c = ask(v, names, 1);
