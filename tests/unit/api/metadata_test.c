@@ -183,6 +183,7 @@ START_TEST(a_missing_topic_is_created_and_shown)
 	struct controller_create_topics *ask_controller = creation();
 	ck_assert_int_eq(ask_controller->topic_count, 2);
 	ck_assert(!ask_controller->validate_only);
+	ck_assert(ask_controller->is_automatic);	/* by whichever broker was asked */
 	ck_assert_slice_eq(ask_controller->topics[0].name, "new");
 	ck_assert_int_eq(ask_controller->topics[0].partitions, -1);
 	ck_assert_int_eq(ask_controller->topics[0].replication_factor, -1);
