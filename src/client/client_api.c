@@ -3,15 +3,18 @@
  * does not link sixty codecs.
  */
 #include "client/client_priv.h"
+#include "wire/gen/alter_partition_reassignments.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/describe_configs.h"
+#include "wire/gen/elect_leaders.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/incremental_alter_configs.h"
 #include "wire/gen/init_producer_id.h"
 #include "wire/gen/list_offsets.h"
+#include "wire/gen/list_partition_reassignments.h"
 #include "wire/gen/produce.h"
 
 #define X(number, prefix, first, last) \

@@ -29,7 +29,10 @@
 	X(API_INIT_PRODUCER_ID, init_producer_id, 0, 5) \
 	X(API_DESCRIBE_CONFIGS, describe_configs, 1, 4) \
 	X(API_CREATE_PARTITIONS, create_partitions, 0, 3) \
-	X(API_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1)
+	X(API_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1) \
+	X(API_ELECT_LEADERS, elect_leaders, 1, 2) \
+	X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, 0, 0) \
+	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0)
 
 enum client_call_place { CALL_YOURS, CALL_WAITING, CALL_IN_FLIGHT, CALL_DONE };
 
