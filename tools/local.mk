@@ -1,10 +1,13 @@
 # The skein command. What the verbs are made of is a library of its own, so that unit tests can link it.
 noinst_LIBRARIES += tools/libskein_tools.a
 tools_libskein_tools_a_SOURCES = \
+	tools/cluster.c tools/cluster.h \
 	tools/consume.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/produce.c \
+	tools/reassign.c \
+	tools/show.c tools/show.h \
 	tools/tool.c tools/tool.h \
 	tools/topic.c \
 	tools/value.c tools/value.h

@@ -36,7 +36,10 @@
 	X(API_STOP_REPLICA, stop_replica, 0, 4) \
 	X(API_ALTER_PARTITION, alter_partition, 0, 3) \
 	X(API_CONTROLLED_SHUTDOWN, controlled_shutdown, 0, 3) \
-	X(API_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, 0, 0)
+	X(API_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, 0, 0) \
+	X(API_ELECT_LEADERS, elect_leaders, 1, 2) \
+	X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, 0, 0) \
+	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0)
 
 enum client_call_place { CALL_YOURS, CALL_WAITING, CALL_IN_FLIGHT, CALL_DONE };
 
