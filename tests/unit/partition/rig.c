@@ -41,7 +41,7 @@ static int desk_step(struct actor *actor, mono_ms now)
 	}
 	r->queued -= sent;
 	memmove(r->queue, r->queue + sent, (size_t)r->queued * sizeof(r->queue[0]));
-	actor->deadline = MONO_NEVER;
+	actor->deadline = now < r->alarm ? r->alarm : MONO_NEVER;
 	return work + sent;
 }
 
@@ -84,6 +84,8 @@ void rig_pass(struct rig *r, mono_ms ms)
 {
 	mono_ms until = os_mono_ms(r->os) + ms;
 
+	r->alarm = until;		/* or the clock would go to the next deadline, however far */
+	actor_wake(&r->desk);
 	while (os_mono_ms(r->os) < until) {
 		if (!sched_sim_step(r->sched))
 			sim_advance(r->sim, until - os_mono_ms(r->os));
@@ -148,7 +150,7 @@ enum err rig_up(struct rig *r)
 	logdir_known(r->dir, "t", 0, &known);
 	struct partition_spec spec = {
 		.sched = r->sched, .workers = r->workers, .dir = r->dir, .broker_id = RIG_BROKER, .flush_acks = r->flush_acks,
-		.replica_lag_time_max_ms = 30000, .controller = r->controller,
+		.replica_lag_time_max_ms = 30000, .controller = r->controller, .hooks = r->hooks, .hook_count = r->hook_count,
 		.log = {
 			.os = r->os, .dir = RIG_DIR "/t-0", .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset,

@@ -49,11 +49,14 @@ struct rig {
 	enum flush_acks        flush_acks;
 	struct uuid            topic_id;
 	struct actor          *controller;	/* whom the partition asks; NULL at the start: nobody */
+	const struct partition_hook *hooks;
+	int                    hook_count;
 	struct logdir         *dir;		/* NULL: down */
 	struct partition_addr *addr;
 	struct actor           desk;
 	struct ask            *queue[RIG_QUEUE];	/* not sent yet */
 	int                    queued, answered;
+	mono_ms                alarm;		/* the desk wakes then: time does not pass by unseen */
 };
 
 void rig_init(struct rig *r, uint64_t seed);
@@ -70,7 +73,7 @@ void rig_ask(struct rig *r, struct ask *a);
 void rig_wait(struct rig *r, struct ask *a);	/* until a is home; fails the test when it never comes */
 void rig_wait_all(struct rig *r);		/* until nothing is out */
 void rig_pass(struct rig *r, mono_ms ms);	/* lets so much time pass */
-void rig_run(struct rig *r, int steps);
+void rig_run(struct rig *r, int steps);		/* the clock may go to the next deadline, however far */
 /* Until the actors have nothing to do but wait for the clock; questions may be parked then. */
 void rig_settle(struct rig *r);
 
