@@ -86,8 +86,8 @@ static int read_word(struct partition_list *l, struct client *c, const char *wor
 	struct client_call *answer;
 	const struct metadata_response *r;
 	struct client_error error;
-	char subject[300];
 	int64_t number;
+	int code = EXIT_OK;
 
 	if (colon != NULL) {
 		if (colon == word || !value_int(colon + 1, 0, INT32_MAX, &number)) {
@@ -99,15 +99,14 @@ static int read_word(struct partition_list *l, struct client *c, const char *wor
 	}
 	if (admin_describe_topics(c, &word, 1, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
 		return tool_fail(&error);
-	snprintf(subject, sizeof(subject), "topic %.280s", word);
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		if (r->topics[t].error_code != NONE && r->topics[t].error_code != LEADER_NOT_AVAILABLE)
-			client_error_set_kafka(&error, r->topics[t].error_code, subject, SLICE_NULL);
+			code = tool_topic_fail(r->topics[t].name, r->topics[t].error_code);
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++)
 			partition_list_add(l, r->topics[t].name, r->topics[t].partitions[p].partition_index);
 	}
 	admin_answer_destroy(&answer);
-	return error.err == OK ? EXIT_OK : tool_fail(&error);
+	return code;
 }
 
 int partition_list_read(struct partition_list *l, struct client *c, char **words, int count)

@@ -120,14 +120,8 @@ static int plan_topic(const struct reassign *x, const struct metadata_response_t
 	int32_t factor = x->replication_factor > 0 ? (int32_t)x->replication_factor
 		: t->partitions_count > 0 ? t->partitions[0].replica_nodes_count : 1;
 
-	if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE) {
-		struct client_error error;
-		char subject[300];
-
-		snprintf(subject, sizeof(subject), "topic "SLICE_FMT, (int)MIN(t->name.len, 250u), t->name.ptr);
-		client_error_set_kafka(&error, t->error_code, subject, SLICE_NULL);
-		return tool_fail(&error);
-	}
+	if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE)
+		return tool_topic_fail(t->name, t->error_code);
 	if (factor > n || factor < 1) {
 		tool_say("topic "SLICE_FMT": %d replicas of each partition need as many brokers, and there are %d",
 			 SLICE_ARG(t->name), factor, n);

@@ -53,6 +53,17 @@ int tool_fail(const struct client_error *error)
 	return tool_exit_code(error);
 }
 
+int tool_topic_fail(struct slice topic, int16_t code)
+{
+	struct client_error error;
+	char subject[300];
+
+	snprintf(subject, sizeof(subject), "topic "SLICE_FMT, (int)MIN(topic.len, 250u), topic.ptr);
+	client_error_set_kafka(&error, code, subject,
+			       code == UNKNOWN_TOPIC_OR_PARTITION ? SLICE_LIT("there is none of this name") : SLICE_NULL);
+	return tool_fail(&error);
+}
+
 int tool_sum_up(int done, int code)
 {
 	return code != EXIT_OK && done > 0 ? EXIT_PARTIAL : code;

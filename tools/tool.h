@@ -34,6 +34,7 @@ void tool_say(const char *fmt, ...) PRINTF(1, 2);
 int  tool_fail(const struct client_error *error);			/* says it; the exit code that fits */
 bool tool_flush(void);		/* stdout; false after saying why, if that is worth saying */
 int  tool_exit_code(const struct client_error *error);
+int  tool_topic_fail(struct slice topic, int16_t code);	/* the same of what the broker says of a topic */
 int  tool_sum_up(int done, int code);		/* the exit code of several steps: partly done when some were */
 /* Asks at the terminal, unless yes. Without a terminal: says that `what` needs --yes; false. */
 bool tool_confirm(bool yes, const char *question, const char *what);

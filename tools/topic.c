@@ -233,10 +233,7 @@ static int describe(struct topic *x)
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct metadata_response_topic *t = topics[i];
 		if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE) {
-			char subject[300];
-			snprintf(subject, sizeof(subject), "topic "SLICE_FMT, (int)MIN(t->name.len, 250u), t->name.ptr);
-			client_error_set_kafka(&error, t->error_code, subject, SLICE_NULL);
-			code = tool_fail(&error);
+			code = tool_topic_fail(t->name, t->error_code);
 		} else if (!t->is_internal || x->with_internal || x->name_count > 0) {
 			int result = describe_one(x, t);
 			code = result != EXIT_OK ? result : code;

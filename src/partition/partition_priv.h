@@ -67,7 +67,8 @@ struct partition {
 	int32_t                leader, leader_epoch, controller_epoch, partition_epoch;
 	int64_t                epoch_start_offset;	/* log end when this leader's epoch began */
 	int32_t                replica_count;		/* assigned, also those being added */
-	int32_t                isr_count, isr_count_max;	/* of the committed set and, with those about to join, of the maximal one; 0 on a follower */
+	/* Of the committed set; of the maximal one, with those about to join; of those in sync whatever becomes of the change under way. 0 on a follower. */
+	int32_t                isr_count, isr_count_max, isr_count_sure;
 	struct partition_isr  *isr;			/* NULL: this replica is the only one, or it follows */
 	struct partition_isr_change *change;		/* allocated when first needed; one is out at most */
 	bool                   is_change_out, is_change_current;	/* current: of the role in force */

@@ -57,8 +57,6 @@ static void become_leader(struct partition *p, const struct partition_role *m, b
 	p->epoch_start_offset = log_end_offset(p->log);
 	partition_isr_begin(p, m, !led, os_mono_ms(p->spec.log.os));
 	partition_raise_high_watermark(p);
-	if (p->isr_count == 1)
-		partition_flush_all(p);
 	partition_publish(p);
 	partition_hook_elected(p);
 }

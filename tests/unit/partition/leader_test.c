@@ -561,6 +561,42 @@ START_TEST(a_committed_pair_needs_no_sync)
 }
 END_TEST
 
+/* Before the set comes down to the leader, what was promised on the strength of two is on its disk; else it does not come down. */
+START_TEST(nobody_is_left_alone_with_what_is_not_synced)
+{
+	lead(1, SET(0, 1));
+	append(1);
+	fetch(1, 1);
+	rig_settle(&r);
+	append(1);
+	fetch(1, 2);
+	append(1);
+	sim_fail_often(r.sim, SIM_SYNC, NULL, 1000000, ERR_IO);
+	rig_pass(&r, 3 * LAG_MS);
+	ck_assert_int_eq(controller.asked, 0);
+	ck_assert(logdir_is_offline(r.dir));
+	sim_fail_often(r.sim, SIM_SYNC, NULL, 0, OK);
+}
+END_TEST
+
+/* The same while the change is under way: the one that leaves counts no more, though it still holds the high watermark back. */
+START_TEST(who_is_leaving_is_no_second_copy)
+{
+	struct ask a;
+
+	lead(1, SET(0, 1));
+	append(1);
+	fetch(1, 0);
+	rig_pass(&r, 2 * LAG_MS);
+	ck_assert(fake_controller_holds(&controller, SET(0)));
+	sim_fail_often(r.sim, SIM_SYNC, NULL, 1000000, ERR_IO);
+	rig_ask(&r, ask_append(&a, -1, FOREVER, 1));
+	rig_settle(&r);
+	ck_assert_int_eq(a.append.error, KAFKA_STORAGE_ERROR);	/* it asked for a sync */
+	sim_fail_often(r.sim, SIM_SYNC, NULL, 0, OK);
+}
+END_TEST
+
 /* The minimum counts the committed set before an append, the maximal one after it. */
 START_TEST(the_minimum_of_replicas_in_sync)
 {
@@ -896,6 +932,8 @@ int main(void)
 	tcase_add_test(t, a_stop_waits_for_the_change);
 	tcase_add_test(t, a_pending_member_is_no_second_copy);
 	tcase_add_test(t, a_committed_pair_needs_no_sync);
+	tcase_add_test(t, nobody_is_left_alone_with_what_is_not_synced);
+	tcase_add_test(t, who_is_leaving_is_no_second_copy);
 	tcase_add_test(t, the_minimum_of_replicas_in_sync);
 	tcase_add_test(t, the_latest_offset_waits_for_the_high_watermark);
 	tcase_add_test(t, choices_for_a_reader);

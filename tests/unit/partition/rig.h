@@ -48,6 +48,8 @@ struct rig {
 	struct topic_config    config;
 	enum flush_acks        flush_acks;
 	struct uuid            topic_id;
+	int32_t                broker_id;
+	int64_t                lag_ms;		/* replica.lag.time.max.ms */
 	struct actor          *controller;	/* whom the partition asks; NULL at the start: nobody */
 	const struct partition_hook *hooks;
 	int                    hook_count;
@@ -60,6 +62,8 @@ struct rig {
 };
 
 void rig_init(struct rig *r, uint64_t seed);
+/* Another machine in the same simulation: of the same network and clock, stepped with the first one's actors; ends before it. */
+void rig_init_beside(struct rig *r, struct rig *first, int32_t broker_id, uint64_t seed);
 void rig_fini(struct rig *r);			/* after rig_down */
 
 /* Opens the log directory and starts the partition from what its files say. An error only when the machine dies or the files are damaged. */
