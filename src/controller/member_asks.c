@@ -171,7 +171,7 @@ static bool isr_take_outcome(struct controller *c, struct partition_isr_change *
 		return false;
 	}
 	if (p->error_code != NONE)
-		LOG_WARN(&c->actor.log, isr_change_refused, KV_STR("topic", m->partition->topic), KV_I32("partition", m->partition->partition),
+		LOG_WARN(&c->actor.log, isr_request_refused, KV_STR("topic", m->partition->topic), KV_I32("partition", m->partition->partition),
 		         KV_STR("error", kafka_error_name(p->error_code)));
 	m->leader = p->leader_id;
 	m->new_leader_epoch = p->leader_epoch;
@@ -189,7 +189,7 @@ static void isr_done(struct controller *c, struct own_request *own)
 	bool is_answered = own->result == OK && out->error_code == NONE, is_retried = !is_answered;
 
 	if (own->result == OK && out->error_code != NONE)
-		LOG_WARN(&c->actor.log, isr_change_refused, KV_STR("topic", ""), KV_I32("partition", -1), KV_STR("error", kafka_error_name(out->error_code)));
+		LOG_WARN(&c->actor.log, isr_request_refused, KV_STR("topic", ""), KV_I32("partition", -1), KV_STR("error", kafka_error_name(out->error_code)));
 	for (int32_t i = r->count - 1; i >= 0; i--) {
 		if (!is_answered)
 			isr_put_back(c, r->changes[i]);
