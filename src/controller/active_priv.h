@@ -358,14 +358,46 @@ struct elect_result {
 };
 bool elect_leader(const struct elect_spec *s, struct elect_result *r);	/* false: nobody */
 
+/* --- active_rules.c: pure functions of what is known of one partition, or one broker ------------------------------------------------------------------ */
+
+struct active_assignment {		/* one block, owned: replicas */
+	int32_t *replicas, *adding, *removing;	/* RS, AR, RR */
+	int32_t  replica_count, adding_count, removing_count;
+};
+/* From what p has to `target`; a running reassignment is superseded. target NULL: back to where the running one began. */
+void active_assignment_to(struct active_assignment *out, const struct active_partition *p, const int32_t *target, int32_t n);
+void active_assignment_target(struct active_assignment *out, const struct active_partition *p);	/* as it is when p's reassignment is complete */
+void active_assignment_fini(struct active_assignment *a);
+bool active_assignment_is_of(const struct active_assignment *a, const struct active_partition *p);
+bool active_has_changes(const struct active_partition *p);	/* AR or RR is not empty: "being reassigned", as Kafka derives it */
+bool active_covers_target(const struct active_partition *p, const int32_t *isr, int32_t n);	/* every target replica is in sync */
+const char *active_target_problem(const int32_t *target, int32_t n);	/* Kafka's words for a list that cannot be a target; NULL: it can */
+
+struct isr_claim {			/* what a leader wants a partition's state to be */
+	int32_t        leader, leader_epoch, partition_epoch;
+	bool           is_recovering;
+	const int32_t *isr;
+	int32_t        isr_count;
+};
+/* Is p what the claim says, whatever the partition epochs? The order of the in-sync set counts. */
+bool isr_claim_is_met(const struct isr_claim *claim, const struct active_partition *p);
+/* NONE: to be written, or met already. p NULL: unknown. are_live: every member of the claimed set is. */
+enum kafka_error isr_claim_check(const struct isr_claim *claim, const struct active_partition *p, bool are_live, int16_t version);
+/* Of the partitions that a broker should lead, so many are led elsewhere: more than the percentage? */
+bool active_is_imbalanced(int32_t preferred, int32_t elsewhere, int32_t percentage);
+
 /* --- second half: what failover and events call ------------------------------------------------------------------------------------------------ */
 
-void active_push_feature(struct controller *c);			/* active_isr.c: step 1, /feature as the version has it */
+void active_push_feature(struct controller *c);			/* active_feature.c: step 1, /feature as the version has it */
 void active_push_clear_notifications(struct controller *c);	/* step 3: log directory, then in-sync notifications are deleted; their watches are armed */
+void active_take_paths(struct store_call *list, char ***paths, int32_t *n);	/* active_notices.c: of the children listed; owned */
+void active_free_paths(char **paths, int32_t n);
 void active_enqueue_isr_scan(struct controller *c);		/* active_isr.c: /isr_change_notification */
 void active_enqueue_dir_scan(struct controller *c);		/* active_logdirs.c: /log_dir_event_notification */
 void active_push_resume_reassignments(struct controller *c);	/* step 9: active_reassign.c; reads /admin/reassign_partitions, with watch */
 void active_enqueue_reassign_node(struct controller *c);	/* /admin/reassign_partitions was created */
+/* Protocol versions before 2.7-IV2: a state node that was watched because its partition is being reassigned has changed. */
+void active_enqueue_state_changed(struct controller *c, const char *topic, int32_t partition);
 /* A broker has started: partitions with it among their targets go on. An in-sync set has grown: those in the list. */
 void active_push_reassignments_of_broker(struct controller *c, int32_t broker);
 void active_push_reassignments_of(struct controller *c, struct partition_list *l);
@@ -373,5 +405,8 @@ void active_push_pending_preferred(struct controller *c);	/* step 11: active_lea
 void active_enqueue_preferred_node(struct controller *c);
 void active_leaders_begin(struct controller *c);		/* step 12: the timer of the balance */
 void active_leaders_end(struct controller *c);
+/* An unclean election is decided: what is lost with it is reported, as far as it is known here. */
+void active_report_unclean(struct controller *c, const struct active_partition *p, int32_t leader, const struct id_list *lost_isr, int32_t old_leader_epoch);
+void active_refuse_elect_leaders(struct controller *c, struct controller_request *m);	/* NOT_CONTROLLER, as ElectLeaders says it: in each partition */
 
 #endif
