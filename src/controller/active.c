@@ -221,18 +221,17 @@ struct active_ask_task *active_ask_task_create(struct controller *c, const struc
 	struct active_ask_task *t = (struct active_ask_task *)task_create(&c->active_queue, kind, size, NULL);
 
 	t->ask = *ask;
-	t->controller = c;
 	return t;
 }
 
-void active_ask_task_fini(struct task *t)
+void active_ask_task_fini(struct controller *c, struct task *t)
 {
 	struct active_ask_task *at = (struct active_ask_task *)t;
 
 	if (t->is_expired)
-		active_ask_refuse(at->controller, &at->ask);
+		active_ask_refuse(c, &at->ask);
 	else
-		active_ask_answer(at->controller, &at->ask);
+		active_ask_answer(c, &at->ask);
 }
 
 static void enqueue(struct controller *c, struct active_ask *ask)
@@ -342,9 +341,10 @@ enum task_result active_moved(struct controller *c, struct task *t)
 
 void active_begin(struct controller *c)
 {
-	struct active *a = mem_calloc(1, sizeof(*a));
+	struct active *a;
 
-	ASSERT(c->active == NULL);
+	active_end(c);		/* elected again without having heard of another's election */
+	a = mem_calloc(1, sizeof(*a));
 	a->c = c;
 	map_init(&a->topics);
 	map_init(&a->topic_ids);

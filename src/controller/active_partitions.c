@@ -20,10 +20,11 @@ struct online_task {
 	struct partition_list  found;		/* whose node existed though we did not know it */
 };
 
-static void online_fini(struct task *t)
+static void online_fini(struct controller *c, struct task *t)
 {
 	struct online_task *o = (struct online_task *)t;
 
+	(void)c;
 	state_changes_fini(&o->contests);
 	partition_list_fini(&o->found);
 }
@@ -317,10 +318,11 @@ struct retry_task {
 	struct partition_list list;
 };
 
-static void retry_fini(struct task *t)
+static void retry_fini(struct controller *c, struct task *t)
 {
 	struct retry_task *r = (struct retry_task *)t;
 
+	(void)c;
 	free(r->topic);
 	partition_list_fini(&r->list);
 }
@@ -329,8 +331,12 @@ static enum task_result retry_run(struct controller *c, struct task *t)
 {
 	struct retry_task *r = (struct retry_task *)t;
 
-	if (t->stage == 1 || c->active == NULL)
+	if (t->stage == 1) {
+		for (int32_t i = 0; i < r->list.count; i++)
+			c->active->elected_count += r->list.items[i].error == NONE;
 		return TASK_DONE;
+	}
+	c->active->elected_count = 0;
 	ACTIVE_FOREACH_PARTITION(p, c->active) {
 		bool is_wanted = r->topic == NULL || strcmp(p->topic->name, r->topic) == 0;
 

@@ -196,6 +196,7 @@ struct active {
 	struct active_batch    batch;
 	struct list            waiters;		/* active_waiter */
 	struct list            own_requests;	/* active_request: this broker's own member side has them */
+	int32_t                elected_count;	/* partitions that the last active_push_online has found leaders for */
 	uint64_t               own_sent, own_done;	/* their number since the election */
 	struct controller_timer waiter_timer;
 
@@ -239,11 +240,10 @@ void active_ask_refuse(struct controller *c, struct active_ask *ask);	/* fills i
 /* A task that serves a request. Its end answers; given up: refuses. `fini` of its kind is active_ask_task_fini, or calls it. */
 struct active_ask_task {
 	struct task       task;
-	struct controller *controller;
 	struct active_ask ask;
 };
 struct active_ask_task *active_ask_task_create(struct controller *c, const struct task_kind *kind, size_t size, struct active_ask *ask);	/* not enqueued */
-void active_ask_task_fini(struct task *t);
+void active_ask_task_fini(struct controller *c, struct task *t);
 
 /* One per request of clients and members; each enqueues a task. Second half. */
 void active_enqueue_alter_partition(struct controller *c, struct active_ask *ask);		/* active_isr.c */
@@ -324,6 +324,7 @@ void active_push_replicas(struct controller *c, struct replica_list *l, enum act
 void active_push_replicas_failed(struct controller *c, struct replica_list *l);
 void active_enqueue_broker_scan(struct controller *c);		/* /brokers/ids: joins, leaves, bounces */
 void active_enqueue_broker_changed(struct controller *c, int32_t broker);
+void active_push_load_brokers(struct controller *c);		/* failover: all registrations, no procedures */
 struct active_broker *active_broker_add(struct controller *c, const struct cluster_broker *info);	/* and opens its channel */
 void active_broker_remove(struct controller *c, struct active_broker *b);	/* and closes it; b is freed */
 
@@ -331,16 +332,19 @@ void active_broker_remove(struct controller *c, struct active_broker *b);	/* and
 void active_enqueue_failover(struct controller *c);
 
 /* active_topics.c */
-void active_push_read_topics(struct controller *c, char **names, int n);	/* nodes of topics into the cache, watches armed, ids made for those without */
+void active_push_load_topics(struct controller *c);		/* failover: all topics; no procedures */
 void active_encode_topic(struct controller *c, const struct active_topic *t);	/* the topic's node as the cache has it, into c->text */
 void active_enqueue_topic_scan(struct controller *c);
 void active_enqueue_topic_changed(struct controller *c, const char *name);
 void active_topic_forget(struct active *a, struct active_topic *t);	/* taken out, and freed */
 void active_topic_free(struct active_topic *t);
+struct uuid active_new_topic_id(struct controller *c);
 
 /* active_deletion.c */
 void active_enqueue_deletion_scan(struct controller *c);
-void active_push_resume_deletions(struct controller *c);		/* goes on where it can */
+void active_push_load_deletions(struct controller *c);		/* failover: which topics are queued; no procedures */
+void active_push_resume_deletions(struct controller *c);	/* goes on where it can */
+void active_push_fail_deletions(struct controller *c, struct replica_list *l);	/* these replicas cannot be deleted now; l is copied */
 void active_deletion_retry(struct active *a, struct active_topic *t);	/* something changed for it: no longer ineligible */
 
 /* active_elect.c: pure */

@@ -21,10 +21,11 @@ struct replicas_task {
 	struct state_changes      shrinks;
 };
 
-static void replicas_fini(struct task *t)
+static void replicas_fini(struct controller *c, struct task *t)
 {
 	struct replicas_task *r = (struct replicas_task *)t;
 
+	(void)c;
 	state_changes_fini(&r->shrinks);
 	replica_list_fini(&r->list);
 }

@@ -62,7 +62,7 @@ static void controller_on_home(void *arg, struct msg *m)
 		controller_on_audience_home(c, m);
 	} else if (m->kind == CHANNEL_CALL && ((struct channel_call *)m)->line == CHANNEL_TO_CONTROLLER) {
 		member_on_channel_home(c, m);
-	} else if (m->kind == CHANNEL_CALL || (m->kind == CHANNEL_CLOSE && !c->is_stopping)) {
+	} else if (m->kind == CHANNEL_CALL || (m->kind == CHANNEL_CLOSE && m->context == NULL)) {	/* with a context: the stop's */
 		active_on_channel_home(c, m);
 	} else {	/* a partition's, a fetcher's or a job's: the task that waits for it */
 		struct task *t = m->context;

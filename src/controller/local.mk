@@ -1,5 +1,9 @@
 noinst_LIBRARIES += src/controller/libskein_controller.a
 src_controller_libskein_controller_a_SOURCES = \
+	src/controller/active.c src/controller/active.h src/controller/active_priv.h \
+	src/controller/active_batch.c src/controller/active_brokers.c src/controller/active_channel.c src/controller/active_deletion.c \
+	src/controller/active_elect.c src/controller/active_partitions.c src/controller/active_replicas.c src/controller/active_start.c \
+	src/controller/active_states.c src/controller/active_topics.c \
 	src/controller/assignment.c src/controller/assignment.h \
 	src/controller/controller.c src/controller/controller.h src/controller/controller_msg.h src/controller/controller_priv.h \
 	src/controller/controller_admin.c \
