@@ -141,24 +141,17 @@ static enum task_result elect_begin(struct controller *c, struct elect_task *et)
 
 static struct slice error_text(const struct elect_item *item, struct arena *arena)
 {
-	switch (item->error) {
-	case NONE:
-	case NOT_CONTROLLER:
-	case REQUEST_TIMED_OUT:
+	const char *strategy = item->error == PREFERRED_LEADER_NOT_AVAILABLE ? "PreferredReplicaPartitionLeaderElectionStrategy" : "OfflinePartitionLeaderElectionStrategy(true)";
+
+	if (item->error == NONE || item->error == NOT_CONTROLLER || item->error == REQUEST_TIMED_OUT)
 		return SLICE_NULL;
-	case UNKNOWN_TOPIC_OR_PARTITION:
+	if (item->error == UNKNOWN_TOPIC_OR_PARTITION)
 		return SLICE_LIT("The partition does not exist.");
-	case INVALID_TOPIC_EXCEPTION:
+	if (item->error == INVALID_TOPIC_EXCEPTION)
 		return SLICE_LIT("The topic is being deleted");
-	case PREFERRED_LEADER_NOT_AVAILABLE:
-		return arena_printf(arena, "Failed to elect leader for partition " SLICE_FMT "-%d under strategy PreferredReplicaPartitionLeaderElectionStrategy",
-		                    SLICE_ARG(item->topic), item->partition);
-	case ELIGIBLE_LEADERS_NOT_AVAILABLE:
-		return arena_printf(arena, "Failed to elect leader for partition " SLICE_FMT "-%d under strategy OfflinePartitionLeaderElectionStrategy(true)",
-		                    SLICE_ARG(item->topic), item->partition);
-	default:
-		return slice_str(kafka_error_text((int16_t)item->error));
-	}
+	if (item->error == PREFERRED_LEADER_NOT_AVAILABLE || item->error == ELIGIBLE_LEADERS_NOT_AVAILABLE)
+		return arena_printf(arena, "Failed to elect leader for partition " SLICE_FMT "-%d under strategy %s", SLICE_ARG(item->topic), item->partition, strategy);
+	return slice_str(kafka_error_text((int16_t)item->error));
 }
 
 static bool fill_results(const struct elect_item *items, int32_t count, bool leave_out, struct elect_leaders_response *out, struct arena *arena)

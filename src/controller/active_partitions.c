@@ -218,6 +218,8 @@ static enum state_verdict decide_leader(struct controller *c, const struct state
 	spec.shutting_down_count = list_shutting_down(a, ids + 3 * room);
 	bool ok = elect_leader(&spec, &r);
 	if (ok) {
+		if (r.is_unclean)
+			active_report_unclean(c, s->p, r.leader, &s->isr, s->leader_epoch);
 		s->leader = r.leader;
 		id_list_set(&s->isr, r.isr, r.isr_count);
 		id_list_set(&s->recipients, r.recipients, r.recipient_count);

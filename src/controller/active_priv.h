@@ -333,6 +333,9 @@ void active_enqueue_failover(struct controller *c);
 
 /* active_topics.c */
 void active_push_load_topics(struct controller *c);		/* failover: all topics; no procedures */
+struct active_assignment;
+/* As it will be when `changed` has been written with another assignment. */
+void active_encode_topic_with(struct controller *c, const struct active_topic *t, const struct active_partition *changed, const struct active_assignment *to);
 void active_encode_topic(struct controller *c, const struct active_topic *t);	/* the topic's node as the cache has it, into c->text */
 void active_enqueue_topic_scan(struct controller *c);
 void active_enqueue_topic_changed(struct controller *c, const char *name);
@@ -370,6 +373,7 @@ struct active_assignment {		/* one block, owned: replicas */
 };
 /* From what p has to `target`; a running reassignment is superseded. target NULL: back to where the running one began. */
 void active_assignment_to(struct active_assignment *out, const struct active_partition *p, const int32_t *target, int32_t n);
+void active_assignment_copy(struct active_assignment *out, const struct active_partition *p);	/* what p has */
 void active_assignment_target(struct active_assignment *out, const struct active_partition *p);	/* as it is when p's reassignment is complete */
 void active_assignment_fini(struct active_assignment *a);
 bool active_assignment_is_of(const struct active_assignment *a, const struct active_partition *p);
@@ -400,8 +404,8 @@ void active_enqueue_isr_scan(struct controller *c);		/* active_isr.c: /isr_chang
 void active_enqueue_dir_scan(struct controller *c);		/* active_logdirs.c: /log_dir_event_notification */
 void active_push_resume_reassignments(struct controller *c);	/* step 9: active_reassign.c; reads /admin/reassign_partitions, with watch */
 void active_enqueue_reassign_node(struct controller *c);	/* /admin/reassign_partitions was created */
-/* Protocol versions before 2.7-IV2: a state node that was watched because its partition is being reassigned has changed. */
-void active_enqueue_state_changed(struct controller *c, const char *topic, int32_t partition);
+/* Protocol versions before 2.7-IV2: was it a state node, watched because its partition is being reassigned? Then that may be complete now. */
+bool active_on_state_watch(struct controller *c, const char *path);
 /* A broker has started: partitions with it among their targets go on. An in-sync set has grown: those in the list. */
 void active_push_reassignments_of_broker(struct controller *c, int32_t broker);
 void active_push_reassignments_of(struct controller *c, struct partition_list *l);

@@ -57,6 +57,17 @@ void active_assignment_to(struct active_assignment *out, const struct active_par
 	}
 }
 
+void active_assignment_copy(struct active_assignment *out, const struct active_partition *p)
+{
+	make_room(out, p->replicas.count + p->adding.count + p->removing.count);
+	for (int32_t i = 0; i < p->replicas.count; i++)
+		out->replicas[out->replica_count++] = p->replicas.ids[i];
+	for (int32_t i = 0; i < p->adding.count; i++)
+		out->adding[out->adding_count++] = p->adding.ids[i];
+	for (int32_t i = 0; i < p->removing.count; i++)
+		out->removing[out->removing_count++] = p->removing.ids[i];
+}
+
 void active_assignment_target(struct active_assignment *out, const struct active_partition *p)
 {
 	make_room(out, p->replicas.count);
