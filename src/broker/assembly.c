@@ -183,6 +183,23 @@ static void end_links(struct assembly *a)
 		channels_destroy(&a->channels);
 }
 
+/* Brokers that can coordinate transactions would find their state in this topic. Leading it without being able to is told loudly, once per epoch. */
+static void on_elected_without_coordinator(void *arg UNUSED, struct partition_addr *p, int32_t leader_epoch)
+{
+	struct log_source source;
+
+	log_source_init(&source, "broker", "%s-%d", p->topic, p->partition);
+	LOG_WARN(&source, coordinator_missing, KV_I32("leader_epoch", leader_epoch));
+}
+
+static void ignore_hook(void *arg UNUSED, struct partition_addr *p UNUSED)
+{
+}
+
+static const struct partition_hook no_coordinators[] = {
+	{ .topic = "__transaction_state", .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook },
+};
+
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -190,6 +207,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers, .embedded_file = a->store_file,
 		.tree = a->spec.tree,
+		.hooks = no_coordinators, .hook_count = (int)ARRAY_LEN(no_coordinators),
 	};
 
 	if (!c->is_alone) {

@@ -30,6 +30,8 @@ struct controller_spec {
 	const struct coord_zookeeper_spec *zookeeper;	/* NULL: embedded */
 	const char     *embedded_file;			/* LMDB file */
 	struct coord_tree *tree;			/* simulation */
+	const struct partition_hook *hooks;	/* given to every partition (partition.h); they outlive the controller */
+	int             hook_count;
 };
 
 /* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their

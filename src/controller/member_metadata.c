@@ -144,7 +144,7 @@ static void take_broker(struct cluster_broker *b, const struct update_metadata_r
 		snprintf(e->host, sizeof(e->host), SLICE_FMT, SLICE_ARG(from->host));
 		/* before version 3 a listener was named after its protocol */
 		if (slice_is_null(from->listener) || from->listener.len == 0)
-			snprintf(e->listener, sizeof(e->listener), "%s", e->protocol);
+			memcpy(e->listener, e->protocol, sizeof(e->protocol));	/* with its end */
 		else
 			snprintf(e->listener, sizeof(e->listener), SLICE_FMT, SLICE_ARG(from->listener));
 		e->port = (uint16_t)from->port;

@@ -124,7 +124,7 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 	struct partition_spec spec = {
 		.sched = c->spec.sched, .workers = c->spec.workers, .dir = dir, .broker_id = c->broker_id,
 		.flush_acks = (enum flush_acks)c->config->flush_acks, .replica_lag_time_max_ms = c->config->replica_lag_time_max_ms,
-		.stack_bytes = PARTITION_STACK, .controller = &c->actor,
+		.stack_bytes = PARTITION_STACK, .controller = &c->actor, .hooks = c->spec.hooks, .hook_count = c->spec.hook_count,
 		.log = {
 			.os = c->os, .dir = path, .topic = t->name, .partition = p->id, .topic_id = t->id, .config = &t->config,
 			.producer_id_expiration_ms = c->config->producer_id_expiration_ms,

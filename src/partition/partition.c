@@ -83,6 +83,7 @@ static void partition_go_offline(struct partition *p)
 		log_close(&p->log);	/* with a flush out the log must live until it is home: partition_on_flush_home closes it */
 	p->refusal = KAFKA_STORAGE_ERROR;
 	partition_isr_end(p);
+	partition_hook_resigned(p);
 	partition_fail_waiting(p, KAFKA_STORAGE_ERROR);
 	partition_fail_lookups(p, KAFKA_STORAGE_ERROR);
 	partition_publish(p);
@@ -345,6 +346,10 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	p->spec.log.topic = p->addr->topic;
 	p->spec.log.config = &p->config;
 	p->spec.log.log = &p->actor.log;
+	for (int i = 0; i < spec->hook_count; i++) {
+		if (strcmp(spec->hooks[i].topic, spec->log.topic) == 0)
+			p->hook = &spec->hooks[i];
+	}
 	list_init(&p->waiting);
 	list_init(&p->watches);
 	list_init(&p->lookups);

@@ -44,6 +44,21 @@ struct partition_addr {
 	struct partition *owner;
 };
 
+/*
+ * What else lives on a partition's thread: a coordinator whose state is stored in its log. Called by the partition as its role changes, never otherwise and never at once
+ * on two threads for one partition; p is that partition's address. Each is given for one topic. None of them may wait.
+ */
+struct partition_hook {
+	const char *topic;
+	/* Leads from now on, or goes on leading with a new epoch. */
+	void (*on_elected)(void *arg, struct partition_addr *p, int32_t leader_epoch);
+	/* Once after the last on_elected: another leads, the log has failed, or the partition stops. */
+	void (*on_resigned)(void *arg, struct partition_addr *p);
+	/* Nothing comes any more; the actor ends. Also where it never led. */
+	void (*on_stop)(void *arg, struct partition_addr *p);
+	void *arg;
+};
+
 struct partition_spec {
 	struct sched   *sched;
 	struct workers *workers;
@@ -55,6 +70,8 @@ struct partition_spec {
 	size_t          stack_bytes;
 	/* who is asked for a change of the in-sync set, and told of failed directories; NULL in tests of one replica */
 	struct actor   *controller;
+	const struct partition_hook *hooks;	/* of all topics that have one; they outlive the partition */
+	int             hook_count;
 };
 
 /* Creates the actor and starts its thread; the log is opened as the first thing on it (or given opened by recovery). Until a role arrives every

@@ -3,7 +3,7 @@
  *
  * Appends of one step become one log_append: one pwritev for all of them. An acks=1 append is answered when it is written. An acks=all append is parked on
  * p->waiting, in order of the offset it needs, until
- *	high watermark >= need  and  (committed in-sync set >= 2  or  synced >= need)		log.flush.acks=auto
+ *	high watermark >= need  and  (committed in-sync set >= 2, whatever becomes of a change under way, or  synced >= need)		log.flush.acks=auto
  * which survives any single failure: of the machine's memory (a sync or a second replica), or of a replica. `always` wants the sync from acks=1 too; `never`
  * wants none. The data stays in the log whichever way the wait ends.
  */
@@ -56,7 +56,7 @@ static bool append_is_done(const struct partition *p, const struct partition_app
 	case FLUSH_ACKS_NEVER:
 		return true;
 	case FLUSH_ACKS_AUTO:
-		return m->acks != -1 || p->isr_count >= 2 || partition_is_durable(p, m->need_offset);
+		return m->acks != -1 || p->isr_count_sure >= 2 || partition_is_durable(p, m->need_offset);
 	case FLUSH_ACKS_ALWAYS:
 		return m->acks == 0 || partition_is_durable(p, m->need_offset);
 	}
@@ -72,7 +72,7 @@ static void append_park(struct partition *p, struct partition_append *m, mono_ms
 		at = at->prev;		/* only a duplicate's old offset goes further than one step */
 	list_insert_before(at->next, &m->wait);
 	if (p->spec.flush_acks != FLUSH_ACKS_NEVER && !partition_is_durable(p, m->need_offset) &&
-	    (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->isr_count < 2))
+	    (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->isr_count_sure < 2))
 		p->flush_wanted = true;
 }
 

@@ -69,7 +69,7 @@ static bool flush_is_awaited(const struct partition *p)
 		return false;
 	int64_t furthest = LIST_ENTRY(p->waiting.prev, struct partition_append, wait)->need_offset;
 
-	return !partition_is_durable(p, furthest) && (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->isr_count < 2);
+	return !partition_is_durable(p, furthest) && (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->isr_count_sure < 2);
 }
 
 void partition_on_flush_home(struct partition *p)

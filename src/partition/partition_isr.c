@@ -3,7 +3,7 @@
  *
  * Two sets: the committed one is what the coordination store is known to hold; the maximal one also has the replica that a change under way would add, and keeps those
  * that it would remove. The high watermark waits for the maximal set, because each of its members may be elected at any moment; what is promised (min.insync.replicas,
- * the flush rule) counts on the committed one only. When a change comes back without a word on whether it was applied, it stays pending until the next role: the
+ * the flush rule) counts on the committed one only, and the flush rule not on those about to leave it. When a change comes back without a word on whether it was applied, it stays pending until the next role: the
  * most careful view is the one that cannot be wrong.
  *
  * A partition with one replica has none of this but two numbers.
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define ISR_RESEND_MS 50	/* after an error that says nothing about the change itself */
+#define SYNC_WAIT_MS  50	/* looks again whether what must be on the disk first is there */
 
 /* --- members ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -61,11 +62,16 @@ static bool is_caught_up(const struct partition *p, const struct partition_membe
 
 static void count_sets(struct partition *p)
 {
-	p->isr_count = p->isr_count_max = 0;
+	p->isr_count = p->isr_count_max = p->isr_count_sure = 0;
 	for (int i = 0; i < p->isr->count; i++) {
-		p->isr_count += p->isr->members[i].is_in_sync;
-		p->isr_count_max += p->isr->members[i].is_in_sync || p->isr->members[i].is_joining;
+		const struct partition_member *e = &p->isr->members[i];
+
+		p->isr_count += e->is_in_sync;
+		p->isr_count_max += e->is_in_sync || e->is_joining;
+		p->isr_count_sure += e->is_in_sync && !e->is_leaving;
 	}
+	if (p->isr_count_sure == 1)
+		partition_flush_all(p);
 }
 
 /* Nothing is asked for: the committed set is the maximal one. */
@@ -99,8 +105,9 @@ void partition_isr_begin(struct partition *p, const struct partition_role *role,
 
 	p->is_change_current = false;
 	p->isr = NULL;
-	p->replica_count = p->isr_count = p->isr_count_max = 1;
+	p->replica_count = p->isr_count = p->isr_count_max = p->isr_count_sure = 1;
 	if (is_alone(p, role)) {
+		partition_flush_all(p);
 		free(old);
 		return;
 	}
@@ -132,7 +139,7 @@ void partition_isr_end(struct partition *p)
 	free(p->isr);
 	p->isr = NULL;
 	p->is_change_current = false;
-	p->isr_count = p->isr_count_max = 0;
+	p->isr_count = p->isr_count_max = p->isr_count_sure = 0;
 }
 
 /* --- the high watermark ----------------------------------------------------------------------------------------------------------- */
@@ -222,10 +229,26 @@ static bool is_out_of_sync(const struct partition *p, const struct partition_mem
 	return e->is_in_sync && !is_self(p, e) && (!e->is_replica || !is_caught_up(p, e, now));
 }
 
+/* What a larger set was promised to hold without a sync must be on this disk before this replica is all that is left of the set. */
+static bool is_alone_too_early(struct partition *p, int leaving)
+{
+	if (p->isr_count - leaving > 1 || p->spec.flush_acks == FLUSH_ACKS_NEVER || partition_is_durable(p, log_high_watermark(p->log)))
+		return false;
+	partition_flush_all(p);
+	return true;
+}
+
 static void shrink(struct partition *p, mono_ms now)
 {
 	bool is_wanted = false;
+	int leaving = 0;
 
+	for (int i = 0; i < p->isr->count; i++)
+		leaving += is_out_of_sync(p, &p->isr->members[i], now);
+	if (leaving > 0 && is_alone_too_early(p, leaving)) {
+		p->isr->check_due = now + SYNC_WAIT_MS;
+		return;
+	}
 	for (int i = 0; i < p->isr->count; i++) {
 		struct partition_member *e = &p->isr->members[i];
 
@@ -276,7 +299,6 @@ mono_ms partition_isr_deadline(const struct partition *p)
 /* The set that is in force now, as the controller said. */
 static void commit(struct partition *p, const struct partition_isr_change *m)
 {
-	int32_t count_before = p->isr_count;
 	int32_t n = MIN(MAX(m->new_isr_count, 0), REPLICAS_MAX);
 	struct partition_isr *isr = isr_create(p->isr->count + n), *old = p->isr;
 
@@ -294,9 +316,7 @@ static void commit(struct partition *p, const struct partition_isr_change *m)
 	settle(p);
 	LOG_INFO(&p->actor.log, isr_changed, KV_I32("isr_count", p->isr_count), KV_I32("replica_count", p->replica_count),
 	         KV_I32("partition_epoch", p->partition_epoch));
-	partition_raise_high_watermark(p);		/* who has left waits no more for nobody (KAFKA-13091) */
-	if (p->isr_count == 1 && count_before > 1)
-		partition_flush_all(p);
+	partition_raise_high_watermark(p);		/* nobody waits for who has left (KAFKA-13091) */
 }
 
 /* It was not applied, and the controller knows that. */

@@ -67,10 +67,13 @@ struct partition {
 	int32_t                leader, leader_epoch, controller_epoch, partition_epoch;
 	int64_t                epoch_start_offset;	/* log end when this leader's epoch began */
 	int32_t                replica_count;		/* assigned, also those being added */
-	int32_t                isr_count, isr_count_max;	/* of the committed set and, with those about to join, of the maximal one; 0 on a follower */
+	/* Of the committed set; of the maximal one, with those about to join; of those in sync whatever becomes of the change under way. 0 on a follower. */
+	int32_t                isr_count, isr_count_max, isr_count_sure;
 	struct partition_isr  *isr;			/* NULL: this replica is the only one, or it follows */
 	struct partition_isr_change *change;		/* allocated when first needed; one is out at most */
 	bool                   is_change_out, is_change_current;	/* current: of the role in force */
+	const struct partition_hook *hook;	/* NULL: none for this topic */
+	bool                   is_elected;	/* the hook was told so, and not the contrary yet */
 	struct partition_dir_failed *dir_failed;	/* NULL: nothing to tell, or told and home again */
 
 	/* appends collected in this step, written together */
@@ -136,6 +139,8 @@ void partition_fail_lookups(struct partition *p, enum kafka_error error);
 
 /* partition_role.c */
 void partition_on_role(struct partition *p, struct partition_role *m);
+void partition_hook_elected(struct partition *p);
+void partition_hook_resigned(struct partition *p);		/* no effect where it does not lead */
 void partition_on_config(struct partition *p, struct partition_config *m);
 void partition_on_stop(struct partition *p, struct partition_stop *m);
 bool partition_finish_stop(struct partition *p);		/* true when the stop was answered in this call */

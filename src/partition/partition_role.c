@@ -17,6 +17,34 @@ enum kafka_error partition_check_leader(const struct partition *p, int32_t curre
 	return must_lead && !partition_leads(p) ? NOT_LEADER_OR_FOLLOWER : NONE;
 }
 
+/* --- what else lives on this thread ----------------------------------------------------------------------------------------------- */
+
+void partition_hook_elected(struct partition *p)
+{
+	if (p->hook == NULL)
+		return;
+	p->is_elected = true;
+	p->hook->on_elected(p->hook->arg, p->addr, p->leader_epoch);
+}
+
+void partition_hook_resigned(struct partition *p)
+{
+	if (!p->is_elected)
+		return;
+	p->is_elected = false;
+	p->hook->on_resigned(p->hook->arg, p->addr);
+}
+
+static void hook_stop(struct partition *p)
+{
+	partition_hook_resigned(p);
+	if (p->hook != NULL)
+		p->hook->on_stop(p->hook->arg, p->addr);
+	p->hook = NULL;
+}
+
+/* --- the role --------------------------------------------------------------------------------------------------------------------- */
+
 /* The epoch begins here also when nothing is ever appended in it: followers with records of an epoch we never saw are told where to part from us (KAFKA-7415). */
 static void become_leader(struct partition *p, const struct partition_role *m, bool led)
 {
@@ -29,8 +57,8 @@ static void become_leader(struct partition *p, const struct partition_role *m, b
 	p->epoch_start_offset = log_end_offset(p->log);
 	partition_isr_begin(p, m, !led, os_mono_ms(p->spec.log.os));
 	partition_raise_high_watermark(p);
-	if (p->isr_count == 1)
-		partition_flush_all(p);
+	partition_publish(p);
+	partition_hook_elected(p);
 }
 
 static void become_follower(struct partition *p, const struct partition_role *m)
@@ -41,6 +69,7 @@ static void become_follower(struct partition *p, const struct partition_role *m)
 	p->replica_count = m->replica_count;
 	partition_isr_end(p);
 	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
+	partition_hook_resigned(p);
 	if (partition_mutant_for_tests == PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK)
 		e = log_truncate_to(p->log, log_high_watermark(p->log));
 	if (e != OK)
@@ -130,6 +159,7 @@ void partition_on_stop(struct partition *p, struct partition_stop *m)
 	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
 	partition_fail_lookups(p, NOT_LEADER_OR_FOLLOWER);
 	partition_drop_watches(p);
+	hook_stop(p);
 	if (p->refusal != KAFKA_STORAGE_ERROR)
 		p->refusal = NOT_LEADER_OR_FOLLOWER;
 }
