@@ -18,7 +18,7 @@
 
 /* --- lists --------------------------------------------------------------------------------------------------------------------------- */
 
-void partition_list_add(struct partition_list *l, struct active_partition *p)
+void active_partitions_add(struct partition_list *l, struct active_partition *p)
 {
 	if (l->count == l->room) {
 		l->room = MAX(16, l->room * 2);
@@ -27,13 +27,13 @@ void partition_list_add(struct partition_list *l, struct active_partition *p)
 	l->items[l->count++] = (struct partition_item){ .p = p };
 }
 
-void partition_list_fini(struct partition_list *l)
+void active_partitions_fini(struct partition_list *l)
 {
 	free(l->items);
 	*l = (struct partition_list){ 0 };
 }
 
-void replica_list_add(struct replica_list *l, struct active_partition *p, int32_t broker)
+void active_replicas_add(struct replica_list *l, struct active_partition *p, int32_t broker)
 {
 	if (l->count == l->room) {
 		l->room = MAX(16, l->room * 2);
@@ -42,7 +42,7 @@ void replica_list_add(struct replica_list *l, struct active_partition *p, int32_
 	l->items[l->count++] = (struct replica_item){ .p = p, .broker = broker };
 }
 
-void replica_list_fini(struct replica_list *l)
+void active_replicas_fini(struct replica_list *l)
 {
 	free(l->items);
 	*l = (struct replica_list){ 0 };

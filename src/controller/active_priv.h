@@ -96,8 +96,8 @@ struct partition_list {			/* zeroes: empty */
 	struct partition_item *items;
 	int32_t                count, room;
 };
-void partition_list_add(struct partition_list *l, struct active_partition *p);
-void partition_list_fini(struct partition_list *l);	/* empty again */
+void active_partitions_add(struct partition_list *l, struct active_partition *p);
+void active_partitions_fini(struct partition_list *l);	/* empty again */
 
 struct replica_item {
 	struct active_partition *p;
@@ -107,8 +107,13 @@ struct replica_list {
 	struct replica_item *items;
 	int32_t              count, room;
 };
-void replica_list_add(struct replica_list *l, struct active_partition *p, int32_t broker);
-void replica_list_fini(struct replica_list *l);
+void active_replicas_add(struct replica_list *l, struct active_partition *p, int32_t broker);
+void active_replicas_fini(struct replica_list *l);
+
+#define partition_list_add active_partitions_add	/* the second half's spelling; goes with the merge */
+#define partition_list_fini active_partitions_fini
+#define replica_list_add active_replicas_add
+#define replica_list_fini active_replicas_fini
 
 /* --- the request batch: active_batch.c ---------------------------------------------------------------------------------------------------- */
 

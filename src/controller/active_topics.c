@@ -162,8 +162,8 @@ static void topics_fini(struct controller *c, struct task *t)
 	for (int32_t i = 0; i < tt->count; i++)
 		free(tt->names[i]);
 	free(tt->names);
-	partition_list_fini(&tt->fresh);
-	replica_list_fini(&tt->replicas);
+	active_partitions_fini(&tt->fresh);
+	active_replicas_fini(&tt->replicas);
 }
 
 static void add_name(struct topics_task *tt, struct slice name)
@@ -267,9 +267,9 @@ static void collect_fresh(struct controller *c, struct topics_task *tt)
 
 			if (p->state != PARTITION_NON_EXISTENT)
 				continue;
-			partition_list_add(&tt->fresh, p);
+			active_partitions_add(&tt->fresh, p);
 			for (int32_t r = 0; r < p->replicas.count; r++)
-				replica_list_add(&tt->replicas, p, p->replicas.ids[r]);
+				active_replicas_add(&tt->replicas, p, p->replicas.ids[r]);
 		}
 	}
 }
