@@ -172,6 +172,7 @@ struct broker_config {
 	bool        is_selector_rack_aware;		/* what it comes to; false: consumers read from leaders */
 	int32_t     replica_socket_timeout_ms;
 	int64_t     leader_throttled_rate, follower_throttled_rate;	/* bytes/s of throttled replicas */
+	int32_t     replication_quota_window_num, replication_quota_window_size_s;	/* over which those are means */
 	bool        is_auto_rebalance_enabled;
 	int64_t     imbalance_check_interval_s;
 	int32_t     imbalance_percentage;

@@ -103,6 +103,7 @@ bool controller_start_replica(struct controller *c, struct topic_state *t, struc
 	struct partition_spec spec = {
 		.sched = c->spec.sched, .workers = c->spec.workers, .dir = c->spec.dirs[dir], .broker_id = c->broker_id,
 		.flush_acks = (enum flush_acks)c->config->flush_acks, .stack_bytes = PARTITION_STACK, .controller = &c->actor,
+		.replica_lag_time_max_ms = c->config->replica_lag_time_max_ms,
 		.log = {
 			.os = c->os, .dir = path, .topic = t->name, .partition = p->id, .topic_id = t->id, .config = &t->config,
 			.producer_id_expiration_ms = c->config->producer_id_expiration_ms,

@@ -19,7 +19,7 @@ check_PROGRAMS += $(controller_tests)
 TESTS += $(controller_tests)
 # The controller is tested within a whole broker in simulation.
 controller_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
-	src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
+	src/replica/libskein_replica.a src/client/libskein_client.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 tests_unit_controller_assignment_test_SOURCES = tests/unit/controller/assignment_test.c
 tests_unit_controller_assignment_test_LDADD = $(controller_test_libs)

@@ -150,8 +150,9 @@ struct partition_replicate {
 	struct slice batches;			/* borrowed until the answer; an incomplete last batch is left out; null or empty: none */
 	int64_t      leader_high_watermark, leader_log_start_offset;
 	/* answer */
-	enum kafka_error error;			/* NONE, FENCED_LEADER_EPOCH, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE (fetch again), KAFKA_STORAGE_ERROR (give up) */
-	int64_t      log_end_offset, log_start_offset;
+	enum kafka_error error;			/* NONE, FENCED_LEADER_EPOCH, OFFSET_OUT_OF_RANGE (also: the leader's log starts behind our end), CORRUPT_MESSAGE (fetch again
+						 * after a pause: damaged bytes, an old format, or a full disk here), KAFKA_STORAGE_ERROR (give up) */
+	int64_t      log_end_offset, log_start_offset;	/* -1 with FENCED_LEADER_EPOCH, KAFKA_STORAGE_ERROR */
 	int32_t      last_epoch;		/* latest in the epoch cache, -1: none */
 };
 
@@ -186,7 +187,7 @@ struct partition_role {
 	int32_t     replica_count, isr_count, adding_count, removing_count;
 	/* answer */
 	enum kafka_error error;			/* NONE (also when partition_epoch is older than the one in force: nothing done); STALE_CONTROLLER_EPOCH (leader epoch not
-						 * newer); KAFKA_STORAGE_ERROR; INCONSISTENT_TOPIC_ID */
+						 * newer); KAFKA_STORAGE_ERROR; INCONSISTENT_TOPIC_ID; UNKNOWN_TOPIC_OR_PARTITION (not one of the replicas) */
 	bool        is_changed;			/* a new leader epoch is in force: fetching stops, or starts anew from here: */
 	int64_t     log_end_offset, high_watermark;
 	int32_t     last_epoch;			/* latest in the epoch cache, -1: none */

@@ -37,6 +37,7 @@ struct fetcher_assign {
 	int64_t      broker_epoch;		/* ours, for the requests; -1 unknown */
 	/* the topic's configuration in force: follower.replication.throttled.replicas names this replica */
 	bool         is_throttled;
+	struct list  wait;			/* the fetcher's while it is parked */
 };
 
 struct fetchers;

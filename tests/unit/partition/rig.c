@@ -148,6 +148,7 @@ enum err rig_up(struct rig *r)
 	logdir_known(r->dir, "t", 0, &known);
 	struct partition_spec spec = {
 		.sched = r->sched, .workers = r->workers, .dir = r->dir, .broker_id = RIG_BROKER, .flush_acks = r->flush_acks,
+		.replica_lag_time_max_ms = 30000, .controller = r->controller,
 		.log = {
 			.os = r->os, .dir = RIG_DIR "/t-0", .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset,

@@ -26,7 +26,10 @@ struct ask {
 		struct partition_list_offsets list;
 		struct partition_epoch_end    epoch_end;
 		struct partition_describe     describe;
+		struct partition_replicate    replicate;
+		struct partition_truncate     truncate;
 		struct partition_role         role;
+		struct partition_offline      offline;
 		struct partition_config       config;
 		struct partition_stop         stop;
 	};
@@ -45,6 +48,7 @@ struct rig {
 	struct topic_config    config;
 	enum flush_acks        flush_acks;
 	struct uuid            topic_id;
+	struct actor          *controller;	/* whom the partition asks; NULL at the start: nobody */
 	struct logdir         *dir;		/* NULL: down */
 	struct partition_addr *addr;
 	struct actor           desk;
