@@ -31,10 +31,10 @@ def ask(client, api, version, body, timeout=15):
     return answer
 
 
-def create_topics(client, topics, timeout_ms=10000):
+def create_topics(client, topics, timeout_ms=10000, replicas=1):
     """topics: {name: (partitions, {config: value})}. Returns {name: error code}."""
     body = {"timeoutMs": timeout_ms, "Topics": [
-        {"Name": name, "NumPartitions": n, "ReplicationFactor": 1, "Assignments": [],
+        {"Name": name, "NumPartitions": n, "ReplicationFactor": replicas, "Assignments": [],
          "Configs": [{"Name": k, "Value": v} for k, v in configs.items()]} for name, (n, configs) in topics.items()]}
     return {t["Name"]: t["ErrorCode"] for t in ask(client, "CreateTopics", 7, body)["Topics"]}
 
