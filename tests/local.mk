@@ -23,6 +23,7 @@ endif
 # Replays tests/golden/wire (src/wire/local.mk).
 EXTRA_DIST += tests/system/golden-wire.test
 include $(srcdir)/tests/system/local.mk
+include $(srcdir)/tests/checker/local.mk
 EXTRA_DIST += tests/sim/README.md
 # A whole broker in simulation.
 if HAVE_CHECK

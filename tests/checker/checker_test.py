@@ -34,7 +34,7 @@ class Model:
         for step in range(400):
             self.step()
             if step == 300:
-                self.healed = self.now
+                self.faults = [{"t": self.now, "f": "healed"}]
         for process in self.numbers:                     # everybody gets on after the healing
             self.send(process, "ok")
         for i in range(CONSUMERS):
@@ -369,18 +369,18 @@ def main(args):
         failed += 1
     models = [Model(seed) for seed in range(seeds)]
     for seed, model in enumerate(models):
-        anomalies, _ = checker.check(copy.deepcopy(model.events), model.healed)
+        anomalies = checker.check(copy.deepcopy(model.events), model.faults)[0]
         if anomalies:
             print(f"FAILED: the clean history of seed {seed} has {anomalies[0]}")
         passed, failed = passed + (not anomalies), failed + bool(anomalies)
     for kind, mutate in MUTATIONS:
         applied = found = 0
         for seed, model in enumerate(models):
-            events, stall.healed = copy.deepcopy(model.events), model.healed
+            events, stall.healed = copy.deepcopy(model.events), model.faults[0]["t"]
             if not mutate(random.Random(seed), events):
                 continue
             applied += 1
-            if any(a.kind == kind for a in checker.check(events, model.healed)[0]):
+            if any(a.kind == kind for a in checker.check(events, model.faults)[0]):
                 found += 1
             else:
                 print(f"FAILED: {mutate.__name__} in seed {seed} was not found as {kind}")
@@ -388,6 +388,14 @@ def main(args):
         is_good = found == applied and applied >= seeds // 3
         if applied < seeds // 3:
             print(f"FAILED: {mutate.__name__} changed only {applied} of {seeds} histories")
+        passed, failed = passed + is_good, failed + (not is_good)
+    events, zombie = copy.deepcopy(models[0].events), [{"t": 1, "f": "fault", "name": "pause", "broker": 1}]
+    give_up(random.Random(1), events)
+    for faults, wanted in (zombie, (0, 1)), ([dict(zombie[0], name="kill")], (1, 0)):
+        anomalies, excused, _ = checker.check(events, faults)
+        is_good = (len(anomalies), len(excused)) == wanted
+        if not is_good:
+            print(f"FAILED: under {faults[0]['name']} {anomalies} and excused {excused}")
         passed, failed = passed + is_good, failed + (not is_good)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0

@@ -348,11 +348,9 @@ class Run:
 
     def judge(self):
         self.wrong += self.cluster.wrong
-        events = checker.read_lines(self.path("history.jsonl"))
-        healed = next((e["t"] for e in checker.read_lines(self.path("faults.jsonl")) if e["f"] == "healed"), None)
-        anomalies, h = checker.check(events, healed)
+        anomalies, excused, h = checker.check(*(checker.read_lines(self.path(name)) for name in ("history.jsonl", "faults.jsonl")))
         checker.report(anomalies)
-        self.said.append(checker.summary(h, anomalies)[2:])
+        self.said.append(checker.summary(h, anomalies, excused)[2:])
         self.wrong += [f"{a.kind}: {a.text}" for a in anomalies[:1]]
         if h.ends is not None:
             ends = {k: high for k, (_, high) in h.ends.items()}
