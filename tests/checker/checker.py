@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Finds in a history of clients what a broker cluster must never do. README.md has the history's form and the rules.
 
-   checker.py HISTORY [--faults FILE]
+   checker.py HISTORY... [--faults FILE]
 
 FILE is the list of faults that nemesis.py writes. Two things of it matter: the moment "healed", after which everybody must get on; and
 whether a leader can have been deposed without knowing (ZOMBIES).
@@ -22,7 +22,8 @@ Promise = collections.namedtuple("Promise", "survives once ordered")
 PROMISES = {
     "idempotent": Promise(survives=True, once=True, ordered=True),
     "retry": Promise(survives=True, once=False, ordered=False),
-    "once": Promise(survives=True, once=True, ordered=False),
+    "large": Promise(survives=True, once=False, ordered=False),
+    "single": Promise(survives=True, once=True, ordered=False),
     "leader": Promise(survives=False, once=True, ordered=False),
 }
 
@@ -309,9 +310,13 @@ def check(events, faults=()):
     return [a for a in found if a.kind not in EXCUSED_BY_ZOMBIES], [a for a in found if a.kind in EXCUSED_BY_ZOMBIES], h
 
 
-def read_lines(path):
-    with open(path, encoding="utf-8") as f:
-        return [json.loads(line) for line in f]
+def read_lines(*paths):
+    """The objects of several files, one after the other: only the order within a process matters."""
+    events = []
+    for path in paths:
+        with open(path, encoding="utf-8") as f:
+            events += [json.loads(line) for line in f]
+    return events
 
 
 def brief(event):
@@ -340,11 +345,14 @@ def summary(h, anomalies, excused):
 
 
 def main(args):
-    if len(args) not in (1, 3) or (len(args) == 3 and args[1] != "--faults"):
+    faults = []
+    if len(args) > 2 and args[-2] == "--faults":
+        faults, args = [args[-1]], args[:-2]
+    if not args or args[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        anomalies, excused, h = check(read_lines(args[0]), read_lines(args[2]) if len(args) == 3 else ())
+        anomalies, excused, h = check(read_lines(*args), read_lines(*faults))
     except (OSError, ValueError, KeyError, AttributeError) as e:
         print(f"the history cannot be read: {e!r}", file=sys.stderr)
         return 2

@@ -148,16 +148,16 @@ def take_out(events, k, v):
 
 
 def lose(rng, events):
-    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "once"))
+    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "single"))
     return e and take_out(events, e["k"], e["v"])
 
 
 def lose_the_end(rng, events):
     """The last acknowledged record of a partition, which no consumer saw: only the acknowledgement tells."""
-    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "once"))
+    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "single"))
     end = next(x for x in events if x["f"] == "final")
     k = str(e["k"])
-    last = max(x["off"] for x in events if is_acked(x, "idempotent", "once") and x["k"] == e["k"])
+    last = max(x["off"] for x in events if is_acked(x, "idempotent", "single") and x["k"] == e["k"])
     everywhere(events, k, lambda records: [r for r in records if r[0] < last])
     end["v"][k][1] = last
     return True
@@ -197,7 +197,7 @@ def two_values(rng, events):
 
 
 def ack_at_anothers_place(rng, events):
-    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "once"))
+    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "single"))
     e["off"] += rng.choice([-1, 1]) if e["off"] else 1
     return e["off"] < next(x for x in events if x["f"] == "final")["v"][str(e["k"])][1]
 
@@ -212,7 +212,7 @@ def append_to_final(events, k, v):
 
 
 def duplicate(rng, events):
-    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "once", "leader"))
+    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "single", "leader"))
     there = {v for x in polls(events, "final") for _, v in x["v"].get(str(e["k"]), [])}
     return e["v"] in there and append_to_final(events, e["k"], e["v"])
 
@@ -308,8 +308,8 @@ def below_the_assignment(rng, events):
 
 def regress(rng, events):
     """A record is acknowledged before another is sent, and lies behind it."""
-    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "once"))
-    later = [x for x in events if is_acked(x, "idempotent", "once") and x["k"] == e["k"] and x["off"] > e["off"]]
+    e = pick(rng, events, lambda e: is_acked(e, "idempotent", "single"))
+    later = [x for x in events if is_acked(x, "idempotent", "single") and x["k"] == e["k"] and x["off"] > e["off"]]
     if not later:
         return False
     other = rng.choice(later)
@@ -345,7 +345,7 @@ def give_up(rng, events):
 
 def stall(rng, events):
     """healed is the model's; the process's acknowledgements, or polls, after it are gone. Losing none of its records otherwise."""
-    p = rng.choice(["idempotent1.0", "once0.0", "leader1.0", "consumer1"])
+    p = rng.choice(["idempotent1.0", "single0.0", "leader1.0", "consumer1"])
     invoked = {e["v"]: e["t"] for e in events if e["f"] == "send" and e["type"] == "invoke"}
     events[:] = [e for e in events if e["p"] != p or e["f"] == "open" or not (
         e["t"] > stall.healed if e["f"] != "send" else e["type"] != "invoke" and invoked[e["v"]] > stall.healed)]

@@ -10,13 +10,13 @@ data), workload.log. One line on stdout tells the outcome, before it what is wro
 A seed determines what is planned: faults, targets, lengths. What the cluster makes of it is not repeatable.
 """
 import argparse
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-import json
 
 import checker
 import replicas
@@ -26,6 +26,9 @@ EXPIRY_S = SESSION_TIMEOUT_MS / 1000
 HEAL_S = 60            # from the last fault to all replicas in sync, under load
 AFTERWARDS_S = 4       # of load when all is healed: everybody must get on
 STOP_S = 20
+CLIENTS_END_S = 90     # more than workload.c's FLUSH_S
+SINGLE_RATE = 30       # records per second of single.py
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 # ---- faults: generators. Each yields how long to wait for its next step, and undoes at its end what it did. ------------------------
@@ -280,16 +283,18 @@ class Run:
     def note(self, what, **more):
         self.faults.write(json.dumps({"t": now_ns(), "f": what, **more}) + "\n")
 
-    def workload(self, *args):
+    def client(self, program, *args):
         with open(self.path("workload.log"), "ab") as log:
-            return subprocess.Popen([self.options.workload, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def tell(self):
         """The whole story; what is wrong is left in self.wrong."""
         c, o = self.cluster, self.options
         c.start()
         c.create_topic()
-        clients = self.workload("run", c.bootstrap, TOPIC, PARTITIONS, o.seconds + HEAL_S + 60, o.rate, o.seed, self.path("history.jsonl"))
+        most = o.seconds + HEAL_S + 60
+        clients = [self.client(o.workload, "run", c.bootstrap, TOPIC, PARTITIONS, most, o.rate, o.seed, self.path("history.jsonl")),
+                   self.client(os.path.join(HERE, "single.py"), c.bootstrap, TOPIC, PARTITIONS, most, SINGLE_RATE, o.seed, self.path("single.jsonl"))]
         try:
             plan = Plan(c, random.Random(o.seed), o.faults.split(",") if o.faults else None)
             end = time.monotonic() + o.seconds
@@ -297,15 +302,16 @@ class Run:
                 plan.step()
                 c.sleep(0.05)
             self.heal(plan)
-            clients.send_signal(signal.SIGTERM)
-            if clients.wait(40) != 0:
-                self.wrong.append("the workload failed, see workload.log")
+            for p in clients:
+                p.send_signal(signal.SIGTERM)
+            if any([p.wait(CLIENTS_END_S) != 0 for p in clients]):
+                self.wrong.append("a client failed, see workload.log")
         finally:
-            if clients.poll() is None:
-                clients.kill()
-                clients.wait()
+            for p in clients:
+                p.kill()
+                p.wait()
         c.sleep(1)
-        reader = self.workload("read", c.bootstrap, TOPIC, PARTITIONS, 30, self.path("history.jsonl"))
+        reader = self.client(o.workload, "read", c.bootstrap, TOPIC, PARTITIONS, 30, self.path("history.jsonl"))
         if reader.wait(60) != 0:
             self.wrong.append("the final read did not come to its end")
         c.sleep(1.5)                                   # the followers' high watermarks, and their checkpoints
@@ -348,7 +354,7 @@ class Run:
 
     def judge(self):
         self.wrong += self.cluster.wrong
-        anomalies, excused, h = checker.check(*(checker.read_lines(self.path(name)) for name in ("history.jsonl", "faults.jsonl")))
+        anomalies, excused, h = checker.check(checker.read_lines(self.path("history.jsonl"), self.path("single.jsonl")), checker.read_lines(self.path("faults.jsonl")))
         checker.report(anomalies)
         self.said.append(checker.summary(h, anomalies, excused)[2:])
         self.wrong += [f"{a.kind}: {a.text}" for a in anomalies[:1]]
@@ -383,7 +389,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         run.tell()
-    except (TimeoutError, RuntimeError, OSError, ValueError, KeyError, AssertionError) as e:
+    except (TimeoutError, RuntimeError, OSError, ValueError, KeyError, AssertionError, subprocess.SubprocessError) as e:
         run.wrong.append(f"{type(e).__name__}: {e}")
     finally:
         run.cluster.close()

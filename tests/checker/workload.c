@@ -9,7 +9,8 @@
  * partitions are read with the simple consumer, whose queue dies with each new assignment, so that nothing of an older one comes.
  *
  * The outcome of a send is "fail" only where the record is certainly not in any log; every doubt is "info". librdkafka's own
- * "not persisted" is not enough: it says so of NOT_LEADER_OR_FOLLOWER, which a leader that lost its role answers after appending.
+ * "not persisted" is not enough: it says so of NOT_LEADER_OR_FOLLOWER, which with acks=all comes also after the append, and sends
+ * such a record again even with no retries allowed. What one attempt does is judged by single.py.
  *
  * Exit code: 0 the history is whole, 1 it is not (deadline passed, file not written), 2 usage.
  */
@@ -28,24 +29,29 @@
 #define POLL_MAX          200     /* records in one line of a poll */
 #define VALUE_MAX         40000
 #define VALUE_LARGE       30000   /* above the topic's max.message.bytes, which the harness sets to 20000 */
-#define LARGE_EVERY       150     /* of the sends of a "once" producer */
+#define LARGE_EVERY       20      /* of the sends of a "large" producer */
 #define MESSAGE_TIMEOUT_S 10      /* librdkafka gives a record up after it: outcome unknown */
+#define FLUSH_S           60      /* at the end, for producers that never give up */
 #define NAME_MAX_BYTES    32
 
-enum client_kind { IDEMPOTENT, RETRY, ONCE, LEADER };
+enum client_kind { IDEMPOTENT, RETRY, LARGE, LEADER };
 
-/* What each kind of producer promises is the checker's matter; here is how it is configured. */
+/*
+ * What each kind of producer promises is the checker's matter; here is how it is configured. An idempotent one never gives a record up:
+ * librdkafka would then take a new epoch and send what is behind it again under new sequence numbers, also what the broker may have.
+ */
 static const struct {
 	const char *name;
 	const char *acks, *idempotence, *retries;
+	int         timeout_s;
 } kinds[] = {
-	[IDEMPOTENT] = { "idempotent", "all", "true",  "2147483647" },
-	[RETRY]      = { "retry",      "all", "false", "2147483647" },
-	[ONCE]       = { "once",       "all", "false", "0" },
-	[LEADER]     = { "leader",     "1",   "false", "0" },
+	[IDEMPOTENT] = { "idempotent", "all", "true",  "2147483647", 0 },
+	[RETRY]      = { "retry",      "all", "false", "2147483647", MESSAGE_TIMEOUT_S },
+	[LARGE]      = { "large",      "all", "false", "0",          MESSAGE_TIMEOUT_S },
+	[LEADER]     = { "leader",     "1",   "false", "0",          MESSAGE_TIMEOUT_S },
 };
 
-static const enum client_kind producers[] = { IDEMPOTENT, IDEMPOTENT, RETRY, ONCE, LEADER };
+static const enum client_kind producers[] = { IDEMPOTENT, IDEMPOTENT, RETRY, LARGE, LEADER };
 #define PRODUCERS ((int)(sizeof(producers) / sizeof(producers[0])))
 #define CONSUMERS 3
 
@@ -165,7 +171,7 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, rd_kafka_conf_t *conf)
 static size_t value_make(char value[VALUE_MAX], const char *process, int64_t number)
 {
 	int n = snprintf(value, VALUE_MAX, "%s-%lld ", process, (long long)number);
-	bool is_large = strncmp(process, "once", 4) == 0 && number % LARGE_EVERY == LARGE_EVERY - 1;
+	bool is_large = strncmp(process, "large", 5) == 0 && number % LARGE_EVERY == LARGE_EVERY - 1;
 	size_t len = is_large ? VALUE_LARGE : 60 + (size_t)(number * 37 % 340);
 
 	memset(value + n, 'a' + (int)(number % 26), len - (size_t)n);
@@ -192,14 +198,16 @@ static void value_name(char out[NAME_MAX_BYTES + 24], const char *bytes, size_t 
 
 /* ---- producers -----------------------------------------------------------------------------------------------------------------*/
 
-/* No log has the record, whatever else happens. Only true of a record that was sent once at most (see the top). */
+/*
+ * No log has the record, whatever else happens. A large one no broker takes. Of the others only those of "leader": NOT_LEADER_OR_FOLLOWER,
+ * which librdkafka sends again without counting it as a retry, comes before the append there; every other error ends the record.
+ */
 static bool is_certainly_absent(const struct client *c, const rd_kafka_message_t *m)
 {
-	if (kinds[c->kind].retries[0] != '0')
-		return false;
-	if (m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || m->err == RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS)
-		return true;
-	return m->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && rd_kafka_message_status(m) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
+	if (c->kind == LARGE)
+		return m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && m->len == VALUE_LARGE;
+	return c->kind == LEADER && m->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT &&
+		rd_kafka_message_status(m) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
 }
 
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
@@ -237,7 +245,7 @@ static void producer_open(struct client *c)
 	rd_kafka_conf_t *conf = common_conf();
 	char timeout[16];
 
-	snprintf(timeout, sizeof(timeout), "%d", MESSAGE_TIMEOUT_S * 1000);
+	snprintf(timeout, sizeof(timeout), "%d", kinds[c->kind].timeout_s * 1000);
 	snprintf(c->name, sizeof(c->name), "%s%d.%d", kinds[c->kind].name, c->index, c->life);
 	set(conf, "acks", kinds[c->kind].acks);
 	set(conf, "enable.idempotence", kinds[c->kind].idempotence);
@@ -262,7 +270,7 @@ static void producer_close(struct client *c)
 {
 	if (c->is_fatal)
 		rd_kafka_purge(c->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	rd_kafka_flush(c->rk, (MESSAGE_TIMEOUT_S + 5) * 1000);
+	rd_kafka_flush(c->rk, FLUSH_S * 1000);
 	rd_kafka_destroy(c->rk);
 	note(c->name, "\"type\":\"ok\",\"f\":\"close\"");
 }

@@ -68,11 +68,11 @@ def znodes(client):
     return lines
 
 
-def produce(client, topic, partition, batch, acks=-1, timeout_ms=10000):
+def produce(client, topic, partition, batch, acks=-1, timeout_ms=10000, timeout=15):
     """(error code, base offset) of one batch."""
     body = {"Acks": acks, "TimeoutMs": timeout_ms,
             "TopicData": [{"Name": topic, "PartitionData": [{"Index": partition, "Records": batch.hex()}]}]}
-    answer = ask(client, "Produce", 9, body)["Responses"][0]["PartitionResponses"][0]
+    answer = ask(client, "Produce", 9, body, timeout)["Responses"][0]["PartitionResponses"][0]
     return answer["ErrorCode"], answer["BaseOffset"]
 
 
