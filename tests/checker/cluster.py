@@ -200,6 +200,7 @@ class Cluster:
     def __init__(self, folder, kind, program, note, zookeepers=1, want_links=True, config=None):
         self.folder, self.kind, self.program, self.note = os.path.abspath(folder), kind, program, note
         self.wrong = []                               # what no fault explains: crashes, stops that do not end
+        self.ended_by_themselves = 0
         self.zk_names = [f"zk{i}" for i in range(1, zookeepers + 1)]
         self._require()
         self.network = Network([f"b{i}" for i in BROKERS] + self.zk_names, want_links)
@@ -283,6 +284,7 @@ class Cluster:
                 p.since = 0.0
                 p.ended = time.monotonic()
                 self.note("ended", process=p.name, code=code)
+                self.ended_by_themselves += 1
                 self._judge_exit(p, code)
             elif time.monotonic() - p.ended > 1:
                 p.restarts += 1
@@ -302,7 +304,7 @@ class Cluster:
             time.sleep(min(0.1, max(0.0, end - time.monotonic())))
 
     def stop_broker(self, i, seconds):
-        """After ask_to_stop: waits; what does not end in time is killed, and is wrong for skein."""
+        """After ask_to_stop: waits for the exit code; what does not end in time is killed, and is wrong for skein."""
         p = self.brokers[i]
         code = p.wait(seconds)
         self.note("stopped", broker=i, code=code)
@@ -312,6 +314,7 @@ class Cluster:
             p.kill()
         else:
             self._judge_exit(p, code)
+        return code
 
     def start(self, seconds=90):
         for p in self.zookeepers.values():

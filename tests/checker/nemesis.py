@@ -4,7 +4,7 @@
    nemesis.py --dir DIR --workload PROGRAM [--broker skein|java] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
               [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
 
-In DIR, which must not exist: history.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1.. (configuration, log,
+In DIR, which must not exist: history.jsonl and single.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1.. (configuration, log,
 data), workload.log. One line on stdout tells the outcome, before it what is wrong. Exit code: 0 good, 1 an anomaly, 77 skipped.
 
 A seed determines what is planned: faults, targets, lengths. What the cluster makes of it is not repeatable.
@@ -350,10 +350,14 @@ class Run:
         for i in BROKERS:
             self.cluster.brokers[i].ask_to_stop()
         for i in BROKERS:
-            self.cluster.stop_broker(i, STOP_S)
+            code = self.cluster.stop_broker(i, STOP_S)
+            if code and self.cluster.kind == "skein":
+                self.wrong.append(f"b{i} did not stop cleanly: exit {code}")
 
     def judge(self):
         self.wrong += self.cluster.wrong
+        if self.cluster.ended_by_themselves:
+            self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
         anomalies, excused, h = checker.check(checker.read_lines(self.path("history.jsonl"), self.path("single.jsonl")), checker.read_lines(self.path("faults.jsonl")))
         checker.report(anomalies)
         self.said.append(checker.summary(h, anomalies, excused)[2:])
