@@ -4,8 +4,8 @@
    nemesis.py --dir DIR --workload PROGRAM [--broker skein|java] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
               [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
 
-In DIR, which must not exist: history.jsonl and single.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1.. (configuration, log,
-data), workload.log. One line on stdout tells the outcome, before it what is wrong. Exit code: 0 good, 1 an anomaly, 77 skipped.
+In DIR, which must not exist: history.jsonl and single.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
+(configuration, log, data), workload.log. One line on stdout tells the outcome, before it what is wrong. Exit code: 0 good, 1 an anomaly, 77 skipped.
 
 A seed determines what is planned: faults, targets, lengths. What the cluster makes of it is not repeatable.
 """
@@ -294,7 +294,8 @@ class Run:
         c.create_topic()
         most = o.seconds + HEAL_S + 60
         clients = [self.client(o.workload, "run", c.bootstrap, TOPIC, PARTITIONS, most, o.rate, o.seed, self.path("history.jsonl")),
-                   self.client(os.path.join(HERE, "single.py"), c.bootstrap, TOPIC, PARTITIONS, most, SINGLE_RATE, o.seed, self.path("single.jsonl"))]
+                   self.client(os.path.join(HERE, "single.py"), c.bootstrap, TOPIC, PARTITIONS, most, SINGLE_RATE, o.seed,
+                               self.path("single.jsonl"))]
         try:
             plan = Plan(c, random.Random(o.seed), o.faults.split(",") if o.faults else None)
             end = time.monotonic() + o.seconds
@@ -358,7 +359,8 @@ class Run:
         self.wrong += self.cluster.wrong
         if self.cluster.ended_by_themselves:
             self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
-        anomalies, excused, h = checker.check(checker.read_lines(self.path("history.jsonl"), self.path("single.jsonl")), checker.read_lines(self.path("faults.jsonl")))
+        events = checker.read_lines(self.path("history.jsonl"), self.path("single.jsonl"))
+        anomalies, excused, h = checker.check(events, checker.read_lines(self.path("faults.jsonl")))
         checker.report(anomalies)
         self.said.append(checker.summary(h, anomalies, excused)[2:])
         self.wrong += [f"{a.kind}: {a.text}" for a in anomalies[:1]]
@@ -393,7 +395,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         run.tell()
-    except (TimeoutError, RuntimeError, OSError, ValueError, KeyError, AssertionError, subprocess.SubprocessError) as e:
+    except (RuntimeError, OSError, ValueError, KeyError, AssertionError, subprocess.SubprocessError) as e:   # OSError: TimeoutError too
         run.wrong.append(f"{type(e).__name__}: {e}")
     finally:
         run.cluster.close()

@@ -87,8 +87,9 @@ def one_partition(name, logs, marks):
         found = {b[0]: b for b in log.batches if b[1] < high}
         for base in sorted(set(wanted) | set(found)):
             if wanted.get(base) != found.get(base):
-                yield (f"{name}: from offset {base} {where} differs from {first}: "
-                       + " against ".join("nothing" if b is None else f"{b[0]}..{b[1]} epoch {b[2]} {len(b[3])} bytes" for b in (found.get(base), wanted.get(base))))
+                two = " against ".join("nothing" if b is None else f"{b[0]}..{b[1]} epoch {b[2]} {len(b[3])} bytes"
+                                       for b in (found.get(base), wanted.get(base)))
+                yield f"{name}: from offset {base} {where} differs from {first}: {two}"
                 break
         if log.epochs and reference.epochs and [e for e in log.epochs if e[1] < high] != [e for e in reference.epochs if e[1] < high]:
             yield f"{name}: leader-epoch-checkpoints differ: {log.epochs} in {where}, {reference.epochs} in {first}"
