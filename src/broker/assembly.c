@@ -246,6 +246,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		.os = os_of(a), .sched = spec->sched, .workers = spec->workers, .config = spec->set, .broker = spec->config,
 		.sessions = fetch_sessions_create(os_of(a), spec->config->fetch_session_slots),
 	};
+	throttle_init(&a->api.leader_throttle, spec->config->replication_quota_window_num,
+	              spec->config->replication_quota_window_size_s * (mono_ms)1000);
 	if ((e = bind_listeners(a, problem)) != OK)
 		goto fail_sessions;
 	if ((e = open_dirs(a, problem)) != OK)
@@ -269,6 +271,7 @@ fail_dirs:
 	close_dirs(a);
 	net_destroy(&a->net);
 fail_sessions:
+	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
 	return e;
 }
@@ -293,6 +296,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
 	net_destroy(&a->net);
+	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
 	for (int i = 0; is_clean && i < a->dir_count; i++) {
 		if (logdir_is_offline(a->dirs[i]))

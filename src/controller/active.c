@@ -18,7 +18,7 @@
 
 /* --- lists --------------------------------------------------------------------------------------------------------------------------- */
 
-void partition_list_add(struct partition_list *l, struct active_partition *p)
+void active_partitions_add(struct partition_list *l, struct active_partition *p)
 {
 	if (l->count == l->room) {
 		l->room = MAX(16, l->room * 2);
@@ -27,13 +27,13 @@ void partition_list_add(struct partition_list *l, struct active_partition *p)
 	l->items[l->count++] = (struct partition_item){ .p = p };
 }
 
-void partition_list_fini(struct partition_list *l)
+void active_partitions_fini(struct partition_list *l)
 {
 	free(l->items);
 	*l = (struct partition_list){ 0 };
 }
 
-void replica_list_add(struct replica_list *l, struct active_partition *p, int32_t broker)
+void active_replicas_add(struct replica_list *l, struct active_partition *p, int32_t broker)
 {
 	if (l->count == l->room) {
 		l->room = MAX(16, l->room * 2);
@@ -42,7 +42,7 @@ void replica_list_add(struct replica_list *l, struct active_partition *p, int32_
 	l->items[l->count++] = (struct replica_item){ .p = p, .broker = broker };
 }
 
-void replica_list_fini(struct replica_list *l)
+void active_replicas_fini(struct replica_list *l)
 {
 	free(l->items);
 	*l = (struct replica_list){ 0 };
@@ -202,7 +202,7 @@ void active_ask_answer(struct controller *c, struct active_ask *ask)
 	X(CONTROLLED_SHUTDOWN, controlled_shutdown, STALE_CONTROLLER_EPOCH, active_enqueue_controlled_shutdown) \
 	X(ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, NOT_CONTROLLER, active_enqueue_alter_reassignments) \
 	X(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, NOT_CONTROLLER, active_enqueue_list_reassignments) \
-	X(ELECT_LEADERS, elect_leaders, NOT_CONTROLLER, active_enqueue_elect_leaders)
+	X(ELECT_LEADERS, elect_leaders, NONE /* in each partition */, active_enqueue_elect_leaders)
 
 void active_ask_refuse(struct controller *c, struct active_ask *ask)
 {
@@ -213,6 +213,8 @@ void active_ask_refuse(struct controller *c, struct active_ask *ask)
 		((struct schema##_response *)ask->request->response)->error_code = error;
 	REQUESTS(X)
 #undef X
+	if (ask->request->key == API_ELECT_LEADERS)
+		active_refuse_elect_leaders(c, ask->request);
 	active_ask_answer(c, ask);
 }
 
@@ -408,11 +410,11 @@ bool active_on_watch(struct controller *c, const struct coord_event *e)
 		active_enqueue_isr_scan(c);
 	else if (strcmp(e->path, "/log_dir_event_notification") == 0)
 		active_enqueue_dir_scan(c);
-	else if (strcmp(e->path, "/admin/reassign_partitions") == 0)
+	else if (strcmp(e->path, "/admin/reassign_partitions") == 0 && e->kind != COORD_EVENT_CHANGED)
 		active_enqueue_reassign_node(c);
-	else if (strcmp(e->path, "/admin/preferred_replica_election") == 0)
+	else if (strcmp(e->path, "/admin/preferred_replica_election") == 0 && e->kind != COORD_EVENT_CHANGED)
 		active_enqueue_preferred_node(c);
 	else
-		return false;
+		return active_on_state_watch(c, e->path);
 	return true;
 }

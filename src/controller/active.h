@@ -34,4 +34,7 @@ void active_push_deletions(struct controller *c);
 struct active_topic;
 struct active_topic *active_topic_get(const struct controller *c, struct slice name);
 
+/* The configuration of a topic has changed, on this broker's member side (NULL: the broker's own). Does nothing unless it is the active one and the topic may now have unclean leaders. */
+void active_on_topic_config(struct controller *c, const char *topic);
+
 #endif

@@ -72,7 +72,7 @@ static void collect_replicas(const struct active *a, const struct broker_list *l
 	ACTIVE_FOREACH_PARTITION(p, a) {
 		for (int32_t i = 0; i < p->replicas.count; i++) {
 			if (broker_list_has(l, p->replicas.ids[i]))
-				replica_list_add(out, p, p->replicas.ids[i]);
+				active_replicas_add(out, p, p->replicas.ids[i]);
 		}
 	}
 }
@@ -103,8 +103,8 @@ static void failed_fini(struct controller *c, struct task *t)
 	struct failed_task *f = (struct failed_task *)t;
 
 	(void)c;
-	replica_list_fini(&f->going);
-	replica_list_fini(&f->staying);
+	active_replicas_fini(&f->going);
+	active_replicas_fini(&f->staying);
 }
 
 static enum task_result failed_leaders(struct controller *c, struct failed_task *f)
@@ -113,10 +113,10 @@ static enum task_result failed_leaders(struct controller *c, struct failed_task 
 
 	ACTIVE_FOREACH_PARTITION(p, c->active) {
 		if (p->has_leadership && !p->topic->is_queued && !active_is_replica_online(c->active, p, p->leader))
-			partition_list_add(&l, p);
+			active_partitions_add(&l, p);
 	}
 	active_push_partitions(c, &l, PARTITION_OFFLINE, ELECT_OFFLINE);
-	partition_list_fini(&l);
+	active_partitions_fini(&l);
 	f->task.stage = FAILED_REPLICAS;
 	active_push_online(c);
 	return TASK_WAIT;
@@ -157,7 +157,7 @@ void active_push_replicas_failed(struct controller *c, struct replica_list *l)
 	struct failed_task *f = (struct failed_task *)task_create(&c->active_queue, &failed_kind, sizeof(*f), NULL);
 
 	for (int32_t i = 0; i < l->count; i++)
-		replica_list_add(l->items[i].p->topic->is_queued ? &f->going : &f->staying, l->items[i].p, l->items[i].broker);
+		active_replicas_add(l->items[i].p->topic->is_queued ? &f->going : &f->staying, l->items[i].p, l->items[i].broker);
 	task_push(&f->task);
 }
 
@@ -204,7 +204,7 @@ static enum task_result startup_tell(struct controller *c, struct startup_task *
 	startup_updates(c, s);
 	collect_replicas(c->active, &s->brokers, &replicas);
 	active_push_replicas(c, &replicas, REPLICA_ONLINE);
-	replica_list_fini(&replicas);
+	active_replicas_fini(&replicas);
 	s->task.stage = STARTUP_ELECT;
 	return TASK_WAIT;
 }
@@ -271,7 +271,7 @@ static void push_failure(struct controller *c, const struct broker_list *l)
 	forget_offline_dirs(c->active, l);
 	collect_replicas(c->active, l, &replicas);
 	active_push_replicas_failed(c, &replicas);
-	replica_list_fini(&replicas);
+	active_replicas_fini(&replicas);
 }
 
 /* --- reading /brokers/ids --------------------------------------------------------------------------------------------------------------------------- */

@@ -37,7 +37,7 @@ static bool collect_in(const struct active_topic *t, enum active_replica_state s
 				continue;
 			any = true;
 			if (out != NULL)
-				replica_list_add(out, p, p->states[k].broker);
+				active_replicas_add(out, p, p->states[k].broker);
 		}
 	}
 	return any;
@@ -195,8 +195,8 @@ static void begin_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	free(b->topics);
-	replica_list_fini(&b->alive);
-	replica_list_fini(&b->dead);
+	active_replicas_fini(&b->alive);
+	active_replicas_fini(&b->dead);
 }
 
 static void begin_collect(const struct active *a, struct begin_task *b, struct active_topic *t, struct partition_list *unseen)
@@ -205,14 +205,14 @@ static void begin_collect(const struct active *a, struct begin_task *b, struct a
 		struct active_partition *p = t->partitions[i];
 
 		if (!t->is_deletion_started)
-			partition_list_add(unseen, p);
+			active_partitions_add(unseen, p);
 		for (int32_t k = 0; k < p->replicas.count; k++) {
 			const struct active_replica *r = active_replica_get(p, p->replicas.ids[k]);
 
 			if (!active_is_replica_online(a, p, p->replicas.ids[k]))
-				replica_list_add(&b->dead, p, p->replicas.ids[k]);
+				active_replicas_add(&b->dead, p, p->replicas.ids[k]);
 			else if (r == NULL || r->state != REPLICA_DELETION_SUCCESSFUL)
-				replica_list_add(&b->alive, p, p->replicas.ids[k]);
+				active_replicas_add(&b->alive, p, p->replicas.ids[k]);
 		}
 	}
 }
@@ -226,7 +226,7 @@ static enum task_result begin_tell(struct controller *c, struct begin_task *b)
 		begin_collect(a, b, b->topics[i], &unseen);
 	active_push_partitions(c, &unseen, PARTITION_OFFLINE, ELECT_OFFLINE);
 	active_push_partitions(c, &unseen, PARTITION_NON_EXISTENT, ELECT_OFFLINE);
-	partition_list_fini(&unseen);
+	active_partitions_fini(&unseen);
 	for (int32_t i = 0; i < b->count; i++) {
 		b->topics[i]->is_deletion_started = true;
 		for (int32_t k = 0; k < b->topics[i]->partition_count; k++)
@@ -287,7 +287,7 @@ static enum task_result resume_retry(struct controller *c, struct task *t)
 	t->stage = RESUME_COMPLETE;
 	if (l.count > 0)
 		active_push_replicas(c, &l, REPLICA_OFFLINE);
-	replica_list_fini(&l);
+	active_replicas_fini(&l);
 	return TASK_WAIT;
 }
 
@@ -361,8 +361,8 @@ static void outcome_fini(struct controller *c, struct task *t)
 	(void)c;
 	if (o->request != NULL)
 		active_request_free(o->request);
-	replica_list_fini(&o->failed);
-	replica_list_fini(&o->deleted);
+	active_replicas_fini(&o->failed);
+	active_replicas_fini(&o->deleted);
 }
 
 /* Answers come in the order of the request, or nearly: *hint is where the last one was. */
@@ -397,7 +397,7 @@ static void take_outcome(struct controller *c, struct outcome_task *o)
 
 		if (p == NULL || !p->topic->is_deletion_started || !was_to_be_deleted(o->request, e->topic_name, e->partition_index, &hint))
 			continue;
-		replica_list_add(m->error_code != NONE || e->error_code != NONE ? &o->failed : &o->deleted, p, o->request->broker);
+		active_replicas_add(m->error_code != NONE || e->error_code != NONE ? &o->failed : &o->deleted, p, o->request->broker);
 	}
 }
 
@@ -447,7 +447,7 @@ void active_push_fail_deletions(struct controller *c, struct replica_list *l)
 	struct outcome_task *o = (struct outcome_task *)task_create(&c->active_queue, &outcome_kind, sizeof(*o), NULL);
 
 	for (int32_t i = 0; i < l->count; i++)
-		replica_list_add(&o->failed, l->items[i].p, l->items[i].broker);
+		active_replicas_add(&o->failed, l->items[i].p, l->items[i].broker);
 	task_push(&o->task);
 }
 

@@ -26,7 +26,7 @@ static void online_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	state_changes_fini(&o->contests);
-	partition_list_fini(&o->found);
+	active_partitions_fini(&o->found);
 }
 
 static bool may_become(const struct active_partition *p, enum active_partition_state to)
@@ -128,7 +128,7 @@ static enum task_result online_created(struct controller *c, struct online_task 
 			item->p->has_leadership = true;
 			tell_first_leader(c, item->p);
 		} else if (s->call.result == ERR_EXISTS) {
-			partition_list_add(&o->found, item->p);
+			active_partitions_add(&o->found, item->p);
 		} else {
 			item->error = UNKNOWN_SERVER_ERROR;
 		}
@@ -218,6 +218,8 @@ static enum state_verdict decide_leader(struct controller *c, const struct state
 	spec.shutting_down_count = list_shutting_down(a, ids + 3 * room);
 	bool ok = elect_leader(&spec, &r);
 	if (ok) {
+		if (r.is_unclean)
+			active_report_unclean(c, s->p, r.leader, &s->isr, s->leader_epoch);
 		s->leader = r.leader;
 		id_list_set(&s->isr, r.isr, r.isr_count);
 		id_list_set(&s->recipients, r.recipients, r.recipient_count);
@@ -324,7 +326,7 @@ static void retry_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	free(r->topic);
-	partition_list_fini(&r->list);
+	active_partitions_fini(&r->list);
 }
 
 static enum task_result retry_run(struct controller *c, struct task *t)
@@ -341,7 +343,7 @@ static enum task_result retry_run(struct controller *c, struct task *t)
 		bool is_wanted = r->topic == NULL || strcmp(p->topic->name, r->topic) == 0;
 
 		if (is_wanted && !p->topic->is_queued && (p->state == PARTITION_OFFLINE || p->state == PARTITION_NEW))
-			partition_list_add(&r->list, p);
+			active_partitions_add(&r->list, p);
 	}
 	if (r->list.count == 0)
 		return TASK_DONE;

@@ -96,8 +96,8 @@ struct partition_list {			/* zeroes: empty */
 	struct partition_item *items;
 	int32_t                count, room;
 };
-void partition_list_add(struct partition_list *l, struct active_partition *p);
-void partition_list_fini(struct partition_list *l);	/* empty again */
+void active_partitions_add(struct partition_list *l, struct active_partition *p);
+void active_partitions_fini(struct partition_list *l);	/* empty again */
 
 struct replica_item {
 	struct active_partition *p;
@@ -107,8 +107,13 @@ struct replica_list {
 	struct replica_item *items;
 	int32_t              count, room;
 };
-void replica_list_add(struct replica_list *l, struct active_partition *p, int32_t broker);
-void replica_list_fini(struct replica_list *l);
+void active_replicas_add(struct replica_list *l, struct active_partition *p, int32_t broker);
+void active_replicas_fini(struct replica_list *l);
+
+#define partition_list_add active_partitions_add	/* the second half's spelling; goes with the merge */
+#define partition_list_fini active_partitions_fini
+#define replica_list_add active_replicas_add
+#define replica_list_fini active_replicas_fini
 
 /* --- the request batch: active_batch.c ---------------------------------------------------------------------------------------------------- */
 
@@ -333,6 +338,9 @@ void active_enqueue_failover(struct controller *c);
 
 /* active_topics.c */
 void active_push_load_topics(struct controller *c);		/* failover: all topics; no procedures */
+struct active_assignment;
+/* As it will be when `changed` has been written with another assignment. */
+void active_encode_topic_with(struct controller *c, const struct active_topic *t, const struct active_partition *changed, const struct active_assignment *to);
 void active_encode_topic(struct controller *c, const struct active_topic *t);	/* the topic's node as the cache has it, into c->text */
 void active_enqueue_topic_scan(struct controller *c);
 void active_enqueue_topic_changed(struct controller *c, const char *name);
@@ -362,14 +370,47 @@ struct elect_result {
 };
 bool elect_leader(const struct elect_spec *s, struct elect_result *r);	/* false: nobody */
 
+/* --- active_rules.c: pure functions of what is known of one partition, or one broker ------------------------------------------------------------------ */
+
+struct active_assignment {		/* one block, owned: replicas */
+	int32_t *replicas, *adding, *removing;	/* RS, AR, RR */
+	int32_t  replica_count, adding_count, removing_count;
+};
+/* From what p has to `target`; a running reassignment is superseded. target NULL: back to where the running one began. */
+void active_assignment_to(struct active_assignment *out, const struct active_partition *p, const int32_t *target, int32_t n);
+void active_assignment_copy(struct active_assignment *out, const struct active_partition *p);	/* what p has */
+void active_assignment_target(struct active_assignment *out, const struct active_partition *p);	/* as it is when p's reassignment is complete */
+void active_assignment_fini(struct active_assignment *a);
+bool active_assignment_is_of(const struct active_assignment *a, const struct active_partition *p);
+bool active_has_changes(const struct active_partition *p);	/* AR or RR is not empty: "being reassigned", as Kafka derives it */
+bool active_covers_target(const struct active_partition *p, const int32_t *isr, int32_t n);	/* every target replica is in sync */
+const char *active_target_problem(const int32_t *target, int32_t n);	/* Kafka's words for a list that cannot be a target; NULL: it can */
+
+struct isr_claim {			/* what a leader wants a partition's state to be */
+	int32_t        leader, leader_epoch, partition_epoch;
+	bool           is_recovering;
+	const int32_t *isr;
+	int32_t        isr_count;
+};
+/* Is p what the claim says, whatever the partition epochs? The order of the in-sync set counts. */
+bool isr_claim_is_met(const struct isr_claim *claim, const struct active_partition *p);
+/* NONE: to be written, or met already. p NULL: unknown. are_live: every member of the claimed set is. */
+enum kafka_error isr_claim_check(const struct isr_claim *claim, const struct active_partition *p, bool are_live, int16_t version);
+/* Of the partitions that a broker should lead, so many are led elsewhere: more than the percentage? */
+bool active_is_imbalanced(int32_t preferred, int32_t elsewhere, int32_t percentage);
+
 /* --- second half: what failover and events call ------------------------------------------------------------------------------------------------ */
 
-void active_push_feature(struct controller *c);			/* active_isr.c: step 1, /feature as the version has it */
+void active_push_feature(struct controller *c);			/* active_feature.c: step 1, /feature as the version has it */
 void active_push_clear_notifications(struct controller *c);	/* step 3: log directory, then in-sync notifications are deleted; their watches are armed */
+void active_take_paths(struct store_call *list, char ***paths, int32_t *n);	/* active_notices.c: of the children listed; owned */
+void active_free_paths(char **paths, int32_t n);
 void active_enqueue_isr_scan(struct controller *c);		/* active_isr.c: /isr_change_notification */
 void active_enqueue_dir_scan(struct controller *c);		/* active_logdirs.c: /log_dir_event_notification */
 void active_push_resume_reassignments(struct controller *c);	/* step 9: active_reassign.c; reads /admin/reassign_partitions, with watch */
 void active_enqueue_reassign_node(struct controller *c);	/* /admin/reassign_partitions was created */
+/* Protocol versions before 2.7-IV2: was it a state node, watched because its partition is being reassigned? Then that may be complete now. */
+bool active_on_state_watch(struct controller *c, const char *path);
 /* A broker has started: partitions with it among their targets go on. An in-sync set has grown: those in the list. */
 void active_push_reassignments_of_broker(struct controller *c, int32_t broker);
 void active_push_reassignments_of(struct controller *c, struct partition_list *l);
@@ -377,5 +418,8 @@ void active_push_pending_preferred(struct controller *c);	/* step 11: active_lea
 void active_enqueue_preferred_node(struct controller *c);
 void active_leaders_begin(struct controller *c);		/* step 12: the timer of the balance */
 void active_leaders_end(struct controller *c);
+/* An unclean election is decided: what is lost with it is reported, as far as it is known here. */
+void active_report_unclean(struct controller *c, const struct active_partition *p, int32_t leader, const struct id_list *lost_isr, int32_t old_leader_epoch);
+void active_refuse_elect_leaders(struct controller *c, struct controller_request *m);	/* NOT_CONTROLLER, as ElectLeaders says it: in each partition */
 
 #endif

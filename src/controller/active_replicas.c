@@ -27,7 +27,7 @@ static void replicas_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	state_changes_fini(&r->shrinks);
-	replica_list_fini(&r->list);
+	active_replicas_fini(&r->list);
 }
 
 static bool may_become(enum active_replica_state from, enum active_replica_state to)
@@ -242,7 +242,7 @@ void active_push_replicas(struct controller *c, struct replica_list *l, enum act
 	struct replicas_task *r = (struct replicas_task *)task_create(&c->active_queue, &replicas_kind, sizeof(*r), NULL);
 
 	for (int32_t i = 0; i < l->count; i++)
-		replica_list_add(&r->list, l->items[i].p, l->items[i].broker);
+		active_replicas_add(&r->list, l->items[i].p, l->items[i].broker);
 	if (r->list.count > 0)
 		qsort(r->list.items, (size_t)r->list.count, sizeof(*r->list.items), by_broker);
 	r->to = to;

@@ -24,15 +24,15 @@ static void failover_fini(struct controller *c, struct task *t)
 	struct failover_task *f = (struct failover_task *)t;
 
 	(void)c;
-	partition_list_fini(&f->all);
-	replica_list_fini(&f->online);
-	replica_list_fini(&f->offline);
+	active_partitions_fini(&f->all);
+	active_replicas_fini(&f->online);
+	active_replicas_fini(&f->offline);
 }
 
 static void read_states(struct controller *c, struct failover_task *f)
 {
 	ACTIVE_FOREACH_PARTITION(p, c->active)
-		partition_list_add(&f->all, p);
+		active_partitions_add(&f->all, p);
 	active_push_read_states(c, &f->all);
 }
 
@@ -47,7 +47,7 @@ static void begin_replicas(struct controller *c, struct failover_task *f)
 			bool is_online = active_is_replica_online(c->active, p, broker);
 
 			active_replica_set(p, broker, is_online ? REPLICA_ONLINE : REPLICA_DELETION_INELIGIBLE);
-			replica_list_add(is_online ? &f->online : &f->offline, p, broker);
+			active_replicas_add(is_online ? &f->online : &f->offline, p, broker);
 		}
 	}
 }

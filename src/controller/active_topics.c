@@ -98,7 +98,7 @@ static void take_partitions(struct active *a, struct active_topic *t, const stru
 	t->partition_count = n;
 }
 
-void active_encode_topic(struct controller *c, const struct active_topic *t)
+void active_encode_topic_with(struct controller *c, const struct active_topic *t, const struct active_partition *changed, const struct active_assignment *to)
 {
 	struct znode_partition *parts = mem_calloc((size_t)t->partition_count + 1, sizeof(*parts));
 	struct znode_topic z = { .id = t->id, .partitions = parts, .partition_count = t->partition_count };
@@ -106,14 +106,25 @@ void active_encode_topic(struct controller *c, const struct active_topic *t)
 	for (int32_t i = 0; i < t->partition_count; i++) {
 		const struct active_partition *p = t->partitions[i];
 
-		parts[i] = (struct znode_partition){
-			.id = p->id, .replicas = p->replicas.ids, .replica_count = p->replicas.count, .adding = p->adding.ids, .adding_count = p->adding.count,
-			.removing = p->removing.ids, .removing_count = p->removing.count,
-		};
+		if (p == changed)
+			parts[i] = (struct znode_partition){
+				.id = p->id, .replicas = to->replicas, .replica_count = to->replica_count, .adding = to->adding, .adding_count = to->adding_count,
+				.removing = to->removing, .removing_count = to->removing_count,
+			};
+		else
+			parts[i] = (struct znode_partition){
+				.id = p->id, .replicas = p->replicas.ids, .replica_count = p->replicas.count, .adding = p->adding.ids,
+				.adding_count = p->adding.count, .removing = p->removing.ids, .removing_count = p->removing.count,
+			};
 	}
 	strbuf_reset(&c->text);
 	znode_topic_encode(&z, &c->text);
 	free(parts);
+}
+
+void active_encode_topic(struct controller *c, const struct active_topic *t)
+{
+	active_encode_topic_with(c, t, NULL, NULL);
 }
 
 /* Random, as version 4; a text that begins with '-' would be taken for an option by tools. */
@@ -151,8 +162,8 @@ static void topics_fini(struct controller *c, struct task *t)
 	for (int32_t i = 0; i < tt->count; i++)
 		free(tt->names[i]);
 	free(tt->names);
-	partition_list_fini(&tt->fresh);
-	replica_list_fini(&tt->replicas);
+	active_partitions_fini(&tt->fresh);
+	active_replicas_fini(&tt->replicas);
 }
 
 static void add_name(struct topics_task *tt, struct slice name)
@@ -256,9 +267,9 @@ static void collect_fresh(struct controller *c, struct topics_task *tt)
 
 			if (p->state != PARTITION_NON_EXISTENT)
 				continue;
-			partition_list_add(&tt->fresh, p);
+			active_partitions_add(&tt->fresh, p);
 			for (int32_t r = 0; r < p->replicas.count; r++)
-				replica_list_add(&tt->replicas, p, p->replicas.ids[r]);
+				active_replicas_add(&tt->replicas, p, p->replicas.ids[r]);
 		}
 	}
 }

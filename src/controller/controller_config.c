@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/config_change.h"
-#include "controller/controller_priv.h"
+#include "controller/active.h"
 
 #define CHANGE_PREFIX "config_change_"
 
@@ -108,6 +108,8 @@ static void refresh_topics(struct controller *c, struct reload_task *r, struct t
 
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; )
 		replicas += ((struct topic_state *)e->value)->partition_count;
+	if (only == NULL)
+		active_on_topic_config(c, NULL);
 	r->told = mem_calloc((size_t)replicas + 1, sizeof(*r->told));
 	r->assigns = mem_calloc((size_t)replicas + 1, sizeof(*r->assigns));
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
@@ -116,6 +118,8 @@ static void refresh_topics(struct controller *c, struct reload_task *r, struct t
 		if ((only != NULL && t != only) || !t->is_in_picture)
 			continue;
 		controller_resolve_topic(c, t);
+		if (only != NULL)
+			active_on_topic_config(c, t->name);
 		controller_put_topic(c, next, t);
 		for (int32_t i = 0; i < t->partition_count; i++) {
 			struct partition_config *m = &r->told[r->told_count];

@@ -30,6 +30,7 @@ void controller_publish(struct controller *c, struct cluster *next)
 	cluster_set_controller(next, c->controller_id);
 	cluster_set_brokers(next, c->brokers, c->broker_count);
 	next->has_replicas = c->has_roles;
+	next->feature_version = c->feature_version;
 	if (c->picture != NULL)
 		cluster_unref(&c->picture);
 	c->picture = next;

@@ -180,6 +180,7 @@ struct controller {
 	int64_t                last_change;	/* number of the newest config notification handled */
 
 	struct cluster        *picture;		/* the newest; NULL before the first */
+	int32_t                feature_version;	/* of /feature, as long as it is enabled; -1 */
 	struct audience       *audience;
 	int                    audience_count;
 	struct strbuf          text;		/* scratch */
@@ -280,6 +281,10 @@ void member_asks_stop(struct controller *c);		/* nothing is asked again; what wa
 /* member_isr_node.c: as above, for protocol versions in which the leader writes the state node itself */
 void member_enqueue_isr_node(struct controller *c, struct partition_isr_change *m);
 void member_isr_notices_free(struct controller *c);
+
+/* member_feature.c */
+void member_enqueue_feature(struct controller *c);	/* reads /feature, with a watch: at the start, for each new session, and when the watch has fired */
+void member_set_feature_version(struct controller *c, int32_t version);	/* -1: none; publishes a picture that says so */
 
 /* producer_ids.c: claims the next block from the store for the broker m->request names, and fills m's response in (struct allocate_producer_ids_response). Then own->done is
  * called, or without own m is answered. */

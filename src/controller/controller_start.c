@@ -362,6 +362,8 @@ static enum task_result start_run(struct controller *c, struct task *t)
 		c->has_started = true;
 		controller_enqueue_election(c);
 		controller_enqueue_config_changes(c);
+		if (c->spec.zookeeper != NULL || c->spec.tree != NULL)	/* in a store of our own only our own active side writes it */
+			member_enqueue_feature(c);
 		return TASK_DONE;
 	}
 	return TASK_DONE;
@@ -579,6 +581,8 @@ static void on_watch(struct controller *c, const struct coord_event *e)
 		controller_enqueue_election(c);
 	else if (strcmp(e->path, "/config/changes") == 0)
 		controller_enqueue_config_changes(c);
+	else if (strcmp(e->path, "/feature") == 0)
+		member_enqueue_feature(c);
 	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && t != NULL &&
 	         t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
 		c->member_queue.current->out--;		/* the registration that was in the way is gone */

@@ -140,13 +140,12 @@ void controller_run_tasks(struct controller *c)
 
 void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at)
 {
-	struct list *before = c->timers.prev;
-
-	if (t->link.next != NULL)
+	if (list_linked(&t->link))
 		list_remove(&t->link);
 	t->at = at;
 	if (at == MONO_NEVER)
 		return;
+	struct list *before = c->timers.prev;
 	while (before != &c->timers && LIST_ENTRY(before, struct controller_timer, link)->at > at)
 		before = before->prev;
 	list_insert_before(before->next, &t->link);

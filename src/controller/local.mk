@@ -2,7 +2,9 @@ noinst_LIBRARIES += src/controller/libskein_controller.a
 src_controller_libskein_controller_a_SOURCES = \
 	src/controller/active.c src/controller/active.h src/controller/active_priv.h \
 	src/controller/active_batch.c src/controller/active_brokers.c src/controller/active_channel.c src/controller/active_deletion.c \
-	src/controller/active_elect.c src/controller/active_partitions.c src/controller/active_replicas.c src/controller/active_start.c \
+	src/controller/active_elect.c src/controller/active_feature.c src/controller/active_isr.c src/controller/active_leaders.c src/controller/active_logdirs.c \
+	src/controller/active_notices.c src/controller/active_partitions.c src/controller/active_reassign.c src/controller/active_replicas.c \
+	src/controller/active_rules.c src/controller/active_shutdown.c src/controller/active_start.c \
 	src/controller/active_states.c src/controller/active_topics.c \
 	src/controller/assignment.c src/controller/assignment.h \
 	src/controller/controller.c src/controller/controller.h src/controller/controller_msg.h src/controller/controller_priv.h \
@@ -12,7 +14,7 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/controller_start.c \
 	src/controller/controller_stop.c \
 	src/controller/controller_task.c \
-	src/controller/member_asks.c src/controller/member_control.c src/controller/member_isr_node.c \
+	src/controller/member_asks.c src/controller/member_control.c src/controller/member_feature.c src/controller/member_isr_node.c \
 	src/controller/member_metadata.c src/controller/member_replicas.c src/controller/member_roles.c src/controller/member_stop_replica.c \
 	src/controller/member_topics.c src/controller/producer_ids.c \
 	src/controller/znode.c src/controller/znode.h
