@@ -86,6 +86,7 @@ void load_fini(struct load *l);
 void load_end(struct load *l);				/* what was begun is brought to its end */
 bool load_is_done(const struct load *l, char why[256]);
 void load_read_again(struct load *l);			/* the readers, from the first record */
+bool load_has_read(struct load *l, char why[256]);	/* all that is committed, each of them */
 /* At rest, all read: is every batch where it should be? */
 void load_compare(struct load *l);
 

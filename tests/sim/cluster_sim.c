@@ -39,8 +39,20 @@ void cluster_fail(const struct cluster_sim *c, const char *fmt, ...)
 
 /* --- life ----------------------------------------------------------------------------------------------------------------------------- */
 
-static void quiet_sink(void *arg UNUSED, enum log_level level UNUSED, const char *line UNUSED, size_t len UNUSED)
+/* With the time, and the host whose actor says it. */
+static void sink(void *arg, enum log_level level UNUSED, const char *line, size_t len)
 {
+	const struct cluster_sim *c = arg;
+	const struct actor *a = actor_current();
+	const char *host = "";
+
+	if (getenv("SKEIN_SIM_LOG") == NULL)
+		return;
+	for (int i = 0; a != NULL && i < c->node_count; i++) {
+		if (a->sched == c->nodes[i].b.sched)
+			host = c->nodes[i].b.host;
+	}
+	fprintf(stderr, "%lld %s %.*s%s", (long long)cluster_now(c), host, (int)len, line, len > 0 && line[len - 1] == '\n' ? "" : "\n");
 }
 
 /* Everything is short, so that a life of seconds sees what takes a real cluster minutes. */
@@ -89,8 +101,7 @@ void cluster_sim_init(struct cluster_sim *c, uint64_t seed, int node_count)
 	memset(c, 0, sizeof(*c));
 	c->seed = seed;
 	c->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	if (getenv("SKEIN_SIM_LOG") == NULL)
-		log_set_sink(quiet_sink, NULL);
+	log_set_sink(sink, c);
 	map_seed_set(seed, seed);
 	c->net = sim_net_create(seed);
 	c->elsewhere = sim_create(c->net, "client", seed * 16);

@@ -198,7 +198,10 @@ static void come_to_rest(struct life *l)
 		cluster_sim_pass(&l->c, 20);
 	}
 	load_read_again(&l->l);
-	cluster_sim_pass(&l->c, 1500);
+	for (int i = 0; !load_has_read(&l->l, why); i++) {
+		CLUSTER_CHECK(&l->c, i < 300, "at rest %s", why);
+		cluster_sim_pass(&l->c, 50);
+	}
 	CLUSTER_CHECK(&l->c, cluster_watch_is_settled(&l->w, why), "does not stay at rest: %s", why);
 	cluster_watch_compare(&l->w);
 	load_compare(&l->l);
