@@ -94,10 +94,12 @@ static bool queue_turn(struct controller *c, struct task_queue *q)
 {
 	struct task *t = q->current;
 
-	if (t == NULL && c->is_stopped) {	/* the session is closed: what still waits has nobody to ask */
+	if (t == NULL && (c->is_stopped || (c->is_stopping && q == &c->active_queue))) {	/* what still waits has nobody to ask */
 		drop_waiting(c, q);
 		return false;
 	}
+	if (t == NULL && c->is_stopping && c->active_queue.current != NULL)
+		return false;	/* the end closes the session: not under the feet of what is being asked */
 	if (t == NULL) {
 		if (list_empty(&q->tasks))
 			return false;
