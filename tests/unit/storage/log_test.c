@@ -156,6 +156,65 @@ START_TEST(a_look_up_notices_what_was_cut)
 }
 END_TEST
 
+static void flush_all(struct log *log)
+{
+	struct log_flush f;
+
+	while (log_flush_begin(log, &f)) {
+		log_flush_run(&f);
+		ck_assert_int_eq(log_flush_end(log, &f), OK);
+	}
+}
+
+static void append_as_of(struct log *log, int32_t epoch, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct slice batch = make_batch(&PLAIN, 1, 1700000000000, "value");
+
+		batch_set_base_offset((uint8_t *)(uintptr_t)batch.ptr, log_end_offset(log));
+		batch_set_leader_epoch((uint8_t *)(uintptr_t)batch.ptr, epoch);
+		ck_assert_int_eq(log_append_fetched(log, batch, 1700000000000), OK);
+	}
+}
+
+/* Killed behind a truncation, while the checkpoint still names a recovery point above it: recovery begins where the cut was. */
+START_TEST(a_cut_below_the_checkpoint_is_remembered)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 1000;
+	kit_open(&k);
+	append_as_of(k.log, 1, 50);
+	append_as_of(k.log, 3, 50);
+	flush_all(k.log);
+	k.spec.recovery_point = log_recovery_point(k.log);
+	ck_assert_int_gt(k.spec.recovery_point, 80);
+	ck_assert_int_eq(log_truncate_to(k.log, 20), OK);
+	append_as_of(k.log, 2, 20);
+	append_as_of(k.log, 4, 20);
+	log_close(&k.log);
+
+	kit_open(&k);
+	ck_assert_int_eq(log_end_offset(k.log), 60);
+	ck_assert_int_eq(log_epoch_at(k.log, 19), 1);
+	ck_assert_int_eq(log_epoch_at(k.log, 20), 2);
+	ck_assert_int_eq(log_epoch_at(k.log, 40), 4);
+	ck_assert_int_gt(k.recovery.bytes_scanned, 40 * 61);		/* all behind the cut */
+	ck_assert_int_le(log_recovery_point(k.log), 20);
+	/* once it has come so far again the checkpoint is believed */
+	append_as_of(k.log, 4, 60);
+	flush_all(k.log);
+	ck_assert_int_gt(log_recovery_point(k.log), k.spec.recovery_point);
+	k.spec.recovery_point = log_recovery_point(k.log);
+	log_close(&k.log);
+	kit_open(&k);
+	ck_assert_int_lt(k.recovery.bytes_scanned, 1100);
+	ck_assert_int_eq(log_end_offset(k.log), 120);
+	kit_fini(&k);
+}
+END_TEST
+
 /* --- a device that refuses -------------------------------------------------------------------- */
 
 /* The nth operation of an append fails: what was there is there, nothing else is, and the next
@@ -407,6 +466,7 @@ int main(void)
 	tcase_add_test(t, what_is_appended_is_read);
 	tcase_add_test(t, a_call_may_span_segments);
 	tcase_add_test(t, a_look_up_notices_what_was_cut);
+	tcase_add_test(t, a_cut_below_the_checkpoint_is_remembered);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
