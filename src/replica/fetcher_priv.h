@@ -57,7 +57,8 @@ struct leader {
 	struct client_call *call;		/* under way; NULL: none */
 	struct client_call *answer;		/* what is lent to partitions points into it */
 	int                 out;		/* messages at partitions */
-	mono_ms             ready_at;		/* after a failure: not before */
+	mono_ms             asked_at;		/* when the question went out */
+	mono_ms             ready_at;		/* for the next: not before */
 	mono_ms             next_look;		/* for the next question */
 	int                 failures;		/* in a row */
 	bool                had_session_error;	/* the last Fetch was answered so */

@@ -33,6 +33,7 @@ void leader_send(struct leader *l)
 	struct fetcher *f = l->fetcher;
 
 	fetcher_count(&f->counters.requests, 1);
+	l->asked_at = f->now;
 	client_call_send(l->call, l->id, f->all->config->replica_socket_timeout_ms);
 }
 

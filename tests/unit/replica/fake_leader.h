@@ -30,7 +30,7 @@ struct leader_log {
 	/* the session's memory of the follower */
 	bool          is_in_session;
 	int64_t       fetch_offset, told_high_watermark, told_start;
-	int32_t       asked_epoch, last_fetched_epoch;
+	int32_t       asked_epoch, last_fetched_epoch, max_bytes;
 	int           asked;		/* how many Fetches covered it */
 };
 

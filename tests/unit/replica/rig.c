@@ -69,6 +69,8 @@ static mono_ms next_event(void *arg)
 		if (at != MONO_NEVER)
 			next = MIN(next, MAX(at - now, 0));
 	}
+	if (r->until > now)
+		next = MIN(next, r->until - now);	/* the test wants to do something then */
 	return next;
 }
 
@@ -83,9 +85,8 @@ static void advance(void *arg, mono_ms by)
 
 void rig_pass(struct rig *r, mono_ms ms)
 {
-	mono_ms until = os_mono_ms(r->os) + ms;
-
-	while (os_mono_ms(r->os) < until) {
+	r->until = os_mono_ms(r->os) + ms;
+	while (os_mono_ms(r->os) < r->until) {
 		for (int i = 0; i < RIG_LEADERS; i++)	/* the test may have changed something */
 			fake_leader_step(r->leaders[i]);
 		if (!sched_sim_step(r->sched))
@@ -304,10 +305,15 @@ void rig_expect_same(struct rig *r, int replica, const struct leader_log *log)
 
 uint64_t rig_steps(const struct rig *r)
 {
-	uint64_t n = fetchers_actor(r->fetchers, "t0", 0)->counters.steps;
+	return fetchers_actor(r->fetchers, "t0", 0)->counters.steps;
+}
+
+uint64_t rig_partition_questions(const struct rig *r)
+{
+	uint64_t n = 0;
 
 	for (int i = 0; i < r->replica_count; i++)
-		n += r->replicas[i].addr->actor->counters.steps;
+		n += r->replicas[i].addr->actor->counters.questions;
 	return n;
 }
 

@@ -51,6 +51,7 @@ struct rig {
 	struct actor         desk;
 	struct rig_question  queue[RIG_QUEUE];
 	int                  queued;
+	mono_ms              until;		/* rig_pass: no quiet time goes beyond */
 };
 
 /* configs: "name=value", ended by NULL; replicas of the topics "t0", "t1", ... partition 0, with logs for them at both leaders. */
@@ -70,7 +71,8 @@ void rig_pass(struct rig *r, mono_ms ms);
 void rig_until_end(struct rig *r, int replica, int64_t end);
 /* The bytes of the replica's log are those of the leader's. */
 void rig_expect_same(struct rig *r, int replica, const struct leader_log *log);
-uint64_t rig_steps(const struct rig *r);	/* of all actors but the desk */
+uint64_t rig_steps(const struct rig *r);	/* of the first fetcher */
+uint64_t rig_partition_questions(const struct rig *r);	/* that all partitions were asked */
 uint64_t rig_requests(const struct rig *r);
 
 #endif
