@@ -469,16 +469,15 @@ static void on_frame(struct fake_leader *l, struct leader_connection *c, struct 
 	ck_assert(!c->is_polling);	/* one at a time */
 	ck_assert(header_decode_request(&h, &r));
 	snprintf(l->client_id, sizeof(l->client_id), SLICE_FMT, SLICE_ARG(h.client_id));
-	if (h.request_api_key == API_FETCH) {
-		strbuf_truncate(&l->last_fetch, 0);
-		strbuf_add(&l->last_fetch, frame.ptr, frame.len);
+	strbuf_truncate(&l->last_frame, 0);
+	strbuf_add(&l->last_frame, frame.ptr, frame.len);
+	ck_assert(h.request_api_key == API_FETCH || h.request_api_key == API_OFFSET_FOR_LEADER_EPOCH || h.request_api_key == API_LIST_OFFSETS);
+	if (h.request_api_key == API_FETCH)
 		on_fetch(l, c, &r, &h);
-	} else if (h.request_api_key == API_OFFSET_FOR_LEADER_EPOCH) {
+	else if (h.request_api_key == API_OFFSET_FOR_LEADER_EPOCH)
 		on_epochs(l, c, &r, &h);
-	} else {
-		ck_assert_int_eq(h.request_api_key, API_LIST_OFFSETS);
+	else
 		on_offsets(l, c, &r, &h);
-	}
 }
 
 static void take_frames(struct fake_leader *l, struct leader_connection *c)
@@ -586,7 +585,7 @@ void fake_leader_destroy(struct fake_leader **lp)
 	os_close(l->os, &l->listener);
 	for (int i = 0; i < l->log_count; i++)
 		strbuf_fini(&l->logs[i].bytes);
-	strbuf_fini(&l->last_fetch);
+	strbuf_fini(&l->last_frame);
 	sim_destroy(&l->machine);
 	free(l);
 }

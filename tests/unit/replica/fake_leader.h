@@ -68,7 +68,7 @@ struct fake_leader {
 	int32_t            replica_id;
 	char               client_id[64];
 	int                fetched_partitions;	/* named in the last Fetch */
-	struct strbuf      last_fetch;		/* its frame */
+	struct strbuf      last_frame;		/* of whatever was asked last */
 };
 
 struct fake_leader *fake_leader_create(struct sim_net *net, const char *host, uint64_t seed);

@@ -4,6 +4,9 @@
 
 #include "record/batch.h"
 #include "rig.h"
+#include "wire/gen/fetch.h"
+#include "wire/gen/offset_for_leader_epoch.h"
+#include "wire/header.h"
 
 #define SEEDS 20
 
@@ -271,6 +274,112 @@ START_TEST(versions_follow_the_protocol_version)
 	ck_assert_int_eq(l->replica_id, RIG_BROKER);
 	ck_assert_int_eq(l->replica_epoch, table[_i].fetch >= 15 ? RIG_BROKER_EPOCH : -1);
 	rig_fini(&r);
+}
+END_TEST
+
+/* What Java followers sent, in each version: tests/golden/cluster. The frames are theirs but for the correlation id. */
+
+static size_t hex_bytes(const char *hex, uint8_t *out, size_t max)
+{
+	size_t n = 0;
+	unsigned byte;
+
+	for (; sscanf(hex, "%2x", &byte) == 1; hex += 2) {
+		ck_assert_uint_lt(n, max);
+		out[n++] = (uint8_t)byte;
+	}
+	return n;
+}
+
+static void expect_frame(struct rig *r, const char *topic, int32_t partition, struct uuid topic_id, int32_t epoch, int64_t offset, int32_t last_epoch,
+			 struct slice want)
+{
+	struct fake_leader *l = r->leaders[0];
+
+	rig_add(r, topic, partition, topic_id);
+	leader_log_lead(&l->logs[0], epoch);
+	rig_take_role(r, 0, 0, epoch);
+	r->replicas[0].role.log_end_offset = offset;
+	r->replicas[0].role.last_epoch = last_epoch;
+	rig_assign(r, 0, 0, epoch);
+	for (int i = 0; i < 1000 && l->last_frame.len == 0; i++)
+		rig_pass(r, 1);
+	ck_assert_uint_eq(l->last_frame.len, want.len);
+	memcpy(l->last_frame.ptr + 4, want.ptr + 4, 4);		/* the correlation id */
+	ck_assert_mem_eq(l->last_frame.ptr, want.ptr, want.len);
+	rig_fini(r);
+}
+
+static void expect_fetch(struct slice frame)
+{
+	static const struct { int16_t version; const char *ibp; } ibps[] = {
+		{ 11, "2.6" }, { 12, "2.7" }, { 13, "3.1" }, { 15, "3.6" }, { 16, "3.8" }, { 17, "3.9" },
+	};
+	struct reader reader = reader_of(frame);
+	char ibp[64] = "", topic[64];
+	const char *configs[] = { ibp, NULL };
+	struct request_header h;
+	struct fetch_request q;
+	struct arena a;
+	struct rig r;
+
+	arena_init(&a, 1 << 20);
+	ck_assert(header_decode_request(&h, &reader) && fetch_request_decode(&q, &reader, h.request_api_version, &a));
+	for (size_t i = 0; i < ARRAY_LEN(ibps); i++)
+		if (ibps[i].version == h.request_api_version)
+			snprintf(ibp, sizeof(ibp), "inter.broker.protocol.version=%s", ibps[i].ibp);
+	ck_assert_int_eq(q.topics_count, 1);
+	ck_assert_int_eq(q.topics[0].partitions_count, 1);
+	const struct fetch_request_partition *p = &q.topics[0].partitions[0];
+	snprintf(topic, sizeof(topic), SLICE_FMT, SLICE_ARG(q.topics[0].topic));
+	rig_begin(&r, 1, h.request_api_version >= 15 ? q.replica_state.replica_id : q.replica_id, configs);
+	r.broker_epoch = q.replica_state.replica_epoch;
+	expect_frame(&r, topic[0] != '\0' ? topic : "t", p->partition, q.topics[0].topic_id, p->current_leader_epoch, p->fetch_offset, p->last_fetched_epoch, frame);
+	arena_fini(&a);
+}
+
+static void expect_epoch_question(struct slice frame)
+{
+	static const char *const configs[] = { "inter.broker.protocol.version=2.6", NULL };
+	struct reader reader = reader_of(frame);
+	struct request_header h;
+	struct offset_for_leader_epoch_request q;
+	struct arena a;
+	struct rig r;
+
+	arena_init(&a, 1 << 20);
+	ck_assert(header_decode_request(&h, &reader) && offset_for_leader_epoch_request_decode(&q, &reader, h.request_api_version, &a));
+	const struct offset_for_leader_epoch_request_partition *p = &q.topics[0].partitions[0];
+	rig_begin(&r, 1, q.replica_id, configs);
+	expect_frame(&r, "t", p->partition, UUID_ZERO, p->current_leader_epoch, 5, p->leader_epoch, frame);
+	arena_fini(&a);
+}
+
+START_TEST(frames_are_those_of_java_followers)
+{
+	static char line[16384];
+	static uint8_t frame[8192];
+	char path[1024], api[64];
+	const char *data = getenv("SKEIN_TEST_DATA");
+	int version, at, seen = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/golden/cluster/inter-broker-requests.txt", data != NULL ? data : "tests");
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		ck_assert_int_eq(sscanf(line, "%63s %d %n", api, &version, &at), 2);
+		size_t n = hex_bytes(line + at, frame, sizeof(frame));
+		if (strcmp(api, "Fetch") == 0)
+			expect_fetch(slice_of(frame, n));
+		else if (strcmp(api, "OffsetForLeaderEpoch") == 0)
+			expect_epoch_question(slice_of(frame, n));
+		else
+			continue;
+		seen++;
+	}
+	fclose(f);
+	ck_assert_int_eq(seen, 7);
 }
 END_TEST
 
@@ -847,6 +956,7 @@ int main(void)
 	ADD(s, a_session_that_errs_for_good_is_not_asked_without_end, 3);
 	ADD(s, without_a_topic_id_names_are_used, 4);
 	ADD(s, versions_follow_the_protocol_version, 19);
+	ADD(s, frames_are_those_of_java_followers, 1);
 	ADD(s, diverges_in_several_rounds, SEEDS);
 	ADD(s, an_unknown_history_is_cut_to_the_high_watermark, 6);
 	ADD(s, nonsense_about_divergence_is_not_answered_without_end, 4);

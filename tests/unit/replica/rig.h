@@ -48,6 +48,8 @@ struct rig {
 	struct fake_leader  *leaders[RIG_LEADERS];
 	struct rig_replica   replicas[RIG_REPLICAS];
 	int                  replica_count;
+	int32_t              broker_id;
+	int64_t              broker_epoch;
 	struct actor         desk;
 	struct rig_question  queue[RIG_QUEUE];
 	int                  queued;
@@ -56,6 +58,9 @@ struct rig {
 
 /* configs: "name=value", ended by NULL; replicas of the topics "t0", "t1", ... partition 0, with logs for them at both leaders. */
 void rig_init(struct rig *r, uint64_t seed, int replicas, const char *const *configs);
+/* The same in parts: as this broker, without replicas; and one of them. topic: must last. */
+void rig_begin(struct rig *r, uint64_t seed, int32_t broker_id, const char *const *configs);
+void rig_add(struct rig *r, const char *topic, int32_t partition, struct uuid topic_id);
 void rig_fini(struct rig *r);
 
 /* The role, and when it is taken the assignment; waits for both answers. */
