@@ -92,6 +92,12 @@ static inline void fetcher_count(uint64_t *counter, int64_t n)
 	__atomic_store_n(counter, *counter + (uint64_t)n, __ATOMIC_RELAXED);
 }
 
+/* When somebody who rests from now on may be asked about again. Never at once, or trouble would be a loop. */
+static inline mono_ms fetcher_rested(const struct fetcher *f)
+{
+	return f->now + MAX(f->all->config->replica_fetch_backoff_ms, 1);
+}
+
 /* fetcher.c */
 struct pull *fetcher_find(struct fetcher *f, struct slice topic, int32_t partition);	/* NULL: not pulled here */
 void pull_back_off(struct pull *p);

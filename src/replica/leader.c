@@ -45,7 +45,7 @@ void leader_failed(struct leader *l, const char *problem)
 	fetcher_count(&f->counters.errors, 1);
 	if (l->failures++ == 0)
 		LOG_WARN(&f->actor.log, leader_unreachable, KV_I32("leader", l->id), KV_STR("why", problem));
-	l->ready_at = f->now + f->all->config->replica_fetch_backoff_ms;
+	l->ready_at = fetcher_rested(f);
 }
 
 void leader_succeeded(struct leader *l)

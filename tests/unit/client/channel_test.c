@@ -556,6 +556,98 @@ START_TEST(at_rest_nothing_is_done)
 }
 END_TEST
 
+/* --- threads -------------------------------------------------------------------------------------------------------------------------- */
+
+#define THREAD_CALLS 3000
+
+/* One call after the other, from an actor with a thread of its own, to a peer on another: no wake is lost, or this does not end. */
+struct caller {
+	struct actor        actor;
+	struct channels    *channels;
+	struct channel_call call;
+	struct update_metadata_request request;
+	uint16_t            port;
+	int                 done, failed;
+	uint32_t            is_finished;	/* 1: all done; 2: declined */
+};
+
+static void ask_again(struct caller *c)
+{
+	if (!actor_ask(&c->actor, channels_actor(c->channels), &c->call.msg))
+		__atomic_store_n(&c->is_finished, 2, __ATOMIC_RELEASE);
+}
+
+static void on_caller_home(void *arg, struct msg *m UNUSED)
+{
+	struct caller *c = arg;
+
+	c->done++;
+	c->failed += c->call.result != OK;
+	channel_call_fini(&c->call);
+	if (c->done < THREAD_CALLS)
+		ask_again(c);
+	else
+		__atomic_store_n(&c->is_finished, 1, __ATOMIC_RELEASE);
+}
+
+static int caller_step(struct actor *a, mono_ms now UNUSED)
+{
+	struct caller *c = CONTAINER_OF(a, struct caller, actor);
+	int work = actor_drain_answers(a, on_caller_home, c);
+
+	if (c->done == 0 && a->messages_out == 0) {
+		ask_again(c);
+		work++;
+	}
+	a->deadline = MONO_NEVER;
+	return work;
+}
+
+static const struct actor_ops caller_ops = { .module = "caller", .step = caller_step };
+
+START_TEST(on_threads)
+{
+	static struct caller c;
+	static struct peer p;
+	struct sched *s = sched_threads_create(os_real());
+	mono_ms until;
+
+	p.os = os_real();
+	for (int k = 0; k < CONNECTIONS; k++)
+		p.connections[k].fd = -1;
+	ck_assert_int_eq(os_listen(p.os, "127.0.0.1", 0, 10, &p.listener, &c.port), OK);
+	ck_assert_int_eq(channels_create(&c.channels, s, "1"), OK);
+	actor_init(&c.actor, s, &caller_ops, LANE_CONTROLLER, "caller");
+	channel_call_init(&c.call, &c.actor);
+	update_metadata_request_init(&c.request);
+	c.call.broker = 5;
+	c.call.line = CHANNEL_TO_MEMBER;
+	c.call.host = "127.0.0.1";
+	c.call.port = c.port;
+	c.call.key = API_UPDATE_METADATA;
+	c.call.version = 8;
+	c.call.request = &c.request;
+	c.call.connect_timeout_ms = c.call.timeout_ms = 10000;
+	ck_assert_int_eq(actor_start(&c.actor, 0), OK);
+	until = os_mono_ms(p.os) + 40000;
+	while (__atomic_load_n(&c.is_finished, __ATOMIC_ACQUIRE) == 0 && os_mono_ms(p.os) < until)
+		peer_step(&p);
+	actor_stop(&c.actor);
+	actor_join(&c.actor);
+	ck_assert_uint_eq(c.is_finished, 1);
+	ck_assert_int_eq(c.failed, 0);
+	ck_assert_int_eq(p.updates, THREAD_CALLS);
+	channels_destroy(&c.channels);
+	actor_fini(&c.actor);
+	sched_destroy(&s);
+	for (int k = 0; k < CONNECTIONS; k++)
+		if (p.connections[k].fd >= 0)
+			end_connection(&p, &p.connections[k]);
+	os_close(p.os, &p.listener);
+	strbuf_fini(&p.last);
+}
+END_TEST
+
 /* --- Java's frames -------------------------------------------------------------------------------------------------------------------- */
 
 static union {
@@ -647,6 +739,7 @@ int main(void)
 	tcase_add_loop_test(tc, another_address, 0, SEEDS);
 	tcase_add_loop_test(tc, answers_that_are_none, 0, SEEDS);
 	tcase_add_loop_test(tc, at_rest_nothing_is_done, 0, 3);
+	tcase_add_test(tc, on_threads);
 	tcase_add_test(tc, frames_are_those_of_java_brokers);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(s, tc);
