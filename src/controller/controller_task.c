@@ -140,13 +140,14 @@ void controller_run_tasks(struct controller *c)
 
 void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at)
 {
-	struct list *before = c->timers.prev;
+	struct list *before;
 
 	if (t->link.next != NULL)
 		list_remove(&t->link);
 	t->at = at;
 	if (at == MONO_NEVER)
 		return;
+	before = c->timers.prev;	/* not sooner: t may have been the last */
 	while (before != &c->timers && LIST_ENTRY(before, struct controller_timer, link)->at > at)
 		before = before->prev;
 	list_insert_before(before->next, &t->link);
