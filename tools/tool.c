@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CONNECT_TIMEOUT_MS 15000
 
@@ -50,6 +51,36 @@ int tool_fail(const struct client_error *error)
 {
 	tool_say("%s", error->text);
 	return tool_exit_code(error);
+}
+
+int tool_topic_fail(struct slice topic, int16_t code)
+{
+	struct client_error error;
+	char subject[300];
+
+	snprintf(subject, sizeof(subject), "topic "SLICE_FMT, (int)MIN(topic.len, 250u), topic.ptr);
+	client_error_set_kafka(&error, code, subject,
+			       code == UNKNOWN_TOPIC_OR_PARTITION ? SLICE_LIT("there is none of this name") : SLICE_NULL);
+	return tool_fail(&error);
+}
+
+int tool_sum_up(int done, int code)
+{
+	return code != EXIT_OK && done > 0 ? EXIT_PARTIAL : code;
+}
+
+bool tool_confirm(bool yes, const char *question, const char *what)
+{
+	char answer[8];
+
+	if (yes)
+		return true;
+	if (!isatty(0)) {
+		tool_say("%s; without a terminal to ask at it needs --yes", what);
+		return false;
+	}
+	fprintf(stderr, "%s [y/N] ", question);
+	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 int tool_usage(const char *verb, const char *fmt, ...)

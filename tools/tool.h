@@ -27,12 +27,17 @@ enum exit_code {
 int tool_produce(int argc, char **argv);
 int tool_consume(int argc, char **argv);
 int tool_topic(int argc, char **argv);
+int tool_cluster(int argc, char **argv);
 
 /* "skein: ..." on stderr. */
 void tool_say(const char *fmt, ...) PRINTF(1, 2);
 int  tool_fail(const struct client_error *error);			/* says it; the exit code that fits */
 bool tool_flush(void);		/* stdout; false after saying why, if that is worth saying */
 int  tool_exit_code(const struct client_error *error);
+int  tool_topic_fail(struct slice topic, int16_t code);	/* the same of what the broker says of a topic */
+int  tool_sum_up(int done, int code);		/* the exit code of several steps: partly done when some were */
+/* Asks at the terminal, unless yes. Without a terminal: says that `what` needs --yes; false. */
+bool tool_confirm(bool yes, const char *question, const char *what);
 /* Says what is wrong and where help is; EXIT_USAGE. verb: "produce", "topic create". */
 int  tool_usage(const char *verb, const char *fmt, ...) PRINTF(2, 3);
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/admin.h"
+#include "show.h"
 #include "value.h"
 
 static const char help[] =
@@ -50,12 +50,6 @@ struct topic {
 
 /* ---- create, alter, delete ---- */
 
-/* The exit code of several steps: partly done when some were. */
-static int sum_up(int done, int code)
-{
-	return code != EXIT_OK && done > 0 ? EXIT_PARTIAL : code;
-}
-
 static int create(struct topic *x)
 {
 	int done = 0, code = EXIT_OK;
@@ -69,7 +63,7 @@ static int create(struct topic *x)
 		else
 			code = tool_fail(&error);
 	}
-	return sum_up(done, code);
+	return tool_sum_up(done, code);
 }
 
 static int alter(struct topic *x)
@@ -82,25 +76,22 @@ static int alter(struct topic *x)
 		return tool_fail(&error);
 	if (x->partition_count != ADMIN_DEFAULT &&
 	    admin_grow_topic(x->client, name, x->partition_count, TIMEOUT_MS, &error) != OK)
-		return sum_up(x->config_count, tool_fail(&error));
+		return tool_sum_up(x->config_count, tool_fail(&error));
 	return EXIT_OK;
 }
 
 static bool is_confirmed(const struct topic *x)
 {
-	char answer[8];
+	struct strbuf question = STRBUF_INIT;
+	bool yes;
 
-	if (x->yes)
-		return true;
-	if (!isatty(0)) {
-		tool_say("deleting a topic deletes its records; without a terminal to ask at it needs --yes");
-		return false;
-	}
-	fprintf(stderr, "Delete ");
+	strbuf_add_str(&question, "Delete ");
 	for (int i = 0; i < x->name_count; i++)
-		fprintf(stderr, "%s%s", i > 0 ? ", " : "", x->names[i]);
-	fprintf(stderr, " with all records? [y/N] ");
-	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+		strbuf_printf(&question, "%s%s", i > 0 ? ", " : "", x->names[i]);
+	strbuf_add_str(&question, " with all records?");
+	yes = tool_confirm(x->yes, strbuf_cstr(&question), "deleting a topic deletes its records");
+	strbuf_fini(&question);
+	return yes;
 }
 
 static int delete(struct topic *x)
@@ -114,35 +105,10 @@ static int delete(struct topic *x)
 		else
 			code = tool_fail(&error);
 	}
-	return sum_up(done, code);
+	return tool_sum_up(done, code);
 }
 
 /* ---- list, describe ---- */
-
-static int compare_topics(const void *a, const void *b)
-{
-	const struct metadata_response_topic *const *x = a, *const *y = b;
-
-	return slice_cmp((*x)->name, (*y)->name);
-}
-
-static int compare_partitions(const void *a, const void *b)
-{
-	const struct metadata_response_partition *const *x = a, *const *y = b;
-
-	return ((*x)->partition_index > (*y)->partition_index) - ((*x)->partition_index < (*y)->partition_index);
-}
-
-/* Pointers to a decoded array's elements in order. free() it. */
-static const void **sort(const void *items, int32_t count, size_t size, int (*compare)(const void *, const void *))
-{
-	const void **list = mem_calloc((size_t)MAX(count, 1), sizeof(*list));
-
-	for (int32_t i = 0; i < count; i++)
-		list[i] = (const char *)items + (size_t)i * size;
-	qsort(list, (size_t)MAX(count, 0), sizeof(*list), compare);
-	return list;
-}
 
 static int list(struct topic *x)
 {
@@ -153,7 +119,7 @@ static int list(struct topic *x)
 
 	if (admin_describe_topics(x->client, NULL, 0, TIMEOUT_MS, &answer, &r, &error) != OK)
 		return tool_fail(&error);
-	topics = sort(r->topics, r->topics_count, sizeof(*r->topics), compare_topics);
+	topics = show_sorted(r->topics, r->topics_count, sizeof(*r->topics), show_by_name);
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct metadata_response_topic *t = topics[i];
 		if (t->is_internal && !x->with_internal)
@@ -169,27 +135,7 @@ static int list(struct topic *x)
 	return EXIT_OK;
 }
 
-static void add_ids(struct strbuf *out, const int32_t *ids, int32_t count)
-{
-	for (int32_t i = 0; i < count; i++)
-		strbuf_printf(out, "%s%d", i > 0 ? "," : "", ids[i]);
-}
-
 enum { SOURCE_TOPIC = 1 };	/* DescribeConfigs: set for this very topic */
-
-static void add_json_string(struct strbuf *out, struct slice s)
-{
-	strbuf_add_char(out, '"');
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.ptr[i] == '"' || s.ptr[i] == '\\')
-			strbuf_add_char(out, '\\');
-		if (s.ptr[i] < 0x20)
-			strbuf_printf(out, "\\u%04x", s.ptr[i]);
-		else
-			strbuf_add_char(out, (char)s.ptr[i]);
-	}
-	strbuf_add_char(out, '"');
-}
 
 /* What is set for the topic itself. */
 static int add_configs(struct topic *x, const char *name, struct strbuf *out)
@@ -208,9 +154,9 @@ static int add_configs(struct topic *x, const char *name, struct strbuf *out)
 			continue;
 		strbuf_add_str(out, comma);
 		if (x->ndjson) {
-			add_json_string(out, c->name);
+			show_json_string(out, c->name);
 			strbuf_add_char(out, ':');
-			add_json_string(out, value);
+			show_json_string(out, value);
 		} else {
 			strbuf_printf(out, SLICE_FMT"="SLICE_FMT, SLICE_ARG(c->name), SLICE_ARG(value));
 		}
@@ -225,31 +171,25 @@ static void add_partition_text(struct strbuf *out, const struct metadata_respons
 	struct strbuf replicas = STRBUF_INIT, isr = STRBUF_INIT;
 	char leader[16] = "none";
 
-	add_ids(&replicas, p->replica_nodes, p->replica_nodes_count);
-	add_ids(&isr, p->isr_nodes, p->isr_nodes_count);
+	show_ids(&replicas, p->replica_nodes, p->replica_nodes_count);
+	show_ids(&isr, p->isr_nodes, p->isr_nodes_count);
 	if (p->leader_id >= 0)
 		snprintf(leader, sizeof(leader), "%d", p->leader_id);
-	strbuf_printf(out, "  %9d  %6s  %5d  %-12s %-12s%s\n", p->partition_index, leader, p->leader_epoch,
-		      strbuf_cstr(&replicas), strbuf_cstr(&isr), p->offline_replicas_count > 0 ? " offline replicas" : "");
+	strbuf_printf(out, "  %9d  %6s  %5d  %-12s %-12s", p->partition_index, leader, p->leader_epoch,
+		      strbuf_cstr(&replicas), strbuf_cstr(&isr));
+	show_troubles(out, p, SHOW_NO_MIN_ISR);
+	while (out->len > 0 && out->ptr[out->len - 1] == ' ')
+		strbuf_truncate(out, out->len - 1);
+	strbuf_add_char(out, '\n');
 	strbuf_fini(&replicas);
 	strbuf_fini(&isr);
-}
-
-static void add_partition_json(struct strbuf *out, const struct metadata_response_partition *p)
-{
-	strbuf_printf(out, "{\"partition\":%d,\"leader\":%d,\"leader_epoch\":%d,\"replicas\":[", p->partition_index,
-		      p->leader_id, p->leader_epoch);
-	add_ids(out, p->replica_nodes, p->replica_nodes_count);
-	strbuf_add_str(out, "],\"isr\":[");
-	add_ids(out, p->isr_nodes, p->isr_nodes_count);
-	strbuf_add_str(out, "]}");
 }
 
 static int describe_one(struct topic *x, const struct metadata_response_topic *t)
 {
 	struct strbuf out = STRBUF_INIT;
 	char id[UUID_TEXT_LEN + 1] = "", *name = mem_strndup((const char *)t->name.ptr, t->name.len);
-	const void **parts = sort(t->partitions, t->partitions_count, sizeof(*t->partitions), compare_partitions);
+	const void **parts = show_sorted(t->partitions, t->partitions_count, sizeof(*t->partitions), show_by_partition);
 	int32_t replicas = t->partitions_count > 0 ? ((const struct metadata_response_partition *)parts[0])->replica_nodes_count : 0;
 	int code;
 
@@ -269,7 +209,7 @@ static int describe_one(struct topic *x, const struct metadata_response_topic *t
 		else if (i > 0)
 			strbuf_add_char(&out, ',');
 		if (x->ndjson)
-			add_partition_json(&out, parts[i]);
+			show_partition_json(&out, parts[i]);
 	}
 	strbuf_add_str(&out, x->ndjson ? "]}\n" : "");
 	fwrite(out.ptr, 1, out.len, stdout);
@@ -289,14 +229,11 @@ static int describe(struct topic *x)
 
 	if (admin_describe_topics(x->client, (const char *const *)x->names, x->name_count, TIMEOUT_MS, &answer, &r, &error) != OK)
 		return tool_fail(&error);
-	topics = sort(r->topics, r->topics_count, sizeof(*r->topics), compare_topics);
+	topics = show_sorted(r->topics, r->topics_count, sizeof(*r->topics), show_by_name);
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct metadata_response_topic *t = topics[i];
 		if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE) {
-			char subject[300];
-			snprintf(subject, sizeof(subject), "topic "SLICE_FMT, (int)MIN(t->name.len, 250u), t->name.ptr);
-			client_error_set_kafka(&error, t->error_code, subject, SLICE_NULL);
-			code = tool_fail(&error);
+			code = tool_topic_fail(t->name, t->error_code);
 		} else if (!t->is_internal || x->with_internal || x->name_count > 0) {
 			int result = describe_one(x, t);
 			code = result != EXIT_OK ? result : code;
@@ -305,7 +242,7 @@ static int describe(struct topic *x)
 	}
 	free(topics);
 	admin_answer_destroy(&answer);
-	return sum_up(done, code);
+	return tool_sum_up(done, code);
 }
 
 /* ---- command line ---- */

@@ -13,7 +13,8 @@
  *
  * Wakes: a receiver announces that it sleeps; only then is it woken, once per step of the sender
  * (wakes are collected during a step and sent at its end, or when actor_flush_wakes is called).
- * Counters tell how often. inbox.c argues why none is lost.
+ * Instead of waking a sleeper that lends its turns, who sent it something light takes the turn
+ * himself, on his thread. Counters tell how often. inbox.c argues why none is lost.
  */
 #ifndef SKEIN_ACTOR_H
 #define SKEIN_ACTOR_H
@@ -37,6 +38,7 @@ struct msg {
 	void            *context;	/* the asker's own mark (a network actor's call); nobody else looks at it */
 	uint16_t         kind;		/* MSG_BASE_x + enum of the receiver's <module>_msg.h: unique in the process */
 	uint8_t          at;		/* enum msg_at */
+	bool             is_light;	/* to serve it takes no longer than to wake somebody: see actor_ops.lends_turns. The asker says so after msg_init */
 };
 
 /* Each receiver module takes one range of kinds. */
@@ -51,6 +53,7 @@ enum {
 	MSG_BASE_TXN        = 0x0800,
 	MSG_BASE_REPLICA    = 0x0900,
 	MSG_BASE_BROKER     = 0x0a00,
+	MSG_BASE_CHANNEL    = 0x0b00,
 };
 
 void msg_init(struct msg *m, uint16_t kind, struct actor *home);
@@ -65,6 +68,7 @@ void msg_init(struct msg *m, uint16_t kind, struct actor *home);
 struct actor_ops {
 	const char *module;	/* "partition": for logs and dumps */
 	bool        is_many;	/* there may be thousands: their threads do without an allocator cache of their own */
+	bool        lends_turns;	/* while it sleeps another thread may run its step (one at a time, nothing else changes); not with a wait of its own */
 	/* One bounded turn: drain questions and answers, do one slice of upkeep. Returns the work done; 0 = may sleep.
 	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest
 	 * (MONO_NEVER = only when woken). */
@@ -84,10 +88,13 @@ struct actor_counters {		/* written by the actor's thread; read by anyone */
 	uint64_t questions, answers;	/* that it was given by actor_drain_x */
 	uint64_t sleeps;		/* announced and waited */
 	uint64_t wakes_sent;		/* of others: system calls */
+	uint64_t turns_lent;		/* to whoever would have woken it */
 	uint64_t lane_full;		/* its questions that were declined */
 };
 
-enum actor_rest { ACTOR_AWAKE = 0, ACTOR_ASLEEP, ACTOR_POKED };
+enum actor_rest { ACTOR_AWAKE = 0, ACTOR_ASLEEP, ACTOR_POKED,
+	ACTOR_ON_LOAN,			/* its thread sleeps, another one runs its steps */
+	ACTOR_RECALLED };		/* the same, and its own thread is to run the next step */
 
 /* Embedded in the struct of what it runs. No alignment is asked of the allocator: distance keeps the writers' cache lines apart. */
 struct actor {
@@ -115,7 +122,10 @@ struct actor {
 	int                     messages_out;	/* asked or lent, not home yet */
 	const struct msg       *at_hand;	/* being dispatched; for dumps */
 	struct actor           *wake_list[32];	/* whom to wake at the end of the step */
+	uint32_t                wake_heavy;	/* bit per entry: it got something that is not light */
 	int                     wake_count;
+	mono_ms                 armed;		/* the deadline its thread sleeps until */
+	bool                    is_on_loan;	/* the step at hand is run by a borrower */
 	struct actor_counters   counters;
 	struct os_thread       *thread;
 	void                   *sched_slot;	/* the scheduler's */

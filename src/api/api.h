@@ -15,6 +15,7 @@
 #include "net/net.h"
 #include "partition/partition.h"
 #include "record/validate.h"
+#include "replica/throttle.h"
 
 struct fetch_sessions;
 
@@ -27,6 +28,7 @@ struct api_context {
 	struct config_set     *config;		/* the static layer */
 	struct broker_config  *broker;		/* what it says, without what the store overrides */
 	struct fetch_sessions *sessions;
+	struct throttle        leader_throttle;	/* bytes given to throttled replicas: fetch.c */
 };
 
 /* What each network actor owns for the handlers: found by api_slot. */
@@ -107,6 +109,11 @@ enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *
 /* The leader as the picture knows it: for current_leader fields. */
 void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id,
                         int32_t *leader_epoch);
+/*
+ * Whether this broker is the controller, as the picture knows: others refuse to change topics
+ * before they look at anything else, and clients look for the controller then.
+ */
+bool api_is_controller(struct call *c);
 /* The endpoint of a broker on the listener of the call; NULL: none. */
 const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id);
 

@@ -32,6 +32,13 @@ void api_current_leader(const struct cluster_topic *topic, int32_t partition, in
 	*leader_epoch = p != NULL ? p->leader_epoch : -1;
 }
 
+bool api_is_controller(struct call *c)
+{
+	const struct cluster *cluster = call_cluster(c);
+
+	return cluster->controller_id == cluster->broker_id;
+}
+
 const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id)
 {
 	const struct cluster_broker *b = cluster_broker(call_cluster(c), broker_id);

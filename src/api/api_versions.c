@@ -37,6 +37,7 @@ static void api_versions_begin(struct call *c)
 		c->wants_close = true;
 		return;
 	}
+	out->finalized_features_epoch = call_cluster(c) != NULL ? call_cluster(c)->feature_version : -1;
 	for (int i = 0; i < api_row_count; i++) {
 		const struct api_row *row = api_rows[i];
 

@@ -30,7 +30,9 @@ static bool fill_question(struct call *c, struct controller_more_partitions *m,
 		.name = asked->name, .count = asked->count,
 		.assignments = assignments, .assignment_count = asked->assignments_count,
 	};
-	if (!call_authorize(c, ACL_ALTER, ACL_TOPIC, asked->name)) {
+	if (!api_is_controller(c)) {
+		m->error = NOT_CONTROLLER;
+	} else if (!call_authorize(c, ACL_ALTER, ACL_TOPIC, asked->name)) {
 		m->error = TOPIC_AUTHORIZATION_FAILED;
 		m->message = mem_strdup("The topic authorization is failed.");
 	}
@@ -39,7 +41,7 @@ static bool fill_question(struct call *c, struct controller_more_partitions *m,
 
 static void refuse_duplicate(struct controller_more_partitions *m)
 {
-	if (m->error == INVALID_REQUEST)
+	if (m->error == INVALID_REQUEST || m->error == NOT_CONTROLLER)
 		return;
 	free(m->message);
 	m->error = INVALID_REQUEST;

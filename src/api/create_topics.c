@@ -33,7 +33,9 @@ static bool is_listed_twice(const struct map *counts, struct slice name)
 
 static void check_item(struct call *c, struct create_item *it, const struct map *counts)
 {
-	if (slice_eq_str(it->asked->name, "__cluster_metadata")) {
+	if (!api_is_controller(c)) {
+		it->error = NOT_CONTROLLER;
+	} else if (slice_eq_str(it->asked->name, "__cluster_metadata")) {
 		it->error = INVALID_REQUEST;
 		it->message = "Creation of internal topic __cluster_metadata is prohibited.";
 	} else if (is_listed_twice(counts, it->asked->name)) {

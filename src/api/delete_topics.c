@@ -54,7 +54,8 @@ static void delete_topics_begin(struct call *c)
 	int32_t n = c->version >= 6 ? r->topics_count : r->topic_names_count, refused = 0;
 	struct delete_state *s = arena_calloc(&c->arena, 1, sizeof(*s));
 	struct controller_old_topic *topics = arena_calloc(&c->arena, (size_t)n, sizeof(*topics));
-	bool is_bad = is_ambiguous(r);
+	enum kafka_error whole = !api_is_controller(c) ? NOT_CONTROLLER
+		: is_ambiguous(r) ? INVALID_REQUEST : NONE;
 
 	c->state = s;
 	if (s == NULL || topics == NULL ||
@@ -69,10 +70,9 @@ static void delete_topics_begin(struct call *c)
 	for (int32_t i = 0; i < n; i++) {
 		topics[i].name = c->version >= 6 ? r->topics[i].name : r->topic_names[i];
 		topics[i].topic_id = c->version >= 6 ? r->topics[i].topic_id : UUID_ZERO;
-		topics[i].error = is_bad ? INVALID_REQUEST
+		s->names[i] = topics[i].name;
+		topics[i].error = whole != NONE ? whole
 			: check_topic(c, &topics[i], &s->names[i]);
-		if (is_bad)
-			s->names[i] = topics[i].name;
 		refused += topics[i].error != NONE;
 	}
 	if (refused < n)

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/broker_view.h"
 #include "api/fetch_session.h"
 #include "api/fetch_watch.h"
+#include "base/config_value.h"
 #include "wire/gen/fetch.h"
 
 #define ABORTED_ROOM 16		/* aborted transactions per partition before more room is taken */
@@ -35,10 +37,14 @@ struct fetch_item {
 	struct partition_read     *read;
 	bool                       has_range;	/* read->range.file is a reference of ours */
 	struct fetch_stand         stand;
+	bool                       is_throttled;	/* its bytes count for the throttle */
+	bool                       is_held;	/* and it gets none in this round */
 	/* result of the round */
 	enum kafka_error           error;
 	uint32_t                   len;		/* bytes given, after the budget */
 	int64_t                    high_watermark, last_stable_offset, log_start_offset;
+	int64_t                    log_end_offset;	/* before the round looked */
+	int32_t                    preferred;		/* replica to read from; -1: this one */
 	int32_t                    diverging_epoch;
 	int64_t                    diverging_end_offset;
 	int32_t                    leader_id, leader_epoch;
@@ -55,8 +61,10 @@ struct fetch_state {
 	int32_t               replica_id;
 	enum isolation        isolation;
 	uint32_t              max_bytes, min_bytes;
-	mono_ms               deadline;
-	bool                  is_last_round;
+	mono_ms               deadline, received;
+	/* of a client whose rack is not this broker's: the leader chooses a replica for it */
+	bool                  wants_choice;
+	bool                  is_first_round, is_last_round;
 	bool                  is_standing;
 };
 
@@ -224,6 +232,39 @@ static bool begin_incremental(struct call *c, struct fetch_state *s, const struc
 
 /* --- a round ---------------------------------------------------------------------------------- */
 
+static bool is_in_sync(const struct cluster_topic *topic, int32_t partition, int32_t broker)
+{
+	const struct cluster_partition *p = cluster_topic_partition(topic, partition);
+
+	for (int32_t i = 0; p != NULL && i < p->isr_count; i++) {
+		if (p->isr[i] == broker)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Replication throttling: a topic may name replicas whose leaders give followers so many bytes per
+ * second, all together. While more has gone than allowed a follower that is not in sync gets none;
+ * the bytes of those in sync count too.
+ */
+static void look_at_throttle(struct call *c, const struct fetch_state *s, struct fetch_item *it,
+                             const struct cluster_topic *topic)
+{
+	struct throttle *t = &call_api(c)->leader_throttle;
+	const char *list = s->replica_id >= 0
+		? cluster_overrides_get(topic->overrides, "leader.replication.throttled.replicas")
+		: NULL;
+
+	if (list == NULL || !config_names_replica(slice_str(list), it->want->partition,
+	                                          call_cluster(c)->broker_id))
+		return;
+	it->is_throttled = true;
+	throttle_set_limit(t, broker_view_now(c)->config->leader_throttled_rate);
+	it->is_held = throttle_is_exceeded(t, call_now(c)) &&
+		!is_in_sync(topic, it->want->partition, s->replica_id);
+}
+
 static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fetch_item *it)
 {
 	const struct fetch_want *w = it->want;
@@ -253,6 +294,7 @@ static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fe
 		partition_addr_unref(&it->addr);
 		return UNSUPPORTED_COMPRESSION_TYPE;
 	}
+	look_at_throttle(c, s, it, topic);
 	return error;
 }
 
@@ -266,8 +308,38 @@ static void item_reset(struct fetch_item *it)
 	it->len = 0;
 	it->error = NONE;
 	it->high_watermark = it->last_stable_offset = it->log_start_offset = -1;
+	it->preferred = -1;
+	it->is_throttled = it->is_held = false;
 	it->diverging_epoch = -1;
 	it->aborted_count = 0;
+}
+
+/*
+ * Followers are always asked in the first round, which tells the leader how far they have come. In
+ * later rounds they want what lies behind the log end; that their log agrees was found in the first,
+ * and holds as long as the epoch does.
+ */
+static bool is_quiet_for_follower(const struct fetch_state *s, const struct fetch_item *it)
+{
+	const struct fetch_want *w = it->want;
+
+	return !s->is_first_round && w->current_leader_epoch == partition_leader_epoch(it->addr) &&
+	       w->fetch_offset == it->log_end_offset &&
+	       w->fetch_offset >= partition_log_start_offset(it->addr);
+}
+
+static bool is_quiet_for_consumer(const struct fetch_state *s, const struct fetch_item *it)
+{
+	const struct fetch_want *w = it->want;
+	int64_t bound = s->isolation == ISOLATION_READ_COMMITTED
+		? partition_last_stable_offset(it->addr) : partition_high_watermark(it->addr);
+
+	if (s->wants_choice || w->last_fetched_epoch >= 0 ||
+	    (w->current_leader_epoch >= 0 &&
+	     w->current_leader_epoch != partition_leader_epoch(it->addr)))
+		return false;
+	return w->fetch_offset >= partition_log_start_offset(it->addr) &&
+	       w->fetch_offset >= bound && w->fetch_offset <= it->log_end_offset;
 }
 
 /*
@@ -276,42 +348,48 @@ static void item_reset(struct fetch_item *it)
  */
 static bool is_quiet(const struct fetch_state *s, struct fetch_item *it)
 {
-	const struct fetch_want *w = it->want;
 	struct partition_addr *a = it->addr;
-	int32_t epoch = partition_leader_epoch(a);
+	int64_t high_watermark = partition_high_watermark(a);
+	int64_t stable = partition_last_stable_offset(a);
 
-	if (!partition_is_leader(a) || w->last_fetched_epoch >= 0 || s->replica_id >= 0 ||
-	    (w->current_leader_epoch >= 0 && w->current_leader_epoch != epoch))
-		return false;
-	int64_t start = partition_log_start_offset(a), high_watermark = partition_high_watermark(a),
-		stable = partition_last_stable_offset(a);
-	int64_t bound = s->isolation == ISOLATION_READ_COMMITTED ? stable : high_watermark;
-	if (w->fetch_offset < start || w->fetch_offset < bound ||
-	    w->fetch_offset > partition_log_end_offset(a))
+	it->log_end_offset = partition_log_end_offset(a);
+	if (!partition_is_leader(a) || !(s->replica_id >= 0 ? is_quiet_for_follower(s, it)
+	                                 : is_quiet_for_consumer(s, it)))
 		return false;
 	it->high_watermark = high_watermark;
 	it->last_stable_offset = stable;
-	it->log_start_offset = start;
+	it->log_start_offset = partition_log_start_offset(a);
 	return true;
+}
+
+/* Room for what the item's question brings back. False: the arena's limit. */
+static bool item_make_room(struct call *c, const struct fetch_state *s, struct fetch_item *it)
+{
+	struct fetch_read *read = call_message(c, sizeof(*read), PARTITION_read);
+
+	if (read == NULL)
+		return false;
+	read->item = it;
+	it->read = &read->ask;
+	if (s->isolation == ISOLATION_READ_COMMITTED) {
+		it->aborted_max = ABORTED_ROOM;
+		it->aborted = arena_calloc(&c->arena, ABORTED_ROOM, sizeof(*it->aborted));
+	}
+	if (s->wants_choice) {
+		read->ask.choices_max = REPLICAS_MAX;
+		read->ask.choices = arena_calloc(&c->arena, REPLICAS_MAX,
+		                                 sizeof(*read->ask.choices));
+	}
+	return (it->aborted != NULL || s->isolation != ISOLATION_READ_COMMITTED) &&
+	       (read->ask.choices != NULL || !s->wants_choice);
 }
 
 static bool item_ask(struct call *c, struct fetch_state *s, struct fetch_item *it)
 {
 	const struct fetch_want *w = it->want;
 
-	if (it->read == NULL) {
-		struct fetch_read *read = call_message(c, sizeof(*read), PARTITION_read);
-
-		if (read == NULL)
-			return false;
-		read->item = it;
-		it->read = &read->ask;
-		it->aborted_max = ABORTED_ROOM;
-		it->aborted = s->isolation == ISOLATION_READ_COMMITTED
-			? arena_calloc(&c->arena, ABORTED_ROOM, sizeof(*it->aborted)) : NULL;
-		if (it->aborted == NULL && s->isolation == ISOLATION_READ_COMMITTED)
-			return false;
-	}
+	if (it->read == NULL && !item_make_room(c, s, it))
+		return false;
 	struct partition_read *r = it->read;
 	r->fetch_offset = w->fetch_offset;
 	r->replica_id = s->replica_id;
@@ -325,7 +403,12 @@ static bool item_ask(struct call *c, struct fetch_state *s, struct fetch_item *i
 	r->first_whole = true;
 	r->topic_id = w->topic_id;
 	r->aborted = it->aborted;
-	r->aborted_max = it->aborted != NULL ? it->aborted_max : 0;
+	r->aborted_max = it->aborted_max;
+	r->is_first_look = s->is_first_round;
+	r->follower_is_live = s->replica_id >= 0 &&
+		cluster_broker(call_cluster(c), s->replica_id) != NULL;
+	r->received = s->received;
+	r->choices_count = 0;
 	if (!call_ask_partition(c, it->addr, &r->msg))
 		it->error = NOT_LEADER_OR_FOLLOWER;
 	return true;
@@ -354,6 +437,59 @@ static void begin_round(struct call *c, struct fetch_state *s)
 	}
 }
 
+/* --- which replica a consumer had better read from (KIP-392) ----------------------------------- */
+
+static bool has_rack(const struct cluster_broker *b, struct slice rack)
+{
+	return b != NULL && b->has_rack && slice_eq_str(rack, b->rack);
+}
+
+/*
+ * Only a client whose rack is not this broker's, but another's, can be sent elsewhere: for all
+ * others the leader, who alone chooses, would choose itself.
+ */
+static bool wants_choice(struct call *c, const struct fetch_request *r, int32_t replica_id)
+{
+	const struct cluster *cluster = call_cluster(c);
+	bool is_elsewhere = false;
+
+	if (!call_api(c)->broker->is_selector_rack_aware || c->version < 11 || replica_id >= 0 ||
+	    r->rack_id.len == 0 ||
+	    has_rack(cluster_broker(cluster, cluster->broker_id), r->rack_id))
+		return false;
+	for (int i = 0; i < cluster->broker_count; i++)
+		is_elsewhere |= has_rack(&cluster->brokers[i], r->rack_id);
+	return is_elsewhere;
+}
+
+/* The one that has most; of these the one that was last seen to have all; of these the last id. */
+static bool is_better(const struct partition_reader_choice *a,
+                      const struct partition_reader_choice *b)
+{
+	if (b == NULL || a->log_end_offset != b->log_end_offset)
+		return b == NULL || a->log_end_offset > b->log_end_offset;
+	if (a->caught_up != b->caught_up)
+		return a->caught_up > b->caught_up;
+	return a->broker_id > b->broker_id;
+}
+
+/* Of those in the client's rack that it can reach; -1: none. */
+static int32_t choose_replica(struct call *c, const struct partition_read *r)
+{
+	const struct fetch_request *request = c->request;
+	const struct partition_reader_choice *best = NULL;
+
+	for (int i = 0; i < r->choices_count; i++) {
+		const struct partition_reader_choice *choice = &r->choices[i];
+
+		if (has_rack(cluster_broker(call_cluster(c), choice->broker_id),
+		             request->rack_id) &&
+		    api_endpoint(c, choice->broker_id) != NULL && is_better(choice, best))
+			best = choice;
+	}
+	return best != NULL ? best->broker_id : -1;
+}
+
 static void item_take_answer(struct call *c, struct fetch_state *s, struct fetch_item *it)
 {
 	struct partition_read *r = it->read;
@@ -366,6 +502,15 @@ static void item_take_answer(struct call *c, struct fetch_state *s, struct fetch
 	it->diverging_epoch = r->diverging_epoch;
 	it->diverging_end_offset = r->diverging_end_offset;
 	it->aborted_count = r->aborted_count;
+	if (r->error == NONE && r->diverging_epoch < 0)
+		it->preferred = choose_replica(c, r);
+	if (it->preferred >= 0 || (it->is_held && r->error == NONE)) {	/* nothing is read here */
+		if (it->has_range)
+			log_file_unref(&r->range.file);
+		it->has_range = false;
+		it->aborted_count = 0;
+		return;
+	}
 	if (r->error == NOT_LEADER_OR_FOLLOWER || r->error == FENCED_LEADER_EPOCH) {
 		it->leader_id = r->leader_id;
 		it->leader_epoch = r->leader_epoch;
@@ -441,7 +586,7 @@ static bool must_answer_now(const struct fetch_state *s, uint64_t given)
 
 		if (it->addr != NULL) {
 			has_readable = true;
-			if (it->error != NONE || it->diverging_epoch >= 0 ||
+			if (it->error != NONE || it->diverging_epoch >= 0 || it->preferred >= 0 ||
 			    (it->has_range && it->read->range.has_next_segment))
 				return true;
 		}
@@ -465,7 +610,7 @@ static void stand_and_park(struct call *c, struct fetch_state *s)
 			continue;
 		seen.leader_epoch = partition_leader_epoch(it->addr);
 		if (s->replica_id >= 0)
-			seen.log_end_offset = it->want->fetch_offset;
+			seen.log_end_offset = it->log_end_offset;
 		if (!fetch_stand_at(api_slot(c)->watches, it->addr, &seen, &it->stand, c))
 			until = MIN(until, call_now(c) + STAND_RETRY_MS);
 		if (it->has_range && it->read->range.file != NULL)
@@ -503,7 +648,10 @@ static void fetch_begin(struct call *c)
 		: ISOLATION_READ_UNCOMMITTED;
 	s->max_bytes = (uint32_t)MIN(MAX(r->max_bytes, 0), call_api(c)->broker->fetch_max_bytes);
 	s->min_bytes = (uint32_t)MIN((uint32_t)MAX(r->min_bytes, 0), s->max_bytes);
+	s->wants_choice = wants_choice(c, r, s->replica_id);
+	s->is_first_round = true;
 	s->is_last_round = r->max_wait_ms <= 0;
+	s->received = (mono_ms)(c->stage[STAGE_RECEIVED] / 1000000);
 	s->deadline = call_now(c) + MAX(r->max_wait_ms, 0);
 	if (c->version < 7 || r->session_epoch == -1 || r->session_epoch == 0)
 		ok = begin_full(c, s, r);
@@ -539,6 +687,7 @@ static void fetch_on_wakeup(struct call *c)
 {
 	struct fetch_state *s = c->state;
 
+	s->is_first_round = false;
 	s->is_last_round = call_now(c) >= s->deadline || c->connection == NULL;
 	begin_round(c, s);
 	after_round(c, s);
@@ -550,7 +699,7 @@ static bool must_tell(const struct fetch_state *s, const struct fetch_item *it)
 	const struct fetch_want *w = it->want;
 
 	return !s->is_incremental || it->len > 0 || it->error != NONE || it->diverging_epoch >= 0 ||
-	       w->told_high_watermark != it->high_watermark ||
+	       it->preferred >= 0 || w->told_high_watermark != it->high_watermark ||
 	       w->told_log_start_offset != it->log_start_offset;
 }
 
@@ -576,7 +725,7 @@ static bool fill_aborted(struct call *c, const struct fetch_state *s, const stru
 
 	out->aborted_transactions_count = -1;
 	if (never || (it->error == NONE && s->isolation == ISOLATION_READ_COMMITTED &&
-	              s->replica_id < 0))
+	              s->replica_id < 0 && it->preferred < 0))
 		out->aborted_transactions_count = 0;
 	if (it->error != NONE || it->len == 0 || it->aborted_count == 0)
 		return true;
@@ -602,6 +751,7 @@ static bool fill_partition(struct call *c, const struct fetch_state *s, struct f
 	out->high_watermark = it->high_watermark;
 	out->last_stable_offset = it->last_stable_offset;
 	out->log_start_offset = it->log_start_offset;
+	out->preferred_read_replica = it->preferred;
 	out->diverging_epoch.epoch = it->diverging_epoch;
 	out->diverging_epoch.end_offset = it->diverging_epoch >= 0 ? it->diverging_end_offset : -1;
 	if (c->version >= 16 && (it->error == NOT_LEADER_OR_FOLLOWER ||
@@ -693,7 +843,7 @@ static void fetch_end(struct call *c)
 {
 	struct fetch_state *s = c->state;
 	struct fetch_response *out = c->response;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, throttled = 0;
 
 	if (s == NULL)
 		return;
@@ -707,6 +857,7 @@ static void fetch_end(struct call *c)
 	for (int32_t i = 0; i < s->count; i++) {
 		struct fetch_item *it = &s->items[i];
 
+		throttled += it->is_throttled ? it->len : 0;
 		if (it->has_range && (it->len == 0 || c->wants_close) &&
 		    it->read->range.file != NULL)
 			log_file_unref(&it->read->range.file);	/* those with bytes are net's now */
@@ -717,6 +868,8 @@ static void fetch_end(struct call *c)
 		fetch_session_remove(call_api(c)->sessions, s->session);
 	else if (s->session != NULL)
 		fetch_session_give(call_api(c)->sessions, s->session, call_now(c));
+	if (throttled > 0)
+		throttle_record(&call_api(c)->leader_throttle, call_now(c), throttled);
 	call_book(c, 0, bytes);
 }
 

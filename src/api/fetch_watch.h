@@ -1,7 +1,8 @@
 /*
  * Who waits for which partition, on one network actor: a parked fetch stands at every partition it
- * reads, and each such partition holds at most one watch of this actor, however many fetches stand
- * there and however often it appends.
+ * reads, and each such partition holds at most two watches of this actor, however many fetches stand
+ * there and however often it appends: one for consumers, who wait for what is committed, and one for
+ * followers, who wait for what is appended.
  *
  * Owner: the network actor. A watch that is lent to a partition stays until it comes home; it
  * always does (news, role change, stop).
@@ -23,15 +24,16 @@ struct fetch_stand {
 
 /* What the call knew when it decided to wait: a difference ends the wait at once. */
 struct fetch_seen {
-	/* the last INT64_MIN: of no interest */
-	int64_t high_watermark, last_stable_offset, log_end_offset;
+	int64_t high_watermark, last_stable_offset;
+	int64_t log_end_offset;		/* a follower's; INT64_MIN: a consumer */
 	int32_t leader_epoch;
 };
 
 struct fetch_watches *fetch_watches_create(struct network *n);
 void fetch_watches_destroy(struct fetch_watches **w);		/* nothing may stand or be lent */
 /*
- * False: the partition has stopped, or its lane is full; then the call had better look again soon.
+ * False: the partition has stopped, its lane is full, or the watch there is lent for what others
+ * have seen; then the call had better look again soon.
  */
 bool fetch_stand_at(struct fetch_watches *w, struct partition_addr *partition,
                     const struct fetch_seen *seen, struct fetch_stand *stand,

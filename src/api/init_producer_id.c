@@ -14,6 +14,12 @@
 #include "base/list.h"
 #include "wire/gen/init_producer_id.h"
 
+/*
+ * What a client gets when there is no block, whatever went wrong between the brokers: it comes again
+ * after this one, and does not look for a coordinator that it does not need.
+ */
+#define NO_BLOCK COORDINATOR_LOAD_IN_PROGRESS
+
 struct producer_ids {
 	int64_t     next;
 	int32_t     left;
@@ -60,7 +66,7 @@ static void ask_for_block(struct call *c, struct id_wait *w)
 {
 	w->ask = call_message(c, sizeof(*w->ask), CONTROLLER_allocate_producer_ids);
 	if (w->ask == NULL) {
-		finish(c, COORDINATOR_NOT_AVAILABLE);
+		finish(c, NO_BLOCK);
 		return;
 	}
 	api_slot(c)->producer_ids->is_asked = true;
@@ -125,10 +131,7 @@ static void init_producer_id_on_answer(struct call *c, struct msg *m)
 		ids->next = w->ask->first;
 		ids->left = w->ask->count;
 	}
-	if (ids->left > 0)
-		finish(c, NONE);
-	else
-		finish(c, w->ask->error != NONE ? w->ask->error : COORDINATOR_NOT_AVAILABLE);
+	finish(c, ids->left > 0 ? NONE : NO_BLOCK);
 	LIST_FOREACH(e, &ids->waiting)
 		call_resume(LIST_ENTRY(e, struct id_wait, link)->call);
 }
@@ -143,7 +146,7 @@ static void init_producer_id_on_wakeup(struct call *c)
 
 	list_remove(&w->link);
 	if (c->connection == NULL || api_slot(c)->producer_ids->is_asked)
-		finish(c, COORDINATOR_NOT_AVAILABLE);
+		finish(c, NO_BLOCK);
 	else
 		take_or_wait(c, w);
 }

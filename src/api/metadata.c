@@ -100,6 +100,7 @@ static bool create_missing(struct call *c, struct metadata_state *s)
 	if (s->create == NULL || topics == NULL)
 		return false;
 	s->create->topics = topics;
+	s->create->is_automatic = true;
 	s->create->timeout_ms = AUTO_CREATE_TIMEOUT_MS;
 	for (int32_t i = 0; i < s->count; i++) {
 		struct metadata_wish *w = &s->wishes[i];

@@ -143,6 +143,20 @@ static bool resolve_log_dirs(struct broker_config *c, struct arena *arena, struc
 	return c->log_dirs.count > 0;
 }
 
+/* Kafka names a class; of those that come with it one does something. */
+#define SELECTOR_PACKAGE "org.apache.kafka.common.replica."
+
+static bool is_selector(const struct broker_config *c, const char *name)
+{
+	return c->replica_selector_class != NULL && strcmp(c->replica_selector_class, name) == 0;
+}
+
+static bool is_selector_known(const struct broker_config *c)
+{
+	return c->replica_selector_class == NULL || is_selector(c, "") || c->is_selector_rack_aware ||
+	       is_selector(c, SELECTOR_PACKAGE "LeaderSelector");
+}
+
 static bool resolve_together(struct broker_config *c, struct arena *arena, struct strbuf *why, const char **blame)
 {
 	c->is_alone = c->zookeeper_connect == NULL || c->zookeeper_connect[0] == '\0';
@@ -151,6 +165,7 @@ static bool resolve_together(struct broker_config *c, struct arena *arena, struc
 	if (c->zookeeper_connection_timeout_ms == FIELD_UNSET_INT)
 		c->zookeeper_connection_timeout_ms = c->zookeeper_session_timeout_ms;
 	resolve_topic_defaults(c);
+	c->is_selector_rack_aware = is_selector(c, SELECTOR_PACKAGE "RackAwareReplicaSelector");
 	*blame = "log.dirs";
 	return resolve_log_dirs(c, arena, why) && config_listeners_resolve(c, arena, why, blame);
 }
@@ -243,6 +258,8 @@ static bool check_replication(struct check *k)
 	       demand(k, wait <= number(k, "replica.lag.time.max.ms"), "replica.fetch.wait.max.ms",
 		      "replica.fetch.wait.max.ms should always be less than or equal to replica.lag.time.max.ms to prevent "
 		      "frequent changes in ISR") &&
+	       demand(k, is_selector_known(k->c), "replica.selector.class", "skein runs no plug-ins; replica.selector.class "
+		      "may be " SELECTOR_PACKAGE "RackAwareReplicaSelector, or left out") &&
 	       demand(k, acks >= -1 && acks <= number(k, "offsets.topic.replication.factor"),
 		      "offsets.commit.required.acks", "offsets.commit.required.acks must be greater or equal -1 and less or equal to "
 		      "offsets.topic.replication.factor");

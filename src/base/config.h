@@ -158,6 +158,26 @@ struct broker_config {
 	int32_t     fetch_max_bytes;
 	int32_t     fetch_session_slots;
 
+	/* replication */
+	bool        is_controlled_shutdown_enabled;
+	int32_t     controlled_shutdown_retries;
+	int64_t     controlled_shutdown_backoff_ms;
+	int32_t     num_replica_fetchers;
+	int32_t     replica_fetch_backoff_ms;
+	int32_t     replica_fetch_max_bytes, replica_fetch_min_bytes;	/* per partition; per request */
+	int32_t     replica_fetch_response_max_bytes;
+	int32_t     replica_fetch_wait_max_ms;
+	int64_t     replica_lag_time_max_ms;
+	const char *replica_selector_class;
+	bool        is_selector_rack_aware;		/* what it comes to; false: consumers read from leaders */
+	int32_t     replica_socket_timeout_ms;
+	int64_t     leader_throttled_rate, follower_throttled_rate;	/* bytes/s of throttled replicas */
+	int32_t     replication_quota_window_num, replication_quota_window_size_s;	/* over which those are means */
+	bool        is_auto_rebalance_enabled;
+	int64_t     imbalance_check_interval_s;
+	int32_t     imbalance_percentage;
+	int32_t     controller_socket_timeout_ms;
+
 	/* data */
 	const char *log_dir, *log_dirs_text;
 	struct text_list log_dirs;			/* at least one, all different */

@@ -1,9 +1,9 @@
 /*
  * The order in which a broker's parts come and go.
  *
- *	start	listeners bound; log directories locked; controller (store, directories claimed and read, registration, election, topics, replicas in
- *		their roles).
- *	end	network: no call is left; controller: partitions closed, checkpoints, registration withdrawn; clean-shutdown markers, last of all.
+ *	start	listeners bound; log directories locked; channels and fetchers; controller (store, directories claimed and read, registration, election; when this broker is
+ *		elected: topics, replicas in their roles).
+ *	end	network: no call is left; controller: fetchers let go, partitions closed, checkpoints, registration withdrawn; clean-shutdown markers, last of all.
  *
  * What can fail for a reason the operator can mend fails before anything of the data has been touched, with one sentence.
  */
@@ -157,12 +157,57 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }
 
+/* What a broker alone has no use for. The broker id may not be known yet; it is part of a name for people only. */
+static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct broker_config *c = a->spec.config;
+	char client_id[16];
+
+	if (c->is_alone)
+		return OK;
+	snprintf(client_id, sizeof(client_id), "%d", c->broker_id);
+	enum err e = channels_create(&a->channels, a->spec.sched, client_id);
+	if (e == OK) {
+		struct fetchers_spec spec = { .sched = a->spec.sched, .config = a->spec.config, .broker_id = c->broker_id };
+
+		e = fetchers_create(&a->fetchers, &spec);
+	}
+	return e == OK ? OK : say(problem, e, "cannot start a thread");
+}
+
+static void end_links(struct assembly *a)
+{
+	if (a->fetchers != NULL)
+		fetchers_destroy(&a->fetchers);
+	if (a->channels != NULL)
+		channels_destroy(&a->channels);
+}
+
+/* Brokers that can coordinate transactions would find their state in this topic. Leading it without being able to is told loudly, once per epoch. */
+static void on_elected_without_coordinator(void *arg UNUSED, struct partition_addr *p, int32_t leader_epoch)
+{
+	struct log_source source;
+
+	log_source_init(&source, "broker", "%s-%d", p->topic, p->partition);
+	LOG_WARN(&source, coordinator_missing, KV_I32("leader_epoch", leader_epoch));
+}
+
+static void ignore_hook(void *arg UNUSED, struct partition_addr *p UNUSED)
+{
+}
+
+static const struct partition_hook no_coordinators[] = {
+	{ .topic = "__transaction_state", .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook },
+};
+
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
 	struct controller_spec spec = {
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
-		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .embedded_file = a->store_file, .tree = a->spec.tree,
+		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers, .embedded_file = a->store_file,
+		.tree = a->spec.tree,
+		.hooks = no_coordinators, .hook_count = (int)ARRAY_LEN(no_coordinators),
 	};
 
 	if (!c->is_alone) {
@@ -201,6 +246,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		.os = os_of(a), .sched = spec->sched, .workers = spec->workers, .config = spec->set, .broker = spec->config,
 		.sessions = fetch_sessions_create(os_of(a), spec->config->fetch_session_slots),
 	};
+	throttle_init(&a->api.leader_throttle, spec->config->replication_quota_window_num,
+	              spec->config->replication_quota_window_size_s * (mono_ms)1000);
 	if ((e = bind_listeners(a, problem)) != OK)
 		goto fail_sessions;
 	if ((e = open_dirs(a, problem)) != OK)
@@ -211,16 +258,20 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 	a->spec.host_name = NULL;
 	if ((e = start_upkeep(a, problem)) != OK)
 		goto fail_dirs;
+	if ((e = start_links(a, problem)) != OK)
+		goto fail_links;
 	if ((e = start_controller(a, ready, problem)) != OK)
-		goto fail_upkeep;
+		goto fail_links;
 	return OK;
 
-fail_upkeep:
+fail_links:
+	end_links(a);
 	upkeep_destroy(&a->upkeep);
 fail_dirs:
 	close_dirs(a);
 	net_destroy(&a->net);
 fail_sessions:
+	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
 	return e;
 }
@@ -242,8 +293,10 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	enum err result = OK;
 
 	controller_join(&a->controller);
+	end_links(a);
 	upkeep_destroy(&a->upkeep);
 	net_destroy(&a->net);
+	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
 	for (int i = 0; is_clean && i < a->dir_count; i++) {
 		if (logdir_is_offline(a->dirs[i]))

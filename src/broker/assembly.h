@@ -12,8 +12,10 @@
 #include "api/api.h"
 #include "base/config.h"
 #include "base/config_set.h"
+#include "client/channel.h"
 #include "controller/controller.h"
 #include "net/net.h"
+#include "replica/fetcher.h"
 #include "storage/logdir.h"
 
 struct upkeep;
@@ -39,6 +41,8 @@ struct assembly {
 	int                     endpoint_count;
 	struct api_context      api;
 	struct upkeep          *upkeep;
+	struct channels        *channels;	/* to other brokers; NULL: alone */
+	struct fetchers        *fetchers;	/* NULL: alone */
 	struct controller      *controller;
 	struct coord_zookeeper_spec zookeeper;
 	char                    store_file[1024];

@@ -15,7 +15,7 @@
 
 #define WORKERS 4
 
-enum broker_state { BROKER_STARTING, BROKER_READY, BROKER_FAILED, BROKER_STOPPING, BROKER_STOPPED };
+enum broker_state { BROKER_STARTING, BROKER_READY, BROKER_FAILED, BROKER_RETIRING, BROKER_RETIRED, BROKER_STOPPING, BROKER_STOPPED };
 
 struct broker {
 	struct actor            actor;
@@ -27,10 +27,10 @@ struct broker {
 	struct workers         *workers;
 	struct assembly         parts;
 	struct controller_ready ready;
+	struct controller_retire retire;
 	struct controller_stop  stop;
-	enum broker_state       state;		/* the actor's news for main, read after a poke; main itself writes only STOPPING */
-	bool                    stop_wanted;	/* written by main: ask the controller to stop */
-	bool                    stop_asked;
+	enum broker_state       state;		/* the actor's news for main, read after a poke; main itself writes only RETIRING and STOPPING */
+	struct msg             *wanted;		/* written by main: what to ask the controller; taken by the actor */
 };
 
 /* --- the actor: home of ready and stop ------------------------------------------------------------------------------------------------ */
@@ -44,6 +44,8 @@ static void broker_on_home(void *arg, struct msg *m)
 		enum broker_state from = BROKER_STARTING, to = b->ready.result == OK ? BROKER_READY : BROKER_FAILED;
 
 		__atomic_compare_exchange_n(&b->state, &from, to, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	} else if (m == &b->retire.msg) {
+		__atomic_store_n(&b->state, BROKER_RETIRED, __ATOMIC_RELEASE);
 	} else {
 		__atomic_store_n(&b->state, BROKER_STOPPED, __ATOMIC_RELEASE);
 	}
@@ -56,8 +58,10 @@ static int broker_step(struct actor *a, mono_ms now)
 	int work = actor_drain_answers(a, broker_on_home, b);
 
 	(void)now;
-	if (__atomic_load_n(&b->stop_wanted, __ATOMIC_ACQUIRE) && !b->stop_asked) {
-		b->stop_asked = actor_ask(a, controller_actor(b->parts.controller), &b->stop.msg);
+	struct msg *wanted = __atomic_exchange_n(&b->wanted, NULL, __ATOMIC_ACQUIRE);
+	if (wanted != NULL) {
+		bool sent = actor_ask(a, controller_actor(b->parts.controller), wanted);
+		ASSERT(sent);	/* an asker without a lane is never declined */
 		work++;
 	}
 	a->deadline = MONO_NEVER;
@@ -83,6 +87,7 @@ static enum err start_all(struct broker *b)
 
 	process_host_name(host, sizeof(host));
 	msg_init(&b->ready.msg, CONTROLLER_ready, &b->actor);
+	msg_init(&b->retire.msg, CONTROLLER_retire, &b->actor);
 	msg_init(&b->stop.msg, CONTROLLER_stop, &b->actor);
 	enum err e = assembly_start(&b->parts, &spec, &b->ready, problem);
 	if (e != OK)
@@ -131,31 +136,32 @@ static enum broker_state wait_for(struct broker *b, enum broker_state after)
 		if (s != after)
 			return s;
 		if (process_wait() == PROCESS_TERMINATE) {
-			if (after == BROKER_STOPPING)
+			if (after == BROKER_RETIRING || after == BROKER_STOPPING)
 				_Exit(1);	/* asked a second time: at once */
 			return after;
 		}
 	}
 }
 
-/* True: every log was closed clean. */
-static bool stop_controller(struct broker *b)
+static void ask_controller(struct broker *b, struct msg *m, enum broker_state meanwhile)
 {
-	b->stop.is_clean = true;
-	__atomic_store_n(&b->state, BROKER_STOPPING, __ATOMIC_RELEASE);
-	__atomic_store_n(&b->stop_wanted, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&b->state, meanwhile, __ATOMIC_RELEASE);
+	__atomic_store_n(&b->wanted, m, __ATOMIC_RELEASE);
 	actor_wake(&b->actor);
-	wait_for(b, BROKER_STOPPING);
-	return b->stop.is_clean_everywhere;
+	wait_for(b, meanwhile);
 }
 
-static int stop_all(struct broker *b)
+/* Leadership goes to others while this broker still serves; then no call is left; then the logs are closed. */
+static int stop_all(struct broker *b, bool has_served)
 {
 	LOG_INFO(&b->log, broker_stopping);
 	process_notify("STOPPING=1");
+	if (has_served)
+		ask_controller(b, &b->retire.msg, BROKER_RETIRING);
 	assembly_hush(&b->parts);
-	bool is_clean = stop_controller(b);
-	enum err e = assembly_end(&b->parts, is_clean);
+	b->stop.is_clean = true;
+	ask_controller(b, &b->stop.msg, BROKER_STOPPING);
+	enum err e = assembly_end(&b->parts, b->stop.is_clean_everywhere);
 	LOG_INFO(&b->log, broker_stopped);
 	return e == OK ? 0 : 1;
 }
@@ -175,7 +181,7 @@ static int run(struct broker *b)
 		while (process_wait() != PROCESS_TERMINATE)
 			;
 	}
-	return stop_all(b);
+	return stop_all(b, s == BROKER_READY);
 }
 
 int broker_main(int argc, char **argv)

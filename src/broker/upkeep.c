@@ -144,8 +144,8 @@ static int upkeep_step(struct actor *a, mono_ms now)
 			u->what |= CHECKPOINT_WATERMARK | CHECKPOINT_MARKS;
 		if (due(&u->recovery_due, now, u->spec.recovery_interval_ms))
 			u->what |= CHECKPOINT_RECOVERY;
-		if (u->picture->topic_count == 0)
-			u->what = 0;	/* nothing to say; and at the end the last word is the controller's */
+		if (u->picture->topic_count == 0 || !u->picture->has_replicas)
+			u->what = 0;	/* nothing to say (yet); and at the end the last word is the controller's */
 		u->purge = due(&u->purge_due, now, PURGE_INTERVAL_MS);
 		if (u->what != 0 || u->purge) {
 			u->job_picture = cluster_ref(u->picture);

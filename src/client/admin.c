@@ -18,11 +18,12 @@ struct operation {
 	struct client_error *error;
 	mono_ms              deadline;
 	int                  attempts;
+	bool                 is_question;	/* changes nothing: may be asked again, whatever became of it */
 };
 
 static struct operation begin(struct client *c, mono_ms timeout_ms, struct client_error *error)
 {
-	return (struct operation){ c, error, os_mono_ms(client_os(c)) + timeout_ms, 0 };
+	return (struct operation){ .client = c, .error = error, .deadline = os_mono_ms(client_os(c)) + timeout_ms };
 }
 
 static mono_ms time_left(const struct operation *o)
@@ -37,7 +38,7 @@ static bool ask(struct operation *o, struct client_call *call, int32_t node_id)
 	if (client_call_wait(call, node_id, time_left(o)) == OK)
 		return true;
 	*o->error = call->error;
-	if (call->maybe_applied && node_id == NODE_CONTROLLER) {
+	if (call->maybe_applied && node_id == NODE_CONTROLLER && !o->is_question) {
 		client_error_set(o->error, call->error.err, "%.250s; it may have been done all the same", call->error.text);
 		o->deadline = 0;	/* no further attempt */
 	}
@@ -319,6 +320,145 @@ enum err admin_describe_topics(struct client *c, const char *const *names, int c
 	do {
 		client_call_destroy(answer);
 		*out = try_describe_topics(&o, names, count, answer);
+	} while (again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
+/* ---- who leads, and who holds replicas ---- */
+
+/* How many partitions from the first on are of its topic. */
+static int topic_run(const struct admin_partition *p, int count)
+{
+	int n = 1;
+
+	while (n < count && strcmp(p[n].topic, p[0].topic) == 0)
+		n++;
+	return n;
+}
+
+/* Memory of a question lives in its call. */
+static void *call_alloc(struct client_call *call, size_t n, size_t size)
+{
+	void *p = arena_calloc(&call->arena, MAX(n, 1u), size);
+
+	ASSERT(p != NULL);	/* what the caller could hold, the arena can */
+	return p;
+}
+
+static void set_elections(struct client_call *call, const struct admin_partition *p, int count)
+{
+	struct elect_leaders_request *q = call->request;
+
+	q->topic_partitions = call_alloc(call, (size_t)count, sizeof(*q->topic_partitions));
+	for (int n; count > 0; p += n, count -= n) {
+		struct elect_leaders_request_topic_partition *t = &q->topic_partitions[q->topic_partitions_count++];
+		n = topic_run(p, count);
+		elect_leaders_request_topic_partition_init(t);
+		t->topic = slice_str(p->topic);
+		t->partitions = call_alloc(call, (size_t)n, sizeof(*t->partitions));
+		for (; t->partitions_count < n; t->partitions_count++)
+			t->partitions[t->partitions_count] = p[t->partitions_count].partition;
+	}
+}
+
+/* A broker that is not the controller says so for each partition. */
+static int16_t election_error(const struct elect_leaders_response *r)
+{
+	if (r->error_code != NONE || r->replica_election_results_count == 0 ||
+	    r->replica_election_results[0].partition_result_count == 0)
+		return r->error_code;
+	return r->replica_election_results[0].partition_result[0].error_code == NOT_CONTROLLER ? NOT_CONTROLLER : NONE;
+}
+
+enum err admin_elect_leaders(struct client *c, enum admin_election type, const struct admin_partition *partitions, int count,
+			     mono_ms timeout_ms, struct client_call **answer, const struct elect_leaders_response **out,
+			     struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*answer = client_call_create(c, API_ELECT_LEADERS, NULL, NULL);
+		struct elect_leaders_request *q = (*answer)->request;
+		q->election_type = (int8_t)type;
+		q->timeout_ms = (int32_t)MIN(time_left(&o), 30000);
+		set_elections(*answer, partitions, count);
+		if (count == 0)
+			q->topic_partitions_count = -1;		/* null: all */
+		if (ask(&o, *answer, NODE_CONTROLLER)) {
+			*out = (*answer)->response;
+			answered(&o, election_error(*out), "election of", "leaders", SLICE_NULL);
+		}
+	} while (again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
+static void set_reassignments(struct client_call *call, const struct admin_partition *p, int count)
+{
+	struct alter_partition_reassignments_request *q = call->request;
+
+	q->topics = call_alloc(call, (size_t)count, sizeof(*q->topics));
+	for (int n; count > 0; p += n, count -= n) {
+		struct alter_partition_reassignments_request_topic *t = &q->topics[q->topics_count++];
+		n = topic_run(p, count);
+		alter_partition_reassignments_request_topic_init(t);
+		t->name = slice_str(p->topic);
+		t->partitions = call_alloc(call, (size_t)n, sizeof(*t->partitions));
+		for (; t->partitions_count < n; t->partitions_count++) {
+			struct alter_partition_reassignments_request_partition *to = &t->partitions[t->partitions_count];
+			alter_partition_reassignments_request_partition_init(to);
+			to->partition_index = p[t->partitions_count].partition;
+			to->replicas = (int32_t *)(uintptr_t)p[t->partitions_count].replicas;	/* only read by the encoder */
+			to->replicas_count = p[t->partitions_count].replica_count;
+		}
+	}
+}
+
+enum err admin_reassign(struct client *c, const struct admin_partition *partitions, int count, mono_ms timeout_ms,
+			struct client_call **answer, const struct alter_partition_reassignments_response **out,
+			struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*answer = client_call_create(c, API_ALTER_PARTITION_REASSIGNMENTS, NULL, NULL);
+		struct alter_partition_reassignments_request *q = (*answer)->request;
+		q->timeout_ms = (int32_t)MIN(time_left(&o), 30000);
+		set_reassignments(*answer, partitions, count);
+		if (ask(&o, *answer, NODE_CONTROLLER)) {
+			*out = (*answer)->response;
+			answered(&o, (*out)->error_code, "reassignment of", "replicas", (*out)->error_message);
+		}
+	} while (again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
+enum err admin_list_reassignments(struct client *c, mono_ms timeout_ms, struct client_call **answer,
+				  const struct list_partition_reassignments_response **out, struct client_error *error)
+{
+	struct operation o = begin(c, timeout_ms, error);
+
+	o.is_question = true;
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*answer = client_call_create(c, API_LIST_PARTITION_REASSIGNMENTS, NULL, NULL);
+		struct list_partition_reassignments_request *q = (*answer)->request;
+		q->timeout_ms = (int32_t)MIN(time_left(&o), 30000);
+		q->topics_count = -1;	/* null: all */
+		if (ask(&o, *answer, NODE_CONTROLLER)) {
+			*out = (*answer)->response;
+			answered(&o, (*out)->error_code, "list of", "reassignments", (*out)->error_message);
+		}
 	} while (again(&o));
 	if (error->err != OK)
 		client_call_destroy(answer);

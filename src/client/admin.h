@@ -1,5 +1,5 @@
 /*
- * Questions and changes of administration: topics and their configuration.
+ * Questions and changes of administration: topics and their configuration, who leads, and which brokers hold replicas.
  *
  * Blocking: all of these turn client_step until the answer is there or timeout_ms have passed (not on a simulated machine).
  *           They go to the controller and follow it when it moves; what the broker asks to try again is tried again. A change
@@ -10,7 +10,10 @@
 #define SKEIN_ADMIN_H
 
 #include "client/client.h"
+#include "wire/gen/alter_partition_reassignments.h"
 #include "wire/gen/describe_configs.h"
+#include "wire/gen/elect_leaders.h"
+#include "wire/gen/list_partition_reassignments.h"
 #include "wire/gen/metadata.h"
 
 struct admin_config {
@@ -48,6 +51,29 @@ enum err admin_describe_topics(struct client *c, const char *const *names, int c
 enum err admin_describe_configs(struct client *c, enum admin_resource type, const char *name, mono_ms timeout_ms,
 				struct client_call **answer, const struct describe_configs_response_result **out,
 				struct client_error *error) MUST_CHECK;
+
+struct admin_partition {
+	const char    *topic;			/* partitions of one topic stand together */
+	int32_t        partition;
+	const int32_t *replicas;		/* of a reassignment: the brokers that shall hold it, its preferred leader first */
+	int32_t        replica_count;		/* -1: the one under way is given up */
+};
+
+enum admin_election { ADMIN_PREFERRED, ADMIN_UNCLEAN };		/* the wire's numbers */
+
+/* Of these partitions, or of all (count 0; then those without need of it are not in the answer). The answer holds an error for each. */
+enum err admin_elect_leaders(struct client *c, enum admin_election type, const struct admin_partition *partitions, int count,
+			     mono_ms timeout_ms, struct client_call **answer, const struct elect_leaders_response **out,
+			     struct client_error *error) MUST_CHECK;
+
+/* Begins (or gives up) to move replicas. The answer holds an error for each partition; moving goes on after it. */
+enum err admin_reassign(struct client *c, const struct admin_partition *partitions, int count, mono_ms timeout_ms,
+			struct client_call **answer, const struct alter_partition_reassignments_response **out,
+			struct client_error *error) MUST_CHECK;
+
+/* All that is being moved. */
+enum err admin_list_reassignments(struct client *c, mono_ms timeout_ms, struct client_call **answer,
+				  const struct list_partition_reassignments_response **out, struct client_error *error) MUST_CHECK;
 
 void admin_answer_destroy(struct client_call **answer);
 

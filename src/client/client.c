@@ -112,7 +112,8 @@ enum err client_create(struct client **out, struct os *os, const struct client_s
 
 	c->os = os;
 	c->spec = *spec;
-	c->spec.bootstrap = mem_strdup(spec->bootstrap);
+	if (spec->bootstrap != NULL)
+		c->spec.bootstrap = mem_strdup(spec->bootstrap);
 	c->spec.client_id = mem_strdup(spec->client_id);
 	c->controller_id = -1;
 	c->watch_fd = -1;
@@ -124,7 +125,7 @@ enum err client_create(struct client **out, struct os *os, const struct client_s
 	e = os_poller_create(os, &c->poller);
 	if (e != OK)
 		client_error_set(error, e, "cannot wait for sockets: %s", err_text(e));
-	else if (!add_bootstraps(c))
+	else if (spec->bootstrap != NULL && !add_bootstraps(c))
 		client_error_set(error, e = ERR_INVALID, "\"%s\" is not a list of host:port", spec->bootstrap);
 	if (e != OK) {
 		client_destroy(&c);
@@ -172,7 +173,8 @@ static mono_ms take_turns(struct client *c)
 		struct client_user *u = LIST_ENTRY(e, struct client_user, link);
 		next = MIN(next, u->on_turn(u, now));
 	}
-	next = MIN(next, client_metadata_turn(c, now));
+	if (c->spec.bootstrap != NULL)
+		next = MIN(next, client_metadata_turn(c, now));
 	LIST_FOREACH(e, &c->nodes)
 		next = MIN(next, client_node_turn(LIST_ENTRY(e, struct client_node, link), now));
 	return next;
@@ -189,20 +191,51 @@ static mono_ms wait_at_most(struct client *c, mono_ms timeout_ms, mono_ms next)
 	return timeout_ms < 0 ? next - now : MIN(timeout_ms, next - now);
 }
 
-void client_step(struct client *c, mono_ms timeout_ms)
+static void poll_sockets(struct client *c, mono_ms timeout_ms)
 {
-	struct os_event events[CLIENT_EVENTS];
-	mono_ms next = take_turns(c);
-	int n = os_poller_wait(c->os, c->poller, events, CLIENT_EVENTS, wait_at_most(c, timeout_ms, next));
+	c->event_count = os_poller_wait(c->os, c->poller, c->events, CLIENT_EVENTS, timeout_ms);
+	c->has_polled = true;
+}
+
+/* What the poller found, and the calls that came to their end by it. Returns how much. */
+static int hand_out(struct client *c)
+{
+	int n = c->event_count;
 
 	c->watch_is_ready = c->watch_always;
 	for (int i = 0; i < n; i++) {
-		if (events[i].data == c)
+		if (c->events[i].data == c)
 			c->watch_is_ready = true;
-		else
-			client_node_event(events[i].data, events[i].events);
+		else if (c->events[i].events != 0)
+			client_node_event(c->events[i].data, c->events[i].events);
 	}
-	client_calls_deliver(c);
+	c->event_count = 0;
+	c->has_polled = false;
+	return n + client_calls_deliver(c);
+}
+
+void client_step(struct client *c, mono_ms timeout_ms)
+{
+	mono_ms next = take_turns(c);
+
+	poll_sockets(c, wait_at_most(c, timeout_ms, next));
+	hand_out(c);
+}
+
+int client_turn(struct client *c, mono_ms *next)
+{
+	int work;
+
+	if (!c->has_polled)
+		poll_sockets(c, 0);
+	work = hand_out(c);
+	*next = take_turns(c);
+	return work + client_calls_deliver(c);
+}
+
+void client_wait(struct client *c, mono_ms until)
+{
+	poll_sockets(c, wait_at_most(c, -1, until));
 }
 
 void client_wake(struct client *c)

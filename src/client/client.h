@@ -39,7 +39,7 @@ bool client_error_is_retriable(const struct client_error *e);
 
 /* Start from CLIENT_SPEC_INIT. Names and meanings are those of Kafka's clients. Times in milliseconds. */
 struct client_spec {
-	const char *bootstrap;			/* "host:port,[::1]:port"; without a port: 9092 */
+	const char *bootstrap;			/* "host:port,[::1]:port"; without a port: 9092. NULL: client_call.h, "between brokers" */
 	const char *client_id;
 	int32_t     request_timeout_ms;		/* an answer that takes longer costs the connection */
 	int32_t     connect_timeout_ms;		/* until the broker has said which versions it speaks */
@@ -68,6 +68,12 @@ bool     client_is_connected(const struct client *c);	/* has the cluster been de
 
 /* One bounded turn of everything. Waits for the network at most timeout_ms (0: not, -1: until something happens). */
 void client_step(struct client *c, mono_ms timeout_ms);
+/*
+ * The same for an actor, which waits between its steps and not in them: client_turn never waits, hands out what the last client_wait found,
+ * returns what it did (0: may sleep) and when it wants its next turn at the latest; client_wait waits until then (MONO_NEVER: until something happens).
+ */
+int  client_turn(struct client *c, mono_ms *next);
+void client_wait(struct client *c, mono_ms until);
 void client_wake(struct client *c);	/* ends the wait of the current or next client_step; any thread, signal handlers */
 
 /* A descriptor of the caller's (a pipe, a terminal) whose readiness ends the wait too. One at a time. */

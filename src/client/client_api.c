@@ -3,16 +3,27 @@
  * does not link sixty codecs.
  */
 #include "client/client_priv.h"
+#include "wire/gen/allocate_producer_ids.h"
+#include "wire/gen/alter_partition.h"
+#include "wire/gen/alter_partition_reassignments.h"
 #include "wire/gen/api_versions.h"
+#include "wire/gen/controlled_shutdown.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/describe_configs.h"
+#include "wire/gen/elect_leaders.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/incremental_alter_configs.h"
 #include "wire/gen/init_producer_id.h"
+#include "wire/gen/leader_and_isr.h"
 #include "wire/gen/list_offsets.h"
+#include "wire/gen/offset_for_leader_epoch.h"
+#include "wire/gen/list_partition_reassignments.h"
+#include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/gen/produce.h"
+#include "wire/gen/stop_replica.h"
+#include "wire/gen/update_metadata.h"
 
 #define X(number, prefix, first, last) \
 static void init_##prefix(void *m) { prefix##_request_init(m); } \

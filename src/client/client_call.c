@@ -13,6 +13,7 @@ struct client_call *client_call_create(struct client *c, enum api_key key, void 
 
 	call->client = c;
 	call->api = client_call_api(key);
+	call->version_max = INT16_MAX;
 	call->on_done = on_done;
 	call->owner = owner;
 	arena_init(&call->arena, ARENA_BYTES_MAX);
@@ -93,11 +94,11 @@ void client_call_send(struct client_call *call, int32_t node_id, mono_ms timeout
 	call->error = CLIENT_ERROR_NONE;
 	call->deadline = os_mono_ms(c->os) + (timeout_ms > 0 ? timeout_ms : c->spec.request_timeout_ms);
 	if (node_id == NODE_CONTROLLER && c->controller_id >= 0)
-		node = client_node_find(c, c->controller_id);
+		node = client_node_find(c, c->controller_id, call->line);
 	else if (node_id < 0)
 		node = client_node_any(c);
 	else
-		node = client_node_find(c, node_id);
+		node = client_node_find(c, node_id, call->line);
 	if (node == NULL) {
 		struct client_error why;
 		client_error_set(&why, ERR_UNREACHABLE, "broker %d is not part of the cluster now", node_id);

@@ -15,8 +15,8 @@
 #include "wire/gen/api_table.h"
 
 /*
- * X(key, prefix of the codec, first version, last version): what this client speaks. It names topics, so it stays below the
- * versions that know only topic ids.
+ * X(key, prefix of the codec, first version, last version): what this client negotiates. It names topics, so it stays below the
+ * versions that know only topic ids; a call of a fixed version may use any that the codec knows.
  */
 #define CLIENT_API_TABLE(X) \
 	X(API_PRODUCE, produce, 3, 11) \
@@ -29,7 +29,17 @@
 	X(API_INIT_PRODUCER_ID, init_producer_id, 0, 5) \
 	X(API_DESCRIBE_CONFIGS, describe_configs, 1, 4) \
 	X(API_CREATE_PARTITIONS, create_partitions, 0, 3) \
-	X(API_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1)
+	X(API_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1) \
+	X(API_OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 0, 4) \
+	X(API_LEADER_AND_ISR, leader_and_isr, 0, 7) \
+	X(API_UPDATE_METADATA, update_metadata, 0, 8) \
+	X(API_STOP_REPLICA, stop_replica, 0, 4) \
+	X(API_ALTER_PARTITION, alter_partition, 0, 3) \
+	X(API_CONTROLLED_SHUTDOWN, controlled_shutdown, 0, 3) \
+	X(API_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, 0, 0) \
+	X(API_ELECT_LEADERS, elect_leaders, 1, 2) \
+	X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, 0, 0) \
+	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0)
 
 enum client_call_place { CALL_YOURS, CALL_WAITING, CALL_IN_FLIGHT, CALL_DONE };
 
@@ -41,13 +51,16 @@ struct client_call {
 	const struct client_api *api;
 	enum client_call_place at;
 	int32_t                node_id;		/* as it was sent */
-	int16_t                version;		/* negotiated; known from sending on */
+	int                    line;		/* between brokers: of the connections to that broker; else 0 */
+	int16_t                version_max;	/* negotiated: not above; INT16_MAX */
+	int16_t                version;		/* negotiated, known from sending on; of a line with fixed versions: set before sending */
+	mono_ms                answer_timeout_ms;	/* > 0: the time for the answer begins when the question goes out, and the one given to client_call_send is for getting there */
 	int32_t                correlation_id;
 	mono_ms                deadline;	/* of the answer */
 	bool                   is_one_way;	/* Produce with acks 0: done when written */
 	bool                   maybe_applied;	/* failed, but the broker may have received it */
 	struct arena           arena;
-	void                  *request;		/* struct x_request with its defaults; borrows what you put in */
+	void                  *request;		/* struct x_request with its defaults; borrows what you put in. May be replaced by one of yours */
 	void                  *response;	/* struct x_response; NULL unless error.err is OK, or one-way */
 	uint8_t               *frame;		/* what the response's slices point into */
 	struct client_error    error;
@@ -67,6 +80,16 @@ void client_call_send(struct client_call *call, int32_t node_id, mono_ms timeout
 
 /* Sends and steps until it is done, without retries. The call is yours afterwards. */
 enum err client_call_wait(struct client_call *call, int32_t node_id, mono_ms timeout_ms) MUST_CHECK;
+
+/*
+ * ---- between brokers ----
+ * A client without bootstrap addresses asks for no metadata and knows the nodes that it is told, each by (broker, line); a line is one connection. With fixed versions
+ * ApiVersions is not asked and every call says its version. Telling another address ends the connection to the old one, with its calls.
+ */
+/* True: it was known under another address. */
+bool client_node_put(struct client *c, int32_t node_id, int line, const char *host, uint16_t port, bool has_fixed_versions);
+/* The node is forgotten; its calls come home in the next turn with this error. Nothing when it is not known. */
+void client_node_drop(struct client *c, int32_t node_id, int line, const struct client_error *why);
 
 /* How many calls to this broker are under way or waiting for the connection. */
 int  client_node_load(struct client *c, int32_t node_id);

@@ -43,6 +43,9 @@ void client_io_close(struct client_node *node)
 		return;
 	os_poller_remove(c->os, c->poller, node->fd);
 	os_close(c->os, &node->fd);
+	for (int i = 0; i < c->event_count; i++)	/* found and not handed out yet: the socket's, not the node's */
+		if (c->events[i].data == node)
+			c->events[i] = (struct os_event){ node, 0 };
 }
 
 static void fail(struct client_node *node, enum err err, const char *what)
@@ -71,6 +74,8 @@ bool client_io_encode(struct client_node *node, struct client_call *call)
 	c->next_correlation_id = c->next_correlation_id == INT32_MAX ? 0 : c->next_correlation_id + 1;
 	call->correlation_id = h.correlation_id;
 	call->at = CALL_IN_FLIGHT;
+	if (call->answer_timeout_ms > 0)
+		call->deadline = os_mono_ms(c->os) + call->answer_timeout_ms;
 	list_push_back(&node->in_flight, &call->link);
 	writer_begin_frame(&node->out);
 	if (header_encode_request(&h, &node->out) && call->api->encode(call->request, &node->out, call->version) &&

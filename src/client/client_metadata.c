@@ -46,7 +46,7 @@ void client_metadata_fini(struct client *c)
 
 static void apply_broker(struct client *c, const struct metadata_response_broker *b)
 {
-	struct client_node *node = client_node_find(c, b->node_id);
+	struct client_node *node = client_node_find(c, b->node_id, 0);
 	char host[256];
 
 	if (b->node_id < 0 || b->host.len == 0 || b->host.len >= sizeof(host) || b->port < 1 || b->port > 65535)
@@ -54,7 +54,7 @@ static void apply_broker(struct client *c, const struct metadata_response_broker
 	memcpy(host, b->host.ptr, b->host.len);
 	host[b->host.len] = '\0';
 	if (node != NULL) {
-		client_node_move(node, host, (uint16_t)b->port);
+		(void)client_node_move(node, host, (uint16_t)b->port);
 		return;
 	}
 	/* A bootstrap address that is the broker's own becomes the broker, with the connection it has. */

@@ -47,11 +47,11 @@ void client_node_name(const struct client_node *node, char out[300])
 	snprintf(out, 300, is_ipv6 ? "[%s]:%d" : "%s:%d", node->host, node->port);
 }
 
-struct client_node *client_node_find(struct client *c, int32_t id)
+struct client_node *client_node_find(struct client *c, int32_t id, int line)
 {
 	LIST_FOREACH(e, &c->nodes) {
 		struct client_node *node = LIST_ENTRY(e, struct client_node, link);
-		if (node->id == id)
+		if (node->id == id && node->line == line)
 			return node;
 	}
 	return NULL;
@@ -68,7 +68,7 @@ static int count_calls(const struct list *head)
 
 int client_node_load(struct client *c, int32_t node_id)
 {
-	const struct client_node *node = client_node_find(c, node_id);
+	const struct client_node *node = client_node_find(c, node_id, 0);
 
 	return node != NULL ? count_calls(&node->waiting) + count_calls(&node->in_flight) : 0;
 }
@@ -92,13 +92,13 @@ struct client_node *client_node_any(struct client *c)
 	return best;
 }
 
-/* The broker has moved: the next connection goes to the new place. */
-void client_node_move(struct client_node *node, const char *host, uint16_t port)
+/* True: the broker has moved: the next connection goes to the new place. */
+bool client_node_move(struct client_node *node, const char *host, uint16_t port)
 {
 	struct client_error why;
 
 	if (strcmp(node->host, host) == 0 && node->port == port)
-		return;
+		return false;
 	if (node->state != NODE_IDLE) {
 		client_error_set(&why, ERR_CLOSED, "broker %d has moved to %s:%d", node->id, host, port);
 		client_node_fail(node, &why);
@@ -109,6 +109,7 @@ void client_node_move(struct client_node *node, const char *host, uint16_t port)
 	node->addr_count = 0;
 	node->failures = 0;
 	node->retry_at = 0;
+	return true;
 }
 
 /* ---- failing ---- */
@@ -133,6 +134,31 @@ void client_node_fail(struct client_node *node, const struct client_error *why)
 	client_topic_refresh(c);
 	fail_all(&node->in_flight, why);
 	fail_all(&node->waiting, why);
+}
+
+/* ---- told from outside ---- */
+
+bool client_node_put(struct client *c, int32_t node_id, int line, const char *host, uint16_t port, bool has_fixed_versions)
+{
+	struct client_node *node = client_node_find(c, node_id, line);
+
+	ASSERT(c->spec.bootstrap == NULL && node_id >= 0);
+	if (node != NULL)
+		return client_node_move(node, host, port);
+	node = client_node_create(c, node_id, host, port);
+	node->line = line;
+	node->has_fixed_versions = has_fixed_versions;
+	return false;
+}
+
+void client_node_drop(struct client *c, int32_t node_id, int line, const struct client_error *why)
+{
+	struct client_node *node = client_node_find(c, node_id, line);
+
+	if (node == NULL)
+		return;
+	client_node_fail(node, why);
+	client_node_destroy(&node);
 }
 
 /* ---- connecting ---- */
@@ -210,6 +236,13 @@ static void start_connect(struct client_node *node)
 
 static void start_negotiation(struct client_node *node, int version);
 
+static void be_ready(struct client_node *node)
+{
+	node->state = NODE_READY;	/* what waits is sent in its turn */
+	node->failures = 0;
+	node->error = CLIENT_ERROR_NONE;
+}
+
 static void on_versions(struct client_call *call)
 {
 	struct client_node *node = call->owner;
@@ -239,8 +272,7 @@ static void on_versions(struct client_call *call)
 		client_node_fail(node, &why);
 		goto out;
 	}
-	node->state = NODE_READY;
-	node->failures = 0;
+	be_ready(node);
 out:
 	client_call_destroy(&call);
 }
@@ -273,7 +305,10 @@ static void on_connected(struct client_node *node)
 		return;
 	}
 	client_io_wait(node, OS_READABLE);
-	start_negotiation(node, client_call_api(API_API_VERSIONS)->version_max);
+	if (node->has_fixed_versions)
+		be_ready(node);
+	else
+		start_negotiation(node, client_call_api(API_API_VERSIONS)->version_max);
 }
 
 void client_node_event(struct client_node *node, int events)
@@ -294,8 +329,10 @@ static bool is_spoken(struct client_node *node, struct client_call *call)
 {
 	const struct client_api *api = call->api;
 	int16_t low = MAX(api->version_min, node->version_min[api->key]);
-	int16_t high = MIN(api->version_max, node->version_max[api->key]);
+	int16_t high = MIN(MIN(api->version_max, call->version_max), node->version_max[api->key]);
 
+	if (node->has_fixed_versions)
+		return true;
 	if (low > high) {
 		char name[300];
 		struct client_error why;

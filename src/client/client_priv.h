@@ -30,6 +30,8 @@ struct client_node {
 	struct list         link;
 	struct client      *client;
 	int32_t             id;
+	int                 line;
+	bool                has_fixed_versions;	/* ApiVersions is not asked */
 	char               *host;
 	uint16_t            port;
 	enum node_state     state;
@@ -71,6 +73,10 @@ struct client {
 	/* the caller's descriptor */
 	os_fd               watch_fd;
 	bool                watch_is_ready, watch_always;
+	/* what client_wait found, until the next turn */
+	struct os_event     events[CLIENT_EVENTS];
+	int                 event_count;
+	bool                has_polled;
 };
 
 /* client_api.c */
@@ -90,8 +96,8 @@ int  client_calls_deliver(struct client *c);
 /* client_node.c */
 struct client_node *client_node_create(struct client *c, int32_t id, const char *host, uint16_t port);
 void    client_node_destroy(struct client_node **node);
-void    client_node_move(struct client_node *node, const char *host, uint16_t port);
-struct client_node *client_node_find(struct client *c, int32_t id);	/* NULL: not known */
+bool    client_node_move(struct client_node *node, const char *host, uint16_t port);
+struct client_node *client_node_find(struct client *c, int32_t id, int line);	/* NULL: not known */
 struct client_node *client_node_any(struct client *c);
 void    client_node_event(struct client_node *node, int events);
 mono_ms client_node_turn(struct client_node *node, mono_ms now);

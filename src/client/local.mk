@@ -1,9 +1,9 @@
 noinst_LIBRARIES += src/client/libskein_client.a
 src_client_libskein_client_a_SOURCES = \
 	src/client/admin.c src/client/admin.h \
+	src/client/channel.c src/client/channel.h \
 	src/client/client.c src/client/client.h \
 	src/client/client_api.c \
-	src/client/admin.c src/client/admin.h \
 	src/client/client_call.c src/client/client_call.h \
 	src/client/client_io.c \
 	src/client/client_metadata.c \

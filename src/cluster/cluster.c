@@ -144,6 +144,7 @@ struct cluster *cluster_create(const char *cluster_id, int32_t broker_id)
 	counted_init(&c->counted, cluster_destroy);
 	snprintf(c->cluster_id, sizeof(c->cluster_id), "%s", cluster_id);
 	c->controller_id = -1;
+	c->feature_version = -1;
 	c->broker_id = broker_id;
 	c->broker_defaults = cluster_overrides_create(NULL, 0);
 	c->broker_own = cluster_overrides_create(NULL, 0);

@@ -73,6 +73,8 @@ struct cluster {
 	char     cluster_id[64];
 	int32_t  controller_id;			/* -1 unknown */
 	int32_t  broker_id;			/* this broker */
+	bool     has_replicas;			/* the replicas hosted here are in it: before that, files that list them must not be rewritten from it */
+	int32_t  feature_version;		/* of /feature: the finalized features epoch of ApiVersions; -1 none */
 	int32_t  topic_count;
 	int      broker_count;
 	const struct cluster_broker *brokers;	/* live ones, ids ascending; inside a counted block */

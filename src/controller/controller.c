@@ -4,7 +4,7 @@
  * All that changes the cluster passes here as a task, one after the other (controller_task.c); what comes in is sorted into that queue. So there is one order
  * of events, and it can be replayed.
  */
-#include "controller/controller_priv.h"
+#include "controller/active.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,16 +12,34 @@
 #define CONTROLLER_DRAIN_MAX 256
 #define CONTROLLER_STACK     (256 * 1024)
 
+static void controller_on_request(struct controller *c, struct controller_request *m)
+{
+	if (m->key == API_LEADER_AND_ISR || m->key == API_UPDATE_METADATA || m->key == API_STOP_REPLICA)
+		member_enqueue_request(c, m);
+	else
+		active_enqueue_request(c, m);
+}
+
 static void controller_on_question(void *arg, struct msg *m)
 {
 	struct controller *c = arg;
 
+	if (m->kind == PARTITION_ISR_CHANGE) {
+		member_on_isr_change(c, (struct partition_isr_change *)m);
+		return;
+	}
+	if (m->kind == PARTITION_DIR_FAILED) {
+		member_on_dir_failed(c, (struct partition_dir_failed *)m);
+		return;
+	}
 	switch ((enum controller_msg_kind)m->kind) {
 	case CONTROLLER_create_topics:         controller_enqueue_create_topics(c, (struct controller_create_topics *)m); break;
 	case CONTROLLER_delete_topics:         controller_enqueue_delete_topics(c, (struct controller_delete_topics *)m); break;
 	case CONTROLLER_create_partitions:     controller_enqueue_create_partitions(c, (struct controller_create_partitions *)m); break;
 	case CONTROLLER_alter_configs:         controller_enqueue_alter(c, (struct controller_alter_configs *)m); break;
-	case CONTROLLER_allocate_producer_ids: controller_enqueue_producer_ids(c, (struct controller_allocate_producer_ids *)m); break;
+	case CONTROLLER_allocate_producer_ids: member_on_producer_ids(c, (struct controller_allocate_producer_ids *)m); break;
+	case CONTROLLER_request:               controller_on_request(c, (struct controller_request *)m); break;
+	case CONTROLLER_retire:                member_on_retire(c, (struct controller_retire *)m); break;
 	case CONTROLLER_stop:                  controller_enqueue_stop(c, (struct controller_stop *)m); break;
 	case CONTROLLER_ready:
 	case CONTROLLER_MSG_FIRST:
@@ -42,7 +60,11 @@ static void controller_on_home(void *arg, struct msg *m)
 		controller_on_call_home(c, m->context);
 	} else if (m->kind == CLUSTER_PICTURE) {
 		controller_on_audience_home(c, m);
-	} else {	/* a partition's or a job's: the task that waits for it */
+	} else if (m->kind == CHANNEL_CALL && ((struct channel_call *)m)->line == CHANNEL_TO_CONTROLLER) {
+		member_on_channel_home(c, m);
+	} else if (m->kind == CHANNEL_CALL || (m->kind == CHANNEL_CLOSE && m->context == NULL)) {	/* with a context: the stop's */
+		active_on_channel_home(c, m);
+	} else {	/* a partition's, a fetcher's or a job's: the task that waits for it */
 		struct task *t = m->context;
 
 		t->out--;
@@ -53,13 +75,14 @@ static int controller_step(struct actor *a, mono_ms now)
 {
 	struct controller *c = CONTAINER_OF(a, struct controller, actor);
 
-	(void)now;
 	ASSERT(c->magic == CONTROLLER_MAGIC);
 	int work = actor_drain_answers(a, controller_on_home, c);
 
 	work += actor_drain_questions(a, CONTROLLER_DRAIN_MAX, controller_on_question, c);
+	a->deadline = controller_timers_run(c, now);
 	controller_run_tasks(c);
-	a->deadline = MONO_NEVER;
+	if (!list_empty(&c->timers))	/* a task may have set one */
+		a->deadline = LIST_ENTRY(c->timers.next, struct controller_timer, link)->at;
 	return work;
 }
 
@@ -67,8 +90,9 @@ static void controller_dump(struct actor *a, int fd)
 {
 	const struct controller *c = CONTAINER_OF(a, struct controller, actor);
 
-	dprintf(fd, "  controller: broker %d, active %d, epoch %d, task %s, %u topics\n", c->broker_id, c->is_active, c->controller_epoch,
-	        c->current != NULL ? c->current->kind->name : "none", map_count(&c->topics));
+	dprintf(fd, "  controller: broker %d, active %d, epoch %d, tasks %s and %s, %u topics\n", c->broker_id, c->is_active, c->controller_epoch,
+	        c->member_queue.current != NULL ? c->member_queue.current->kind->name : "none",
+	        c->active_queue.current != NULL ? c->active_queue.current->kind->name : "none", map_count(&c->topics));
 }
 
 static const struct actor_ops controller_ops = { .module = "controller", .step = controller_step, .dump = controller_dump };
@@ -90,13 +114,18 @@ enum err controller_create(struct controller **out, const struct controller_spec
 	c->spec = *spec;
 	c->os = sched_os(spec->sched);
 	c->ready = ready;
-	c->controller_id = c->broker_id = -1;
+	c->controller_id = c->broker_id = c->feature_version = -1;
 	c->last_change = -1;
-	list_init(&c->tasks);
+	list_init(&c->member_queue.tasks);
+	list_init(&c->active_queue.tasks);
 	list_init(&c->unsent);
+	list_init(&c->timers);
+	list_init(&c->isr_changes);
+	c->isr_timer.at = MONO_NEVER;
 	map_init(&c->topics);
 	map_init(&c->known_dirs);
 	c->dir_load = mem_calloc((size_t)spec->dir_count, sizeof(*c->dir_load));
+	c->dir_has_failed = mem_calloc((size_t)spec->dir_count, sizeof(*c->dir_has_failed));
 	config_set_init(&c->broker_own);
 	config_set_init(&c->broker_default);
 	actor_init(&c->actor, spec->sched, &controller_ops, LANE_CONTROLLER, "controller");
@@ -146,7 +175,10 @@ void controller_join(struct controller **cp)
 	config_set_fini(&c->broker_default);
 	broker_config_unref(&c->config);
 	strbuf_fini(&c->text);
+	member_isr_notices_free(c);
+	free(c->brokers);
 	free(c->dir_load);
+	free(c->dir_has_failed);
 	free(c->audience);
 	actor_fini(&c->actor);
 	free(c);

@@ -8,8 +8,10 @@
 #include "base/config.h"
 #include "cluster/cluster_msg.h"
 #include "controller/controller_msg.h"
+#include "client/channel.h"
 #include "coord/coord.h"
 #include "partition/partition.h"
+#include "replica/fetcher.h"
 #include "storage/logdir.h"
 
 struct controller;
@@ -22,10 +24,14 @@ struct controller_spec {
 	int             dir_count;
 	const struct cluster_endpoint *endpoints;	/* what this broker advertises, ports bound */
 	int             endpoint_count;
+	struct channels *channels;		/* to other brokers */
+	struct fetchers *fetchers;
 	/* one of: */
 	const struct coord_zookeeper_spec *zookeeper;	/* NULL: embedded */
 	const char     *embedded_file;			/* LMDB file */
 	struct coord_tree *tree;			/* simulation */
+	const struct partition_hook *hooks;	/* given to every partition (partition.h); they outlive the controller */
+	int             hook_count;
 };
 
 /* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their

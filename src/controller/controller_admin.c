@@ -1,17 +1,19 @@
 /*
- * What clients ask of the active controller: creating and deleting topics, adding partitions, blocks of producer ids. Errors and sentences are Kafka's.
+ * What clients ask of the active controller: creating and deleting topics, adding partitions. Errors and sentences are Kafka's.
  *
- * Creating writes the topic's configuration first and its assignment second: a topic exists when the second node does. Then the load task (controller_topics.c)
- * takes it from there, as if somebody else had written the nodes.
+ * Creating writes the topic's configuration first and its assignment second: a topic exists when the second node does. Then the active side (active_topics.c)
+ * takes it from there, as if somebody else had written the nodes. A broker that is not the active controller writes the nodes of a topic that somebody asked for, and leaves it
+ * at that.
+ *
+ * The answer waits, outside of the queue, until this broker's own member side has carried out and shows what was done.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "controller/active_priv.h"
 #include "controller/assignment.h"
-#include "controller/controller_priv.h"
-
-#define PRODUCER_BLOCK 1000
+#include "os/os.h"
 
 /*
  * A replica is a thread, and a machine has no more than kernel.pid_max of them (32,768 by default) for everybody. Checked before anything is written or
@@ -32,19 +34,65 @@ static char *text(const char *fmt, ...)
 	return out;
 }
 
-/* Replicas that may still be made. */
+static bool is_active(const struct controller *c)
+{
+	return c->active != NULL && !c->active->is_moved;
+}
+
+/* Replicas that may still be made: by what the active side knows, or without it the member side. */
 static int64_t replica_room(const struct controller *c)
 {
-	int64_t used = 0;
+	int64_t used = is_active(c) ? c->active->replica_count : 0;
 	struct map_entry *e;
 
-	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
+	for (uint32_t at = 0; !is_active(c) && (e = map_next(&c->topics, &at)) != NULL; ) {
 		const struct topic_state *t = e->value;
 
 		for (int32_t i = 0; i < t->partition_count; i++)
-			used += t->partitions[i].replica_count;
+			used += t->partitions[i].replicas.count;
 	}
 	return (int64_t)REPLICAS_PER_BROKER_MAX * c->broker_count - used;
+}
+
+enum known { UNKNOWN, KNOWN, KNOWN_AND_GOING };
+
+static enum known look_up(const struct controller *c, struct slice name)
+{
+	const struct active_topic *t = active_topic_get(c, name);
+	const struct topic_state *seen = topic_state_get(c, name);
+
+	if (is_active(c))
+		return t == NULL ? UNKNOWN : t->is_queued ? KNOWN_AND_GOING : KNOWN;
+	return seen != NULL && seen->is_in_picture ? KNOWN : UNKNOWN;
+}
+
+/* --- answers that wait for this broker's own member side ---------------------------------------------------------------------------- */
+
+struct admin_waiter {
+	struct active_waiter waiter;
+	struct msg          *asker;
+	char               **names;	/* of topics that are being deleted */
+	int32_t              name_count;
+};
+
+static void admin_answer(struct controller *c, struct admin_waiter *w)
+{
+	for (int32_t i = 0; i < w->name_count; i++)
+		free(w->names[i]);
+	free(w->names);
+	actor_answer(&c->actor, w->asker);
+	free(w);
+}
+
+static struct admin_waiter *admin_waiter(struct controller *c, struct task *t, int32_t timeout_ms, bool (*look)(struct controller *c, struct active_waiter *w, bool is_over))
+{
+	struct admin_waiter *w = mem_calloc(1, sizeof(*w));
+
+	w->waiter.deadline = os_mono_ms(c->os) + MAX(timeout_ms, 0);
+	w->waiter.look = look;
+	w->asker = t->asker;
+	t->asker = NULL;
+	return w;
 }
 
 static char *no_room_text(int64_t wanted, int64_t room)
@@ -55,7 +103,7 @@ static char *no_room_text(int64_t wanted, int64_t room)
 
 /* --- creating topics -------------------------------------------------------------------------------------------------------------- */
 
-enum create_stage { CREATE_CHECK, CREATE_WRITTEN, CREATE_LOADED };
+enum create_stage { CREATE_CHECK, CREATE_WRITTEN, CREATE_UP };
 
 struct new_topic {			/* beside the asker's controller_new_topic */
 	struct znode_partition *partitions;
@@ -71,10 +119,15 @@ struct create_task {
 	struct new_topic                *made;
 };
 
-static void create_fini(struct task *t)
+static void create_fini(struct controller *c, struct task *t)
 {
 	struct create_task *ct = (struct create_task *)t;
 
+	(void)c;
+	for (int32_t i = 0; t->is_expired && ct->made == NULL && i < ct->ask->topic_count; i++) {
+		if (ct->ask->topics[i].error == NONE)
+			ct->ask->topics[i].error = NOT_CONTROLLER;
+	}
 	for (int32_t i = 0; ct->made != NULL && i < ct->ask->topic_count; i++) {
 		if (t->is_expired && ct->ask->topics[i].error == NONE)
 			ct->ask->topics[i].error = REQUEST_TIMED_OUT;
@@ -107,13 +160,13 @@ static void look_for_collision(void *arg, const struct cluster_topic *t)
 static enum kafka_error check_name(struct controller *c, struct controller_new_topic *n)
 {
 	char problem[512];
-	struct topic_state *known = topic_state_get(c, n->name);
+	enum known known = look_up(c, n->name);
 	struct collision x = { .name = n->name };
 
 	if (topic_name_problem(n->name, problem, sizeof(problem)) != NULL)
 		return refuse(n, INVALID_TOPIC_EXCEPTION, mem_strdup(problem));
-	if (known != NULL)
-		return refuse(n, TOPIC_ALREADY_EXISTS, known->is_deleting ? text("Topic '" SLICE_FMT "' is marked for deletion.", SLICE_ARG(n->name))
+	if (known != UNKNOWN)
+		return refuse(n, TOPIC_ALREADY_EXISTS, known == KNOWN_AND_GOING ? text("Topic '" SLICE_FMT "' is marked for deletion.", SLICE_ARG(n->name))
 		                                                          : text("Topic '" SLICE_FMT "' already exists.", SLICE_ARG(n->name)));
 	if (c->picture != NULL && (memchr(n->name.ptr, '.', n->name.len) != NULL || memchr(n->name.ptr, '_', n->name.len) != NULL))
 		cluster_each_topic(c->picture, look_for_collision, &x);
@@ -220,9 +273,8 @@ static enum kafka_error check_configs(struct controller *c, struct controller_ne
 static enum kafka_error check_new_topic(struct controller *c, struct controller_new_topic *n, struct new_topic *m, int64_t *room)
 {
 	int32_t partitions = 0, factor = 0;
-	struct topic_state *known = topic_state_get(c, n->name);
 
-	if (known != NULL && known->is_in_picture)
+	if (look_up(c, n->name) == KNOWN)
 		return refuse(n, TOPIC_ALREADY_EXISTS, text("Topic '" SLICE_FMT "' already exists.", SLICE_ARG(n->name)));
 	for (int32_t i = 0; i < n->config_count; i++) {
 		if (slice_is_null(n->configs[i].value))
@@ -245,20 +297,6 @@ static enum kafka_error check_new_topic(struct controller *c, struct controller_
 	if (error == NONE)
 		*room -= wanted;
 	return error;
-}
-
-/* Random, as version 4; a text that begins with '-' would be taken for an option by tools. */
-static struct uuid new_topic_id(struct controller *c)
-{
-	struct uuid id;
-	char t[UUID_TEXT_LEN + 1];
-
-	do {
-		os_random(c->os, id.bytes, sizeof(id.bytes));
-		id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x40);
-		id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
-	} while (uuid_to_text(id, t)[0] == '-');
-	return id;
 }
 
 static void encode_overrides(struct controller *c, const struct config_set *set)
@@ -285,14 +323,14 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 		struct znode_topic z;
 
 		config_set_init(&m->overrides);
-		n->error = c->is_active ? check_new_topic(c, n, m, &room) : NOT_CONTROLLER;
+		n->error = is_active(c) || ct->ask->is_automatic ? check_new_topic(c, n, m, &room) : NOT_CONTROLLER;
 		if (n->error != NONE)
 			continue;
 		n->partitions_made = m->count;
 		n->replication_factor_made = m->count > 0 ? (int16_t)m->partitions[0].replica_count : 0;
 		if (ct->ask->validate_only)
 			continue;
-		n->topic_id = new_topic_id(c);
+		n->topic_id = active_has_version(c, KAFKA_VERSION(2, 8, 0)) ? active_new_topic_id(c) : UUID_ZERO;
 		z = (struct znode_topic){ .id = n->topic_id, .partitions = m->partitions, .partition_count = m->count };
 		encode_overrides(c, &m->overrides);
 		task_create_node(c, &ct->task, false, true, 0, "/config/topics/" SLICE_FMT, SLICE_ARG(n->name));
@@ -329,9 +367,9 @@ static enum task_result create_written(struct controller *c, struct create_task 
 			topic->topic_id = UUID_ZERO;
 	}
 	task_drop_calls(&ct->task);
-	ct->task.stage = CREATE_LOADED;
-	if (n > 0)
-		controller_push_load(c, names, n);
+	ct->task.stage = CREATE_UP;
+	if (n > 0 && is_active(c))
+		active_push_new_topics(c, names, n);
 	for (int i = 0; i < n; i++)
 		free(names[i]);
 	free(names);
@@ -339,22 +377,32 @@ static enum task_result create_written(struct controller *c, struct create_task 
 }
 
 /* Done when every partition has a leader; else the topic is there, but the client is told that it took too long. */
-static void create_finish(struct controller *c, struct create_task *ct)
+static void create_finish(struct controller *c, struct controller_create_topics *ask)
 {
-	for (int32_t i = 0; i < ct->ask->topic_count; i++) {
-		struct controller_new_topic *n = &ct->ask->topics[i];
-		struct topic_state *t = topic_state_get(c, n->name);
-		bool has_leaders = t != NULL && !ct->ask->validate_only;
+	for (int32_t i = 0; i < ask->topic_count; i++) {
+		struct controller_new_topic *n = &ask->topics[i];
+		const struct topic_state *t = topic_state_get(c, n->name);
+		bool has_leaders = t != NULL && t->partition_count >= n->partitions_made;
 
-		if (n->error != NONE || ct->ask->validate_only)
+		if (n->error != NONE || ask->validate_only)
 			continue;
 		for (int32_t k = 0; t != NULL && k < t->partition_count; k++)
-			has_leaders &= t->partitions[k].has_state && t->partitions[k].leader >= 0;
+			has_leaders &= t->partitions[k].is_known && t->partitions[k].leader >= 0;
 		if (t != NULL && !uuid_eq(t->id, n->topic_id))	/* the lost answer was "exists": somebody else's topic */
 			n->error = TOPIC_ALREADY_EXISTS;
-		else if (!has_leaders || ct->ask->timeout_ms <= 0)
+		else if (!has_leaders || ask->timeout_ms <= 0)
 			n->error = REQUEST_TIMED_OUT;
 	}
+}
+
+static bool create_look(struct controller *c, struct active_waiter *waiter, bool is_over)
+{
+	struct admin_waiter *w = CONTAINER_OF(waiter, struct admin_waiter, waiter);
+
+	(void)is_over;
+	create_finish(c, CONTAINER_OF(w->asker, struct controller_create_topics, msg));
+	admin_answer(c, w);
+	return true;
 }
 
 static enum task_result create_run(struct controller *c, struct task *t)
@@ -364,8 +412,11 @@ static enum task_result create_run(struct controller *c, struct task *t)
 	switch ((enum create_stage)t->stage) {
 	case CREATE_CHECK:   return create_check(c, ct);
 	case CREATE_WRITTEN: return create_written(c, ct);
-	case CREATE_LOADED:
-		create_finish(c, ct);
+	case CREATE_UP:
+		if (is_active(c) && !ct->ask->validate_only)
+			active_wait(c, &admin_waiter(c, t, ct->ask->timeout_ms, create_look)->waiter);
+		else
+			create_finish(c, ct->ask);
 		break;
 	}
 	return TASK_DONE;
@@ -375,44 +426,44 @@ static const struct task_kind create_kind = { .name = "create topics", .run = cr
 
 void controller_enqueue_create_topics(struct controller *c, struct controller_create_topics *m)
 {
-	struct create_task *t = (struct create_task *)task_create(c, &create_kind, sizeof(*t), &m->msg);
+	struct task_queue *q = c->active != NULL ? &c->active_queue : &c->member_queue;
+	struct create_task *t = (struct create_task *)task_create(q, &create_kind, sizeof(*t), &m->msg);
 
 	t->ask = m;
-	task_enqueue(c, &t->task);
+	task_enqueue(&t->task);
 }
 
 /* --- deleting topics ------------------------------------------------------------------------------------------------------------------ */
 
-enum remove_stage { REMOVE_MARK, REMOVE_MARKED, REMOVE_GONE };
+enum remove_stage { REMOVE_MARK, REMOVE_MARKED, REMOVE_BEGUN };
 
 struct remove_task {
 	struct task                      task;
 	struct controller_delete_topics *ask;
+	char                           **names;		/* marked */
+	int32_t                          name_count;
 };
 
-static struct topic_state *find_old(struct controller *c, struct controller_old_topic *o)
+static struct active_topic *find_old(struct controller *c, struct controller_old_topic *o)
 {
-	const struct cluster_topic *t;
-
-	if (!slice_is_null(o->name))
-		return topic_state_get(c, o->name);
-	t = c->picture != NULL ? cluster_topic_by_id(c->picture, o->topic_id) : NULL;
-	return t != NULL ? topic_state_get(c, slice_of(t->name, t->name_len)) : NULL;
+	if (!is_active(c))
+		return NULL;
+	return slice_is_null(o->name) ? active_topic_by_id(c->active, o->topic_id) : active_topic_get(c, o->name);
 }
 
 static enum task_result remove_mark(struct controller *c, struct remove_task *rt)
 {
 	for (int32_t i = 0; i < rt->ask->topic_count; i++) {
 		struct controller_old_topic *o = &rt->ask->topics[i];
-		struct topic_state *t = find_old(c, o);
+		struct active_topic *t = find_old(c, o);
 
 		if (o->error != NONE)
 			continue;
-		if (!c->is_active)
+		if (!is_active(c))
 			o->error = NOT_CONTROLLER;
 		else if (!c->config->is_topic_deletion_enabled)
 			o->error = TOPIC_DELETION_DISABLED;
-		else if (t == NULL || t->is_deleting)
+		else if (t == NULL || t->is_queued)
 			o->error = slice_is_null(o->name) ? UNKNOWN_TOPIC_ID : UNKNOWN_TOPIC_OR_PARTITION;
 		else
 			task_create_node(c, &rt->task, false, false, 0, "/admin/delete_topics/%s", t->name)->mark = o;
@@ -423,33 +474,77 @@ static enum task_result remove_mark(struct controller *c, struct remove_task *rt
 
 static enum task_result remove_marked(struct controller *c, struct remove_task *rt)
 {
-	char **names = mem_calloc((size_t)rt->ask->topic_count + 1, sizeof(*names));
-	int n = 0;
+	int32_t n = 0;
 
+	rt->names = mem_calloc((size_t)rt->ask->topic_count + 1, sizeof(*rt->names));
 	LIST_FOREACH(e, &rt->task.calls) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
 		struct controller_old_topic *o = s->mark;
 
-		if (s->call.result == OK || s->call.result == ERR_EXISTS) {
-			const char *name = strrchr(s->path, '/') + 1;
-			bool is_known = false;
-
-			for (int i = 0; i < n; i++)
-				is_known |= strcmp(names[i], name) == 0;
-			if (!is_known)
-				names[n++] = mem_strdup(name);
-		} else {
+		if (s->call.result == OK || s->call.result == ERR_EXISTS)
+			rt->names[n++] = mem_strdup(strrchr(s->path, '/') + 1);
+		else
 			o->error = err_to_kafka(s->call.result);
+	}
+	rt->name_count = n;
+	task_drop_calls(&rt->task);
+	rt->task.stage = REMOVE_BEGUN;
+	if (n > 0)
+		active_push_deletions(c);
+	return n > 0 ? TASK_WAIT : TASK_AGAIN;
+}
+
+/*
+ * A topic is deleted for its client when this broker does not show it any more, as in Kafka, though its replicas elsewhere and its nodes may take longer, or wait for a broker. Where all
+ * replicas are here it is worth the little while until the name is free again.
+ */
+static bool is_gone(const struct controller *c, const char *name)
+{
+	const struct active_topic *t = active_topic_get(c, slice_str(name));
+
+	if (t == NULL || t->is_ineligible)
+		return true;
+	for (int32_t i = 0; i < t->partition_count; i++) {
+		for (int32_t k = 0; k < t->partitions[i]->replicas.count; k++) {
+			if (t->partitions[i]->replicas.ids[k] != c->broker_id)
+				return true;
 		}
 	}
-	task_drop_calls(&rt->task);
-	rt->task.stage = REMOVE_GONE;
-	if (n > 0)
-		controller_push_delete(c, names, n);
-	for (int i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
-	return n > 0 ? TASK_WAIT : TASK_AGAIN;
+	return false;
+}
+
+static void remove_finish(struct controller_delete_topics *ask, bool is_late)
+{
+	for (int32_t i = 0; i < ask->topic_count; i++) {
+		if (ask->topics[i].error == NONE && (is_late || ask->timeout_ms <= 0))
+			ask->topics[i].error = REQUEST_TIMED_OUT;
+	}
+}
+
+static bool remove_look(struct controller *c, struct active_waiter *waiter, bool is_over)
+{
+	struct admin_waiter *w = CONTAINER_OF(waiter, struct admin_waiter, waiter);
+	bool is_done = true;
+
+	for (int32_t i = 0; i < w->name_count && is_done; i++)
+		is_done = is_gone(c, w->names[i]);
+	if (!is_done && !is_over)
+		return false;
+	remove_finish(CONTAINER_OF(w->asker, struct controller_delete_topics, msg), !is_done);
+	admin_answer(c, w);
+	return true;
+}
+
+static enum task_result remove_wait(struct controller *c, struct remove_task *rt)
+{
+	struct admin_waiter *w = admin_waiter(c, &rt->task, rt->ask->timeout_ms, remove_look);
+
+	w->names = rt->names;
+	w->name_count = rt->name_count;
+	rt->names = NULL;
+	rt->name_count = 0;
+	active_wait(c, &w->waiter);
+	return TASK_DONE;
 }
 
 static enum task_result remove_run(struct controller *c, struct task *t)
@@ -459,39 +554,41 @@ static enum task_result remove_run(struct controller *c, struct task *t)
 	switch ((enum remove_stage)t->stage) {
 	case REMOVE_MARK:   return remove_mark(c, rt);
 	case REMOVE_MARKED: return remove_marked(c, rt);
-	case REMOVE_GONE:
-		for (int32_t i = 0; i < rt->ask->topic_count; i++) {
-			if (rt->ask->topics[i].error == NONE && rt->ask->timeout_ms <= 0)
-				rt->ask->topics[i].error = REQUEST_TIMED_OUT;
-		}
+	case REMOVE_BEGUN:
+		if (is_active(c))
+			return remove_wait(c, rt);
 		break;
 	}
 	return TASK_DONE;
 }
 
-static void remove_fini(struct task *t)
+static void remove_fini(struct controller *c, struct task *t)
 {
 	struct remove_task *rt = (struct remove_task *)t;
 
+	(void)c;
 	for (int32_t i = 0; t->is_expired && i < rt->ask->topic_count; i++) {
 		if (rt->ask->topics[i].error == NONE)
-			rt->ask->topics[i].error = REQUEST_TIMED_OUT;
+			rt->ask->topics[i].error = t->stage == REMOVE_MARK ? NOT_CONTROLLER : REQUEST_TIMED_OUT;
 	}
+	for (int32_t i = 0; i < rt->name_count; i++)
+		free(rt->names[i]);
+	free(rt->names);
 }
 
 static const struct task_kind remove_kind = { .name = "remove topics", .run = remove_run, .fini = remove_fini };
 
 void controller_enqueue_delete_topics(struct controller *c, struct controller_delete_topics *m)
 {
-	struct remove_task *t = (struct remove_task *)task_create(c, &remove_kind, sizeof(*t), &m->msg);
+	struct remove_task *t = (struct remove_task *)task_create(&c->active_queue, &remove_kind, sizeof(*t), &m->msg);
 
 	t->ask = m;
-	task_enqueue(c, &t->task);
+	task_enqueue(&t->task);
 }
 
 /* --- adding partitions -------------------------------------------------------------------------------------------------------------------- */
 
-enum grow_stage { GROW_CHECK, GROW_WRITTEN, GROW_LOADED };
+enum grow_stage { GROW_CHECK, GROW_WRITTEN, GROW_UP };
 
 struct grow_task {
 	struct task                          task;
@@ -504,14 +601,14 @@ static enum kafka_error grow_refuse(struct controller_more_partitions *m, enum k
 	return error;
 }
 
-static enum kafka_error check_growth(struct controller_more_partitions *m, const struct topic_state *t, int64_t *room)
+static enum kafka_error check_growth(struct controller_more_partitions *m, const struct active_topic *t, int64_t *room)
 {
 	if (t == NULL)
 		return grow_refuse(m, UNKNOWN_TOPIC_OR_PARTITION, text("The topic '" SLICE_FMT "' does not exist.", SLICE_ARG(m->name)));
-	if (t->is_deleting)
+	if (t->is_queued)
 		return grow_refuse(m, INVALID_TOPIC_EXCEPTION, text("The topic '%s' is marked for deletion.", t->name));
 	for (int32_t i = 0; i < t->partition_count; i++) {
-		if (t->partitions[i].adding_count > 0 || t->partitions[i].removing_count > 0)
+		if (t->partitions[i]->is_reassigning)
 			return grow_refuse(m, REASSIGNMENT_IN_PROGRESS, text("A partition reassignment is in progress for the topic '%s'.", t->name));
 	}
 	if (m->count == t->partition_count)
@@ -521,16 +618,16 @@ static enum kafka_error check_growth(struct controller_more_partitions *m, const
 	if (m->assignment_count >= 0 && m->assignment_count != m->count - t->partition_count)
 		return grow_refuse(m, INVALID_REPLICA_ASSIGNMENT, text("Increasing the number of partitions by %d but %d assignments provided.",
 		                                                       m->count - t->partition_count, m->assignment_count));
-	int64_t wanted = (int64_t)(m->count - t->partition_count) * (t->partition_count > 0 ? t->partitions[0].replica_count : 1);
+	int64_t wanted = (int64_t)(m->count - t->partition_count) * (t->partition_count > 0 ? t->partitions[0]->replicas.count : 1);
 	if (wanted > *room)
 		return grow_refuse(m, INVALID_PARTITIONS, no_room_text(wanted, *room));
 	*room -= wanted;
 	return NONE;
 }
 
-static enum kafka_error check_new_replicas(struct controller *c, struct controller_more_partitions *m, const struct topic_state *t)
+static enum kafka_error check_new_replicas(struct controller *c, struct controller_more_partitions *m, const struct active_topic *t)
 {
-	int32_t factor = t->partition_count > 0 ? t->partitions[0].replica_count : 1;
+	int32_t factor = t->partition_count > 0 ? t->partitions[0]->replicas.count : 1;
 
 	for (int32_t i = 0; i < m->assignment_count; i++) {
 		const struct controller_assignment *a = &m->assignments[i];
@@ -558,18 +655,18 @@ static enum kafka_error check_new_replicas(struct controller *c, struct controll
 }
 
 /* Where partition 0 began, so that the new partitions continue its round. */
-static uint32_t growth_start(const struct controller *c, const struct topic_state *t)
+static uint32_t growth_start(const struct controller *c, const struct active_topic *t)
 {
 	for (int b = 0; b < c->broker_count; b++) {
-		if (t->partition_count > 0 && t->partitions[0].replica_count > 0 && c->brokers[b].id >= t->partitions[0].replicas[0])
+		if (t->partition_count > 0 && t->partitions[0]->replicas.count > 0 && c->brokers[b].id >= t->partitions[0]->replicas.ids[0])
 			return (uint32_t)b;
 	}
 	return 0;
 }
 
-static enum kafka_error grow_write(struct controller *c, struct grow_task *gt, struct controller_more_partitions *m, struct topic_state *t)
+static enum kafka_error grow_write(struct controller *c, struct grow_task *gt, struct controller_more_partitions *m, const struct active_topic *t)
 {
-	int32_t more = m->count - t->partition_count, factor = MIN(t->partition_count > 0 ? t->partitions[0].replica_count : 1, c->broker_count);
+	int32_t more = m->count - t->partition_count, factor = MIN(t->partition_count > 0 ? t->partitions[0]->replicas.count : 1, c->broker_count);
 	struct znode_partition *all = mem_calloc((size_t)m->count, sizeof(*all));
 	int32_t *ids = mem_calloc((size_t)more * (size_t)MAX(factor, 1), sizeof(*ids));
 	struct znode_topic z = { .id = t->id, .partitions = all, .partition_count = m->count };
@@ -579,9 +676,9 @@ static enum kafka_error grow_write(struct controller *c, struct grow_task *gt, s
 		e = assign_replicas(ids, more, factor, t->partition_count, c->brokers, c->broker_count, growth_start(c, t), growth_start(c, t));
 	for (int32_t i = 0; e == OK && i < m->count; i++) {
 		if (i < t->partition_count) {
-			const struct partition_state *p = &t->partitions[i];
+			const struct active_partition *p = t->partitions[i];
 
-			all[i] = (struct znode_partition){ p->id, p->replicas, p->adding, p->removing, p->replica_count, p->adding_count, p->removing_count };
+			all[i] = (struct znode_partition){ .id = p->id, .replicas = p->replicas.ids, .replica_count = p->replicas.count };
 		} else if (m->assignment_count >= 0) {
 			const struct controller_assignment *a = &m->assignments[i - t->partition_count];
 
@@ -593,7 +690,7 @@ static enum kafka_error grow_write(struct controller *c, struct grow_task *gt, s
 	if (e == OK && !gt->ask->validate_only) {
 		strbuf_reset(&c->text);
 		znode_topic_encode(&z, &c->text);
-		task_set_node(c, &gt->task, true, t->version, "/brokers/topics/%s", t->name)->mark = m;
+		task_set_node(c, &gt->task, true, COORD_ANY_VERSION, "/brokers/topics/%s", t->name)->mark = m;
 	}
 	free(ids);
 	free(all);
@@ -606,11 +703,11 @@ static enum task_result grow_check(struct controller *c, struct grow_task *gt)
 
 	for (int32_t i = 0; i < gt->ask->topic_count; i++) {
 		struct controller_more_partitions *m = &gt->ask->topics[i];
-		struct topic_state *t = topic_state_get(c, m->name);
+		const struct active_topic *t = active_topic_get(c, m->name);
 
 		if (m->error != NONE)
 			continue;
-		m->error = c->is_active ? check_growth(m, t, &room) : NOT_CONTROLLER;
+		m->error = is_active(c) ? check_growth(m, t, &room) : NOT_CONTROLLER;
 		if (m->error == NONE)
 			m->error = check_new_replicas(c, m, t);
 		if (m->error == NONE)
@@ -622,42 +719,50 @@ static enum task_result grow_check(struct controller *c, struct grow_task *gt)
 
 static enum task_result grow_written(struct controller *c, struct grow_task *gt)
 {
-	char **names = mem_calloc((size_t)gt->ask->topic_count + 1, sizeof(*names));
+	char **names;
 	int n = 0;
 
+	if (active_is_fenced_off(&gt->task))
+		return active_moved(c, &gt->task);
+	names = mem_calloc((size_t)gt->ask->topic_count + 1, sizeof(*names));
 	LIST_FOREACH(e, &gt->task.calls) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
 		struct controller_more_partitions *m = s->mark;
 
-		if (s->call.result != OK && !(s->was_retried && s->call.result == ERR_BAD_VERSION && !store_call_is_fenced_off(s)))
+		if (s->call.result != OK)
 			m->error = err_to_kafka(s->call.result);
 		else
 			names[n++] = mem_strndup((const char *)m->name.ptr, m->name.len);
 	}
 	task_drop_calls(&gt->task);
-	gt->task.stage = GROW_LOADED;
+	gt->task.stage = GROW_UP;
 	if (n > 0)
-		controller_push_load(c, names, n);
+		active_push_new_topics(c, names, n);
 	for (int i = 0; i < n; i++)
 		free(names[i]);
 	free(names);
 	return n > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
-/* "Bad version" after a lost answer was our own write if the topic has grown now; else somebody else's. */
-static void grow_finish(struct controller *c, struct grow_task *gt)
+static void grow_finish(struct controller *c, struct controller_create_partitions *ask)
 {
-	for (int32_t i = 0; i < gt->ask->topic_count; i++) {
-		struct controller_more_partitions *m = &gt->ask->topics[i];
-		struct topic_state *t = topic_state_get(c, m->name);
+	for (int32_t i = 0; i < ask->topic_count; i++) {
+		struct controller_more_partitions *m = &ask->topics[i];
+		const struct topic_state *t = topic_state_get(c, m->name);
 
-		if (m->error != NONE || gt->ask->validate_only)
-			continue;
-		if (t == NULL || t->partition_count < m->count)
-			m->error = err_to_kafka(ERR_BAD_VERSION);
-		else if (gt->ask->timeout_ms <= 0)
+		if (m->error == NONE && !ask->validate_only && (ask->timeout_ms <= 0 || t == NULL || t->partition_count < m->count))
 			m->error = REQUEST_TIMED_OUT;
 	}
+}
+
+static bool grow_look(struct controller *c, struct active_waiter *waiter, bool is_over)
+{
+	struct admin_waiter *w = CONTAINER_OF(waiter, struct admin_waiter, waiter);
+
+	(void)is_over;
+	grow_finish(c, CONTAINER_OF(w->asker, struct controller_create_partitions, msg));
+	admin_answer(c, w);
+	return true;
 }
 
 static enum task_result grow_run(struct controller *c, struct task *t)
@@ -667,20 +772,22 @@ static enum task_result grow_run(struct controller *c, struct task *t)
 	switch ((enum grow_stage)t->stage) {
 	case GROW_CHECK:   return grow_check(c, gt);
 	case GROW_WRITTEN: return grow_written(c, gt);
-	case GROW_LOADED:
-		grow_finish(c, gt);
+	case GROW_UP:
+		if (is_active(c) && !gt->ask->validate_only)
+			active_wait(c, &admin_waiter(c, t, gt->ask->timeout_ms, grow_look)->waiter);
 		break;
 	}
 	return TASK_DONE;
 }
 
-static void grow_fini(struct task *t)
+static void grow_fini(struct controller *c, struct task *t)
 {
 	struct grow_task *gt = (struct grow_task *)t;
 
+	(void)c;
 	for (int32_t i = 0; t->is_expired && i < gt->ask->topic_count; i++) {
 		if (gt->ask->topics[i].error == NONE)
-			gt->ask->topics[i].error = REQUEST_TIMED_OUT;
+			gt->ask->topics[i].error = t->stage == GROW_CHECK ? NOT_CONTROLLER : REQUEST_TIMED_OUT;
 	}
 }
 
@@ -688,80 +795,8 @@ static const struct task_kind grow_kind = { .name = "add partitions", .run = gro
 
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m)
 {
-	struct grow_task *t = (struct grow_task *)task_create(c, &grow_kind, sizeof(*t), &m->msg);
+	struct grow_task *t = (struct grow_task *)task_create(&c->active_queue, &grow_kind, sizeof(*t), &m->msg);
 
 	t->ask = m;
-	task_enqueue(c, &t->task);
-}
-
-/* --- producer ids ------------------------------------------------------------------------------------------------------------------------------ */
-
-enum block_stage { BLOCK_READ, BLOCK_WRITE, BLOCK_WRITTEN };
-
-struct block_task {
-	struct task                              task;
-	struct controller_allocate_producer_ids *ask;
-	int64_t                                  first;
-};
-
-static enum task_result block_write(struct controller *c, struct block_task *b)
-{
-	struct coord_op *op = store_call_op(b->task.last);
-	int64_t last = -1;
-
-	if (b->task.last->call.result != OK || (!slice_is_null(op->out) && op->out.len > 0 && !znode_producer_block_decode(op->out, &last))) {
-		b->ask->error = UNKNOWN_SERVER_ERROR;
-		return TASK_DONE;
-	}
-	int32_t version = op->stat.version;
-	b->first = last + 1;
-	task_drop_calls(&b->task);
-	strbuf_reset(&c->text);
-	znode_producer_block_encode(c->broker_id, b->first, b->first + PRODUCER_BLOCK - 1, &c->text);
-	task_set_node(c, &b->task, false, version, "/latest_producer_id_block");
-	b->task.stage = BLOCK_WRITTEN;
-	return task_submit(c, &b->task);
-}
-
-static enum task_result block_run(struct controller *c, struct task *t)
-{
-	struct block_task *b = (struct block_task *)t;
-	enum err r;
-
-	switch ((enum block_stage)t->stage) {
-	case BLOCK_READ:
-		task_get(c, t, false, "/latest_producer_id_block");
-		t->stage = BLOCK_WRITE;
-		return task_submit(c, t);
-	case BLOCK_WRITE:
-		return block_write(c, b);
-	case BLOCK_WRITTEN:
-		r = t->last->call.result;
-		task_drop_calls(t);
-		if (r == ERR_BAD_VERSION) {	/* somebody else's block, or ours whose answer was lost: a block is skipped, none is given twice */
-			t->stage = BLOCK_READ;
-			return TASK_AGAIN;
-		}
-		b->ask->error = r == OK ? NONE : COORDINATOR_NOT_AVAILABLE;
-		b->ask->first = b->first;
-		b->ask->count = PRODUCER_BLOCK;
-		break;
-	}
-	return TASK_DONE;
-}
-
-static void block_fini(struct task *t)
-{
-	if (t->is_expired)
-		((struct block_task *)t)->ask->error = COORDINATOR_NOT_AVAILABLE;
-}
-
-static const struct task_kind block_kind = { .name = "producer ids", .run = block_run, .fini = block_fini };
-
-void controller_enqueue_producer_ids(struct controller *c, struct controller_allocate_producer_ids *m)
-{
-	struct block_task *t = (struct block_task *)task_create(c, &block_kind, sizeof(*t), &m->msg);
-
-	t->ask = m;
-	task_enqueue(c, &t->task);
+	task_enqueue(&t->task);
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/config_change.h"
-#include "controller/controller_priv.h"
+#include "controller/active.h"
 
 #define CHANGE_PREFIX "config_change_"
 
@@ -77,12 +77,26 @@ struct reload_task {
 	struct task              task;
 	char                     entity[LOGDIR_NAME_MAX + 32];	/* "topics/t", "brokers/0", "brokers/<default>" */
 	struct partition_config *told;				/* one per local replica that was told */
-	int32_t                  told_count;
+	struct fetcher_assign   *assigns;			/* of those whose throttling changed */
+	int32_t                  told_count, assign_count;
 };
 
-static void reload_fini(struct task *t)
+static void reload_fini(struct controller *c, struct task *t)
 {
+	(void)c;
 	free(((struct reload_task *)t)->told);
+	free(((struct reload_task *)t)->assigns);
+}
+
+static void tell_throttle(struct controller *c, struct reload_task *r, struct topic_state *t, struct partition_state *p)
+{
+	bool is_throttled = member_is_throttled(t, "follower.replication.throttled.replicas", p->id, c->broker_id);
+
+	if (!p->is_following || p->is_throttled == is_throttled)
+		return;
+	struct fetcher_assign *a = &r->assigns[r->assign_count++];
+	member_fill_assign(c, a, t, p);
+	task_ask_actor(c, &r->task, fetchers_actor(c->spec.fetchers, t->name, p->id), &a->msg);
 }
 
 /* The topic's piece anew, and its local replicas told. */
@@ -94,13 +108,18 @@ static void refresh_topics(struct controller *c, struct reload_task *r, struct t
 
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; )
 		replicas += ((struct topic_state *)e->value)->partition_count;
+	if (only == NULL)
+		active_on_topic_config(c, NULL);
 	r->told = mem_calloc((size_t)replicas + 1, sizeof(*r->told));
+	r->assigns = mem_calloc((size_t)replicas + 1, sizeof(*r->assigns));
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
 		struct topic_state *t = e->value;
 
 		if ((only != NULL && t != only) || !t->is_in_picture)
 			continue;
 		controller_resolve_topic(c, t);
+		if (only != NULL)
+			active_on_topic_config(c, t->name);
 		controller_put_topic(c, next, t);
 		for (int32_t i = 0; i < t->partition_count; i++) {
 			struct partition_config *m = &r->told[r->told_count];
@@ -111,6 +130,7 @@ static void refresh_topics(struct controller *c, struct reload_task *r, struct t
 			m->config = t->config;
 			r->told_count++;
 			task_ask(c, &r->task, t->partitions[i].local, &m->msg);
+			tell_throttle(c, r, t, &t->partitions[i]);
 		}
 	}
 	if (only == NULL) {
@@ -139,6 +159,8 @@ static void apply_broker(struct controller *c, struct reload_task *r, struct con
 		return;
 	}
 	config_set_fini(&before);
+	if (c->spec.fetchers != NULL)
+		fetchers_set_throttle(c->spec.fetchers, c->config->follower_throttled_rate);
 	refresh_topics(c, r, NULL);
 }
 
@@ -191,10 +213,10 @@ static const struct task_kind reload_kind = { .name = "reload config", .run = re
 
 static void push_reload(struct controller *c, const char *entity)
 {
-	struct reload_task *r = (struct reload_task *)task_create(c, &reload_kind, sizeof(*r), NULL);
+	struct reload_task *r = (struct reload_task *)task_create(&c->member_queue, &reload_kind, sizeof(*r), NULL);
 
 	snprintf(r->entity, sizeof(r->entity), "%s", entity);
-	task_push(c, &r->task);
+	task_push(&r->task);
 }
 
 /* --- hearing of changes ---------------------------------------------------------------------------------------------------------------------- */
@@ -207,8 +229,9 @@ struct changes_task {
 	int32_t     count, next;
 };
 
-static void changes_fini(struct task *t)
+static void changes_fini(struct controller *c, struct task *t)
 {
+	(void)c;
 	struct changes_task *ct = (struct changes_task *)t;
 
 	for (int32_t i = 0; i < ct->count; i++)
@@ -302,7 +325,7 @@ static const struct task_kind changes_kind = { .name = "config changes", .run = 
 
 void controller_enqueue_config_changes(struct controller *c)
 {
-	task_enqueue(c, task_create(c, &changes_kind, sizeof(struct changes_task), NULL));
+	task_enqueue(task_create(&c->member_queue, &changes_kind, sizeof(struct changes_task), NULL));
 }
 
 /* --- being asked for changes -------------------------------------------------------------------------------------------------------------------- */
@@ -316,8 +339,9 @@ struct alter_task {
 	char                             entity[LOGDIR_NAME_MAX + 32];
 };
 
-static void alter_fini(struct task *t)
+static void alter_fini(struct controller *c, struct task *t)
 {
+	(void)c;
 	struct alter_task *a = (struct alter_task *)t;
 
 	for (int32_t i = a->at; t->is_expired && i < a->ask->resource_count; i++)
@@ -329,7 +353,7 @@ static bool entity_path(const struct controller *c, const struct controller_alte
 	switch (r->entity) {
 	case ENTITY_TOPIC:
 		snprintf(out, size, "topics/" SLICE_FMT, SLICE_ARG(r->name));
-		return topic_state_get(c, r->name) != NULL && !topic_state_get(c, r->name)->is_deleting;
+		return topic_state_get(c, r->name) != NULL && topic_state_get(c, r->name)->is_in_picture;
 	case ENTITY_BROKER:
 		snprintf(out, size, "brokers/%d", c->broker_id);
 		return true;
@@ -448,8 +472,8 @@ static const struct task_kind alter_kind = { .name = "alter configs", .run = alt
 
 void controller_enqueue_alter(struct controller *c, struct controller_alter_configs *m)
 {
-	struct alter_task *a = (struct alter_task *)task_create(c, &alter_kind, sizeof(*a), &m->msg);
+	struct alter_task *a = (struct alter_task *)task_create(&c->member_queue, &alter_kind, sizeof(*a), &m->msg);
 
 	a->ask = m;
-	task_enqueue(c, &a->task);
+	task_enqueue(&a->task);
 }

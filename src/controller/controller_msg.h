@@ -9,11 +9,13 @@
 #define SKEIN_CONTROLLER_MSG_H
 
 #include "actor/actor.h"
+#include "base/arena.h"
 #include "base/config_change.h"
 #include "base/uuid.h"
+#include "wire/gen/api_table.h"
 
 #define CONTROLLER_MSG_TABLE(X) \
-	X(create_topics) X(delete_topics) X(create_partitions) X(alter_configs) X(allocate_producer_ids) X(stop) X(ready)
+	X(create_topics) X(delete_topics) X(create_partitions) X(alter_configs) X(allocate_producer_ids) X(request) X(retire) X(stop) X(ready)
 
 enum controller_msg_kind {
 	CONTROLLER_MSG_FIRST = MSG_BASE_CONTROLLER,
@@ -51,6 +53,7 @@ struct controller_new_topic {
 
 struct controller_create_topics {
 	struct msg  msg;
+	bool        is_automatic;	/* by any broker, because somebody asked for a topic that is not there; else only the active controller creates */
 	bool        validate_only;
 	int32_t     timeout_ms;		/* <= 0: created, but the answer is E(7) */
 	struct controller_new_topic *topics;	/* names are distinct: the asker has checked */
@@ -103,6 +106,25 @@ struct controller_alter_configs {
 	bool        validate_only;
 	struct controller_altered_resource *resources;
 	int32_t     resource_count;
+};
+
+/*
+ * A request of Kafka's protocol that the controller answers by itself: its handler decodes, asks this, and encodes. What the controller of the cluster tells this broker
+ * (LeaderAndIsr, UpdateMetadata, StopReplica) is answered by every broker; AlterPartition, AllocateProducerIds, ControlledShutdown, AlterPartitionReassignments,
+ * ListPartitionReassignments, ElectLeaders by the active controller, with NOT_CONTROLLER (ControlledShutdown: STALE_CONTROLLER_EPOCH) from the others.
+ */
+struct controller_request {
+	struct msg    msg;
+	enum api_key  key;
+	int16_t       version;
+	const void   *request;		/* struct x_request, borrowed */
+	void         *response;		/* struct x_response with its defaults: filled in; what it points to lies in the request, the arena, or is constant */
+	struct arena *arena;		/* the asker's, which keeps its hands off it meanwhile */
+};
+
+/* Before the listeners close: leadership goes to other brokers (controlled shutdown), as far as they can take it and the configuration says. Answered when that is done or given up. */
+struct controller_retire {
+	struct msg  msg;
 };
 
 /* A block of producer ids for this broker: [first, first + count). Blocks of 1000, wire.md section 10. */

@@ -29,6 +29,8 @@ void controller_publish(struct controller *c, struct cluster *next)
 {
 	cluster_set_controller(next, c->controller_id);
 	cluster_set_brokers(next, c->brokers, c->broker_count);
+	next->has_replicas = c->has_roles;
+	next->feature_version = c->feature_version;
 	if (c->picture != NULL)
 		cluster_unref(&c->picture);
 	c->picture = next;
@@ -60,22 +62,33 @@ void controller_wait_visible(struct controller *c, struct task *t)
 		t->wants_generation = c->picture->generation + 1;
 }
 
+/* The topic as clients see it. One of which nothing is known (any more) is taken out, and will be read anew should it come back. */
 void controller_put_topic(struct controller *c, struct cluster *next, struct topic_state *t)
 {
-	struct cluster_partition_spec *specs = mem_calloc((size_t)t->partition_count, sizeof(*specs));
+	struct cluster_partition_spec *specs = mem_calloc((size_t)t->partition_count + 1, sizeof(*specs));
+	int32_t n = 0;
 
+	(void)c;
 	for (int32_t i = 0; i < t->partition_count; i++) {
 		struct partition_state *p = &t->partitions[i];
 
-		specs[i] = (struct cluster_partition_spec){
-			.id = p->id, .leader = p->has_state ? p->leader : -1, .leader_epoch = p->has_state ? p->leader_epoch : -1,
-			.partition_epoch = p->partition_epoch, .controller_epoch = p->controller_epoch,
-			.replicas = p->replicas, .replica_count = p->replica_count, .isr = p->isr, .isr_count = p->has_state ? p->isr_count : 0,
-			.local = p->local != NULL ? &p->local->counted : NULL,
+		if (!p->is_known)
+			continue;
+		specs[n++] = (struct cluster_partition_spec){
+			.id = p->id, .leader = p->leader, .leader_epoch = p->leader_epoch, .partition_epoch = p->partition_epoch,
+			.controller_epoch = p->controller_epoch, .replicas = p->replicas.ids, .replica_count = p->replicas.count,
+			.isr = p->isr.ids, .isr_count = p->isr.count, .offline = p->offline.ids, .offline_count = p->offline.count,
+			.local = p->local != NULL && !p->is_hidden ? &p->local->counted : NULL,
 		};
 	}
-	(void)c;
-	cluster_put_topic(next, cluster_topic_create(t->name, t->id, &t->config, t->overrides, specs, t->partition_count));
-	t->is_in_picture = true;
+	if (n > 0)
+		cluster_put_topic(next, cluster_topic_create(t->name, t->id, &t->config, t->overrides, specs, n));
+	else
+		cluster_remove_topic(next, slice_str(t->name));
+	t->is_in_picture = n > 0;
+	if (n == 0) {
+		t->has_config = false;
+		t->id = UUID_ZERO;
+	}
 	free(specs);
 }

@@ -1,9 +1,14 @@
 /*
  * The controller's insides, shared by its files.
  *
- * Kafka's controller handles one event at a time, and so does this one: tasks wait in a queue, one runs. A task is a state machine: `run` looks at its stage,
+ * It has two sides. The *member* side is what every broker does: it keeps the registration and the session, hosts replicas, does what the controller of the cluster says, and
+ * publishes the picture. The *active* side is what the one elected broker does for the cluster: it decides, writes decisions into the store, and tells the members, itself
+ * included. The two share no state but identity, session and configuration; the active side tells its own member side what it tells the others (member_enqueue_request),
+ * and the member side asks the controller of the cluster the same way wherever it is (controller_ask_active).
+ *
+ * Kafka's controller handles one event at a time, and so does each side: tasks wait in its queue, one runs. A task is a state machine: `run` looks at its stage,
  * submits calls to the store or messages to actors, and is run again when all of them are home. It may push a sub-task in front of itself. Nothing ever
- * blocks, so the same code runs in simulation.
+ * blocks, so the same code runs in simulation. What may have to wait for the other side, or for another broker, is no task: it would hold up its queue.
  */
 #ifndef SKEIN_CONTROLLER_PRIV_H
 #define SKEIN_CONTROLLER_PRIV_H
@@ -12,6 +17,7 @@
 #include "base/config_set.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "client/channel.h"
 #include "controller/controller.h"
 #include "controller/znode.h"
 
@@ -20,6 +26,7 @@
 
 struct task;
 struct topic_state;
+struct active;
 
 /* --- calls to the store ------------------------------------------------------------------------------------------------------ */
 
@@ -42,12 +49,20 @@ enum task_result { TASK_WAIT, TASK_AGAIN, TASK_DONE };
 struct task_kind {
 	const char       *name;
 	enum task_result (*run)(struct controller *c, struct task *t);
-	void            (*fini)(struct task *t);	/* NULL: nothing */
+	void            (*fini)(struct controller *c, struct task *t);	/* NULL: nothing */
+	size_t            size;			/* of the task; 0: its creator says */
+	bool              is_storeless;		/* may begin without a connection to the store: it may not need one */
+};
+
+struct task_queue {			/* one runs at a time */
+	struct list  tasks;		/* waiting, in order */
+	struct task *current;		/* the running one, sub-task first */
 };
 
 struct task {
 	struct list             link;
 	const struct task_kind *kind;
+	struct task_queue      *queue;
 	struct task            *parent;		/* runs again when this one is done */
 	int                     stage;
 	int                     out;		/* calls and messages that are not home yet */
@@ -58,28 +73,53 @@ struct task {
 	uint64_t                wants_generation;	/* waits until every audience uses this picture: its generation + 1; 0: none */
 };
 
-/* --- topics ------------------------------------------------------------------------------------------------------------------------ */
+/* --- timers: the actor's deadline is the earliest ------------------------------------------------------------------------------------ */
+
+struct controller_timer {
+	struct list link;
+	mono_ms     at;			/* MONO_NEVER: not set */
+	void      (*fire)(struct controller *c, struct controller_timer *t);	/* once; may set it again */
+};
+
+/* --- questions from one side to the other -------------------------------------------------------------------------------------------- */
+
+/* A request of Kafka's protocol that did not come from a client of this broker; the message part is unused. `done` is called once, from controller_run_tasks or a step. */
+struct own_request {
+	struct controller_request request;
+	enum err                  result;	/* of the way to the active controller: not OK means that nobody answered; maybe_applied tells */
+	bool                      maybe_applied;
+	void                    (*done)(struct controller *c, struct own_request *r);
+	struct channel_call       call;		/* controller_ask_active's; call.internal != NULL after an answer of another broker: channel_call_fini */
+	char                      host[256];
+	void                     *context;
+};
+
+/* --- topics, as this broker knows them: from LeaderAndIsr, UpdateMetadata and the configurations --------------------------------------- */
+
+struct id_list {			/* broker ids; one block, owned */
+	int32_t *ids;
+	int32_t  count;
+};
 
 struct partition_state {
 	int32_t  id;
-	int32_t *replicas, *adding, *removing;	/* one block each, owned */
-	int32_t  replica_count, adding_count, removing_count;
-	bool     has_state;			/* the state node is known */
+	bool     is_known;			/* told by the controller, and not taken back: it is in the picture */
 	int32_t  leader, leader_epoch, controller_epoch, partition_epoch;
-	int32_t  isr[REPLICAS_MAX];
-	int32_t  isr_count;
+	struct id_list replicas, isr, offline;
 	struct partition_addr *local;		/* a reference; NULL: not hosted here */
+	bool     is_hidden;			/* on its way out: no longer in the picture as local */
+	bool     is_following, is_throttled;	/* assigned to a fetcher, and as what */
+	int32_t  role_epoch;			/* leader epoch of the role it has; -1: none yet */
 };
 
 struct topic_state {
 	char       *name;
-	struct uuid id;
-	int32_t     version;			/* of the topic node */
+	struct uuid id;				/* zero: unknown */
 	int32_t     partition_count;
 	struct partition_state *partitions;	/* ids ascending */
-	struct cluster_overrides *overrides;
+	struct cluster_overrides *overrides;	/* NULL until has_config */
 	struct topic_config config;
-	bool        is_deleting;
+	bool        has_config;			/* read from the store */
 	bool        is_in_picture;
 };
 
@@ -114,31 +154,42 @@ struct controller {
 	char                   cluster_id[64];
 	bool                   has_started;	/* identity and configuration are known, directories are read */
 	bool                   is_connected, is_registered, is_active, is_stopping, is_stopped;
+	bool                   is_retiring;	/* controlled shutdown has begun: no replica follows anew */
 	int32_t                controller_id;	/* -1 unknown */
 	int32_t                controller_epoch;
 	int32_t                fence_version;	/* of /controller_epoch, by our own election */
 
-	struct list            tasks;		/* waiting, in order */
-	struct task           *current;		/* the running one, sub-task first */
+	struct task_queue      member_queue, active_queue;
 	struct list            unsent;		/* store_call that wait for a connection */
+	struct list            timers;		/* controller_timer that are set, the earliest first */
+	struct active         *active;		/* while this broker is the active controller; NULL */
 
+	/* member side */
 	struct map             topics;		/* by name: topic_state */
-	struct cluster_broker  brokers[64];	/* live ones, ids ascending */
+	struct cluster_broker *brokers;		/* live ones as the controller said, ids ascending; owned */
 	int                    broker_count;
+	int32_t                seen_controller_epoch;	/* highest of any request */
+	bool                   has_roles;	/* the first LeaderAndIsr has been carried out */
+	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
+	struct isr_request    *isr_request;	/* under way; NULL */
+	struct controller_timer isr_timer;
+	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	int                   *dir_load;	/* partitions per log directory */
+	bool                  *dir_has_failed;	/* it was announced */
 	int64_t                last_change;	/* number of the newest config notification handled */
 
 	struct cluster        *picture;		/* the newest; NULL before the first */
+	int32_t                feature_version;	/* of /feature, as long as it is enabled; -1 */
 	struct audience       *audience;
 	int                    audience_count;
 	struct strbuf          text;		/* scratch */
 };
 
 /* controller_task.c: the machinery */
-struct task *task_create(struct controller *c, const struct task_kind *kind, size_t size, struct msg *asker);	/* zeroed, `size` bytes with struct task first */
-void task_enqueue(struct controller *c, struct task *t);
-void task_push(struct controller *c, struct task *t);		/* runs before the current one goes on */
+struct task *task_create(struct task_queue *q, const struct task_kind *kind, size_t size, struct msg *asker);	/* zeroed, `size` bytes with struct task first */
+void task_enqueue(struct task *t);
+void task_push(struct task *t);			/* runs before the current one of its queue goes on */
 void controller_run_tasks(struct controller *c);
 void task_drop_calls(struct task *t);
 struct store_call *task_call(struct controller *c, struct task *t, const char *fmt, ...) PRINTF(3, 4);	/* a call on this path; fill ops[0] */
@@ -155,32 +206,95 @@ void task_ask(struct controller *c, struct task *t, struct partition_addr *to, s
 void controller_on_call_home(struct controller *c, struct store_call *s);
 bool store_call_is_fenced_off(const struct store_call *s);	/* another controller has been elected */
 
+void task_queue_drop(struct controller *c, struct task_queue *q);	/* what runs and what waits is given up */
+/* Sends one more call of a task that has others at home already; counts it. */
+void task_submit_one(struct controller *c, struct task *t, struct store_call *s);
+void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions */
+mono_ms controller_timers_run(struct controller *c, mono_ms now);	/* fires what is due; when the next one is */
+void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at);	/* MONO_NEVER: clears it */
+
 /* controller_start.c */
 void controller_enqueue_start(struct controller *c);
 void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
+void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
+void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
+void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
-/* controller_topics.c */
+/* --- member side ------------------------------------------------------------------------------------------------------------------------- */
+
+/* member_control.c: LeaderAndIsr, UpdateMetadata, StopReplica. Answers m when it is carried out and visible. */
+void member_enqueue_request(struct controller *c, struct controller_request *m);
+/* The same, told by the active side of this broker: r->done is called when it is carried out. */
+void member_enqueue_own(struct controller *c, struct own_request *r);
+/* What member_roles.c, member_metadata.c and member_stop_replica.c share. */
+struct control_task {
+	struct task                task;
+	struct controller_request *m;
+	struct own_request        *own;		/* from the active side of this broker; NULL: m is a network actor's */
+	bool                       is_done;	/* else it was given up, and the response says so */
+};
+extern const struct task_kind member_roles_kind, member_metadata_kind, member_stop_replica_kind;
+enum kafka_error member_control_check(struct controller *c, int32_t controller_id, int32_t controller_epoch, int64_t broker_epoch, bool is_kraft);	/* NONE: to be carried out */
+void member_want_config(struct controller *c, struct task *t, struct topic_state *topic);	/* a call, when it has not been read yet */
+void member_take_configs(struct controller *c, struct task *t);				/* all calls of t are of the above */
+/* The next picture with these topics as they are now; t goes on at `stage` when it is in use. Repetitions may stand side by side. */
+enum task_result member_publish_topics(struct controller *c, struct task *t, struct topic_state *const *changed, int32_t n, int stage);
+void member_control_end(struct controller *c, struct control_task *t);
+void member_drop_if_empty(struct controller *c, struct slice name);
+/* What the fetcher of a hosted replica is to do, by what is known of its leader; offsets are the caller's to add when the role is new. Notes that it was told. */
+void member_fill_assign(struct controller *c, struct fetcher_assign *a, struct topic_state *t, struct partition_state *p);
+/* The endpoint of a broker for what brokers say to each other; NULL: not known. */
+const struct cluster_endpoint *controller_inter_broker_endpoint(const struct controller *c, const struct cluster_broker *b);
+
+/* member_topics.c: what is known of topics */
 struct topic_state *topic_state_get(const struct controller *c, struct slice name);
+struct topic_state *topic_state_make(struct controller *c, struct slice name);
+struct partition_state *topic_state_partition(struct topic_state *t, int32_t id, bool make);	/* NULL: not there */
+void topic_state_drop_if_empty(struct controller *c, struct topic_state *t);	/* nothing known, nothing hosted: freed */
 void topic_state_free(struct topic_state *t);
-/* Reads the topics (NULL, 0: all that are in the store), makes missing partition states, starts and instructs local replicas, publishes. As a sub-task. */
-void controller_push_load(struct controller *c, char **names, int n);
-void controller_enqueue_topic_scan(struct controller *c);
-void controller_enqueue_topic_changed(struct controller *c, const char *name);
-void controller_enqueue_deletion_scan(struct controller *c);
-void controller_push_delete(struct controller *c, char **names, int n);
+void id_list_set(struct id_list *l, const int32_t *ids, int32_t n);
+bool id_list_has(const struct id_list *l, int32_t id);
 
-/* controller_replicas.c */
-void controller_scan_dirs(struct controller *c);
-bool controller_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p);
-/* What no topic of the store owns becomes -stray; called once, when all topics are loaded. */
-void controller_set_strays_aside(struct controller *c);
-void controller_forget_dir(struct controller *c, const char *key);	/* "topic-partition" was deleted */
-void partition_role_fill(const struct controller *c, const struct topic_state *t, const struct partition_state *p, struct partition_role *m);
+/* member_replicas.c: which directory holds which replica, starting them */
+void member_scan_dirs(struct controller *c);
+/* NONE, or KAFKA_STORAGE_ERROR: no directory is online; or one is offline, might hold the replica, and it is not new. */
+enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new);
+/* What no topic of the store owns becomes -stray: for a broker whose own store says what there is. */
+void member_set_strays_aside(struct controller *c);
+void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
+/* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */
+enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition);
+/* Does the topic's list (x.replication.throttled.replicas) name this replica? */
+bool member_is_throttled(const struct topic_state *t, const char *config, int32_t partition, int32_t broker);
+void member_on_dir_failed(struct controller *c, struct partition_dir_failed *m);
+
+/* member_asks.c: what this broker asks of the controller of the cluster */
+/* request.key, version (the highest to be used), request and response are filled in; the answer comes by r->done. */
+void controller_ask_active(struct controller *c, struct own_request *r);
+void member_on_isr_change(struct controller *c, struct partition_isr_change *m);
+void member_on_retire(struct controller *c, struct controller_retire *m);
+void member_on_producer_ids(struct controller *c, struct controller_allocate_producer_ids *m);
+void member_on_channel_home(struct controller *c, struct msg *m);
+void member_asks_stop(struct controller *c);		/* nothing is asked again; what waits is answered */
+
+/* member_isr_node.c: as above, for protocol versions in which the leader writes the state node itself */
+void member_enqueue_isr_node(struct controller *c, struct partition_isr_change *m);
+void member_isr_notices_free(struct controller *c);
+
+/* member_feature.c */
+void member_enqueue_feature(struct controller *c);	/* reads /feature, with a watch: at the start, for each new session, and when the watch has fired */
+void member_set_feature_version(struct controller *c, int32_t version);	/* -1: none; publishes a picture that says so */
+
+/* producer_ids.c: claims the next block from the store for the broker m->request names, and fills m's response in (struct allocate_producer_ids_response). Then own->done is
+ * called, or without own m is answered. */
+void producer_ids_enqueue(struct controller *c, struct task_queue *q, struct controller_request *m, struct own_request *own);
+
+/* --- active side: active.h --------------------------------------------------------------------------------------------------------------- */
 
 /* controller_picture.c */
 struct cluster *controller_next_picture(struct controller *c);	/* change it, then controller_publish */
-void controller_put_topic(struct controller *c, struct cluster *next, struct topic_state *t);
+void controller_put_topic(struct controller *c, struct cluster *next, struct topic_state *t);	/* or takes it out when nothing of it is known */
 void controller_publish(struct controller *c, struct cluster *next);
 void controller_on_audience_home(struct controller *c, struct msg *m);
 bool controller_is_visible(const struct controller *c, uint64_t generation);
@@ -193,11 +307,10 @@ void controller_set_overrides(struct topic_state *t, const struct cluster_overri
 void controller_enqueue_alter(struct controller *c, struct controller_alter_configs *m);
 void controller_enqueue_config_changes(struct controller *c);
 
-/* controller_admin.c */
+/* controller_admin.c: what clients ask; by the active controller, but for topics that are made because somebody asked for them */
 void controller_enqueue_create_topics(struct controller *c, struct controller_create_topics *m);
 void controller_enqueue_delete_topics(struct controller *c, struct controller_delete_topics *m);
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m);
-void controller_enqueue_producer_ids(struct controller *c, struct controller_allocate_producer_ids *m);
 
 /* controller_stop.c */
 void controller_enqueue_stop(struct controller *c, struct controller_stop *m);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "controller/controller_priv.h"
+#include "controller/active.h"
 
 static const char *const fixed_paths[] = {	/* Kafka's order; parents are made on the way */
 	"/consumers", "/brokers", "/brokers/ids", "/brokers/topics", "/config", "/config/changes", "/admin", "/admin/delete_topics", "/brokers/seqid",
@@ -17,19 +17,28 @@ static const char *const fixed_paths[] = {	/* Kafka's order; parents are made on
 
 enum start_stage {
 	START_PATHS, START_PATHS_DONE, START_CLUSTER_ID, START_CLUSTER_ID_MADE, START_SEQUENCE, START_IDENTITY, START_CONFIGS, START_OTHERS, START_OTHERS_READ,
-	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_ELECT, START_READY,
+	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_ELECT,
 };
 
-static enum task_result start_fail(struct controller *c, struct task *t, enum err e, const char *problem)
+static void answer_ready(struct controller *c, enum err result, const char *problem)
+{
+	if (c->ready == NULL)
+		return;
+	c->ready->result = result;
+	snprintf(c->ready->problem, sizeof(c->ready->problem), "%s", problem);
+	actor_post(&c->ready->msg);
+	c->ready = NULL;
+}
+
+void controller_say_ready(struct controller *c)
+{
+	answer_ready(c, OK, "");
+}
+
+static enum task_result start_fail(struct controller *c, enum err e, const char *problem)
 {
 	LOG_ERROR(&c->actor.log, start_failed, KV_STR("problem", problem), KV_ERR(e));
-	if (c->ready != NULL) {
-		c->ready->result = e != OK ? e : ERR_INVALID;
-		snprintf(c->ready->problem, sizeof(c->ready->problem), "%s", problem);
-		actor_post(&c->ready->msg);
-		c->ready = NULL;
-	}
-	(void)t;
+	answer_ready(c, e != OK ? e : ERR_INVALID, problem);
 	return TASK_DONE;
 }
 
@@ -39,10 +48,38 @@ static enum task_result go(struct task *t, int stage)
 	return TASK_AGAIN;
 }
 
+/* The first broker of a cluster names it: 16 random bytes in base64. */
+static void make_cluster_id(struct controller *c, struct task *t)
+{
+	struct uuid id;
+	char text[UUID_TEXT_LEN + 1];
+	const struct meta_properties *meta = logdir_meta(c->spec.dirs[0]);
+
+	os_random(c->os, id.bytes, sizeof(id.bytes));
+	uuid_to_text(id, text);
+	strbuf_reset(&c->text);
+	/* A store that has no id yet beside a data directory that has one: the directory came from a cluster whose store is gone or elsewhere. */
+	znode_cluster_id_encode(meta != NULL && meta->cluster_id[0] != 0 && c->spec.zookeeper == NULL ? meta->cluster_id : text, &c->text);
+	task_create_node(c, t, false, false, 0, "/cluster");
+	task_create_node(c, t, false, true, 0, "/cluster/id");
+}
+
+static void make_controller_epoch(struct controller *c, struct task *t)
+{
+	strbuf_reset(&c->text);
+	strbuf_add_str(&c->text, "0");
+	task_create_node(c, t, false, true, 0, "/controller_epoch");
+}
+
+/* Nobody is beside us in an embedded store: all it lacks is made in one submission, which is one commit. */
 static enum task_result start_paths(struct controller *c, struct task *t)
 {
 	for (size_t i = 0; i < ARRAY_LEN(fixed_paths); i++)
 		task_create_node(c, t, false, false, 0, "%s", fixed_paths[i]);
+	if (c->spec.zookeeper == NULL && c->spec.tree == NULL) {
+		make_cluster_id(c, t);
+		make_controller_epoch(c, t);
+	}
 	t->stage = START_PATHS_DONE;
 	return task_submit(c, t);
 }
@@ -57,7 +94,7 @@ static enum task_result start_paths_done(struct controller *c, struct task *t)
 			char problem[256];
 
 			snprintf(problem, sizeof(problem), "cannot create %s in the coordination store: %s", s->path, err_text(r));
-			return start_fail(c, t, r, problem);
+			return start_fail(c, r, problem);
 		}
 	}
 	task_drop_calls(t);
@@ -66,7 +103,6 @@ static enum task_result start_paths_done(struct controller *c, struct task *t)
 	return task_submit(c, t);
 }
 
-/* The first broker of a cluster names it: 16 random bytes in base64. */
 static enum task_result start_cluster_id(struct controller *c, struct task *t)
 {
 	struct coord_op *op = store_call_op(t->last);
@@ -76,22 +112,12 @@ static enum task_result start_cluster_id(struct controller *c, struct task *t)
 		bool ok = znode_cluster_id_decode(op->out, c->cluster_id);
 
 		task_drop_calls(t);
-		return ok ? go(t, START_IDENTITY) : start_fail(c, t, ERR_CORRUPT, "/cluster/id in the coordination store does not hold a cluster id");
+		return ok ? go(t, START_IDENTITY) : start_fail(c, ERR_CORRUPT, "/cluster/id in the coordination store does not hold a cluster id");
 	}
 	task_drop_calls(t);
 	if (r != ERR_NOT_FOUND)
-		return start_fail(c, t, r, "cannot read /cluster/id in the coordination store");
-	struct uuid id;
-	char text[UUID_TEXT_LEN + 1];
-	const struct meta_properties *meta = logdir_meta(c->spec.dirs[0]);
-
-	os_random(c->os, id.bytes, sizeof(id.bytes));
-	uuid_to_text(id, text);
-	strbuf_reset(&c->text);
-	/* A store that has no id yet beside a data directory that has one: the directory came from a cluster whose store is gone or elsewhere. */
-	znode_cluster_id_encode(meta != NULL && meta->cluster_id[0] != 0 && c->spec.zookeeper == NULL ? meta->cluster_id : text, &c->text);
-	task_create_node(c, t, false, false, 0, "/cluster");
-	task_create_node(c, t, false, true, 0, "/cluster/id");
+		return start_fail(c, r, "cannot read /cluster/id in the coordination store");
+	make_cluster_id(c, t);
 	task_get(c, t, false, "/cluster/id");
 	t->stage = START_CLUSTER_ID;
 	return task_submit(c, t);
@@ -139,16 +165,16 @@ static enum task_result start_identity(struct controller *c, struct task *t)
 	}
 	task_drop_calls(t);
 	if (c->broker_id < 0)
-		return start_fail(c, t, ERR_INVALID, "no broker id: set broker.id, or allow broker.id.generation.enable");
+		return start_fail(c, ERR_INVALID, "no broker id: set broker.id, or allow broker.id.generation.enable");
 	for (int i = 0; i < c->spec.dir_count; i++) {
 		enum err e = logdir_claim(c->spec.dirs[i], c->broker_id, c->cluster_id, problem);
 
 		if (e != OK)
-			return start_fail(c, t, e, problem);
+			return start_fail(c, e, problem);
 	}
 	enum err e = load_dirs(c, problem);
 	if (e != OK)
-		return start_fail(c, t, e, problem);
+		return start_fail(c, e, problem);
 	task_get(c, t, false, "/config/brokers/<default>");
 	task_get(c, t, false, "/config/brokers/%d", c->broker_id);
 	t->stage = START_CONFIGS;
@@ -177,6 +203,7 @@ static enum task_result start_configs(struct controller *c, struct task *t)
 {
 	read_broker_configs(c, t);
 	task_drop_calls(t);
+	task_exists(c, t, false, "/migration");
 	task_children(c, t, false, "/brokers/ids");
 	t->stage = START_OTHERS;
 	return task_submit(c, t);
@@ -186,22 +213,20 @@ static enum task_result start_others(struct controller *c, struct task *t)
 {
 	struct coord_op *op = store_call_op(t->last);
 	struct store_call *list = t->last;
+	const struct store_call *migration = LIST_ENTRY(t->calls.next, struct store_call, link);
 
+	if (migration->call.result == OK)
+		return start_fail(c, ERR_UNSUPPORTED, "this cluster is being moved to KRaft (the store has /migration): a broker of skein can be a member of it only before that, or after the move was rolled back");
 	if (list->call.result != OK)
-		return start_fail(c, t, list->call.result, "cannot list /brokers/ids in the coordination store");
+		return start_fail(c, list->call.result, "cannot list /brokers/ids in the coordination store");
 	for (int32_t i = 0; i < op->name_count; i++)
 		task_get(c, t, false, "/brokers/ids/" SLICE_FMT, SLICE_ARG(op->names[i]));
-	list_remove(&list->link);	/* done with the list; its memory goes with it */
-	list_push_front(&t->calls, &list->link);
 	t->stage = START_OTHERS_READ;
-	t->out = 0;
 	LIST_FOREACH(e, &t->calls) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
 
-		if (s == list)
-			continue;
-		t->out++;
-		coord_submit(c->coord, &s->call);
+		if (s->ops[0].kind == COORD_GET)
+			task_submit_one(c, t, s);
 	}
 	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
@@ -235,10 +260,10 @@ static enum task_result start_others_read(struct controller *c, struct task *t)
 		}
 	}
 	task_drop_calls(t);
-	return problem[0] != 0 ? start_fail(c, t, ERR_IN_USE, problem) : go(t, START_REGISTER);
+	return problem[0] != 0 ? start_fail(c, ERR_IN_USE, problem) : go(t, START_REGISTER);
 }
 
-static void own_registration(const struct controller *c, struct cluster_broker *b)
+void controller_own_registration(const struct controller *c, struct cluster_broker *b)
 {
 	*b = (struct cluster_broker){ .id = c->broker_id, .epoch = c->broker_epoch, .endpoint_count = c->spec.endpoint_count };
 	memcpy(b->endpoints, c->spec.endpoints, (size_t)c->spec.endpoint_count * sizeof(b->endpoints[0]));
@@ -253,7 +278,7 @@ static enum task_result start_register(struct controller *c, struct task *t)
 {
 	struct cluster_broker self;
 
-	own_registration(c, &self);
+	controller_own_registration(c, &self);
 	strbuf_reset(&c->text);
 	znode_broker_encode(&self, os_time_ms(c->os), &c->text);
 	struct store_call *s = task_set_node(c, t, false, 0, "/brokers/ids/%d", c->broker_id);
@@ -282,7 +307,7 @@ static enum task_result start_registered(struct controller *c, struct task *t)
 	if (s->call.result == OK)
 		return registered(c, t, s->ops[1].stat.czxid);
 	if (s->call.result != ERR_EXISTS)
-		return start_fail(c, t, s->call.result, "cannot register this broker in the coordination store");
+		return start_fail(c, s->call.result, "cannot register this broker in the coordination store");
 	task_drop_calls(t);
 	task_get(c, t, true, "/brokers/ids/%d", c->broker_id);
 	t->stage = START_OWNER_READ;
@@ -309,7 +334,7 @@ static enum task_result start_owner_read(struct controller *c, struct task *t)
 	if (r == ERR_NOT_FOUND)
 		return go(t, START_REGISTER);
 	if (r != OK)
-		return start_fail(c, t, r, "cannot read this broker's registration in the coordination store");
+		return start_fail(c, r, "cannot read this broker's registration in the coordination store");
 	LOG_WARN(&c->actor.log, registration_taken, KV_I32("broker", c->broker_id));
 	t->stage = START_REGISTER;
 	t->out = 1;		/* the watch's event counts it down: controller_on_event */
@@ -333,12 +358,13 @@ static enum task_result start_run(struct controller *c, struct task *t)
 	case START_OWNER_READ:      return start_owner_read(c, t);
 	case START_ELECT:
 		if (!c->has_started)
-			controller_scan_dirs(c);
+			member_scan_dirs(c);
 		c->has_started = true;
 		controller_enqueue_election(c);
+		controller_enqueue_config_changes(c);
+		if (c->spec.zookeeper != NULL || c->spec.tree != NULL)	/* in a store of our own only our own active side writes it */
+			member_enqueue_feature(c);
 		return TASK_DONE;
-	case START_READY:
-		break;
 	}
 	return TASK_DONE;
 }
@@ -347,26 +373,33 @@ static const struct task_kind start_kind = { .name = "start", .run = start_run }
 
 void controller_enqueue_start(struct controller *c)
 {
-	task_enqueue(c, task_create(c, &start_kind, sizeof(struct task), NULL));
+	task_enqueue(task_create(&c->member_queue, &start_kind, sizeof(struct task), NULL));
 }
 
 /* --- election ---------------------------------------------------------------------------------------------------------------------------- */
 
-enum elect_stage { ELECT_LOOK, ELECT_LOOKED, ELECT_EPOCH, ELECT_MADE_EPOCH, ELECT_TRY, ELECT_TRIED, ELECT_CONFIRM, ELECT_LOAD, ELECT_DONE };
+enum elect_stage { ELECT_LOOK, ELECT_LOOKED, ELECT_EPOCH, ELECT_TRY, ELECT_TRIED, ELECT_CONFIRM, ELECT_DONE };
 
 struct elect_task {
 	struct task task;
 	int32_t     epoch, version;	/* of /controller_epoch */
 };
 
+/* Not the active controller (any more); winner: who is, -1 unknown. */
+static void resign(struct controller *c, int32_t winner)
+{
+	c->controller_id = winner;
+	if (!c->is_active)
+		return;
+	c->is_active = false;
+	LOG_INFO(&c->actor.log, controller_resigned, KV_I32("controller", winner));
+	active_end(c);
+}
+
 static enum task_result elect_lost(struct controller *c, struct task *t, int32_t winner)
 {
-	bool was_active = c->is_active;
-
-	c->controller_id = winner;
-	c->is_active = false;
-	if (was_active)
-		LOG_INFO(&c->actor.log, controller_resigned, KV_I32("controller", winner));
+	resign(c, winner);
+	controller_say_ready(c);
 	task_drop_calls(t);
 	return go(t, ELECT_DONE);
 }
@@ -402,9 +435,7 @@ static enum task_result elect_epoch(struct controller *c, struct task *t)
 	}
 	if (op != NULL && t->last->call.result == ERR_NOT_FOUND) {
 		task_drop_calls(t);
-		strbuf_reset(&c->text);
-		strbuf_add_str(&c->text, "0");
-		task_create_node(c, t, false, true, 0, "/controller_epoch");
+		make_controller_epoch(c, t);
 	}
 	task_get(c, t, false, "/controller_epoch");
 	return task_submit(c, t);
@@ -438,7 +469,8 @@ static enum task_result elect_won(struct controller *c, struct task *t, int32_t 
 	c->fence_version = fence;
 	LOG_INFO(&c->actor.log, controller_elected, KV_I32("broker", c->broker_id), KV_I32("epoch", epoch));
 	task_drop_calls(t);
-	return go(t, ELECT_LOAD);
+	active_begin(c);
+	return go(t, ELECT_DONE);
 }
 
 static enum task_result elect_tried(struct controller *c, struct task *t)
@@ -480,27 +512,12 @@ static enum task_result elect_run(struct controller *c, struct task *t)
 		task_get(c, t, true, "/controller");
 		t->stage = ELECT_LOOKED;
 		return task_submit(c, t);
-	case ELECT_LOOKED:     return elect_looked(c, t);
-	case ELECT_EPOCH:
-	case ELECT_MADE_EPOCH: return elect_epoch(c, t);
-	case ELECT_TRY:        return elect_try(c, t);
-	case ELECT_TRIED:      return elect_tried(c, t);
-	case ELECT_CONFIRM:    return elect_confirm(c, t);
-	case ELECT_LOAD:
-		own_registration(c, &c->brokers[0]);
-		c->broker_count = 1;
-		t->stage = ELECT_DONE;
-		controller_enqueue_deletion_scan(c);
-		controller_enqueue_config_changes(c);
-		controller_push_load(c, NULL, 0);
-		return TASK_WAIT;
-	case ELECT_DONE:
-		if (c->ready != NULL) {
-			c->ready->result = OK;
-			actor_post(&c->ready->msg);
-			c->ready = NULL;
-		}
-		return TASK_DONE;
+	case ELECT_LOOKED:  return elect_looked(c, t);
+	case ELECT_EPOCH:   return elect_epoch(c, t);
+	case ELECT_TRY:     return elect_try(c, t);
+	case ELECT_TRIED:   return elect_tried(c, t);
+	case ELECT_CONFIRM: return elect_confirm(c, t);
+	case ELECT_DONE:    break;
 	}
 	return TASK_DONE;
 }
@@ -509,30 +526,36 @@ static const struct task_kind elect_kind = { .name = "elect", .run = elect_run }
 
 void controller_enqueue_election(struct controller *c)
 {
-	task_enqueue(c, task_create(c, &elect_kind, sizeof(struct elect_task), NULL));
+	task_enqueue(task_create(&c->member_queue, &elect_kind, sizeof(struct elect_task), NULL));
 }
 
 /* --- the session ------------------------------------------------------------------------------------------------------------------------------ */
 
-static void session_expired(struct controller *c)
+/* Calls that wait for a connection are answered by nobody: they count as home. */
+void controller_give_up_unsent(struct controller *c)
 {
-	LOG_WARN(&c->actor.log, session_expired, KV_I64("session", c->registered_session));
-	c->is_connected = false;
-	c->is_active = false;
-	c->is_registered = false;
-	c->controller_id = -1;
-	if (c->current != NULL)
-		c->current->is_expired = true;
-	LIST_FOREACH(e, &c->unsent) {		/* never answered by the old session: they count as home */
+	LIST_FOREACH(e, &c->unsent) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
 
 		list_remove(e);
 		list_push_back(&s->task->calls, e);
 		s->task->out--;
 	}
-	struct task *s = task_create(c, &start_kind, sizeof(*s), NULL);
+}
+
+/* What replicas do is not touched: they lead and follow as they were told, until the controller says otherwise. */
+static void session_expired(struct controller *c)
+{
+	LOG_WARN(&c->actor.log, session_expired, KV_I64("session", c->registered_session));
+	c->is_connected = false;
+	c->is_registered = false;
+	resign(c, -1);
+	if (c->member_queue.current != NULL)
+		c->member_queue.current->is_expired = true;
+	controller_give_up_unsent(c);
+	struct task *s = task_create(&c->member_queue, &start_kind, sizeof(*s), NULL);
 	s->stage = c->has_started ? START_REGISTER : START_PATHS;
-	list_push_front(&c->tasks, &s->link);
+	list_push_front(&c->member_queue.tasks, &s->link);
 	if (coord_reopen(c->coord) != OK)
 		LOG_ERROR(&c->actor.log, session_lost_for_good);
 }
@@ -552,19 +575,19 @@ static void session_connected(struct controller *c)
 
 static void on_watch(struct controller *c, const struct coord_event *e)
 {
+	const struct task *t = c->member_queue.current;
+
 	if (strcmp(e->path, "/controller") == 0)
 		controller_enqueue_election(c);
-	else if (strcmp(e->path, "/brokers/topics") == 0)
-		controller_enqueue_topic_scan(c);
-	else if (strncmp(e->path, "/brokers/topics/", 16) == 0 && e->kind == COORD_EVENT_CHANGED)
-		controller_enqueue_topic_changed(c, e->path + 16);
-	else if (strcmp(e->path, "/admin/delete_topics") == 0)
-		controller_enqueue_deletion_scan(c);
 	else if (strcmp(e->path, "/config/changes") == 0)
 		controller_enqueue_config_changes(c);
-	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && c->current != NULL &&
-	         c->current->kind == &start_kind && c->current->stage == START_REGISTER && c->current->out > 0 && list_empty(&c->current->calls))
-		c->current->out--;	/* the registration that was in the way is gone */
+	else if (strcmp(e->path, "/feature") == 0)
+		member_enqueue_feature(c);
+	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && t != NULL &&
+	         t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
+		c->member_queue.current->out--;		/* the registration that was in the way is gone */
+	else if (c->active != NULL)
+		(void)active_on_watch(c, e);
 }
 
 void controller_on_event(struct controller *c, const struct coord_event *e)

@@ -1,30 +1,34 @@
 /*
- * The end: nobody can look a partition up any more, the partitions end (all at once, each closing its own log), then the session.
+ * The end: the active side goes, then nobody can look a partition up any more, the fetchers let go, the partitions end (all at once, each closing its own log), then the session.
  *
  * By now net has no call left (the broker stops it first), so no question can be on its way to a partition.
  */
 #include <stdlib.h>
 
-#include "controller/controller_priv.h"
+#include "controller/active.h"
 #include "partition/partition_checkpoint.h"
 
-enum stop_stage { STOP_HIDE, STOP_PARTITIONS, STOP_STOPPED };
+enum stop_stage { STOP_HIDE, STOP_FETCHERS, STOP_PARTITIONS, STOP_STOPPED };
 
 struct stop_task {
 	struct task             task;
 	struct controller_stop *ask;
+	struct fetcher_assign  *assigns;
+	struct channel_close    close[2];	/* of either line */
 	struct partition_stop  *stops;
 	int32_t                 count;
 };
 
-static void stop_fini(struct task *t)
+static void stop_fini(struct controller *c, struct task *t)
 {
+	(void)c;
+	free(((struct stop_task *)t)->assigns);
 	free(((struct stop_task *)t)->stops);
 }
 
 static enum task_result stop_hide(struct controller *c, struct stop_task *s)
 {
-	s->task.stage = STOP_PARTITIONS;
+	s->task.stage = STOP_FETCHERS;
 	if (c->picture == NULL)
 		return TASK_AGAIN;
 	struct cluster *empty = cluster_create(c->cluster_id, c->broker_id);
@@ -34,14 +38,52 @@ static enum task_result stop_hide(struct controller *c, struct stop_task *s)
 	return TASK_WAIT;
 }
 
+static int32_t partition_total(const struct controller *c)
+{
+	int32_t n = 0;
+
+	MAP_FOREACH(e, &c->topics)
+		n += ((struct topic_state *)e->value)->partition_count;
+	return n;
+}
+
+/* And the lines to other brokers are closed: what is asked on them comes home now. */
+static enum task_result stop_fetchers(struct controller *c, struct stop_task *s)
+{
+	int32_t n = 0;
+
+	s->assigns = mem_calloc((size_t)partition_total(c) + 1, sizeof(*s->assigns));
+	MAP_FOREACH(e, &c->topics) {
+		struct topic_state *t = e->value;
+
+		for (int32_t i = 0; i < t->partition_count; i++) {
+			struct partition_state *p = &t->partitions[i];
+
+			if (!p->is_following)
+				continue;
+			struct fetcher_assign *a = &s->assigns[n++];
+			msg_init(&a->msg, FETCHER_ASSIGN, &c->actor);
+			a->partition = p->local;
+			a->is_removed = true;
+			p->is_following = false;
+			task_ask_actor(c, &s->task, fetchers_actor(c->spec.fetchers, t->name, p->id), &a->msg);
+		}
+	}
+	for (int i = 0; c->spec.channels != NULL && i < 2; i++) {
+		msg_init(&s->close[i].msg, CHANNEL_CLOSE, &c->actor);
+		s->close[i].broker = -1;
+		s->close[i].line = i == 0 ? CHANNEL_TO_MEMBER : CHANNEL_TO_CONTROLLER;
+		task_ask_actor(c, &s->task, channels_actor(c->spec.channels), &s->close[i].msg);
+	}
+	s->task.stage = STOP_PARTITIONS;
+	return s->task.out > 0 ? TASK_WAIT : TASK_AGAIN;
+}
+
 static enum task_result stop_partitions(struct controller *c, struct stop_task *s)
 {
 	struct map_entry *e;
-	int32_t n = 0;
 
-	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; )
-		n += ((struct topic_state *)e->value)->partition_count;
-	s->stops = mem_calloc((size_t)n + 1, sizeof(*s->stops));
+	s->stops = mem_calloc((size_t)partition_total(c) + 1, sizeof(*s->stops));
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; ) {
 		struct topic_state *t = e->value;
 
@@ -114,6 +156,7 @@ static enum task_result stop_run(struct controller *c, struct task *t)
 
 	switch ((enum stop_stage)t->stage) {
 	case STOP_HIDE:       return stop_hide(c, s);
+	case STOP_FETCHERS:   return stop_fetchers(c, s);
 	case STOP_PARTITIONS: return stop_partitions(c, s);
 	case STOP_STOPPED:
 		stop_finish(c, s);
@@ -127,23 +170,20 @@ static const struct task_kind stop_kind = { .name = "stop", .run = stop_run, .fi
 /* Goes in front of what waits; whatever runs is brought to its end first, or given up when the store does not answer. */
 void controller_enqueue_stop(struct controller *c, struct controller_stop *m)
 {
-	struct stop_task *t = (struct stop_task *)task_create(c, &stop_kind, sizeof(*t), &m->msg);
+	struct stop_task *t = (struct stop_task *)task_create(&c->member_queue, &stop_kind, sizeof(*t), &m->msg);
 
 	t->ask = m;
 	c->is_stopping = true;
-	list_push_front(&c->tasks, &t->task.link);
+	if (c->active != NULL)
+		active_end(c);
+	member_asks_stop(c);
+	list_push_front(&c->member_queue.tasks, &t->task.link);
 	if (!m->is_clean) {	/* nothing reaches the store any more; what is out comes home as lost */
 		coord_crash(&c->coord);
 		c->is_connected = false;
 	}
-	if (!c->is_connected && c->current != NULL) {
-		LIST_FOREACH(e, &c->unsent) {
-			struct store_call *s = LIST_ENTRY(e, struct store_call, link);
-
-			list_remove(e);
-			list_push_back(&s->task->calls, e);
-			s->task->out--;
-		}
-		c->current->is_expired = true;
-	}
+	if (!c->is_connected)
+		controller_give_up_unsent(c);
+	if (!c->is_connected && c->member_queue.current != NULL)
+		c->member_queue.current->is_expired = true;
 }

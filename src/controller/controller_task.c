@@ -11,26 +11,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct task *task_create(struct controller *c, const struct task_kind *kind, size_t size, struct msg *asker)
+struct task *task_create(struct task_queue *q, const struct task_kind *kind, size_t size, struct msg *asker)
 {
 	struct task *t = mem_calloc(1, size);
 
-	(void)c;
 	t->kind = kind;
+	t->queue = q;
 	t->asker = asker;
 	list_init(&t->calls);
 	return t;
 }
 
-void task_enqueue(struct controller *c, struct task *t)
+void task_enqueue(struct task *t)
 {
-	list_push_back(&c->tasks, &t->link);
+	list_push_back(&t->queue->tasks, &t->link);
 }
 
-void task_push(struct controller *c, struct task *t)
+void task_push(struct task *t)
 {
-	t->parent = c->current;
-	c->current = t;
+	t->parent = t->queue->current;
+	t->queue->current = t;
 }
 
 static void call_free(struct store_call *s)
@@ -52,29 +52,28 @@ static void task_free(struct controller *c, struct task *t)
 {
 	task_drop_calls(t);
 	if (t->kind->fini != NULL)
-		t->kind->fini(t);
+		t->kind->fini(c, t);
 	if (t->asker != NULL)
 		actor_answer(&c->actor, t->asker);
 	free(t);
 }
 
-static void task_give_up(struct controller *c)
+static void give_up_current(struct controller *c, struct task_queue *q)
 {
-	while (c->current != NULL) {
-		struct task *t = c->current;
+	while (q->current != NULL) {
+		struct task *t = q->current;
 
-		c->current = t->parent;
+		q->current = t->parent;
 		t->is_expired = true;
 		task_free(c, t);
 	}
 }
 
-/* The session is closed: what still waits, an election that our own leaving set off, say, has nobody to ask. */
-static void drop_waiting(struct controller *c)
+static void drop_waiting(struct controller *c, struct task_queue *q)
 {
 	struct list *next;
 
-	while ((next = list_pop_front(&c->tasks)) != NULL) {
+	while ((next = list_pop_front(&q->tasks)) != NULL) {
 		struct task *t = LIST_ENTRY(next, struct task, link);
 
 		t->is_expired = true;
@@ -82,47 +81,90 @@ static void drop_waiting(struct controller *c)
 	}
 }
 
+/* What runs ends when all that it has sent is home: until then it only counts. */
+void task_queue_drop(struct controller *c, struct task_queue *q)
+{
+	if (q->current != NULL)
+		q->current->is_expired = true;
+	drop_waiting(c, q);
+}
+
+/* False: nothing can be done in this queue now. */
+static bool queue_turn(struct controller *c, struct task_queue *q)
+{
+	struct task *t = q->current;
+
+	if (t == NULL && (c->is_stopped || (c->is_stopping && q == &c->active_queue))) {	/* what still waits has nobody to ask */
+		drop_waiting(c, q);
+		return false;
+	}
+	if (t == NULL && c->is_stopping && c->active_queue.current != NULL)
+		return false;	/* the end closes the session: not under the feet of what is being asked */
+	if (t == NULL) {
+		if (list_empty(&q->tasks))
+			return false;
+		t = LIST_ENTRY(q->tasks.next, struct task, link);
+		if (!c->is_connected && !c->is_stopping && !t->kind->is_storeless)
+			return false;
+		list_remove(&t->link);
+		q->current = t;
+	}
+	if (t->out > 0)
+		return false;
+	if (t->is_expired) {
+		give_up_current(c, q);
+		return true;
+	}
+	if (t->wants_generation != 0) {
+		if (!controller_is_visible(c, t->wants_generation - 1))
+			return false;
+		t->wants_generation = 0;
+	}
+	if (t->kind->run(c, t) == TASK_DONE) {
+		ASSERT(q->current == t && t->out == 0);
+		q->current = t->parent;
+		task_free(c, t);
+	}
+	return true;	/* also after TASK_WAIT: what it waits for may be home already */
+}
+
 void controller_run_tasks(struct controller *c)
 {
-	while (true) {
-		struct task *t = c->current;
+	bool moves;
 
-		if (t == NULL && c->is_stopped) {
-			drop_waiting(c);
-			return;
-		}
-		if (t == NULL) {
-			struct list *next = c->is_connected || c->is_stopping ? list_pop_front(&c->tasks) : NULL;
+	do {
+		moves = queue_turn(c, &c->member_queue);
+		moves |= queue_turn(c, &c->active_queue);
+	} while (moves);
+}
 
-			if (next == NULL)
-				return;
-			c->current = t = LIST_ENTRY(next, struct task, link);
-		}
-		if (t->out > 0)
-			return;
-		if (t->is_expired) {
-			task_give_up(c);
-			continue;
-		}
-		if (t->wants_generation != 0) {
-			if (!controller_is_visible(c, t->wants_generation - 1))
-				return;
-			t->wants_generation = 0;
-		}
-		switch (t->kind->run(c, t)) {
-		case TASK_WAIT:
-			if (c->current == t && t->out == 0 && t->wants_generation == 0)
-				continue;	/* what it waited for was home before it looked */
-			break;
-		case TASK_AGAIN:
-			break;
-		case TASK_DONE:
-			ASSERT(c->current == t && t->out == 0);
-			c->current = t->parent;
-			task_free(c, t);
-			break;
-		}
+/* --- timers ----------------------------------------------------------------------------------------------------------------------- */
+
+void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at)
+{
+	if (list_linked(&t->link))
+		list_remove(&t->link);
+	t->at = at;
+	if (at == MONO_NEVER)
+		return;
+	struct list *before = c->timers.prev;
+	while (before != &c->timers && LIST_ENTRY(before, struct controller_timer, link)->at > at)
+		before = before->prev;
+	list_insert_before(before->next, &t->link);
+}
+
+mono_ms controller_timers_run(struct controller *c, mono_ms now)
+{
+	while (!list_empty(&c->timers)) {
+		struct controller_timer *t = LIST_ENTRY(c->timers.next, struct controller_timer, link);
+
+		if (t->at > now)
+			return t->at;
+		list_remove(&t->link);
+		t->at = MONO_NEVER;
+		t->fire(c, t);
 	}
+	return MONO_NEVER;
 }
 
 /* --- calls ------------------------------------------------------------------------------------------------------------------------- */
@@ -256,13 +298,23 @@ void controller_on_call_home(struct controller *c, struct store_call *s)
 	t->out--;
 }
 
+void task_submit_one(struct controller *c, struct task *t, struct store_call *s)
+{
+	t->out++;
+	coord_submit(c->coord, &s->call);
+}
+
 void task_ask(struct controller *c, struct task *t, struct partition_addr *to, struct msg *m)
 {
+	if (partition_is_open(to))
+		task_ask_actor(c, t, to->actor, m);
+}
+
+void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m)
+{
 	m->context = t;
-	if (!partition_is_open(to))
-		return;
-	/* The controller's lane of a partition has room for many times what one task sends to it. */
-	bool sent = partition_ask(&c->actor, to, m);
+	/* The controller's lane of an actor has room for many times what one task sends to it. */
+	bool sent = actor_ask(&c->actor, to, m);
 	ASSERT(sent);
 	t->out++;
 }

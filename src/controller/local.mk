@@ -1,15 +1,22 @@
 noinst_LIBRARIES += src/controller/libskein_controller.a
 src_controller_libskein_controller_a_SOURCES = \
+	src/controller/active.c src/controller/active.h src/controller/active_priv.h \
+	src/controller/active_batch.c src/controller/active_brokers.c src/controller/active_channel.c src/controller/active_deletion.c \
+	src/controller/active_elect.c src/controller/active_feature.c src/controller/active_isr.c src/controller/active_leaders.c src/controller/active_logdirs.c \
+	src/controller/active_notices.c src/controller/active_partitions.c src/controller/active_reassign.c src/controller/active_replicas.c \
+	src/controller/active_rules.c src/controller/active_shutdown.c src/controller/active_start.c \
+	src/controller/active_states.c src/controller/active_topics.c \
 	src/controller/assignment.c src/controller/assignment.h \
 	src/controller/controller.c src/controller/controller.h src/controller/controller_msg.h src/controller/controller_priv.h \
 	src/controller/controller_admin.c \
 	src/controller/controller_config.c \
 	src/controller/controller_picture.c \
-	src/controller/controller_replicas.c \
 	src/controller/controller_start.c \
 	src/controller/controller_stop.c \
 	src/controller/controller_task.c \
-	src/controller/controller_topics.c \
+	src/controller/member_asks.c src/controller/member_control.c src/controller/member_feature.c src/controller/member_isr_node.c \
+	src/controller/member_metadata.c src/controller/member_replicas.c src/controller/member_roles.c src/controller/member_stop_replica.c \
+	src/controller/member_topics.c src/controller/producer_ids.c \
 	src/controller/znode.c src/controller/znode.h
 EXTRA_DIST += src/controller/README.md
 
@@ -19,7 +26,7 @@ check_PROGRAMS += $(controller_tests)
 TESTS += $(controller_tests)
 # The controller is tested within a whole broker in simulation.
 controller_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
-	src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
+	src/replica/libskein_replica.a src/client/libskein_client.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 tests_unit_controller_assignment_test_SOURCES = tests/unit/controller/assignment_test.c
 tests_unit_controller_assignment_test_LDADD = $(controller_test_libs)

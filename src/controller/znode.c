@@ -377,6 +377,20 @@ bool znode_controller_decode(struct slice json, int32_t *broker_id, int32_t *kra
 	return ok;
 }
 
+void znode_log_dir_event_encode(int32_t broker_id, struct strbuf *out)
+{
+	strbuf_printf(out, "{\"version\":1,\"broker\":%d,\"event\":1}", broker_id);
+}
+
+bool znode_log_dir_event_decode(struct slice json, int32_t *broker_id)
+{
+	json_t *root = load(json);
+	bool ok = root != NULL && get_i32(root, "broker", broker_id);
+
+	json_decref(root);
+	return ok;
+}
+
 void znode_producer_block_encode(int32_t broker_id, int64_t first, int64_t last, struct strbuf *out)
 {
 	char from[24], to[24];
@@ -410,4 +424,142 @@ bool znode_int_decode(struct slice text, int32_t *out)
 	memcpy(buf, text.ptr, text.len);
 	buf[text.len] = 0;
 	return parse_i32(buf, out);
+}
+
+/* --- lists of partitions ------------------------------------------------------------------------------------------------------------------ */
+
+static void emit_partitions(const struct znode_partition_name *names, int32_t n, bool with_replicas, struct strbuf *out)
+{
+	json_t *root = json_object(), *list = json_array();
+
+	for (int32_t i = 0; i < n; i++) {
+		json_t *entry = json_object();
+
+		json_object_set_new(entry, "topic", json_stringn((const char *)names[i].topic.ptr, names[i].topic.len));
+		json_object_set_new(entry, "partition", json_integer(names[i].partition));
+		if (with_replicas)
+			json_object_set_new(entry, "replicas", ids_to_json(names[i].replicas, names[i].replica_count));
+		json_array_append_new(list, entry);
+	}
+	json_object_set_new(root, "version", json_integer(1));
+	json_object_set_new(root, "partitions", list);
+	emit(root, out);
+}
+
+static bool partition_name_decode(struct znode_partition_name *p, const json_t *entry, struct arena *a)
+{
+	const char *topic = json_string_value(json_object_get(entry, "topic"));
+
+	if (topic == NULL || !get_i32(entry, "partition", &p->partition))
+		return false;
+	p->topic = arena_copy(a, slice_str(topic));
+	return !slice_is_null(p->topic);
+}
+
+static bool partition_list_decode(const json_t *list, bool with_replicas, struct znode_partition_name **names, int32_t *n, struct arena *a)
+{
+	size_t count = json_array_size(list);
+	bool ok = json_is_array(list);
+
+	*n = 0;
+	*names = arena_calloc(a, count, sizeof(**names));
+	for (size_t i = 0; ok && *names != NULL && i < count; i++) {
+		const json_t *entry = json_array_get(list, i);
+		struct znode_partition_name *p = &(*names)[i];
+
+		ok = partition_name_decode(p, entry, a);
+		if (ok && with_replicas)
+			ok = json_object_size(entry) == 3 && ids_from_json(json_object_get(entry, "replicas"), &p->replicas, &p->replica_count, a);
+	}
+	ok = ok && *names != NULL;
+	if (ok)
+		*n = (int32_t)count;
+	return ok;
+}
+
+void znode_partitions_encode(const struct znode_partition_name *names, int32_t n, struct strbuf *out)
+{
+	emit_partitions(names, n, false, out);
+}
+
+bool znode_partitions_decode(struct slice json, struct znode_partition_name **names, int32_t *n, struct arena *a)
+{
+	json_t *root = load(json);
+	bool ok = partition_list_decode(json_object_get(root, "partitions"), false, names, n, a);
+
+	json_decref(root);
+	return ok;
+}
+
+void znode_reassign_encode(const struct znode_partition_name *names, int32_t n, struct strbuf *out)
+{
+	emit_partitions(names, n, true, out);
+}
+
+bool znode_reassign_decode(struct slice json, struct znode_partition_name **names, int32_t *n, struct arena *a)
+{
+	json_t *root = load(json);
+	int32_t version;
+	bool ok = partition_list_decode(json_object_get(root, "partitions"), true, names, n, a) && json_object_size(root) == 2 &&
+	          get_i32(root, "version", &version);
+
+	json_decref(root);
+	if (!ok)
+		*n = 0;
+	return ok;
+}
+
+/* --- /feature --------------------------------------------------------------------------------------------------------------------------------- */
+
+void znode_feature_encode(const struct znode_feature *f, struct strbuf *out)
+{
+	json_t *root = json_object(), *features = json_object();
+
+	for (int32_t i = 0; i < f->level_count; i++) {
+		const struct znode_feature_level *l = &f->levels[i];
+		json_t *level = json_object();
+
+		if (f->version == 1)
+			json_object_set_new(level, "min_version_level", json_integer(l->min));
+		json_object_set_new(level, "max_version_level", json_integer(l->max));
+		json_object_set_new(features, (const char *)l->name.ptr, level);
+	}
+	json_object_set_new(root, "features", features);
+	json_object_set_new(root, "version", json_integer(f->version));
+	json_object_set_new(root, "status", json_integer(f->is_enabled ? 1 : 0));
+	emit(root, out);
+}
+
+static bool levels_decode(struct znode_feature *f, const json_t *features, struct arena *a)
+{
+	const char *name;
+	const json_t *value;
+
+	f->levels = arena_calloc(a, json_object_size(features), sizeof(*f->levels));
+	if (!json_is_object(features) || f->levels == NULL)
+		return false;
+	json_object_foreach((json_t *)(uintptr_t)features, name, value) {
+		struct znode_feature_level *l = &f->levels[f->level_count++];
+
+		l->min = 1;
+		l->name = arena_copy(a, slice_str(name));
+		if (slice_is_null(l->name) || !get_i32(value, "max_version_level", &l->max) || l->max < 1)
+			return false;
+		if (f->version == 1 && (!get_i32(value, "min_version_level", &l->min) || l->min < 1 || l->min > l->max))
+			return false;
+	}
+	return true;
+}
+
+bool znode_feature_decode(struct znode_feature *f, struct slice json, struct arena *a)
+{
+	json_t *root = load(json);
+	int32_t status = 0;
+
+	*f = (struct znode_feature){ .version = 0 };
+	bool ok = root != NULL && get_i32(root, "version", &f->version) && (f->version == 1 || f->version == 2) && get_i32(root, "status", &status) &&
+	          (status == 0 || status == 1) && levels_decode(f, json_object_get(root, "features"), a);
+	f->is_enabled = status == 1;
+	json_decref(root);
+	return ok;
 }

@@ -32,6 +32,24 @@ struct znode_state {
 	bool     is_recovering;		/* leader_recovery_state 1 */
 };
 
+struct znode_partition_name {		/* one partition of a list of them */
+	struct slice topic;
+	int32_t      partition;
+	int32_t     *replicas;		/* /admin/reassign_partitions: the wanted ones, as written; NULL elsewhere */
+	int32_t      replica_count;
+};
+
+struct znode_feature_level {
+	struct slice name;
+	int32_t      min, max;		/* min: version 1; else 1 */
+};
+struct znode_feature {			/* /feature */
+	int32_t version;		/* 1 or 2 */
+	bool    is_enabled;
+	struct znode_feature_level *levels;
+	int32_t level_count;
+};
+
 void znode_topic_encode(const struct znode_topic *t, struct strbuf *out);
 bool znode_topic_decode(struct znode_topic *t, struct slice json, struct arena *a) MUST_CHECK;
 void znode_state_encode(const struct znode_state *s, struct strbuf *out);
@@ -48,8 +66,19 @@ bool znode_controller_decode(struct slice json, int32_t *broker_id, int32_t *kra
 void znode_change_encode(const char *entity_path, struct strbuf *out);
 /* Both versions; out gets "topics/t", "brokers/1", ... */
 bool znode_change_decode(struct slice json, char *out, size_t size) MUST_CHECK;
+/* Of /log_dir_event_notification: a directory of this broker has failed. */
+void znode_log_dir_event_encode(int32_t broker_id, struct strbuf *out);
+bool znode_log_dir_event_decode(struct slice json, int32_t *broker_id) MUST_CHECK;
 void znode_producer_block_encode(int32_t broker_id, int64_t first, int64_t last, struct strbuf *out);
 bool znode_producer_block_decode(struct slice json, int64_t *last) MUST_CHECK;
+/* /admin/preferred_replica_election and the entries of /isr_change_notification. */
+void znode_partitions_encode(const struct znode_partition_name *names, int32_t n, struct strbuf *out);
+bool znode_partitions_decode(struct slice json, struct znode_partition_name **names, int32_t *n, struct arena *a) MUST_CHECK;
+/* /admin/reassign_partitions. Keys that Kafka does not know make its reader refuse the whole. */
+void znode_reassign_encode(const struct znode_partition_name *names, int32_t n, struct strbuf *out);
+bool znode_reassign_decode(struct slice json, struct znode_partition_name **names, int32_t *n, struct arena *a) MUST_CHECK;
+void znode_feature_encode(const struct znode_feature *f, struct strbuf *out);
+bool znode_feature_decode(struct znode_feature *f, struct slice json, struct arena *a) MUST_CHECK;
 bool znode_int_decode(struct slice text, int32_t *out) MUST_CHECK;	/* /controller_epoch: plain digits */
 
 #endif

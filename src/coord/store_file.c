@@ -113,9 +113,13 @@ static enum err open_table(struct store_file *f, char *problem, size_t size)
 	return OK;
 }
 
-/* So that the file's name survives a power cut as its content does. */
+/* So that the file's name survives a power cut as its content does. Where a batch lies in it, an earlier start has seen to that. */
 static enum err sync_dir(struct store_file *f)
 {
+	MDB_stat stat;
+
+	if (mdb_env_stat(f->env, &stat) == 0 && stat.ms_entries > 0)
+		return OK;
 	const char *slash = strrchr(f->path, '/');
 	char *dir = slash == NULL ? mem_strdup(".") : mem_strndup(f->path, MAX((size_t)(slash - f->path), (size_t)1));
 	enum err e = os_fsync_dir(f->os, dir);

@@ -4,6 +4,10 @@
  * Every change is made at once in memory and noted in the undo list. The list serves three times: a multi that fails goes back to where it
  * began; a batch that cannot be written goes back to its begin; and a commit finds in it which nodes to write. Nodes deleted in a batch
  * and data replaced in it are therefore freed only when the batch has ended.
+ *
+ * An ephemeral node costs no sync, as nothing of it is in the file; but its zxid, a broker's epoch, must not come twice. So a commit writes a zxid
+ * that lies ahead, the bound, and the next run begins there. Before its first commit a run has no bound of its own, and what it gives out
+ * may come again in the next: no change has been answered that could have been built upon it.
  */
 #include "coord/tree_priv.h"
 
@@ -14,6 +18,7 @@
 
 #define ROOT_ID     1
 #define SEQUENCE_DIGITS 10
+#define ZXIDS_AHEAD     1024
 
 /* --- nodes ----------------------------------------------------------------------------------------------------------------- */
 
@@ -266,7 +271,8 @@ static enum err op_create(struct coord_tree *t, struct tree_session *s, struct c
 	n->czxid = n->mzxid = t->zxid + 1;
 	n->owner = op->flags & COORD_EPHEMERAL ? s : NULL;
 	node_set_data(n, op->data);
-	note(t, (struct undo){ .kind = UNDO_CREATIONS, .node = parent, .number = parent->creations });
+	/* The counter is there for sequence numbers: the creation of any other ephemeral node may be forgotten with the node. */
+	note(t, (struct undo){ .kind = UNDO_CREATIONS, .node = parent, .number = parent->creations, .is_volatile = n->owner != NULL && !is_sequence });
 	parent->creations = (int32_t)((uint32_t)parent->creations + 1);
 	node_link(t, n);
 	note(t, (struct undo){ .kind = UNDO_CREATE, .node = n });
@@ -463,28 +469,51 @@ static enum err write_node(struct coord_tree *t, struct node *n)
 		.name = slice_of(n->name, n->name_len), .data = slice_of(n->data, n->data_len) });
 }
 
+/* Ephemeral, or made and deleted in this batch, or the mere count of an ephemeral creation: not in the file. */
+static bool is_for_file(const struct coord_tree *t, const struct undo *u)
+{
+	const struct node *n = u->node;
+
+	return n->owner == NULL && !u->is_volatile && (n->is_linked || n == t->root || n->is_in_file);
+}
+
+/* Something of the batch carries a zxid behind the bound of this run: the file needs a new one, though no node of the batch may be in it. */
+static bool needs_bound(const struct coord_tree *t)
+{
+	if (t->zxid_bound == 0 || t->zxid <= t->zxid_bound)
+		return false;
+	for (size_t i = 0; i < t->undo_count; i++) {
+		if (t->undo[i].kind == UNDO_CREATE || t->undo[i].kind == UNDO_SET)
+			return true;
+	}
+	return false;	/* deletions: a session ends, and the file may be what has failed */
+}
+
 static enum err write_batch(struct coord_tree *t)
 {
-	bool has_begun = false;
-	enum err e = OK;
+	bool has_begun = needs_bound(t);
+	enum err e = has_begun ? store_file_begin(t->file) : OK;
 
+	if (e != OK)
+		return e;
 	t->commits++;
 	for (size_t i = 0; i < t->undo_count && e == OK; i++) {
-		struct node *n = t->undo[i].node;
-
-		if (n->owner != NULL || (!n->is_linked && n != t->root && !n->is_in_file))
-			continue;	/* ephemeral, or made and deleted in this batch: not in the file */
+		if (!is_for_file(t, &t->undo[i]))
+			continue;
 		if (!has_begun)
 			e = store_file_begin(t->file);
 		has_begun = has_begun || e == OK;
 		if (e == OK)
-			e = write_node(t, n);
+			e = write_node(t, t->undo[i].node);
 	}
 	if (!has_begun)
 		return e;
 	if (e == OK)
-		return store_file_commit(t->file, t->zxid);
-	store_file_abort(t->file);
+		e = store_file_commit(t->file, t->zxid + ZXIDS_AHEAD);
+	else
+		store_file_abort(t->file);
+	if (e == OK)
+		t->zxid_bound = t->zxid + ZXIDS_AHEAD;
 	return e;
 }
 

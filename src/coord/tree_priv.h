@@ -33,6 +33,7 @@ struct undo {
 	uint8_t       *data;		/* SET: what was there, owned */
 	uint32_t       data_len;
 	int32_t        number;		/* SET: version, CREATIONS: creations */
+	bool           is_volatile;	/* CREATIONS: the file need not know of it */
 	int64_t        mzxid;
 };
 
@@ -57,6 +58,7 @@ struct coord_tree {
 	uint64_t           last_id;
 	int64_t            zxid;	/* of the last change or session */
 	int64_t            zxid_before;	/* at the begin of the batch */
+	int64_t            zxid_bound;	/* in the file: what this run gives out up to it comes never again. 0: no commit in this run yet */
 	uint64_t           commits;
 	struct list        sessions;
 

@@ -61,24 +61,62 @@ void partition_publish(struct partition *p)
 		PUBLISH(a->first_segment_base, log_first_segment_base(p->log));
 		publish_mark(p);
 	}
-	PUBLISH(a->leader_id, p->has_role ? p->role.leader : -1);
-	PUBLISH(a->leader_epoch, p->has_role ? p->role.leader_epoch : -1);
+	PUBLISH(a->leader_id, p->has_role ? p->leader : -1);
+	PUBLISH(a->leader_epoch, p->has_role ? p->leader_epoch : -1);
+	PUBLISH(a->isr_count, p->isr_count);
+	PUBLISH(a->replica_count, p->replica_count);
 	PUBLISH(a->is_leader, partition_is_usable(p) && partition_leads(p));
 	PUBLISH(a->is_offline, p->refusal == KAFKA_STORAGE_ERROR);
+}
+
+bool partition_is_of_topic(const struct partition *p, struct uuid topic_id)
+{
+	struct uuid ours = log_topic_id(p->log);
+
+	return uuid_is_zero(topic_id) || uuid_is_zero(ours) || uuid_eq(topic_id, ours);
+}
+
+/* From here on nothing is served, whatever comes. */
+static void partition_go_offline(struct partition *p)
+{
+	if (p->log != NULL && !p->flush.is_out)
+		log_close(&p->log);	/* with a flush out the log must live until it is home: partition_on_flush_home closes it */
+	p->refusal = KAFKA_STORAGE_ERROR;
+	partition_isr_end(p);
+	partition_hook_resigned(p);
+	partition_fail_waiting(p, KAFKA_STORAGE_ERROR);
+	partition_fail_lookups(p, KAFKA_STORAGE_ERROR);
+	partition_publish(p);
+	partition_drop_watches(p);
+}
+
+/* The controller hears of it once: elections, and the notice to the cluster, are its business. */
+static void partition_tell_dir_failed(struct partition *p)
+{
+	if (p->spec.controller == NULL || p->spec.dir == NULL || p->stop != NULL)
+		return;
+	p->dir_failed = mem_calloc(1, sizeof(*p->dir_failed));
+	msg_init(&p->dir_failed->msg, PARTITION_DIR_FAILED, &p->actor);
+	p->dir_failed->dir = p->spec.dir;
+	bool is_asked = actor_ask(&p->actor, p->spec.controller, &p->dir_failed->msg);
+
+	ASSERT(is_asked);	/* who has no lane is never declined */
 }
 
 void partition_storage_failed(struct partition *p, const char *what, enum err e)
 {
 	LOG_ERROR(&p->actor.log, partition_offline, KV_STR("what", what), KV_ERR(e));
-	if (p->log != NULL && !p->flush.is_out)
-		log_close(&p->log);	/* with a flush out the log must live until it is home: partition_on_flush_home closes it */
-	p->refusal = KAFKA_STORAGE_ERROR;
-	partition_fail_waiting(p, KAFKA_STORAGE_ERROR);
-	partition_fail_lookups(p, KAFKA_STORAGE_ERROR);
-	partition_publish(p);
-	partition_drop_watches(p);
+	ASSERT(p->refusal != KAFKA_STORAGE_ERROR);
+	partition_go_offline(p);
 	if (p->spec.dir != NULL)
 		logdir_set_offline(p->spec.dir, e, what);
+	partition_tell_dir_failed(p);
+}
+
+static void partition_on_offline(struct partition *p, struct partition_offline *m)
+{
+	partition_go_offline(p);
+	actor_answer(&p->actor, &m->msg);
 }
 
 /* On the partition's own thread, so that many partitions recover in parallel and none holds up another. */
@@ -117,7 +155,7 @@ void partition_refuse(struct msg *m, enum kafka_error error)
 		r->range = (struct log_range){ 0 };
 		r->high_watermark = r->last_stable_offset = r->log_start_offset = -1;
 		r->diverging_epoch = -1;
-		r->aborted_count = 0;
+		r->aborted_count = r->choices_count = 0;
 		r->bytes_to_bound = 0;
 		r->leader_id = r->leader_epoch = -1;
 		break;
@@ -125,10 +163,32 @@ void partition_refuse(struct msg *m, enum kafka_error error)
 	case PARTITION_list_offsets: ((struct partition_list_offsets *)m)->error = error; break;
 	case PARTITION_epoch_end:    ((struct partition_epoch_end *)m)->error = error; break;
 	case PARTITION_describe:     ((struct partition_describe *)m)->error = error; break;
-	case PARTITION_role:         ((struct partition_role *)m)->error = error; break;
+	case PARTITION_role: {
+		struct partition_role *r = (struct partition_role *)m;
+		r->error = error;
+		r->is_changed = false;
+		r->log_end_offset = r->high_watermark = -1;
+		r->last_epoch = -1;
+		break;
+	}
+	case PARTITION_replicate: {
+		struct partition_replicate *r = (struct partition_replicate *)m;
+		r->error = error == KAFKA_STORAGE_ERROR ? error : FENCED_LEADER_EPOCH;
+		r->log_end_offset = r->log_start_offset = -1;
+		r->last_epoch = -1;
+		break;
+	}
+	case PARTITION_truncate: {
+		struct partition_truncate *t = (struct partition_truncate *)m;
+		t->error = error == KAFKA_STORAGE_ERROR ? error : FENCED_LEADER_EPOCH;
+		t->is_complete = false;
+		t->log_end_offset = t->last_epoch = -1;
+		break;
+	}
 	case PARTITION_watch:
 	case PARTITION_config:
 	case PARTITION_stop:
+	case PARTITION_offline:
 	case PARTITION_job:
 	case PARTITION_MSG_FIRST:
 		break;
@@ -140,8 +200,8 @@ static void partition_answer_refused(struct partition *p, struct msg *m)
 	partition_refuse(m, p->refusal);
 	if (m->kind == PARTITION_append && p->has_role) {
 		struct partition_append *a = (struct partition_append *)m;
-		a->leader_id = p->role.leader;
-		a->leader_epoch = p->role.leader_epoch;
+		a->leader_id = p->leader;
+		a->leader_epoch = p->leader_epoch;
 	}
 	actor_answer(&p->actor, m);
 }
@@ -169,8 +229,11 @@ static void partition_dispatch(void *arg, struct msg *m)
 	case PARTITION_list_offsets: partition_on_list_offsets(p, (struct partition_list_offsets *)m); break;
 	case PARTITION_epoch_end:    partition_on_epoch_end(p, (struct partition_epoch_end *)m); break;
 	case PARTITION_describe:     partition_on_describe(p, (struct partition_describe *)m); break;
+	case PARTITION_replicate:    partition_on_replicate(p, (struct partition_replicate *)m); break;
+	case PARTITION_truncate:     partition_on_truncate(p, (struct partition_truncate *)m); break;
 	case PARTITION_role:         partition_on_role(p, (struct partition_role *)m); break;
 	case PARTITION_config:       partition_on_config(p, (struct partition_config *)m); break;
+	case PARTITION_offline:      partition_on_offline(p, (struct partition_offline *)m); break;
 	case PARTITION_append:
 	case PARTITION_stop:
 	case PARTITION_job:
@@ -185,6 +248,15 @@ static void partition_on_home(void *arg, struct msg *m)
 
 	if (m == &p->flush.job.msg) {
 		partition_on_flush_home(p);
+		return;
+	}
+	if (p->change != NULL && m == &p->change->msg) {
+		partition_on_isr_change_home(p);
+		return;
+	}
+	if (p->dir_failed != NULL && m == &p->dir_failed->msg) {
+		free(p->dir_failed);
+		p->dir_failed = NULL;
 		return;
 	}
 	ASSERT(m == &p->lookup.job.msg);	/* nothing else is ever lent out */
@@ -217,6 +289,7 @@ static int partition_step(struct actor *a, mono_ms now)
 	work += actor_drain_questions(a, PARTITION_DRAIN_MAX, partition_dispatch, p);
 	partition_write_batch(p, now);
 	if (partition_is_usable(p)) {
+		partition_isr_upkeep(p, now);
 		partition_flush_if_wanted(p, now);
 		partition_answer_waiting(p, now);
 		partition_publish(p);
@@ -227,7 +300,7 @@ static int partition_step(struct actor *a, mono_ms now)
 	partition_rest(p, now, work);
 	a->deadline = MIN(partition_waiting_deadline(p), p->rest_due);
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
-		a->deadline = MIN(a->deadline, partition_flush_deadline(p));
+		a->deadline = MIN(a->deadline, MIN(partition_flush_deadline(p), partition_isr_deadline(p)));
 	return work;
 }
 
@@ -237,11 +310,11 @@ static void partition_dump(struct actor *a, int fd)
 
 	if (p->log != NULL)
 		dprintf(fd, "  partition %s-%d: leader %d epoch %d, start %lld, high watermark %lld, end %lld, recovery point %lld\n", p->addr->topic,
-		        p->addr->partition, p->role.leader, p->role.leader_epoch, (long long)log_start_offset(p->log),
+		        p->addr->partition, p->leader, p->leader_epoch, (long long)log_start_offset(p->log),
 		        (long long)log_high_watermark(p->log), (long long)log_end_offset(p->log), (long long)log_recovery_point(p->log));
 }
 
-static const struct actor_ops partition_ops = { .module = "partition", .is_many = true, .step = partition_step, .dump = partition_dump };
+static const struct actor_ops partition_ops = { .module = "partition", .is_many = true, .lends_turns = true, .step = partition_step, .dump = partition_dump };
 
 static struct partition_addr *partition_addr_create(const struct partition_spec *spec, struct partition *owner)
 {
@@ -273,6 +346,10 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	p->spec.log.topic = p->addr->topic;
 	p->spec.log.config = &p->config;
 	p->spec.log.log = &p->actor.log;
+	for (int i = 0; i < spec->hook_count; i++) {
+		if (strcmp(spec->hooks[i].topic, spec->log.topic) == 0)
+			p->hook = &spec->hooks[i];
+	}
 	list_init(&p->waiting);
 	list_init(&p->watches);
 	list_init(&p->lookups);
@@ -298,6 +375,8 @@ void partition_join(struct partition_addr *a)
 	a->owner = NULL;
 	a->actor = NULL;
 	actor_fini(&p->actor);
+	partition_isr_end(p);
+	free(p->change);
 	free(p);
 }
 

@@ -12,6 +12,15 @@
 
 struct partition;		/* the owner's side, private */
 
+/* Known mistakes of replication's history, which the simulations must find; each is made by a follower but the last, which both sides make. Set by tests only. */
+enum partition_mutant {
+	PARTITION_MUTANT_NONE,
+	PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK,	/* before KIP-101: a follower cuts to its own high watermark */
+	PARTITION_MUTANT_IGNORE_RETURNED_EPOCH,		/* before KIP-279: only the end offset of the leader's answer is looked at */
+	PARTITION_MUTANT_NO_VALIDATION,			/* before KIP-320: after a change of leader it goes on fetching where it was */
+};
+extern enum partition_mutant partition_mutant_for_tests;
+
 /* The address: counted; stays valid after the partition has stopped (questions are then answered KAFKA_STORAGE_ERROR or NOT_LEADER by the
  * asker itself, see partition_is_open). One writer: the partition. Read with the accessors below by anyone. */
 struct partition_addr {
@@ -24,6 +33,8 @@ struct partition_addr {
 	int64_t        log_start_offset, high_watermark, last_stable_offset, log_end_offset, recovery_point, size_bytes;
 	int32_t        leader_epoch;
 	int32_t        leader_id;
+	int32_t        isr_count;	/* committed; 0 where the replica follows */
+	int32_t        replica_count;
 	int64_t        first_segment_base;
 	bool           is_leader, is_open, is_offline;
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */
@@ -33,6 +44,21 @@ struct partition_addr {
 	struct partition *owner;
 };
 
+/*
+ * What else lives on a partition's thread: a coordinator whose state is stored in its log. Called by the partition as its role changes, never otherwise and never at once
+ * on two threads for one partition; p is that partition's address. Each is given for one topic. None of them may wait.
+ */
+struct partition_hook {
+	const char *topic;
+	/* Leads from now on, or goes on leading with a new epoch. */
+	void (*on_elected)(void *arg, struct partition_addr *p, int32_t leader_epoch);
+	/* Once after the last on_elected: another leads, the log has failed, or the partition stops. */
+	void (*on_resigned)(void *arg, struct partition_addr *p);
+	/* Nothing comes any more; the actor ends. Also where it never led. */
+	void (*on_stop)(void *arg, struct partition_addr *p);
+	void *arg;
+};
+
 struct partition_spec {
 	struct sched   *sched;
 	struct workers *workers;
@@ -40,9 +66,12 @@ struct partition_spec {
 	struct logdir  *dir;		/* told of I/O errors (logdir_set_offline): storage/logdir.h */
 	int32_t         broker_id;
 	enum flush_acks flush_acks;
+	int64_t         replica_lag_time_max_ms;	/* a follower that was not at the end for so long leaves the in-sync set */
 	size_t          stack_bytes;
-	/* whom to ask for an in-sync set change; NULL on a lone broker */
+	/* who is asked for a change of the in-sync set, and told of failed directories; NULL in tests of one replica */
 	struct actor   *controller;
+	const struct partition_hook *hooks;	/* of all topics that have one; they outlive the partition */
+	int             hook_count;
 };
 
 /* Creates the actor and starts its thread; the log is opened as the first thing on it (or given opened by recovery). Until a role arrives every
@@ -74,6 +103,11 @@ static inline int64_t partition_high_watermark(const struct partition_addr *p)  
 static inline int64_t partition_last_stable_offset(const struct partition_addr *p) { return __atomic_load_n(&p->last_stable_offset, __ATOMIC_RELAXED); }
 static inline int64_t partition_log_end_offset(const struct partition_addr *p)     { return __atomic_load_n(&p->log_end_offset, __ATOMIC_RELAXED); }
 static inline int64_t partition_log_start_offset(const struct partition_addr *p)   { return __atomic_load_n(&p->log_start_offset, __ATOMIC_RELAXED); }
+/* As its leader sees it; false where the replica follows. */
+static inline bool    partition_is_under_replicated(const struct partition_addr *p)
+{
+	return partition_is_leader(p) && __atomic_load_n(&p->isr_count, __ATOMIC_RELAXED) < __atomic_load_n(&p->replica_count, __ATOMIC_RELAXED);
+}
 static inline int32_t partition_leader_epoch(const struct partition_addr *p)       { return __atomic_load_n(&p->leader_epoch, __ATOMIC_RELAXED); }
 
 #endif

@@ -3,7 +3,7 @@
  *
  * Appends of one step become one log_append: one pwritev for all of them. An acks=1 append is answered when it is written. An acks=all append is parked on
  * p->waiting, in order of the offset it needs, until
- *	high watermark >= need  and  (committed in-sync set >= 2  or  synced >= need)		log.flush.acks=auto
+ *	high watermark >= need  and  (committed in-sync set >= 2, whatever becomes of a change under way, or  synced >= need)		log.flush.acks=auto
  * which survives any single failure: of the machine's memory (a sync or a second replica), or of a replica. `always` wants the sync from acks=1 too; `never`
  * wants none. The data stays in the log whichever way the wait ends.
  */
@@ -21,27 +21,22 @@ static void append_refuse(struct partition *p, struct partition_append *m, enum 
 	append_answer(p, m, error);
 }
 
-static int32_t isr_min(const struct partition *p)
-{
-	return MIN(p->config.min_insync_replicas, p->role.replica_count);
-}
-
 /* Kafka's order: leadership before the in-sync set, both before a byte is written. */
 static enum kafka_error append_check(const struct partition *p, const struct partition_append *m)
 {
-	if (!uuid_is_zero(m->topic_id) && !uuid_is_zero(p->addr->topic_id) && !uuid_eq(m->topic_id, p->addr->topic_id))
+	if (!partition_is_of_topic(p, m->topic_id))
 		return INCONSISTENT_TOPIC_ID;
 	if (!partition_leads(p))
 		return NOT_LEADER_OR_FOLLOWER;
-	if (m->acks == -1 && p->role.isr_count < isr_min(p))
+	if (m->acks == -1 && p->isr_count < partition_isr_min(p))
 		return NOT_ENOUGH_REPLICAS;
 	return NONE;
 }
 
 void partition_on_append(struct partition *p, struct partition_append *m)
 {
-	m->leader_id = p->has_role ? p->role.leader : -1;
-	m->leader_epoch = p->has_role ? p->role.leader_epoch : -1;
+	m->leader_id = p->has_role ? p->leader : -1;
+	m->leader_epoch = p->has_role ? p->leader_epoch : -1;
 	enum kafka_error error = append_check(p, m);
 	if (error != NONE) {
 		append_refuse(p, m, error);
@@ -61,7 +56,7 @@ static bool append_is_done(const struct partition *p, const struct partition_app
 	case FLUSH_ACKS_NEVER:
 		return true;
 	case FLUSH_ACKS_AUTO:
-		return m->acks != -1 || p->role.isr_count >= 2 || partition_is_durable(p, m->need_offset);
+		return m->acks != -1 || p->isr_count_sure >= 2 || partition_is_durable(p, m->need_offset);
 	case FLUSH_ACKS_ALWAYS:
 		return m->acks == 0 || partition_is_durable(p, m->need_offset);
 	}
@@ -77,7 +72,7 @@ static void append_park(struct partition *p, struct partition_append *m, mono_ms
 		at = at->prev;		/* only a duplicate's old offset goes further than one step */
 	list_insert_before(at->next, &m->wait);
 	if (p->spec.flush_acks != FLUSH_ACKS_NEVER && !partition_is_durable(p, m->need_offset) &&
-	    (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->role.isr_count < 2))
+	    (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->isr_count_sure < 2))
 		p->flush_wanted = true;
 }
 
@@ -112,7 +107,7 @@ void partition_write_batch(struct partition *p, mono_ms now)
 	p->batch_count = 0;
 	for (int i = 0; i < n; i++)
 		appends[i] = &p->batch[i]->append;
-	enum err e = log_append(p->log, appends, n, p->role.leader_epoch, os_time_ms(p->spec.log.os));
+	enum err e = log_append(p->log, appends, n, p->leader_epoch, os_time_ms(p->spec.log.os));
 
 	if (e == ERR_NO_SPACE && !p->is_full)
 		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
@@ -131,10 +126,10 @@ void partition_write_batch(struct partition *p, mono_ms now)
 		append_written(p, p->batch[i], now);
 }
 
-/* The high watermark has passed, but the set has shrunk below the minimum meanwhile: Kafka tells the producer so. */
+/* The high watermark has passed, but the set, also the one that may be in force, is below the minimum by now: Kafka tells the producer so. */
 static enum kafka_error append_outcome(const struct partition *p, const struct partition_append *m)
 {
-	return m->acks == -1 && p->role.isr_count < isr_min(p) ? NOT_ENOUGH_REPLICAS_AFTER_APPEND : NONE;
+	return m->acks == -1 && p->isr_count_max < partition_isr_min(p) ? NOT_ENOUGH_REPLICAS_AFTER_APPEND : NONE;
 }
 
 void partition_answer_waiting(struct partition *p, mono_ms now)
@@ -159,8 +154,8 @@ void partition_fail_waiting(struct partition *p, enum kafka_error error)
 	while ((e = list_pop_front(&p->waiting)) != NULL) {
 		struct partition_append *m = LIST_ENTRY(e, struct partition_append, wait);
 
-		m->leader_id = p->role.leader;
-		m->leader_epoch = p->role.leader_epoch;
+		m->leader_id = p->leader;
+		m->leader_epoch = p->leader_epoch;
 		append_answer(p, m, error);
 	}
 }

@@ -12,6 +12,13 @@ bool partition_is_durable(const struct partition *p, int64_t offset)
 	return log_synced_offset(p->log) >= offset;
 }
 
+/* What was promised by a larger set now rests on this replica alone: all of it, before the next acks=all answer counts on it. */
+void partition_flush_all(struct partition *p)
+{
+	if (p->spec.flush_acks != FLUSH_ACKS_NEVER)
+		p->flush_wanted = true;
+}
+
 static void flush_run(struct job *j)
 {
 	log_flush_run(&CONTAINER_OF(j, struct partition_flush_job, job)->flush);
@@ -62,7 +69,7 @@ static bool flush_is_awaited(const struct partition *p)
 		return false;
 	int64_t furthest = LIST_ENTRY(p->waiting.prev, struct partition_append, wait)->need_offset;
 
-	return !partition_is_durable(p, furthest) && (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->role.isr_count < 2);
+	return !partition_is_durable(p, furthest) && (p->spec.flush_acks == FLUSH_ACKS_ALWAYS || p->isr_count_sure < 2);
 }
 
 void partition_on_flush_home(struct partition *p)

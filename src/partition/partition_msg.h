@@ -12,7 +12,8 @@
 /* X(name, struct): the enum, the dispatch switch and the names in dumps come from here. */
 #define PARTITION_MSG_TABLE(X) \
 	X(append) X(read) X(watch) X(list_offsets) X(epoch_end) X(describe) \
-	X(role) X(config) X(stop) X(job)
+	X(replicate) X(truncate) \
+	X(role) X(config) X(stop) X(offline) X(job)
 
 enum partition_msg_kind {
 	PARTITION_MSG_FIRST = MSG_BASE_PARTITION,
@@ -20,6 +21,9 @@ enum partition_msg_kind {
 	PARTITION_MSG_TABLE(X)
 #undef X
 };
+
+/* What a partition asks of, or tells, the controller of its broker (struct partition_spec). */
+enum { PARTITION_ISR_CHANGE = MSG_BASE_PARTITION + 0x80, PARTITION_DIR_FAILED };
 
 enum isolation { ISOLATION_READ_UNCOMMITTED = 0, ISOLATION_READ_COMMITTED = 1 };
 
@@ -62,6 +66,10 @@ struct partition_read {
 	uint32_t    max_bytes;
 	bool        first_whole;		/* the first batch comes whole, whatever max_bytes says */
 	struct uuid topic_id;			/* zero: not checked; else E(103) on mismatch */
+	/* of a follower's fetch: only its first look at the partition says how far the follower has come, what it finds later in the wait for more does not */
+	bool        is_first_look;
+	bool        follower_is_live;		/* registered, as the picture says: may join the in-sync set */
+	mono_ms     received;			/* when the request came in */
 	/* answer */
 	enum kafka_error error;
 	struct log_range range;			/* range.file: a reference that is now the asker's */
@@ -72,6 +80,15 @@ struct partition_read {
 	struct log_aborted *aborted;		/* asker's room, aborted_max entries; read_committed only */
 	int         aborted_max, aborted_count;	/* count > max: ask again with more room */
 	uint64_t    bytes_to_bound;		/* available from fetch_offset to the isolation bound, capped at 2^31 */
+	/* of a consumer, when the leader is to choose a replica for it (KIP-392): asker's room, NULL: not wanted. In-sync replicas that hold fetch_offset, the leader first. */
+	struct partition_reader_choice *choices;
+	int         choices_max, choices_count;
+};
+
+struct partition_reader_choice {
+	int32_t broker_id;
+	int64_t log_end_offset;
+	mono_ms caught_up;			/* when it was last at the leader's end; MONO_NEVER for the leader */
 };
 
 /* Lent until something a reader waits for has changed: one per (asker, partition). Answered when any of the values differs from `seen`,
@@ -119,6 +136,44 @@ struct partition_describe {			/* DescribeProducers, DescribeLogDirs */
 	int64_t     size_bytes, log_end_offset, high_watermark;
 };
 
+/* --- from the replica fetchers: this replica follows ---------------------------------------------------------------------------- */
+
+/*
+ * Batches as the leader sent them, appended unchanged; also an empty answer, which brings watermarks. Refused with FENCED_LEADER_EPOCH when the role has moved on
+ * from leader_epoch (or this replica leads): what was fetched under another epoch is never appended. Replication.md section 4.5.
+ */
+struct partition_replicate {
+	struct msg   msg;
+	/* question */
+	int32_t      leader_epoch;		/* of the role under which it was fetched */
+	int64_t      fetch_offset;		/* must be the log end, else OFFSET_OUT_OF_RANGE */
+	struct slice batches;			/* borrowed until the answer; an incomplete last batch is left out; null or empty: none */
+	int64_t      leader_high_watermark, leader_log_start_offset;
+	/* answer */
+	enum kafka_error error;			/* NONE, FENCED_LEADER_EPOCH, OFFSET_OUT_OF_RANGE (also: the leader's log starts behind our end), CORRUPT_MESSAGE (fetch again
+						 * after a pause: damaged bytes, an old format, or a full disk here), KAFKA_STORAGE_ERROR (give up) */
+	int64_t      log_end_offset, log_start_offset;	/* -1 with FENCED_LEADER_EPOCH, KAFKA_STORAGE_ERROR */
+	int32_t      last_epoch;		/* latest in the epoch cache, -1: none */
+};
+
+enum partition_truncate_how {
+	TRUNCATE_DIVERGING,	/* the leader's history is (epoch, end_offset) where ours parts from it: the rule of replication.md section 10.3 */
+	TRUNCATE_TO,		/* to end_offset, if it is below the log end */
+	TRUNCATE_RESTART,	/* everything goes, the log begins anew at end_offset */
+};
+struct partition_truncate {
+	struct msg  msg;
+	int32_t     leader_epoch;		/* as in partition_replicate */
+	enum partition_truncate_how how;
+	int32_t     epoch;			/* TRUNCATE_DIVERGING: -1 unknown to the leader */
+	int64_t     end_offset;			/* TRUNCATE_DIVERGING: -1: to the high watermark */
+	/* answer */
+	enum kafka_error error;			/* NONE, FENCED_LEADER_EPOCH, KAFKA_STORAGE_ERROR */
+	bool        is_complete;		/* false: ask the leader again, with last_epoch */
+	int64_t     log_end_offset;
+	int32_t     last_epoch;
+};
+
 /* --- from the controller -------------------------------------------------------------------------------------------------------- */
 #define REPLICAS_MAX 64		/* of one partition; a longer list from the coordination store is refused by its reader */
 
@@ -126,11 +181,16 @@ struct partition_role {
 	struct msg  msg;
 	int32_t     leader, leader_epoch, controller_epoch, partition_epoch;	/* leader -1: none */
 	bool        is_new;			/* the replica is just being created */
+	bool        is_recovering;		/* elected uncleanly (leader recovery state 1) */
 	struct uuid topic_id;			/* zero: unknown */
 	int32_t     replicas[REPLICAS_MAX], isr[REPLICAS_MAX], adding[REPLICAS_MAX], removing[REPLICAS_MAX];
 	int32_t     replica_count, isr_count, adding_count, removing_count;
-	/* answer: E(11)-like staleness is the asker's to map */
-	enum kafka_error error;			/* NONE; STALE_CONTROLLER_EPOCH (older leader epoch); KAFKA_STORAGE_ERROR; INCONSISTENT_TOPIC_ID */
+	/* answer */
+	enum kafka_error error;			/* NONE (also when partition_epoch is older than the one in force: nothing done); STALE_CONTROLLER_EPOCH (leader epoch not
+						 * newer); KAFKA_STORAGE_ERROR; INCONSISTENT_TOPIC_ID; UNKNOWN_TOPIC_OR_PARTITION (not one of the replicas) */
+	bool        is_changed;			/* a new leader epoch is in force: fetching stops, or starts anew from here: */
+	int64_t     log_end_offset, high_watermark;
+	int32_t     last_epoch;			/* latest in the epoch cache, -1: none */
 };
 
 struct partition_config {
@@ -138,11 +198,43 @@ struct partition_config {
 	struct topic_config config;
 };
 
+/* The log directory has failed: the log is closed as it is, everything from here on is answered KAFKA_STORAGE_ERROR. */
+struct partition_offline {
+	struct msg  msg;
+};
+
 enum partition_stop_how { STOP_CLEAN, STOP_DELETE, STOP_ABANDON };	/* close cleanly; delete the replica; leave as a crash would */
 struct partition_stop {
 	struct msg  msg;
 	enum partition_stop_how how;
 	enum err    result;	/* after this answer the actor ends by itself: join it */
+};
+
+/* --- to the controller of this broker --------------------------------------------------------------------------------------------- */
+
+/*
+ * The leader wishes the in-sync set changed (AlterPartition, or the state node where the protocol version is older). One is out per partition at most; it is answered when
+ * the outcome is known, or when it no longer matters. What follows from each error: replication.md section 7.
+ */
+struct partition_isr_change {
+	struct msg  msg;			/* kind PARTITION_ISR_CHANGE */
+	/* question */
+	struct partition_addr *partition;	/* a reference the asker holds until the answer */
+	int32_t     leader_epoch, partition_epoch;
+	int32_t     isr[REPLICAS_MAX];
+	int32_t     isr_count;
+	/* answer */
+	enum kafka_error error;
+	int32_t     leader, new_leader_epoch, new_partition_epoch;	/* with NONE */
+	int32_t     new_isr[REPLICAS_MAX];
+	int32_t     new_isr_count;
+	struct list wait;			/* the controller's while it has it */
+};
+
+/* A log directory has failed: told once per replica that met it, and by the upkeep of the directories. */
+struct partition_dir_failed {
+	struct msg     msg;			/* kind PARTITION_DIR_FAILED */
+	struct logdir *dir;
 };
 
 #endif

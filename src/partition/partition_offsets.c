@@ -14,7 +14,7 @@ static enum kafka_error list_special(const struct partition *p, struct partition
 
 	switch (m->timestamp) {
 	case LIST_OFFSETS_LATEST:
-		m->found = (struct log_time_offset){ -1, bound, p->role.leader_epoch };
+		m->found = (struct log_time_offset){ -1, bound, p->leader_epoch };
 		return NONE;
 	case LIST_OFFSETS_EARLIEST:
 	case LIST_OFFSETS_EARLIEST_LOCAL:

@@ -1,5 +1,5 @@
 /*
- * The owner's side of a partition: what partition.c, _append.c, _read.c, _offsets.c, _role.c and _flush.c share. Nobody else includes this.
+ * The owner's side of a partition: what partition.c, _append.c, _read.c, _offsets.c, _role.c, _isr.c, _follow.c and _flush.c share. Nobody else includes this.
  */
 #ifndef SKEIN_PARTITION_PRIV_H
 #define SKEIN_PARTITION_PRIV_H
@@ -24,6 +24,34 @@ struct partition_lookup_job {		/* one at a time, as for flushes */
 	bool                           is_out;
 };
 
+/* One replica besides this one, or this one itself, as a leader sees it: replication.md calls it a remote record. */
+struct partition_member {
+	int32_t broker_id;
+	bool    is_replica;		/* in the assignment: only such count for the high watermark */
+	bool    is_in_sync;		/* in the committed set */
+	bool    is_joining, is_leaving;	/* by the change that is asked for */
+	bool    is_live;		/* as its last fetch told; false after the controller has refused it */
+	int64_t log_end_offset;		/* where its last fetch began: all below is in its log; -1 unknown */
+	int64_t log_start_offset;	/* -1 unknown */
+	int64_t leader_end_offset;	/* ours at its last fetch; -1 */
+	mono_ms fetched, caught_up;	/* its last fetch; when it was last known to hold all we had. MONO_LONG_AGO: never */
+};
+#define MONO_LONG_AGO (INT64_MIN / 2)
+
+/* The in-sync set of a leader: committed is what the coordination store holds. */
+enum partition_isr_state {
+	ISR_COMMITTED,		/* nothing is asked for */
+	ISR_ASKED,		/* a change is at the controller, or goes there again when resend_due comes */
+	ISR_UNSURE,		/* which set is in force cannot be known: the change stays pending until the next role */
+};
+struct partition_isr {
+	enum partition_isr_state state;
+	mono_ms resend_due;	/* MONO_NEVER: the change is out */
+	mono_ms check_due;	/* of the members that fall behind; MONO_NEVER: nobody can */
+	int     count;
+	struct partition_member members[];
+};
+
 struct partition {
 	struct actor           actor;
 	uint32_t               magic;
@@ -34,10 +62,19 @@ struct partition {
 	struct log            *log;		/* NULL: not opened, offline, or stopped */
 	enum kafka_error       refusal;		/* what every question gets while log is NULL: NOT_LEADER_OR_FOLLOWER before a role, KAFKA_STORAGE_ERROR */
 
-	/* role, as the controller last said; isr is the committed one */
+	/* role, as the controller last said */
 	bool                   has_role;
-	struct partition_role  role;		/* its msg part is unused */
+	int32_t                leader, leader_epoch, controller_epoch, partition_epoch;
 	int64_t                epoch_start_offset;	/* log end when this leader's epoch began */
+	int32_t                replica_count;		/* assigned, also those being added */
+	/* Of the committed set; of the maximal one, with those about to join; of those in sync whatever becomes of the change under way. 0 on a follower. */
+	int32_t                isr_count, isr_count_max, isr_count_sure;
+	struct partition_isr  *isr;			/* NULL: this replica is the only one, or it follows */
+	struct partition_isr_change *change;		/* allocated when first needed; one is out at most */
+	bool                   is_change_out, is_change_current;	/* current: of the role in force */
+	const struct partition_hook *hook;	/* NULL: none for this topic */
+	bool                   is_elected;	/* the hook was told so, and not the contrary yet */
+	struct partition_dir_failed *dir_failed;	/* NULL: nothing to tell, or told and home again */
 
 	/* appends collected in this step, written together */
 	struct partition_append *batch[LOG_APPEND_MAX];
@@ -62,7 +99,7 @@ struct partition {
 
 static inline bool partition_leads(const struct partition *p)
 {
-	return p->has_role && p->role.leader == p->spec.broker_id;
+	return p->has_role && p->leader == p->spec.broker_id;
 }
 
 /* The log may be used: it is open, and its directory has not failed (a flush that is out keeps a failed log in memory). */
@@ -74,6 +111,7 @@ static inline bool partition_is_usable(const struct partition *p)
 /* partition.c */
 void partition_publish(struct partition *p);			/* copies the offsets to the address where they changed */
 void partition_storage_failed(struct partition *p, const char *what, enum err e);	/* takes the log directory offline, answers all that waits */
+bool partition_is_of_topic(const struct partition *p, struct uuid topic_id);	/* or one of the two ids is not known */
 
 /* partition_append.c */
 void partition_on_append(struct partition *p, struct partition_append *m);
@@ -101,15 +139,34 @@ void partition_fail_lookups(struct partition *p, enum kafka_error error);
 
 /* partition_role.c */
 void partition_on_role(struct partition *p, struct partition_role *m);
+void partition_hook_elected(struct partition *p);
+void partition_hook_resigned(struct partition *p);		/* no effect where it does not lead */
 void partition_on_config(struct partition *p, struct partition_config *m);
 void partition_on_stop(struct partition *p, struct partition_stop *m);
 bool partition_finish_stop(struct partition *p);		/* true when the stop was answered in this call */
-void partition_raise_high_watermark(struct partition *p);	/* from the in-sync set */
 /* Kafka's order: epoch first, then leadership. NONE, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER. */
 enum kafka_error partition_check_leader(const struct partition *p, int32_t current_leader_epoch, bool must_lead);
 
+/* partition_isr.c */
+/* The members of a new role; records of the old one are kept while the same replica goes on leading. */
+void partition_isr_begin(struct partition *p, const struct partition_role *role, bool is_new_leader, mono_ms now);
+void partition_isr_end(struct partition *p);			/* it follows now, or ends */
+bool partition_isr_has_replica(const struct partition *p, int32_t broker_id);	/* besides this one */
+void partition_isr_fetched(struct partition *p, const struct partition_read *m, int64_t leader_end_offset);
+void partition_raise_high_watermark(struct partition *p);	/* from the in-sync set */
+void partition_isr_upkeep(struct partition *p, mono_ms now);
+mono_ms partition_isr_deadline(const struct partition *p);
+void partition_on_isr_change_home(struct partition *p);
+void partition_isr_choices(const struct partition *p, struct partition_read *m);
+int32_t partition_isr_min(const struct partition *p);		/* min.insync.replicas, but never more than there are replicas */
+
+/* partition_follow.c */
+void partition_on_replicate(struct partition *p, struct partition_replicate *m);
+void partition_on_truncate(struct partition *p, struct partition_truncate *m);
+
 /* partition_flush.c */
 bool partition_is_durable(const struct partition *p, int64_t offset);
+void partition_flush_all(struct partition *p);		/* the set has come down to this replica */
 void partition_flush_if_wanted(struct partition *p, mono_ms now);
 mono_ms partition_flush_deadline(const struct partition *p);	/* when the next flush is to begin */
 void partition_on_flush_home(struct partition *p);

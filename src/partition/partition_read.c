@@ -2,18 +2,9 @@
  * Reading: ranges for fetches, ends of epochs; and the watches that tell a network actor that asking again is worth it.
  *
  * A read answers with a file and a range, never with bytes. What a consumer may see ends at the high watermark or the last stable offset; a follower sees the
- * log's end.
+ * log's end, and where its fetch begins is what it acknowledges: partition_isr.c. A read that fails, or is told where histories part, acknowledges nothing.
  */
 #include "partition/partition_priv.h"
-
-static bool is_replica(const struct partition *p, int32_t broker_id)
-{
-	for (int32_t i = 0; i < p->role.replica_count; i++) {
-		if (p->role.replicas[i] == broker_id)
-			return true;
-	}
-	return false;
-}
 
 int64_t partition_read_bound(const struct partition *p, int32_t replica_id, enum isolation isolation)
 {
@@ -24,13 +15,13 @@ int64_t partition_read_bound(const struct partition *p, int32_t replica_id, enum
 
 static enum kafka_error read_check(const struct partition *p, const struct partition_read *m)
 {
-	if (!uuid_is_zero(m->topic_id) && !uuid_is_zero(p->addr->topic_id) && !uuid_eq(m->topic_id, p->addr->topic_id))
+	if (!partition_is_of_topic(p, m->topic_id))
 		return INCONSISTENT_TOPIC_ID;
 	enum kafka_error error = partition_check_leader(p, m->current_leader_epoch < 0 ? INT32_MIN : m->current_leader_epoch,
 	                                                 m->replica_id >= 0 || !m->any_replica);
 	if (error != NONE)
 		return error;
-	if (m->replica_id >= 0 && (m->replica_id == p->spec.broker_id || !is_replica(p, m->replica_id)))
+	if (m->replica_id >= 0 && !partition_isr_has_replica(p, m->replica_id))
 		return m->current_leader_epoch >= 0 ? UNKNOWN_LEADER_EPOCH : NOT_LEADER_OR_FOLLOWER;
 	return NONE;
 }
@@ -48,6 +39,8 @@ static bool read_diverges(const struct partition *p, struct partition_read *m)
 		m->error = OFFSET_OUT_OF_RANGE;
 		return true;
 	}
+	if (partition_mutant_for_tests == PARTITION_MUTANT_NO_VALIDATION)
+		return false;
 	if (epoch < m->last_fetched_epoch || end < m->fetch_offset) {
 		m->diverging_epoch = epoch;
 		m->diverging_end_offset = end;
@@ -95,18 +88,25 @@ void partition_on_read(struct partition *p, struct partition_read *m)
 	m->diverging_end_offset = -1;
 	m->aborted_count = 0;
 	m->bytes_to_bound = 0;
-	m->leader_id = p->role.leader;
-	m->leader_epoch = p->role.leader_epoch;
+	m->choices_count = 0;
+	m->leader_id = p->leader;
+	m->leader_epoch = p->leader_epoch;
 	m->error = read_check(p, m);
-	if (m->error == NONE && !read_diverges(p, m))
+	/* As they are before this read has any effect: a follower hears of a high watermark that its own fetch moves with the next answer. */
+	m->high_watermark = log_high_watermark(p->log);
+	m->last_stable_offset = log_last_stable_offset(p->log);
+	m->log_start_offset = log_start_offset(p->log);
+	int64_t end_offset = log_end_offset(p->log);
+
+	if (m->error == NONE && !read_diverges(p, m)) {
 		read_range(p, m);
-	if (m->error == NONE) {
-		m->high_watermark = log_high_watermark(p->log);
-		m->last_stable_offset = log_last_stable_offset(p->log);
-		m->log_start_offset = log_start_offset(p->log);
-	} else {
-		m->high_watermark = m->last_stable_offset = m->log_start_offset = -1;
+		if (m->error == NONE && m->replica_id >= 0 && m->is_first_look)
+			partition_isr_fetched(p, m, end_offset);
+		if (m->error == NONE && m->replica_id == REPLICA_CONSUMER)
+			partition_isr_choices(p, m);
 	}
+	if (m->error != NONE)
+		m->high_watermark = m->last_stable_offset = m->log_start_offset = -1;
 	actor_answer(&p->actor, &m->msg);
 }
 
@@ -115,7 +115,7 @@ void partition_on_read(struct partition *p, struct partition_read *m)
 static bool watch_has_news(const struct partition *p, const struct partition_watch *w)
 {
 	return w->seen_high_watermark != log_high_watermark(p->log) || w->seen_last_stable_offset != log_last_stable_offset(p->log) ||
-	       w->seen_leader_epoch != p->role.leader_epoch ||
+	       w->seen_leader_epoch != p->leader_epoch ||
 	       (w->seen_log_end_offset != INT64_MIN && w->seen_log_end_offset != log_end_offset(p->log));
 }
 

@@ -1,8 +1,7 @@
 /*
  * The role: who leads, with which epoch and in-sync set, as the controller says; and the end of the replica here.
  *
- * Invariant: a role with an older leader epoch than the one in force is refused; epochs never go back. The high watermark is raised only, within one epoch,
- * and never beyond the smallest end of the in-sync set.
+ * Invariant: only a role with a newer leader epoch changes anything; epochs never go back. Everything about the in-sync set begins anew with it (partition_isr.c).
  */
 #include "partition/partition_priv.h"
 
@@ -10,61 +9,135 @@ enum kafka_error partition_check_leader(const struct partition *p, int32_t curre
 {
 	/* INT32_MIN: do not check. Fetch maps every negative value to it, the other APIs only -1. */
 	if (current_leader_epoch != INT32_MIN && p->has_role) {
-		if (current_leader_epoch < p->role.leader_epoch)
+		if (current_leader_epoch < p->leader_epoch)
 			return FENCED_LEADER_EPOCH;
-		if (current_leader_epoch > p->role.leader_epoch)
+		if (current_leader_epoch > p->leader_epoch)
 			return UNKNOWN_LEADER_EPOCH;
 	}
 	return must_lead && !partition_leads(p) ? NOT_LEADER_OR_FOLLOWER : NONE;
 }
 
-/* The leader's own end is the smallest one while it is alone in the set; a set with followers is raised by what they fetch. */
-void partition_raise_high_watermark(struct partition *p)
+/* --- what else lives on this thread ----------------------------------------------------------------------------------------------- */
+
+void partition_hook_elected(struct partition *p)
 {
-	if (!partition_leads(p) || p->role.isr_count != 1)
+	if (p->hook == NULL)
 		return;
-	if (log_high_watermark(p->log) < log_end_offset(p->log))
-		log_set_high_watermark(p->log, log_end_offset(p->log));
+	p->is_elected = true;
+	p->hook->on_elected(p->hook->arg, p->addr, p->leader_epoch);
 }
 
-static void become_leader(struct partition *p, bool is_new_epoch)
+void partition_hook_resigned(struct partition *p)
 {
-	if (is_new_epoch) {
-		p->epoch_start_offset = log_end_offset(p->log);
-		enum err e = log_begin_epoch(p->log, p->role.leader_epoch);
-		if (e != OK) {
-			partition_storage_failed(p, "begin epoch", e);
-			return;
-		}
+	if (!p->is_elected)
+		return;
+	p->is_elected = false;
+	p->hook->on_resigned(p->hook->arg, p->addr);
+}
+
+static void hook_stop(struct partition *p)
+{
+	partition_hook_resigned(p);
+	if (p->hook != NULL)
+		p->hook->on_stop(p->hook->arg, p->addr);
+	p->hook = NULL;
+}
+
+/* --- the role --------------------------------------------------------------------------------------------------------------------- */
+
+/* The epoch begins here also when nothing is ever appended in it: followers with records of an epoch we never saw are told where to part from us (KAFKA-7415). */
+static void become_leader(struct partition *p, const struct partition_role *m, bool led)
+{
+	enum err e = log_begin_epoch(p->log, m->leader_epoch);
+
+	if (e != OK) {
+		partition_storage_failed(p, "begin epoch", e);
+		return;
 	}
+	p->epoch_start_offset = log_end_offset(p->log);
+	partition_isr_begin(p, m, !led, os_mono_ms(p->spec.log.os));
 	partition_raise_high_watermark(p);
-	/* What was promised by a larger set now rests on this replica alone: sync it all before the next acks=all answer counts on it. */
-	if (p->role.isr_count == 1 && p->spec.flush_acks != FLUSH_ACKS_NEVER)
-		p->flush_wanted = true;
+	partition_publish(p);
+	partition_hook_elected(p);
+}
+
+static void become_follower(struct partition *p, const struct partition_role *m)
+{
+	enum err e = OK;
+
+	p->epoch_start_offset = 0;
+	p->replica_count = m->replica_count;
+	partition_isr_end(p);
+	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
+	partition_hook_resigned(p);
+	if (partition_mutant_for_tests == PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK)
+		e = log_truncate_to(p->log, log_high_watermark(p->log));
+	if (e != OK)
+		partition_storage_failed(p, "truncate", e);
+}
+
+static void change_role(struct partition *p, const struct partition_role *m)
+{
+	bool led = partition_leads(p);
+
+	p->has_role = true;
+	p->leader = m->leader;
+	p->leader_epoch = m->leader_epoch;
+	p->controller_epoch = m->controller_epoch;
+	p->partition_epoch = m->partition_epoch;
+	LOG_INFO(&p->actor.log, role_changed, KV_STR("role", partition_leads(p) ? "leader" : "follower"), KV_I32("leader", m->leader),
+	         KV_I32("leader_epoch", m->leader_epoch), KV_I64("end", log_end_offset(p->log)));
+	if (partition_leads(p))
+		become_leader(p, m, led);
+	else
+		become_follower(p, m);
+}
+
+static bool names_replica(const struct partition_role *m, int32_t broker_id)
+{
+	for (int32_t i = 0; i < m->replica_count; i++) {
+		if (m->replicas[i] == broker_id)
+			return true;
+	}
+	return false;
+}
+
+/* NONE with *is_change: a new leader epoch, to be put in force. Every other outcome leaves the role as it is. */
+static enum kafka_error role_check(const struct partition *p, const struct partition_role *m, bool *is_change)
+{
+	int32_t epoch = p->has_role ? p->leader_epoch : -1;
+
+	*is_change = false;
+	if (!partition_is_of_topic(p, m->topic_id))
+		return INCONSISTENT_TOPIC_ID;
+	if (m->leader_epoch > epoch) {
+		if (!names_replica(m, p->spec.broker_id))
+			return UNKNOWN_TOPIC_OR_PARTITION;
+		*is_change = !p->has_role || m->partition_epoch >= p->partition_epoch;	/* else somebody older speaks, and is not answered so */
+		return NONE;
+	}
+	if (m->leader_epoch < epoch)
+		return STALE_CONTROLLER_EPOCH;
+	/* The same once more is a duplicate, unless it is about the topic id. */
+	bool brings_id = !uuid_is_zero(m->topic_id) && uuid_is_zero(log_topic_id(p->log));
+	bool drops_id = uuid_is_zero(m->topic_id) && !uuid_is_zero(log_topic_id(p->log)) && !partition_leads(p);
+
+	return brings_id || drops_id ? NONE : STALE_CONTROLLER_EPOCH;
 }
 
 void partition_on_role(struct partition *p, struct partition_role *m)
 {
-	m->error = NONE;
-	if (p->has_role && m->leader_epoch < p->role.leader_epoch)
-		m->error = STALE_CONTROLLER_EPOCH;
-	else if (!uuid_is_zero(m->topic_id) && !uuid_is_zero(log_topic_id(p->log)) && !uuid_eq(m->topic_id, log_topic_id(p->log)))
-		m->error = INCONSISTENT_TOPIC_ID;
-	if (m->error == NONE) {
-		bool is_new_epoch = !p->has_role || m->leader_epoch > p->role.leader_epoch;
-		bool led = partition_leads(p);
-
-		p->role = *m;
-		p->has_role = true;
+	m->error = role_check(p, m, &m->is_changed);
+	if (m->error == NONE && !uuid_is_zero(m->topic_id))
 		log_set_topic_id(p->log, m->topic_id);
-		LOG_INFO(&p->actor.log, role_changed, KV_STR("role", partition_leads(p) ? "leader" : "follower"), KV_I32("leader", m->leader),
-		         KV_I32("leader_epoch", m->leader_epoch), KV_I64("end", log_end_offset(p->log)));
-		if (partition_leads(p))
-			become_leader(p, is_new_epoch);
-		else if (led)
-			partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
-		if (!partition_is_usable(p))
-			m->error = KAFKA_STORAGE_ERROR;
+	if (m->is_changed)
+		change_role(p, m);
+	if (!partition_is_usable(p)) {
+		partition_refuse(&m->msg, KAFKA_STORAGE_ERROR);
+	} else {
+		m->log_end_offset = log_end_offset(p->log);
+		m->high_watermark = log_high_watermark(p->log);
+		m->last_epoch = log_latest_epoch(p->log);
 	}
 	partition_publish(p);
 	actor_answer(&p->actor, &m->msg);
@@ -86,6 +159,7 @@ void partition_on_stop(struct partition *p, struct partition_stop *m)
 	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
 	partition_fail_lookups(p, NOT_LEADER_OR_FOLLOWER);
 	partition_drop_watches(p);
+	hook_stop(p);
 	if (p->refusal != KAFKA_STORAGE_ERROR)
 		p->refusal = NOT_LEADER_OR_FOLLOWER;
 }
@@ -94,7 +168,7 @@ bool partition_finish_stop(struct partition *p)
 {
 	struct partition_stop *m = p->stop;
 
-	if (p->flush.is_out || p->lookup.is_out || p->actor.stop_wanted)
+	if (p->flush.is_out || p->lookup.is_out || p->is_change_out || p->dir_failed != NULL || p->actor.stop_wanted)
 		return false;
 	m->result = OK;
 	if (p->log != NULL) {

@@ -106,6 +106,52 @@ START_TEST(created_configs_are_those_of_the_request)
 }
 END_TEST
 
+START_TEST(only_the_controller_changes_topics)
+{
+	const char *names[] = { "a", "a", "__cluster_metadata" };
+	struct create_partitions_request_topic more[] = {
+		{ .name = SLICE_LIT("a"), .count = 2 }, { .name = SLICE_LIT("a"), .count = 2 },
+	};
+	struct delete_topics_request_topic old[] = {
+		{ .name = SLICE_LIT("a") }, { .topic_id = id_a },
+		{ .name = SLICE_LIT("a"), .topic_id = id_a },
+	};
+	struct call *c = create(7, names, 3);
+
+	cluster_set_controller(rig.picture, 1);
+	rig_add_topic("a", id_a, NULL, 1);
+	rig_begin(c);
+	const struct create_topics_response *created = rig_response(c);
+	ck_assert_int_eq(created->topics_count, 3);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(created->topics[i].error_code, NOT_CONTROLLER);
+		ck_assert(slice_is_null(created->topics[i].error_message));
+	}
+	rig_free(&c);
+
+	c = rig_call(&create_partitions_row, 3);
+	((struct create_partitions_request *)c->request)->topics = more;
+	((struct create_partitions_request *)c->request)->topics_count = 2;
+	rig_begin(c);
+	const struct create_partitions_response *grown = rig_response(c);
+	ck_assert_int_eq(grown->results_count, 1);
+	ck_assert_int_eq(grown->results[0].error_code, NOT_CONTROLLER);
+	rig_free(&c);
+
+	c = rig_call(&delete_topics_row, 6);
+	((struct delete_topics_request *)c->request)->topics = old;
+	((struct delete_topics_request *)c->request)->topics_count = 3;
+	rig_begin(c);
+	const struct delete_topics_response *deleted = rig_response(c);
+	ck_assert_int_eq(deleted->responses_count, 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(deleted->responses[i].error_code, NOT_CONTROLLER);
+	ck_assert(slice_is_null(deleted->responses[1].name));	/* a name is not told for an id */
+	rig_free(&c);
+	ck_assert_int_eq(rig.asked_count, 0);
+}
+END_TEST
+
 /* --- DeleteTopics ----------------------------------------------------------------------------- */
 
 START_TEST(deletion_by_name_and_by_id)
@@ -469,6 +515,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
 	tcase_add_test(tc, creation_is_settled_topic_by_topic);
 	tcase_add_test(tc, created_configs_are_those_of_the_request);
+	tcase_add_test(tc, only_the_controller_changes_topics);
 	tcase_add_test(tc, deletion_by_name_and_by_id);
 	tcase_add_test(tc, deletion_that_is_switched_off);
 	tcase_add_test(tc, name_and_id_in_one_entry_fail_the_request);

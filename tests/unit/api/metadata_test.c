@@ -137,8 +137,8 @@ START_TEST(leaders_that_cannot_be_reached)
 	};
 	const char *names[] = { "a" };
 
-	rig_add_broker(1, "INTERNAL");
-	rig_add_broker(2, "PLAINTEXT");
+	rig_add_broker(1, "INTERNAL", NULL);
+	rig_add_broker(2, "PLAINTEXT", NULL);
 	rig_add_topic("a", id_a, specs, 4);
 	for (int16_t v = 0; v <= 12; v++) {
 		struct call *c = ask(v, names, 1);
@@ -183,6 +183,7 @@ START_TEST(a_missing_topic_is_created_and_shown)
 	struct controller_create_topics *ask_controller = creation();
 	ck_assert_int_eq(ask_controller->topic_count, 2);
 	ck_assert(!ask_controller->validate_only);
+	ck_assert(ask_controller->is_automatic);	/* by whichever broker was asked */
 	ck_assert_slice_eq(ask_controller->topics[0].name, "new");
 	ck_assert_int_eq(ask_controller->topics[0].partitions, -1);
 	ck_assert_int_eq(ask_controller->topics[0].replication_factor, -1);

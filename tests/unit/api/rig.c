@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/broker_view.h"
+#include "api/fetch_watch.h"
 #include "base/config_file.h"
 
 struct rig rig;
@@ -38,6 +39,24 @@ bool call_ask_partition(struct call *c, struct partition_addr *to, struct msg *m
 	return true;
 }
 
+/* Of the handlers only watches go to partitions by themselves: they belong to no call. */
+bool partition_ask(struct actor *from, struct partition_addr *to, struct msg *m)
+{
+	ck_assert_ptr_eq(from, &rig.network.actor);
+	ck_assert_int_eq(m->kind, PARTITION_watch);
+	ck_assert_int_lt(rig.watch_count, RIG_ASKED_MAX);
+	if (to->is_open)
+		rig.watches[rig.watch_count++] = (struct partition_watch *)m;
+	return to->is_open;
+}
+
+void rig_watch_home(int i)
+{
+	ck_assert_int_lt(i, rig.watch_count);
+	ck_assert(fetch_watches_on_home(rig.slot.watches, &rig.watches[i]->msg));
+	rig.watches[i] = NULL;
+}
+
 void *call_message(struct call *c, size_t size, uint16_t kind)
 {
 	struct msg *m = arena_calloc(&c->arena, 1, size);
@@ -47,9 +66,10 @@ void *call_message(struct call *c, size_t size, uint16_t kind)
 	return m;
 }
 
-void call_park(struct call *c, mono_ms deadline UNUSED)
+void call_park(struct call *c, mono_ms deadline)
 {
 	ck_assert(!c->is_parked);
+	rig.parked_until = deadline;
 	c->is_parked = true;
 	((struct rig_call *)c)->is_resumed = c->connection == NULL;
 }
@@ -61,8 +81,9 @@ void call_resume(struct call *c)
 }
 
 struct cluster *call_cluster(struct call *c UNUSED)      { return rig.picture; }
-mono_ms call_now(struct call *c UNUSED)                  { return 1000; }
-time_ms call_time(struct call *c UNUSED)                 { return 1000; }
+mono_ms call_now(struct call *c UNUSED)                  { return rig.now; }
+void call_book(struct call *c UNUSED, uint64_t in UNUSED, uint64_t out UNUSED) { }
+time_ms call_time(struct call *c UNUSED)                 { return rig.time; }
 struct actor *network_actor(struct network *n)           { return &n->actor; }
 void *network_app(struct network *n)                     { return n->app; }
 void *network_slot(struct network *n, int slot UNUSED)   { return n->slot; }
@@ -75,7 +96,7 @@ bool call_authorize(struct call *c UNUSED, enum acl_operation op, enum acl_resou
 
 /* --- the world -------------------------------------------------------------------------------- */
 
-void rig_add_broker(int32_t id, const char *listener)
+void rig_add_broker(int32_t id, const char *listener, const char *rack)
 {
 	struct cluster_broker *all = mem_calloc((size_t)rig.picture->broker_count + 1,
 	                                        sizeof(*all));
@@ -89,6 +110,8 @@ void rig_add_broker(int32_t id, const char *listener)
 	         listener);
 	snprintf(all[n].endpoints[0].host, sizeof(all[n].endpoints[0].host), "host-%d", id);
 	all[n].endpoints[0].port = (uint16_t)(9000 + id);
+	all[n].has_rack = rack != NULL;
+	snprintf(all[n].rack, sizeof(all[n].rack), "%s", rack != NULL ? rack : "");
 	cluster_set_brokers(rig.picture, all, n + 1);
 	free(all);
 }
@@ -137,21 +160,23 @@ void rig_setup(void)
 	struct strbuf why = STRBUF_INIT;
 	struct config_layers layers = { .at = { [CONFIG_LEVEL_FIXED] = &rig.fixed } };
 
-	rig = (struct rig){ 0 };
+	rig = (struct rig){ .time = 1000, .now = 1000 };
 	config_set_init(&rig.fixed);
 	ck_assert(config_preset(&rig.fixed, &(struct config_env){ .home = "/home/nobody" }, &why));
 	ck_assert_msg(broker_config_create(&rig.context.broker, &layers, &why), "%s",
 	              strbuf_cstr(&why));
 	strbuf_fini(&why);
 	rig.context.config = &rig.fixed;
+	throttle_init(&rig.context.leader_throttle, 11, 1000);
 	rig.context.controller = &rig.controller;
 	rig.slot.producer_ids = producer_ids_create();
 	rig.slot.broker_view = broker_view_create();
+	rig.slot.watches = fetch_watches_create(&rig.network);
 	rig.network.app = &rig.context;
 	rig.network.slot = &rig.slot;
 	rig.picture = cluster_create("the-cluster", 0);
 	cluster_set_controller(rig.picture, 0);
-	rig_add_broker(0, "PLAINTEXT");
+	rig_add_broker(0, "PLAINTEXT", NULL);
 	writer_init(&rig.out);
 }
 
@@ -159,9 +184,15 @@ void rig_teardown(void)
 {
 	writer_fini(&rig.out);
 	cluster_unref(&rig.picture);
+	for (int i = 0; i < rig.watch_count; i++) {
+		if (rig.watches[i] != NULL)
+			rig_watch_home(i);
+	}
+	fetch_watches_destroy(&rig.slot.watches);
 	broker_view_destroy(&rig.slot.broker_view);
 	producer_ids_destroy(&rig.slot.producer_ids);
 	broker_config_unref(&rig.context.broker);
+	throttle_fini(&rig.context.leader_throttle);
 	config_set_fini(&rig.fixed);
 }
 

@@ -27,6 +27,11 @@ struct rig {
 	struct writer      out;
 	struct msg        *asked[RIG_ASKED_MAX];
 	int                asked_count;
+	struct partition_watch *watches[RIG_ASKED_MAX];	/* lent to partitions; NULL: came home */
+	int                watch_count;
+	mono_ms            now;
+	mono_ms            parked_until;	/* of the call that parked last */
+	time_ms            time;		/* the wall clock */
 	/* NULL: everything is allowed */
 	bool             (*authorize)(enum acl_operation op, enum acl_resource resource,
 	                              struct slice name);
@@ -42,7 +47,8 @@ void rig_teardown(void);
 void rig_add_topic(const char *name, struct uuid id,
                    const struct cluster_partition_spec *partitions,
                    int32_t n);
-void rig_add_broker(int32_t id, const char *listener);
+/* rack NULL: none. Its address is host-<id>:<9000 + id>. */
+void rig_add_broker(int32_t id, const char *listener, const char *rack);
 /* What cluster_partition_spec.local wants: an address nobody answers at. */
 struct partition_addr *rig_addr_create(void);
 uint32_t rig_addr_refs(const struct partition_addr *a);
@@ -52,6 +58,8 @@ struct call *rig_call(const struct api_row *row, int16_t version);
 void rig_begin(struct call *c);
 /* Brings the i-th question home, its answer filled in by the test. */
 void rig_answer(struct call *c, int i);
+/* Brings the i-th watch home: calls that stand there are resumed. */
+void rig_watch_home(int i);
 void rig_close(struct call *c);		/* the connection goes */
 /* Asserts that the call has ended, that its response can be encoded, and gives it. */
 const void *rig_response(struct call *c);

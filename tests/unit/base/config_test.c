@@ -187,6 +187,8 @@ START_TEST(values_that_exclude_each_other)
 		 "max.connections.per.ip.overrides property is set.");
 	must_not("replica.fetch.wait.max.ms=40000", "f:1: replica.fetch.wait.max.ms=40000: replica.socket.timeout.ms should always be at "
 		 "least replica.fetch.wait.max.ms to prevent unnecessary socket timeouts");
+	must_not("replica.selector.class=com.example.Nearest", "f:1: replica.selector.class=com.example.Nearest: skein runs no plug-ins; "
+		 "replica.selector.class may be org.apache.kafka.common.replica.RackAwareReplicaSelector, or left out");
 	must_not("offsets.commit.required.acks=2", "f:1: offsets.commit.required.acks=2: offsets.commit.required.acks must be greater or "
 		 "equal -1 and less or equal to offsets.topic.replication.factor");
 	must_not("connections.max.idle.ms=50", "connection.failed.authentication.delay.ms must be less than connections.max.idle.ms");

@@ -152,6 +152,8 @@ static void learn(struct world *w, struct request *q)
 			w->last_id = q->ids.first + q->ids.count - 1;
 		}
 		return;
+	case CONTROLLER_request:
+	case CONTROLLER_retire:
 	case CONTROLLER_stop:
 	case CONTROLLER_ready:
 	case CONTROLLER_MSG_FIRST:
@@ -402,17 +404,27 @@ static void make_well(struct world *w)
 	coord_set_faults(w->b.parts.controller->coord, &none);
 }
 
+static bool is_queue_idle(const struct task_queue *q)
+{
+	return q->current == NULL && list_empty(&q->tasks);
+}
+
+static const char *running(const struct task_queue *q)
+{
+	return q->current != NULL ? q->current->kind->name : "none";
+}
+
 static bool is_idle(const struct controller *c)
 {
-	return c->current == NULL && list_empty(&c->tasks) && c->is_connected && c->is_active && c->is_registered;
+	return is_queue_idle(&c->member_queue) && is_queue_idle(&c->active_queue) && c->is_connected && c->is_active && c->is_registered;
 }
 
 /* Until everything that was asked is answered and the controller has nothing to do. */
 static void settle(struct world *w)
 {
 	for (int i = 0; is_asked(w) || !is_idle(w->b.parts.controller); i++) {
-		ck_assert_msg(i < 3000000, "seed %llu: nothing moves on: task %s", (unsigned long long)w->seed,
-		              w->b.parts.controller->current != NULL ? w->b.parts.controller->current->kind->name : "none");
+		ck_assert_msg(i < 3000000, "seed %llu: nothing moves on: tasks %s and %s", (unsigned long long)w->seed,
+		              running(&w->b.parts.controller->member_queue), running(&w->b.parts.controller->active_queue));
 		broker_sim_run(&w->b, 1);
 	}
 	broker_sim_pass(&w->b, 1000);

@@ -91,6 +91,44 @@ START_TEST(reopen_keeps_everything_but_ephemerals)
 }
 END_TEST
 
+/* An ephemeral node waits for no sync, however many there are; and still no zxid comes again after a commit, in whatever run. */
+START_TEST(ephemerals_cost_no_sync)
+{
+	enum { N = 3000 };
+	char path[32];
+
+	dir_make();
+	store_open();
+	create(&a, "/p", NULL);
+	for (int run = 0; run < 2; run++) {
+		int64_t last = stat_of(&a, "/p").mzxid;
+
+		fault_arm(FAULT_coord_file_commit, 0, OK);
+		for (int i = 0; i < N; i++) {
+			snprintf(path, sizeof(path), "/p/e%d", i);
+			ck_assert_int_eq(do_op(&a, op_create(path, SLICE_NULL, COORD_EPHEMERAL)), OK);
+			ck_assert_int_gt(result()->stat.czxid, last);
+			last = result()->stat.czxid;
+		}
+		ck_assert_int_le(fault_hits(FAULT_coord_file_commit), N / 1000);	/* a new bound now and then */
+		fault_disarm();
+		ck_assert_int_eq(do_op(&a, op_set("/p", SLICE_LIT("x"), run)), OK);
+		for (int i = 0; i < N; i++) {	/* behind the last commit */
+			snprintf(path, sizeof(path), "/p/late%d", i);
+			ck_assert_int_eq(do_op(&a, op_create(path, SLICE_NULL, COORD_EPHEMERAL)), OK);
+			last = result()->stat.czxid;
+		}
+		store_close();
+		store_open();
+		ck_assert_int_eq(stat_of(&a, "/p").children, 0);
+		ck_assert_int_eq(do_op(&a, op_create("/p/next", SLICE_NULL, COORD_EPHEMERAL)), OK);
+		ck_assert_int_gt(result()->stat.czxid, last);
+	}
+	store_close();
+	dir_remove();
+}
+END_TEST
+
 /* The child creates node after node and says so once each is answered; what it said before it was killed must be there. */
 static void child_creates(int out)
 {
@@ -325,6 +363,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, reopen_keeps_everything_but_ephemerals);
+	tcase_add_test(tc, ephemerals_cost_no_sync);
 	tcase_add_test(tc, killed_process_keeps_what_it_answered);
 	tcase_add_test(tc, many_creates_share_a_sync);
 	tcase_add_loop_test(tc, full_disk_refuses_and_recovers, 0, 2);

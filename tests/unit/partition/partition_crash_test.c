@@ -133,7 +133,7 @@ static void change_role(struct life *l)
 	struct ask role;
 	int isr = draw(l, 3) == 0 ? 2 : 1;
 
-	l->epoch += (int32_t)draw(l, 2);
+	l->epoch += 1 + (int32_t)draw(l, 2);
 	rig_ask(&l->rig, ask_role(&role, RIG_BROKER, l->epoch, isr));
 	for (int p = 0; p < PRODUCERS; p++) {
 		for (int i = l->done[p]; i < l->made[p]; i++)

@@ -146,7 +146,7 @@ static struct ask *chief_question(struct chief *c, int p, bool is_end)
 		msg_init(&a->msg, PARTITION_config, NULL);
 		a->config.config = c->s->config;
 	} else {
-		ask_role(a, RIG_BROKER, c->turns / 10, 1 + c->turns % 7 / 6);
+		ask_role(a, RIG_BROKER, c->turns, 1 + c->turns % 7 / 6);
 	}
 	return a;
 }

@@ -41,7 +41,7 @@ static int desk_step(struct actor *actor, mono_ms now)
 	}
 	r->queued -= sent;
 	memmove(r->queue, r->queue + sent, (size_t)r->queued * sizeof(r->queue[0]));
-	actor->deadline = MONO_NEVER;
+	actor->deadline = now < r->alarm ? r->alarm : MONO_NEVER;
 	return work + sent;
 }
 
@@ -84,6 +84,8 @@ void rig_pass(struct rig *r, mono_ms ms)
 {
 	mono_ms until = os_mono_ms(r->os) + ms;
 
+	r->alarm = until;		/* or the clock would go to the next deadline, however far */
+	actor_wake(&r->desk);
 	while (os_mono_ms(r->os) < until) {
 		if (!sched_sim_step(r->sched))
 			sim_advance(r->sim, until - os_mono_ms(r->os));
@@ -102,21 +104,32 @@ static void quiet_sink(void *arg UNUSED, enum log_level level UNUSED, const char
 {
 }
 
-void rig_init(struct rig *r, uint64_t seed)
+void rig_init_beside(struct rig *r, struct rig *first, int32_t broker_id, uint64_t seed)
 {
+	char host[16];
+
 	memset(r, 0, sizeof(*r));
 	if (getenv("SKEIN_SIM_LOG") == NULL)
 		log_set_sink(quiet_sink, NULL);
-	r->sim = sim_create(NULL, "host", seed);
+	snprintf(host, sizeof(host), "host%d", broker_id);
+	r->broker_id = broker_id;
+	r->lag_ms = 30000;
+	r->sim = sim_create(first != NULL ? sim_net_of(first->sim) : NULL, host, seed);
 	r->os = sim_os(r->sim);
-	r->sched = sched_sim_create(r->os, seed);
-	sched_sim_set_clock(r->sched, sim_clock_next_event, sim_clock_advance, r->sim);
+	r->sched = first != NULL ? sched_sim_add_machine(first->sched, r->os) : sched_sim_create(r->os, seed);
+	if (first == NULL)
+		sched_sim_set_clock(r->sched, sim_clock_next_event, sim_clock_advance, r->sim);
 	r->workers = workers_create(r->sched, 1);
 	log_source_init(&r->source, "rig", "%llu", (unsigned long long)seed);
 	topic_config_init(&r->config);
 	r->topic_id = (struct uuid){ { 7, 1 } };
 	actor_init(&r->desk, r->sched, &desk_ops, DESK_LANE, "desk");
 	ck_assert_int_eq(actor_start(&r->desk, 0), OK);
+}
+
+void rig_init(struct rig *r, uint64_t seed)
+{
+	rig_init_beside(r, NULL, RIG_BROKER, seed);
 }
 
 void rig_fini(struct rig *r)
@@ -138,7 +151,7 @@ enum err rig_up(struct rig *r)
 
 	if (e != OK)
 		return e;
-	e = logdir_claim(r->dir, RIG_BROKER, "cluster", problem);
+	e = logdir_claim(r->dir, r->broker_id, "cluster", problem);
 	if (e == OK)
 		e = logdir_load(r->dir, problem);
 	if (e != OK) {
@@ -147,7 +160,8 @@ enum err rig_up(struct rig *r)
 	}
 	logdir_known(r->dir, "t", 0, &known);
 	struct partition_spec spec = {
-		.sched = r->sched, .workers = r->workers, .dir = r->dir, .broker_id = RIG_BROKER, .flush_acks = r->flush_acks,
+		.sched = r->sched, .workers = r->workers, .dir = r->dir, .broker_id = r->broker_id, .flush_acks = r->flush_acks,
+		.replica_lag_time_max_ms = r->lag_ms, .controller = r->controller, .hooks = r->hooks, .hook_count = r->hook_count,
 		.log = {
 			.os = r->os, .dir = RIG_DIR "/t-0", .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset,

@@ -26,7 +26,10 @@ struct ask {
 		struct partition_list_offsets list;
 		struct partition_epoch_end    epoch_end;
 		struct partition_describe     describe;
+		struct partition_replicate    replicate;
+		struct partition_truncate     truncate;
 		struct partition_role         role;
+		struct partition_offline      offline;
 		struct partition_config       config;
 		struct partition_stop         stop;
 	};
@@ -45,14 +48,22 @@ struct rig {
 	struct topic_config    config;
 	enum flush_acks        flush_acks;
 	struct uuid            topic_id;
+	int32_t                broker_id;
+	int64_t                lag_ms;		/* replica.lag.time.max.ms */
+	struct actor          *controller;	/* whom the partition asks; NULL at the start: nobody */
+	const struct partition_hook *hooks;
+	int                    hook_count;
 	struct logdir         *dir;		/* NULL: down */
 	struct partition_addr *addr;
 	struct actor           desk;
 	struct ask            *queue[RIG_QUEUE];	/* not sent yet */
 	int                    queued, answered;
+	mono_ms                alarm;		/* the desk wakes then: time does not pass by unseen */
 };
 
 void rig_init(struct rig *r, uint64_t seed);
+/* Another machine in the same simulation: of the same network and clock, stepped with the first one's actors; ends before it. */
+void rig_init_beside(struct rig *r, struct rig *first, int32_t broker_id, uint64_t seed);
 void rig_fini(struct rig *r);			/* after rig_down */
 
 /* Opens the log directory and starts the partition from what its files say. An error only when the machine dies or the files are damaged. */
@@ -66,7 +77,7 @@ void rig_ask(struct rig *r, struct ask *a);
 void rig_wait(struct rig *r, struct ask *a);	/* until a is home; fails the test when it never comes */
 void rig_wait_all(struct rig *r);		/* until nothing is out */
 void rig_pass(struct rig *r, mono_ms ms);	/* lets so much time pass */
-void rig_run(struct rig *r, int steps);
+void rig_run(struct rig *r, int steps);		/* the clock may go to the next deadline, however far */
 /* Until the actors have nothing to do but wait for the clock; questions may be parked then. */
 void rig_settle(struct rig *r);
 
