@@ -1,6 +1,9 @@
 /*
  * The log on a real disk: what goes in comes out, files are those of Kafka, golden partitions open.
  */
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "log_kit.h"
 #include "os/sim.h"
 
@@ -211,6 +214,61 @@ START_TEST(a_cut_below_the_checkpoint_is_remembered)
 	kit_open(&k);
 	ck_assert_int_lt(k.recovery.bytes_scanned, 1100);
 	ck_assert_int_eq(log_end_offset(k.log), 120);
+	kit_fini(&k);
+}
+END_TEST
+
+static void written_at(struct kit *k, int64_t base, time_ms at)
+{
+	char path[700];
+	struct timespec times[2] = { { .tv_sec = at / 1000 }, { .tv_sec = at / 1000 } };
+
+	snprintf(path, sizeof(path), "%s/%020lld.log", k->dir, (long long)base);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* What version 0 of ListOffsets is told, as text: newest first. */
+static const char *listed(struct log *log, time_ms target, int64_t cap, int max)
+{
+	static char text[200];
+	struct log_time_lookup l = { .target = target, .lists_segments = true, .cap = cap, .max = max };
+	size_t len = 0;
+
+	log_time_lookup_begin(log, &l);
+	log_time_lookup_run(&l);
+	text[0] = '\0';
+	for (int i = 0; i < l.count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%lld ", (long long)l.offsets[i]);
+	ck_assert_int_eq(log_time_lookup_end(log, &l), OK);
+	return text;
+}
+
+/* Four segments of one batch of two records, the last of them active. */
+START_TEST(segments_are_listed_by_when_they_were_written)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 100;
+	kit_open(&k);
+	for (int i = 0; i < 4; i++)
+		append_one(k.log, make_batch(&PLAIN, 2, 1700000000000, "value"), false, 1700000000000);
+	ck_assert_int_eq(log_segment_count(k.log), 4);
+	for (int i = 0; i < 4; i++)
+		written_at(&k, 2 * i, 1000000 + i * 10000);
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 10), "8 6 4 2 0 ");
+	ck_assert_str_eq(listed(k.log, -2, INT64_MAX, 10), "0 ");
+	ck_assert_str_eq(listed(k.log, 1020000, INT64_MAX, 10), "4 2 0 ");
+	ck_assert_str_eq(listed(k.log, 1019999, INT64_MAX, 10), "2 0 ");
+	ck_assert_str_eq(listed(k.log, 999999, INT64_MAX, 10), "");
+	ck_assert_str_eq(listed(k.log, os_time_ms(k.os) + 100000, INT64_MAX, 10), "8 6 4 2 0 ");
+	ck_assert_str_eq(listed(k.log, -1, 5, 10), "5 4 2 0 ");	/* cap stands once for 8 and 6 */
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 2), "8 6 ");
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 0), "");
+	kit_replicate(&k);
+	ck_assert_int_eq(log_raise_start_offset(k.log, 3), OK);
+	ck_assert_str_eq(listed(k.log, -2, INT64_MAX, 10), "3 ");
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 10), "8 6 4 3 ");
 	kit_fini(&k);
 }
 END_TEST
@@ -466,6 +524,7 @@ int main(void)
 	tcase_add_test(t, what_is_appended_is_read);
 	tcase_add_test(t, a_call_may_span_segments);
 	tcase_add_test(t, a_look_up_notices_what_was_cut);
+	tcase_add_test(t, segments_are_listed_by_when_they_were_written);
 	tcase_add_test(t, a_cut_below_the_checkpoint_is_remembered);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_test(t, an_io_error_is_told);
