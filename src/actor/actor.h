@@ -186,6 +186,10 @@ uint64_t      sched_sim_hash(const struct sched *s);	/* of every choice made so 
 uint64_t      sched_sim_random(struct sched *s);
 /* Another machine (a broker) in the same simulation: actors started on it are stepped together with those of `first`. */
 struct sched *sched_sim_add_machine(struct sched *first, struct os *os);
+/* The machine stands still: its actors and jobs take no steps until it goes on. Others, and the clock, go on. */
+void          sched_sim_pause(struct sched *machine, bool is_paused);
+/* Called after every step of any actor of the simulation, also of those within an actor_join. It may look at everything and must change nothing. NULL: nobody. */
+void          sched_sim_set_observer(struct sched *s, void (*stepped)(void *arg, struct actor *a), void *arg);
 /* What moves the clocks of all its machines: next_event tells in how many milliseconds one of them does something by itself
  * (MONO_NEVER: nothing), advance(arg, by) lets that much time pass. Without it a step that needs
  * time to pass is an error. */
