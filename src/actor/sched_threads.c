@@ -209,7 +209,7 @@ static int step(struct actor *a, mono_ms now)
 
 #define LOAN_STEPS 4	/* who gets more work than this is busy, and wants its own thread */
 
-/* Steps until there is nothing to do. False: its own thread is wanted, to go on or to sleep less long. */
+/* Steps until there is nothing to do. False: its own thread is wanted, to go on, to sleep less long, or to end. */
 static bool step_on_loan(struct actor *a)
 {
 	struct runner *r = a->sched_slot;
@@ -221,7 +221,7 @@ static bool step_on_loan(struct actor *a)
 		work = step(a, os_mono_ms(a->sched->os));
 	a->is_on_loan = false;
 	turn_end(r);
-	return work == 0 && a->todo == 0 && a->deadline >= a->armed;
+	return work == 0 && a->todo == 0 && a->deadline >= a->armed && !__atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE);
 }
 
 /*

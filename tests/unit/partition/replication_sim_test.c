@@ -29,12 +29,13 @@
 #include "fake_controller.h"
 #include "partition/partition_priv.h"
 #include "sim/seeds.h"
+#include "storage/log_priv.h"
 
 #define SEED_FIRST     1
-#define SEED_LAST      300
+#define SEED_LAST      500
 #define MUTANT_SEEDS   300
 #define BROKERS        3
-#define TURNS          700
+#define TURNS          1500
 #define OFFSETS_MAX    4096
 #define OPS_MAX        256
 #define ACKED_MAX      2048
@@ -46,7 +47,8 @@ struct entry { uint32_t crc; int32_t epoch; };		/* what a log holds at an offset
 struct shadow {			/* what a log was seen to hold */
 	struct entry entries[OFFSETS_MAX];
 	int64_t end;		/* known below */
-	bool    is_stale;	/* it was cut: look again from the start */
+	uint32_t cuts;		/* of the log then: another number means that it was cut */
+	bool    is_stale;	/* another life of the broker: look again from the start */
 };
 
 struct zstate { int32_t leader, leader_epoch, partition_epoch; bool isr[BROKERS]; };
@@ -68,9 +70,10 @@ struct broker {
 	struct fetcher         fetcher;
 	bool     is_up;			/* its process runs; else it comes back at back_at */
 	bool     is_registered;		/* as the controller believes */
-	bool     is_loss_unknown;	/* crashed, and the controller has not dealt with that yet */
+	bool     is_loss_unknown;	/* crashed, and the controller has not dealt with that yet ... */
+	bool     is_cut_unknown;	/* ... and it was a power cut */
 	mono_ms  back_at, noticed_at, slow_until;
-	uint32_t incarnation;
+	uint32_t incarnation, registered_incarnation;	/* the second: which one the controller speaks to; another one does not listen (KAFKA-7235) */
 	mono_ms  last_role_due;
 	/* of the change of the in-sync set that its partition holds at the controller */
 	bool     is_change_seen;
@@ -155,6 +158,21 @@ static _Noreturn void PRINTF(2, 3) broken(struct world *w, const char *fmt, ...)
 
 #define HOLDS(w, condition, ...) do { if (!(condition)) broken((w), __VA_ARGS__); } while (0)
 
+/* The story of a seed, between the lines of the log. */
+static void PRINTF(2, 3) tell(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (getenv("SKEIN_SIM_LOG") == NULL)
+		return;
+	fprintf(stderr, "%lld: leader %d epoch %d.%d in sync %d%d%d committed %lld: ", (long long)now_ms(w), w->z.leader, w->z.leader_epoch, w->z.partition_epoch, w->z.isr[0],
+	        w->z.isr[1], w->z.isr[2], (long long)w->committed_end);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
 /* --- questions under way ---------------------------------------------------------------------------------------------------------- */
 
 static struct op *op_new(struct world *w, enum op_kind kind, int at, mono_ms due)
@@ -201,6 +219,7 @@ static void tell_role(struct world *w, int to)
 	b->last_role_due = MAX(b->last_role_due, later(w, 40));
 	if (!b->is_registered || (o = op_new(w, OP_ROLE, to, b->last_role_due)) == NULL)
 		return;
+	o->incarnation = b->registered_incarnation;
 	ask_role(&o->ask, w->z.leader, w->z.leader_epoch, 0);
 	o->ask.role.partition_epoch = w->z.partition_epoch;
 	o->ask.role.replica_count = BROKERS;
@@ -217,6 +236,7 @@ static void decide(struct world *w, int32_t leader)
 	w->z.leader_epoch++;
 	w->z.partition_epoch++;
 	w->elections++;
+	tell(w, "decided");
 	for (int i = 0; i < BROKERS; i++)
 		tell_role(w, i);
 }
@@ -241,9 +261,10 @@ static void on_broker_failed(struct world *w, int b)
 
 	w->brokers[b].is_registered = false;
 	w->brokers[b].noticed_at = MONO_NEVER;
-	w->brokers[b].is_loss_unknown = false;
+	w->brokers[b].is_loss_unknown = w->brokers[b].is_cut_unknown = false;
 	if (was_in_sync && isr_size(w->z.isr) > 1)
 		w->z.isr[b] = false;
+	tell(w, "broker %d has failed", b);
 	if (w->z.leader == b)
 		decide(w, electable(w));
 	else if (was_in_sync && isr_size(w->z.isr) >= 1)
@@ -254,6 +275,7 @@ static void on_broker_failed(struct world *w, int b)
 static void on_broker_registered(struct world *w, int b)
 {
 	w->brokers[b].is_registered = true;
+	w->brokers[b].registered_incarnation = w->brokers[b].incarnation;
 	if (w->z.leader < 0 && electable(w) >= 0)
 		decide(w, electable(w));
 	else
@@ -299,6 +321,7 @@ static void answer_change(struct world *w, int from)
 			memcpy(w->z.isr, wanted, sizeof(wanted));
 			w->z.partition_epoch++;
 			w->changes++;
+			tell(w, "changed by broker %d", from);
 		}
 		m->leader = w->z.leader;
 		m->new_leader_epoch = w->z.leader_epoch;
@@ -515,7 +538,6 @@ static void on_truncated(struct world *w, struct op *o)
 	const struct partition_truncate *t = &o->ask.truncate;
 	struct fetcher *f = &w->brokers[o->by].fetcher;
 
-	w->brokers[o->by].shadow.is_stale = true;
 	w->truncations++;
 	if (!f->is_active || f->generation != o->generation)
 		return;
@@ -612,7 +634,6 @@ static void op_home(struct world *w, struct op *o)
 	if (!is_lost && o->kind == OP_PRODUCE)
 		on_produced(w, o);
 	if (!is_lost && o->kind == OP_ROLE) {
-		b->shadow.is_stale = true;
 		if (o->ask.role.error == NONE && o->ask.role.is_changed)
 			fetcher_assign(w, o->at, &o->ask.role);
 	}
@@ -685,9 +706,10 @@ static void read_shadow(struct world *w, int b, const struct partition *p)
 	struct shadow *s = &w->brokers[b].shadow;
 	int64_t end = log_end_offset(p->log);
 
-	if (s->is_stale || end < s->end)
+	if (s->is_stale || s->cuts != p->log->cuts || end < s->end)
 		s->end = log_start_offset(p->log);
 	s->is_stale = false;
+	s->cuts = p->log->cuts;
 	HOLDS(w, end <= OFFSETS_MAX, "a log of %lld", (long long)end);
 	while (s->end < end) {
 		struct log_range range;
@@ -862,11 +884,22 @@ static bool may_cut_power(struct world *w, int b)
 	return isr_size(w->z.isr) >= 2 || !w->z.isr[b] || w->may_cut_alone;
 }
 
+/* Were the last of the set killed before the controller knows of a cut, it would elect the one that has lost something. */
+static bool may_kill(struct world *w)
+{
+	for (int i = 0; i < BROKERS; i++) {
+		if (w->brokers[i].is_cut_unknown)
+			return false;
+	}
+	return true;
+}
+
 static void crash(struct world *w, int b, enum sim_crash kind)
 {
 	struct broker *k = &w->brokers[b];
 	bool is_alone = w->z.isr[b] && isr_size(w->z.isr) == 1;
 
+	tell(w, "broker %d %s", b, kind == SIM_CRASH_POWER ? "loses power" : "is killed");
 	sim_kill(k->rig.sim);
 	k->is_up = false;
 	k->controller.is_away = true;
@@ -875,6 +908,7 @@ static void crash(struct world *w, int b, enum sim_crash kind)
 	sim_crash(k->rig.sim, kind);
 	k->controller.is_away = k->controller.is_answer_due = k->is_change_seen = false;
 	k->is_loss_unknown = true;
+	k->is_cut_unknown |= kind == SIM_CRASH_POWER;
 	k->fetcher.is_active = false;
 	k->fetcher.generation++;
 	k->incarnation++;
@@ -910,6 +944,7 @@ static void come_back(struct world *w, int b)
 
 	HOLDS(w, rig_up(&k->rig) == OK, "broker %d does not come up", b);
 	k->is_up = true;
+	tell(w, "broker %d is back", b);
 	for (int i = 0; i < 1000 && k->rig.addr->owner->log == NULL; i++)
 		sched_sim_step(k->rig.sched);
 	if (w->has_lost && w->z.isr[b] && isr_size(w->z.isr) == 1)
@@ -921,9 +956,9 @@ static void trouble(struct world *w)
 	int b = (int)draw(w, BROKERS);
 	struct broker *k = &w->brokers[b];
 
-	switch (draw(w, 60)) {
+	switch (draw(w, 110)) {
 	case 0:
-		if (k->is_up)
+		if (k->is_up && may_kill(w))
 			crash(w, b, SIM_CRASH_PROCESS);
 		break;
 	case 1:
@@ -1057,8 +1092,10 @@ static void live(struct world *w)
 {
 	for (int i = 0; i < BROKERS; i++)
 		come_back(w, i);
-	for (int i = 0; i < BROKERS; i++)
+	for (int i = 0; i < BROKERS; i++) {
 		w->brokers[i].is_registered = true;
+		w->brokers[i].registered_incarnation = w->brokers[i].incarnation;
+	}
 	decide(w, (int32_t)draw(w, BROKERS));
 	for (int i = 0; i < TURNS; i++) {
 		if (chance(w, 25))
