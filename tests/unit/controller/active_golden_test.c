@@ -14,6 +14,7 @@
 #include "controller/active_priv.h"
 #include "sim/broker_sim.h"
 #include "wire/gen/alter_partition.h"
+#include "wire/gen/controlled_shutdown.h"
 #include "wire/header.h"
 
 #define MEMBERS   4
@@ -157,6 +158,7 @@ static char *describe(int key, int version, const void *request)
 
 static struct lines told[MEMBERS];	/* by broker */
 static bool is_member[MEMBERS];
+static int takes[MEMBERS];	/* so many requests more, then it is dead, though its session lives on; -1: all */
 
 static void take_down(int32_t broker, int key, int version, const void *request)
 {
@@ -245,11 +247,12 @@ static void channels_on_question(void *arg, struct msg *m)
 		actor_answer(&ch->actor, m);
 		return;
 	}
-	if (call->line != CHANNEL_TO_MEMBER || !is_member[call->broker]) {
+	if (call->line != CHANNEL_TO_MEMBER || !is_member[call->broker] || takes[call->broker] == 0) {
 		call->result = ERR_REFUSED;
 		actor_answer(&ch->actor, m);
 		return;
 	}
+	takes[call->broker] -= takes[call->broker] > 0;
 	take_down(call->broker, (int)call->key, call->version, call->request);
 	struct arena *a = mem_calloc(1, sizeof(*a));
 	arena_init(a, 1 << 20);
@@ -454,6 +457,7 @@ static void join_member(int32_t id, json_t *tree)
 	json_object_set_new(registration, "skein", json_true());
 	char *text = json_dumps(registration, JSON_COMPACT);
 	is_member[id] = true;
+	takes[id] = -1;
 	session_open(&world.sessions[id]);
 	ck_assert_int_eq(session_write(&world.sessions[id], COORD_CREATE, path, slice_str(text), COORD_EPHEMERAL), OK);
 	free(text);
@@ -486,7 +490,7 @@ static bool is_idle(const struct controller *c)
 	if (!is_queue_idle(&c->member_queue) || !is_queue_idle(&c->active_queue) || c->active == NULL)
 		return false;
 	for (int i = 0; i < c->active->broker_count; i++) {
-		if (c->active->brokers[i]->channel.is_busy)
+		if (c->active->brokers[i]->channel.is_busy && takes[c->active->brokers[i]->info.id] != 0)
 			return false;
 	}
 	return true;
@@ -688,7 +692,7 @@ END_TEST
 /* Up to where followers have caught up and leaders ask for larger in-sync sets. */
 START_TEST(a_broker_returns)
 {
-	static const int limit_16[] = { 0, 3, 3, 3 }, limit_20[] = { 0, 3, 2, 3 };
+	static const int limit_16[] = { 0, 3, 3, 5 }, limit_20[] = { 0, 3, 5, 3 };
 	json_t *tree = load("znodes", "16-broker-return");
 
 	begin("15-controlled-shutdown-follower-broker");
@@ -707,6 +711,136 @@ START_TEST(a_broker_returns)
 }
 END_TEST
 
+/* A request that a member made of the controller, as it was captured but for the broker's epoch. */
+static void feed(json_t *frame)
+{
+	const char *hex = text_of(frame, "hex");
+	uint8_t *bytes = mem_calloc(1, strlen(hex) / 2 + 1);
+	struct reader r = reader_of(slice_of(bytes, from_hex(hex, bytes)));
+	struct request_header h;
+	struct arena a;
+	union {
+		struct alter_partition_request     alter;
+		struct controlled_shutdown_request shutdown;
+	} m;
+	union {
+		struct alter_partition_response     alter;
+		struct controlled_shutdown_response shutdown;
+	} answer;
+	struct session *s = &world.sessions[json_integer_value(json_object_get(frame, "from"))];
+	int64_t epoch = active_broker_get(world.b.parts.controller->active, (int32_t)(s - world.sessions))->info.epoch;
+
+	arena_init(&a, 1 << 20);
+	ck_assert(header_decode_request(&h, &r));
+	if (h.request_api_key == API_ALTER_PARTITION) {
+		ck_assert(alter_partition_request_decode(&m.alter, &r, h.request_api_version, &a));
+		m.alter.broker_epoch = epoch;
+		alter_partition_response_init(&answer.alter);
+	} else {
+		ck_assert(controlled_shutdown_request_decode(&m.shutdown, &r, h.request_api_version, &a));
+		m.shutdown.broker_epoch = epoch;
+		controlled_shutdown_response_init(&answer.shutdown);
+	}
+	struct controller_request request = {
+		.key = (enum api_key)h.request_api_key, .version = h.request_api_version, .request = &m, .response = &answer, .arena = &a,
+	};
+	msg_init(&request.msg, CONTROLLER_request, &s->actor);
+	actor_set_current(&s->actor);
+	s->out++;
+	ck_assert(actor_ask(&s->actor, controller_actor(world.b.parts.controller), &request.msg));
+	session_pump(s);
+	if (h.request_api_key == API_ALTER_PARTITION)
+		ck_assert_int_eq(answer.alter.error_code, NONE);
+	else
+		ck_assert_int_eq(answer.shutdown.error_code, NONE);
+	arena_fini(&a);
+	free(bytes);
+	settle();
+}
+
+static void feed_all(const char *step, int key)
+{
+	json_t *frames = load("requests", step), *frame;
+	size_t i;
+
+	json_array_foreach(frames, i, frame) {
+		if (strcmp(text_of(frame, "direction"), "request") == 0 && json_integer_value(json_object_get(frame, "key")) == key)
+			feed(frame);
+	}
+	json_decref(frames);
+}
+
+/* The partitions' states in the tree are those that were captured. */
+static void compare_states(const char *step)
+{
+	json_t *tree = load("znodes", step), *node;
+	struct session *s = &world.sessions[0];
+	size_t i;
+
+	json_array_foreach(tree, i, node) {
+		const char *path = text_of(node, "path");
+		size_t len = strlen(path);
+		struct coord_op op = { .kind = COORD_GET, .path = path };
+		struct coord_call call;
+		struct znode_state ours, golden;
+
+		if (len < 6 || strcmp(path + len - 6, "/state") != 0)
+			continue;
+		coord_call_init(&call, &s->actor, &op, 1);
+		actor_set_current(&s->actor);
+		s->out++;
+		coord_submit(s->coord, &call);
+		session_pump(s);
+		ck_assert_msg(call.result == OK, "%s: %s", step, path);
+		ck_assert(znode_state_decode(&ours, op.out, &call.arena) && znode_state_decode(&golden, data_of(node), &call.arena));
+		ck_assert_msg(ours.leader == golden.leader && ours.leader_epoch == golden.leader_epoch && ours.controller_epoch == golden.controller_epoch &&
+		              ours.isr_count == golden.isr_count && memcmp(ours.isr, golden.isr, (size_t)ours.isr_count * sizeof(*ours.isr)) == 0,
+		              "%s: %s: " SLICE_FMT ", Java's: %s", step, path, SLICE_ARG(op.out), text_of(node, "data"));
+		ck_assert_int_eq(op.stat.version, json_integer_value(json_object_get(node, "version")));
+		coord_call_fini(&call);
+	}
+	json_decref(tree);
+}
+
+START_TEST(a_broker_dies)
+{
+	begin("17-preferred-election");
+	takes[2] = 0;
+	feed_all("18-kill9-follower", API_ALTER_PARTITION);
+	leave_member(2);
+	settle();
+	compare("18-kill9-follower", NULL);
+	compare_states("18-kill9-follower");
+	end();
+}
+END_TEST
+
+/* With a broker that has left in order, of which one replica remains; it is deleted when the broker is back. */
+START_TEST(a_topic_is_deleted_while_a_broker_is_away)
+{
+	static const int limit_36[] = { 0, 3, 6, 3 };
+	json_t *tree = load("znodes", "36-dead-broker-returns-deletion-completes");
+
+	begin("34-delete-topic");
+	takes[2] = 3;
+	feed_all("35-delete-topic-with-dead-broker", API_CONTROLLED_SHUTDOWN);
+	leave_member(2);
+	settle();
+	ck_assert_int_eq(session_write(&world.sessions[0], COORD_CREATE, "/admin/delete_topics/rf1", SLICE_NULL, 0), OK);
+	settle();
+	compare("35-delete-topic-with-dead-broker", NULL);
+	compare_states("35-delete-topic-with-dead-broker");
+	join_member(2, tree);
+	settle();
+	compare("36-dead-broker-returns-deletion-completes", limit_36);
+	ck_assert_int_eq(session_write(&world.sessions[0], COORD_EXISTS, "/brokers/topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
+	ck_assert_int_eq(session_write(&world.sessions[0], COORD_EXISTS, "/config/topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
+	ck_assert_int_eq(session_write(&world.sessions[0], COORD_EXISTS, "/admin/delete_topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
+	json_decref(tree);
+	end();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("active_golden");
@@ -717,6 +851,8 @@ int main(void)
 	tcase_add_test(t, topics_are_created);
 	tcase_add_test(t, partitions_are_added);
 	tcase_add_test(t, a_broker_returns);
+	tcase_add_test(t, a_broker_dies);
+	tcase_add_test(t, a_topic_is_deleted_while_a_broker_is_away);
 	suite_add_tcase(s, t);
 
 	SRunner *sr = srunner_create(s);
