@@ -361,7 +361,7 @@ static const char *registration_path(char buf[64], int32_t broker)
 	return buf;
 }
 
-static void forget_last_words(struct rig *r, int32_t broker, int64_t t)
+void rig_forget_last_words(struct rig *r, int32_t broker, int64_t t)
 {
 	struct rig_requests *l = &r->told[broker];
 	int n = 0;
@@ -379,7 +379,7 @@ void rig_leave(struct rig *r, int32_t broker, int64_t t)
 	rig_until(r, t);
 	rig_delete(r, registration_path(path, broker));
 	rig_settle(r);
-	forget_last_words(r, broker, t);
+	rig_forget_last_words(r, broker, t);
 }
 
 void rig_join(struct rig *r, int32_t broker, int64_t t)
@@ -471,6 +471,10 @@ static void take_line(struct rig *r, const json_t *o)
 		r->after[r->after_count].path = mem_strdup(after);
 		r->after[r->after_count].data = data != NULL ? mem_strdup(data) : NULL;
 		r->after[r->after_count++].version = version;
+	} else if (json_object_get(o, "mark") != NULL) {
+		ck_assert_int_lt(r->mark_count, (int)ARRAY_LEN(r->marks));
+		snprintf(r->marks[r->mark_count].name, sizeof(r->marks[0].name), "%s", json_string_value(json_object_get(o, "mark")));
+		r->marks[r->mark_count++].t = json_integer_value(json_object_get(o, "t"));
 	} else if (json_object_get(o, "hex") != NULL) {
 		take_request(r, o);
 	}
@@ -494,6 +498,15 @@ static void load_recording(struct rig *r, const char *name)
 	}
 	free(line);
 	fclose(f);
+}
+
+int64_t rig_mark(const struct rig *r, const char *name)
+{
+	for (int i = 0; i < r->mark_count; i++) {
+		if (strcmp(r->marks[i].name, name) == 0)
+			return r->marks[i].t;
+	}
+	ck_abort_msg("no such mark: %s", name);
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------------------------------------------- */
