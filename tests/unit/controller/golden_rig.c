@@ -348,6 +348,20 @@ bool rig_exists(struct rig *r, const char *path)
 	return apply(r, COORD_EXISTS, path, SLICE_NULL, NULL) == OK;
 }
 
+char *rig_read(struct rig *r, const char *path)
+{
+	struct coord_op op = { .kind = COORD_GET, .path = path };
+	struct coord_call call;
+	char *out;
+
+	coord_call_init(&call, &r->world, &op, 1);
+	tree_apply(r->tree, r->outsider, &call, OK);
+	ck_assert_msg(call.result == OK, "%s", path);
+	out = mem_strndup((const char *)op.out.ptr, op.out.len);
+	coord_call_fini(&call);
+	return out;
+}
+
 static void write_at_version(struct rig *r, const char *path, const char *data, int32_t version)
 {
 	rig_write(r, path, data);
@@ -531,7 +545,7 @@ static void read_config(struct rig *r, const char *config)
 	strbuf_fini(&why);
 }
 
-static void take_office(struct rig *r)
+static void learn_epoch(struct rig *r)
 {
 	struct controller *c = r->c;
 	struct coord_op op = { .kind = COORD_GET, .path = "/controller_epoch" };
@@ -542,6 +556,13 @@ static void take_office(struct rig *r)
 	ck_assert(znode_int_decode(op.out, &c->controller_epoch));
 	c->fence_version = op.stat.version;
 	coord_call_fini(&call);
+}
+
+static void take_office(struct rig *r)
+{
+	struct controller *c = r->c;
+
+	learn_epoch(r);
 	snprintf(c->cluster_id, sizeof(c->cluster_id), "golden");
 	c->broker_id = c->controller_id = r->controller_id;
 	c->broker_epoch = broker_epoch(r, c->broker_id);
@@ -648,6 +669,51 @@ void rig_settle(struct rig *r)
 		if (!sched_sim_step(r->sched))
 			return;
 	}
+}
+
+void rig_pass(struct rig *r, mono_ms ms)
+{
+	mono_ms until = os_mono_ms(sim_os(r->machine)) + ms;
+
+	for (int i = 0; os_mono_ms(sim_os(r->machine)) < until; i++) {
+		ck_assert_int_lt(i, STEPS_MAX);
+		if (!sched_sim_step(r->sched))
+			break;
+	}
+	rig_settle(r);
+}
+
+static void on_end(struct controller *c, struct controller_timer *t UNUSED)
+{
+	active_end(c);
+	c->is_active = false;
+}
+
+void rig_end_office(struct rig *r)
+{
+	struct controller_timer timer = { .fire = on_end };
+
+	controller_timer_set(r->c, &timer, 0);	/* the end is the controller's own step */
+	actor_wake(controller_actor(r->c));
+	for (int i = 0; r->c->is_active; i++) {
+		ck_assert_int_lt(i, STEPS_MAX);
+		ck_assert(sched_sim_step(r->sched));
+	}
+	rig_settle(r);
+}
+
+void rig_new_office(struct rig *r)
+{
+	char epoch[16];
+
+	rig_end_office(r);
+	snprintf(epoch, sizeof(epoch), "%d", r->c->controller_epoch + 1);
+	rig_write(r, "/controller_epoch", epoch);
+	learn_epoch(r);
+	r->c->is_active = true;
+	active_begin(r->c);
+	actor_wake(controller_actor(r->c));
+	rig_settle(r);
 }
 
 void rig_ask(struct rig *r, enum api_key key, int16_t version, const void *request, void *response)

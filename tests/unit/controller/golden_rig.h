@@ -78,6 +78,10 @@ void rig_ask(struct rig *r, enum api_key key, int16_t version, const void *reque
 void rig_write(struct rig *r, const char *path, const char *data);	/* created, or set; data NULL: null */
 void rig_delete(struct rig *r, const char *path);
 bool rig_exists(struct rig *r, const char *path);
+char *rig_read(struct rig *r, const char *path);	/* malloc'd */
+void rig_pass(struct rig *r, mono_ms ms);
+void rig_end_office(struct rig *r);
+void rig_new_office(struct rig *r);			/* the controller ends, and is elected again: it reads everything anew; what it tells is forgotten no more */
 /* What a broker was told last may not have reached it, or not have been recorded: what was recorded until t is the beginning of what it was told. */
 void rig_forget_last_words(struct rig *r, int32_t broker, int64_t t);
 /* At time t: its registration goes, and its last words are forgotten. */
