@@ -7,6 +7,7 @@
  * places). It happens once per lost leadership, not per batch. Retention does not wait: an old
  * first segment that comes back is below the log start and goes again.
  */
+#include "storage/cut_note.h"
 #include "storage/log_priv.h"
 
 enum err log_remove_segment(struct log *log, int at)
@@ -25,14 +26,22 @@ enum err log_remove_segment(struct log *log, int at)
 	return producer_snapshot_retire(log->os, log->store.dir, base);
 }
 
-static void lower_recovery_point(struct log *log, int64_t offset)
+static enum err lower_recovery_point(struct log *log, int64_t offset)
 {
 	int at = log_segment_at(log, offset);
+	int64_t to = MIN(log->recovery_point, at < 0 ? offset : log->segments[at]->base_offset);
 
-	log->recovery_point = MIN(log->recovery_point, at < 0 ? offset
-		: log->segments[at]->base_offset);
+	if (to < log->checkpointed) {
+		struct cut_note note = { to, log->checkpointed };
+		enum err e = cut_note_write(&note, log->os, log->store.dir);
+		if (e != OK)
+			return e;
+		log->has_cut_note = true;
+	}
+	log->recovery_point = to;
 	log->synced_offset = MIN(log->synced_offset, offset);
 	log->flush_limit = MIN(log->flush_limit, offset);
+	return OK;
 }
 
 static void lower_offsets(struct log *log, int64_t end_offset)
@@ -76,22 +85,12 @@ static enum err cut_active(struct log *log, int64_t offset)
 	return os_fdatasync(log->os, f->fd);
 }
 
-enum err log_truncate_to(struct log *log, int64_t offset)
+static enum err cut_to(struct log *log, int64_t offset)
 {
 	int64_t records = 0;
 	bool has_removed = false;
 	enum err e = OK;
 
-	if (log->is_broken)
-		return ERR_IO;
-	log_epochs_will_change(log);
-	if (offset >= log->end_offset) {
-		leader_epochs_truncate(&log->epochs, offset);
-		return OK;
-	}
-	if (offset < log->segments[0]->base_offset)
-		return log_truncate_fully_and_start_at(log, offset);
-	lower_recovery_point(log, offset);
 	/* Newest first, and surely gone before the cut: at no moment could a power cut leave a hole
 	 * in the log. */
 	for (; e == OK && log_active(log)->base_offset > offset; has_removed = true)
@@ -111,6 +110,29 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 	return log_reload_producers(log, -1, &records);
 }
 
+/* Once something is cut, a full device is as bad as a broken one: the log is neither what it was nor what it should be. */
+static enum err halfway(enum err e)
+{
+	return e == ERR_NO_SPACE ? ERR_IO : e;
+}
+
+enum err log_truncate_to(struct log *log, int64_t offset)
+{
+	enum err e;
+
+	if (log->is_broken)
+		return ERR_IO;
+	if (offset < log->end_offset && offset < log->segments[0]->base_offset)
+		return log_truncate_fully_and_start_at(log, offset);
+	log_epochs_will_change(log);
+	if (offset >= log->end_offset) {
+		leader_epochs_truncate(&log->epochs, offset);
+		return OK;
+	}
+	e = lower_recovery_point(log, offset);
+	return e == OK ? halfway(cut_to(log, offset)) : e;
+}
+
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 {
 	struct segment *s;
@@ -120,7 +142,8 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (log->is_broken)
 		return ERR_IO;
 	log_epochs_will_change(log);
-	lower_recovery_point(log, offset);
+	if ((e = lower_recovery_point(log, offset)) != OK)
+		return e;
 	while (e == OK && log->segment_count > 0)
 		e = log_remove_segment(log, log->segment_count - 1);
 	if (e == OK)
@@ -130,7 +153,7 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (e != OK) {
 		log->is_broken = true;		/* without a segment: nothing but closing is
 						 * possible */
-		return e;
+		return halfway(e);
 	}
 	log_add_segment(log, s);
 	log_forget_recent(log);
@@ -140,7 +163,7 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	producer_state_clear(log->producers, offset);
 	log_update_first_unstable(log);
 	log_lower_epoch_mark(log);
-	return os_fsync_dir(log->os, log->store.dir);
+	return halfway(os_fsync_dir(log->os, log->store.dir));
 }
 
 enum err log_remove_segments_below_start(struct log *log, int *removed)
