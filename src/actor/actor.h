@@ -13,7 +13,8 @@
  *
  * Wakes: a receiver announces that it sleeps; only then is it woken, once per step of the sender
  * (wakes are collected during a step and sent at its end, or when actor_flush_wakes is called).
- * Counters tell how often. inbox.c argues why none is lost.
+ * Instead of waking a sleeper that lends its turns, who sent it something light takes the turn
+ * himself, on his thread. Counters tell how often. inbox.c argues why none is lost.
  */
 #ifndef SKEIN_ACTOR_H
 #define SKEIN_ACTOR_H
@@ -37,6 +38,7 @@ struct msg {
 	void            *context;	/* the asker's own mark (a network actor's call); nobody else looks at it */
 	uint16_t         kind;		/* MSG_BASE_x + enum of the receiver's <module>_msg.h: unique in the process */
 	uint8_t          at;		/* enum msg_at */
+	bool             is_light;	/* to serve it takes no longer than to wake somebody: see actor_ops.lends_turns. The asker says so after msg_init */
 };
 
 /* Each receiver module takes one range of kinds. */
@@ -66,6 +68,7 @@ void msg_init(struct msg *m, uint16_t kind, struct actor *home);
 struct actor_ops {
 	const char *module;	/* "partition": for logs and dumps */
 	bool        is_many;	/* there may be thousands: their threads do without an allocator cache of their own */
+	bool        lends_turns;	/* while it sleeps another thread may run its step (one at a time, nothing else changes); not with a wait of its own */
 	/* One bounded turn: drain questions and answers, do one slice of upkeep. Returns the work done; 0 = may sleep.
 	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest
 	 * (MONO_NEVER = only when woken). */
@@ -85,10 +88,13 @@ struct actor_counters {		/* written by the actor's thread; read by anyone */
 	uint64_t questions, answers;	/* that it was given by actor_drain_x */
 	uint64_t sleeps;		/* announced and waited */
 	uint64_t wakes_sent;		/* of others: system calls */
+	uint64_t turns_lent;		/* to whoever would have woken it */
 	uint64_t lane_full;		/* its questions that were declined */
 };
 
-enum actor_rest { ACTOR_AWAKE = 0, ACTOR_ASLEEP, ACTOR_POKED };
+enum actor_rest { ACTOR_AWAKE = 0, ACTOR_ASLEEP, ACTOR_POKED,
+	ACTOR_ON_LOAN,			/* its thread sleeps, another one runs its steps */
+	ACTOR_RECALLED };		/* the same, and its own thread is to run the next step */
 
 /* Embedded in the struct of what it runs. No alignment is asked of the allocator: distance keeps the writers' cache lines apart. */
 struct actor {
@@ -116,7 +122,10 @@ struct actor {
 	int                     messages_out;	/* asked or lent, not home yet */
 	const struct msg       *at_hand;	/* being dispatched; for dumps */
 	struct actor           *wake_list[32];	/* whom to wake at the end of the step */
+	uint32_t                wake_heavy;	/* bit per entry: it got something that is not light */
 	int                     wake_count;
+	mono_ms                 armed;		/* the deadline its thread sleeps until */
+	bool                    is_on_loan;	/* the step at hand is run by a borrower */
 	struct actor_counters   counters;
 	struct os_thread       *thread;
 	void                   *sched_slot;	/* the scheduler's */
@@ -177,6 +186,10 @@ uint64_t      sched_sim_hash(const struct sched *s);	/* of every choice made so 
 uint64_t      sched_sim_random(struct sched *s);
 /* Another machine (a broker) in the same simulation: actors started on it are stepped together with those of `first`. */
 struct sched *sched_sim_add_machine(struct sched *first, struct os *os);
+/* The machine stands still: its actors and jobs take no steps until it goes on. Others, and the clock, go on. */
+void          sched_sim_pause(struct sched *machine, bool is_paused);
+/* Called after every step of any actor of the simulation, also of those within an actor_join. It may look at everything and must change nothing. NULL: nobody. */
+void          sched_sim_set_observer(struct sched *s, void (*stepped)(void *arg, struct actor *a), void *arg);
 /* What moves the clocks of all its machines: next_event tells in how many milliseconds one of them does something by itself
  * (MONO_NEVER: nothing), advance(arg, by) lets that much time pass. Without it a step that needs
  * time to pass is an error. */

@@ -27,6 +27,7 @@ struct sched_ops {
 	enum err (*start)(struct actor *a, size_t stack_bytes);
 	void     (*join)(struct actor *a);
 	void     (*destroy)(struct sched *s);
+	void     (*borrow_turns)(struct actor *a);	/* a was seen asleep: runs its steps here, unless somebody else was quicker. NULL: nobody ever sleeps */
 };
 
 struct sched {			/* first member of each kind */
@@ -40,6 +41,8 @@ extern const struct sched_ops sched_threads_ops, sched_sim_ops;
 
 /* Who runs on this thread; also what a failed assertion prints. NULL: nobody. */
 void actor_set_current(struct actor *a);
+/* Mail that was published and not taken yet: what may be read without having the turn. */
+bool actor_has_new_mail(const struct actor *a);
 /* True when nothing keeps a stopped actor whose step returned 0. */
 bool actor_may_end(const struct actor *a);
 

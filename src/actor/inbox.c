@@ -26,6 +26,13 @@
  * (3) A wake is sent late, at the end of the sender's step, and only if the receiver is then still
  *     asleep (compare-and-swap): the one of several senders who swaps makes the system call. That
  *     the receiver is still alive then, see actor_join.
+ *
+ * (4) The turns of an actor that lends them: from ASLEEP one thread swaps to ON_LOAN and is in the
+ *     place of the receiver above; it announces (A, from ON_LOAN to ASLEEP), looks (C), and if there
+ *     is mail takes the turn again as anybody may. Who finds ON_LOAN in R leaves it at that, as with
+ *     AWAKE. Only the swaps of `rest` give the turn from thread to thread, so what one wrote in its
+ *     turn the next one sees; and what is looked at after an announcement is what others
+ *     write, never the receiver's own (todo, deadline), because a borrower may be at it.
  */
 #include "actor/actor_priv.h"
 
@@ -58,31 +65,52 @@ static void wake_now(struct actor *by, struct actor *a)
 		os_futex_wake(a->sched->os, &a->rest, 1);
 }
 
+/* Wakes first: they run while we borrow. No borrower's borrower: the stack would have no bound. */
 void actor_flush_wakes(struct actor *a)
 {
-	for (int i = 0; i < a->wake_count; i++)
-		wake_now(a, a->wake_list[i]);
+	int count = a->wake_count, kept = 0;
+	uint32_t heavy = a->wake_heavy;
+
 	a->wake_count = 0;
+	a->wake_heavy = 0;
+	for (int i = 0; i < count; i++) {
+		struct actor *to = a->wake_list[i];
+
+		if (!to->ops->lends_turns || a->is_on_loan || (heavy & 1u << i) != 0)
+			wake_now(a, to);
+		else
+			a->wake_list[kept++] = to;
+	}
+	for (int i = 0; i < kept; i++)
+		a->sched->ops->borrow_turns(a->wake_list[i]);
 }
 
-static void wake_later(struct actor *by, struct actor *a)
+static void wake_later(struct actor *by, struct actor *a, bool is_light)
 {
-	for (int i = 0; i < by->wake_count; i++)
-		if (by->wake_list[i] == a)
-			return;
-	if (by->wake_count == ARRAY_LEN(by->wake_list))
+	int i = 0;
+
+	while (i < by->wake_count && by->wake_list[i] != a)
+		i++;
+	if (i == ARRAY_LEN(by->wake_list)) {
 		actor_flush_wakes(by);
-	by->wake_list[by->wake_count++] = a;
+		i = 0;
+	}
+	if (i == by->wake_count)
+		by->wake_list[by->wake_count++] = a;
+	if (!is_light)
+		by->wake_heavy |= 1u << i;
 }
 
-/* After a message was published to a. by == NULL: not from within a step. */
-static void wake_for_mail(struct actor *by, struct actor *a)
+/* After a message was published to a. by == NULL: not from within a step, on a thread that is there to wait. */
+static void wake_for_mail(struct actor *by, struct actor *a, bool is_light)
 {
 	ck_pr_fence_atomic_load();	/* F1 */
 	if (__atomic_load_n(&a->rest, __ATOMIC_SEQ_CST) != ACTOR_ASLEEP)
 		return;
 	if (by != NULL)
-		wake_later(by, a);
+		wake_later(by, a, is_light);
+	else if (a->ops->lends_turns)
+		a->sched->ops->borrow_turns(a);
 	else
 		wake_now(NULL, a);
 }
@@ -91,10 +119,18 @@ void actor_wake(struct actor *a)
 {
 	/* The caller's news before the read of rest: a step that begins after it sees them. */
 	ck_pr_fence_memory();
-	if (actor_rest_swap(a, ACTOR_AWAKE, ACTOR_POKED) != ACTOR_ASLEEP)
+	uint32_t was = ACTOR_AWAKE;
+	while (was == ACTOR_AWAKE || was == ACTOR_ON_LOAN) {	/* until the swap succeeds, or another state needs none */
+		uint32_t found = actor_rest_swap(a, was, was == ACTOR_AWAKE ? ACTOR_POKED : ACTOR_RECALLED);
+
+		if (found == was)
+			return;
+		was = found;
+	}
+	if (was != ACTOR_ASLEEP)
 		return;
 	if (actor_current() != NULL)
-		wake_later(actor_current(), a);
+		wake_later(actor_current(), a, false);
 	else
 		wake_now(NULL, a);
 }
@@ -140,7 +176,7 @@ bool actor_ask(struct actor *from, struct actor *to, struct msg *m)
 	}
 	from->messages_out++;
 	__atomic_fetch_or(&to->pending, UINT64_C(1) << bit, __ATOMIC_SEQ_CST);
-	wake_for_mail(from, to);
+	wake_for_mail(from, to, m->is_light);
 	return true;
 }
 
@@ -242,7 +278,7 @@ static void send_home(struct actor *by, struct msg *m)
 		__atomic_fetch_add(&s->outsiders, 1, __ATOMIC_SEQ_CST);
 	HANDED_OVER(m);
 	ck_stack_push_upmc(&home->answers, &m->link);	/* from here on m is not ours */
-	wake_for_mail(by, home);
+	wake_for_mail(by, home, false);
 	if (by == NULL)
 		__atomic_fetch_sub(&s->outsiders, 1, __ATOMIC_SEQ_CST);
 }
@@ -314,10 +350,14 @@ int actor_drain_answers(struct actor *a, msg_dispatch *dispatch, void *arg)
 	return n;
 }
 
+bool actor_has_new_mail(const struct actor *a)
+{
+	return __atomic_load_n(&a->pending, __ATOMIC_SEQ_CST) != 0 || ck_pr_load_ptr(&a->answers.head) != NULL;
+}
+
 bool actor_has_mail(const struct actor *a)
 {
-	return a->todo != 0 || __atomic_load_n(&a->pending, __ATOMIC_SEQ_CST) != 0
-	    || ck_pr_load_ptr(&a->answers.head) != NULL;
+	return a->todo != 0 || actor_has_new_mail(a);
 }
 
 bool actor_may_end(const struct actor *a)

@@ -32,11 +32,14 @@ struct sim_world {
 	mono_ms   (*next_event)(void *arg);
 	void      (*advance)(void *arg, mono_ms by);
 	void       *clock_arg;
+	void      (*stepped)(void *arg, struct actor *a);
+	void       *observer;
 };
 
-struct sched_sim {
+struct sched_sim {			/* a machine */
 	struct sched      sched;
 	struct sim_world *world;
+	bool              is_paused;
 };
 
 struct sim_actor {
@@ -56,10 +59,15 @@ struct sim_job {
 	mono_ms       due;
 };
 
-static struct sim_world *world_of(const struct sched *s)
+static const struct sched_sim *machine_of(const struct sched *s)
 {
 	ASSERT(s->ops == &sched_sim_ops);
-	return CONTAINER_OF(s, const struct sched_sim, sched)->world;
+	return CONTAINER_OF(s, const struct sched_sim, sched);
+}
+
+static struct sim_world *world_of(const struct sched *s)
+{
+	return machine_of(s)->world;
 }
 
 /* --- choices ---------------------------------------------------------------------------------- */
@@ -107,7 +115,7 @@ static bool may_step(const struct sim_world *w, const struct sim_actor *sa)
 {
 	const struct actor *a = sa->actor;
 
-	if (sa->is_stepping || sa->has_ended)
+	if (sa->is_stepping || sa->has_ended || machine_of(a->sched)->is_paused)
 		return false;
 	return sa->is_busy || actor_has_mail(a) || a->rest == ACTOR_POKED
 	    || a->deadline <= now_of(a->sched)
@@ -144,6 +152,8 @@ static void step_actor(struct sim_world *w, struct sim_actor *sa)
 	else
 		sa->has_ended = actor_may_end(a);
 	sa->looked = w->happenings;
+	if (w->stepped != NULL)
+		w->stepped(w->observer, a);
 }
 
 static void run_job(struct sim_world *w, struct sim_job *sj)
@@ -172,13 +182,14 @@ static mono_ms quiet_time(struct sim_world *w)
 	LIST_FOREACH(link, &w->actors) {
 		const struct sim_actor *sa = LIST_ENTRY(link, struct sim_actor, link);
 
-		if (!sa->is_stepping && !sa->has_ended)
+		if (!sa->is_stepping && !sa->has_ended && !machine_of(sa->actor->sched)->is_paused)
 			quiet = MIN(quiet, wait_until(sa->actor->deadline, sa->actor->sched));
 	}
 	LIST_FOREACH(link, &w->jobs) {
 		const struct sim_job *sj = LIST_ENTRY(link, struct sim_job, link);
 
-		quiet = MIN(quiet, wait_until(sj->due, sj->sched));
+		if (!machine_of(sj->sched)->is_paused)
+			quiet = MIN(quiet, wait_until(sj->due, sj->sched));
 	}
 	return quiet;
 }
@@ -192,6 +203,11 @@ static void let_time_pass(struct sim_world *w, mono_ms by)
 	w->happenings++;
 }
 
+static bool may_run(const struct sim_job *sj)
+{
+	return sj->due <= now_of(sj->sched) && !machine_of(sj->sched)->is_paused;
+}
+
 static uint64_t count_choices(const struct sim_world *w)
 {
 	uint64_t n = 0;
@@ -199,9 +215,7 @@ static uint64_t count_choices(const struct sim_world *w)
 	LIST_FOREACH(link, &w->actors)
 		n += may_step(w, LIST_ENTRY(link, struct sim_actor, link));
 	LIST_FOREACH(link, &w->jobs) {
-		const struct sim_job *sj = LIST_ENTRY(link, struct sim_job, link);
-
-		n += sj->due <= now_of(sj->sched);
+		n += may_run(LIST_ENTRY(link, struct sim_job, link));
 	}
 	return n;
 }
@@ -219,7 +233,7 @@ static void take_choice(struct sim_world *w, uint64_t k)
 	LIST_FOREACH(link, &w->jobs) {
 		struct sim_job *sj = LIST_ENTRY(link, struct sim_job, link);
 
-		if (sj->due <= now_of(sj->sched) && k-- == 0) {
+		if (may_run(sj) && k-- == 0) {
 			run_job(w, sj);
 			return;
 		}
@@ -306,7 +320,7 @@ static void sim_destroy(struct sched *s)
 	free(CONTAINER_OF(s, struct sched_sim, sched));
 }
 
-const struct sched_ops sched_sim_ops = { sim_start, sim_join, sim_destroy };
+const struct sched_ops sched_sim_ops = { sim_start, sim_join, sim_destroy, NULL };
 
 static struct sched *machine_create(struct sim_world *w, struct os *os)
 {
@@ -331,6 +345,20 @@ struct sched *sched_sim_create(struct os *os, uint64_t seed)
 struct sched *sched_sim_add_machine(struct sched *first, struct os *os)
 {
 	return machine_create(world_of(first), os);
+}
+
+void sched_sim_pause(struct sched *machine, bool is_paused)
+{
+	ASSERT(machine->ops == &sched_sim_ops);
+	CONTAINER_OF(machine, struct sched_sim, sched)->is_paused = is_paused;
+}
+
+void sched_sim_set_observer(struct sched *s, void (*stepped)(void *arg, struct actor *a), void *arg)
+{
+	struct sim_world *w = world_of(s);
+
+	w->stepped = stepped;
+	w->observer = arg;
 }
 
 void sched_sim_set_clock(struct sched *s, mono_ms (*next_event)(void *arg),

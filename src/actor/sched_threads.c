@@ -131,7 +131,7 @@ static void wait_for_grace(struct sched_threads *s)
 	s->graces_done = number;
 }
 
-/* --- an actor's thread ------------------------------------------------------------------------ */
+/* --- sleep ------------------------------------------------------------------------------------ */
 
 static void allocator_cache_off(void)
 {
@@ -148,21 +148,51 @@ static mono_ns ns_of(mono_ms deadline)
 	return deadline > MONO_NEVER / 1000000 ? MONO_NEVER : deadline * 1000000;
 }
 
+/* Until it is poked or the deadline has come. Whether its turns are on loan meanwhile is nothing to it. */
+static void sleep_on_word(struct actor *a)
+{
+	struct os *os = a->sched->os;
+
+	for (;;) {
+		uint32_t seen = __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST);
+
+		if ((seen != ACTOR_ASLEEP && seen != ACTOR_ON_LOAN)
+		    || (a->armed != MONO_NEVER && os_mono_ms(os) >= a->armed))
+			return;
+		os_futex_wait(os, &a->rest, seen, ns_of(a->armed));
+	}
+}
+
+/* The turn comes back to its owner: what a borrower, or who poked, wrote before is seen after this. */
+static void take_back(struct actor *a)
+{
+	for (;;) {
+		uint32_t seen = __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST);
+
+		if (seen == ACTOR_RECALLED)
+			os_futex_wait(a->sched->os, &a->rest, ACTOR_RECALLED, MONO_NEVER);
+		else if (actor_rest_swap(a, seen, seen == ACTOR_ON_LOAN ? ACTOR_RECALLED : ACTOR_AWAKE) == seen
+		         && seen != ACTOR_ON_LOAN)
+			return;
+	}
+}
+
 static void rest(struct actor *a)
 {
+	a->armed = a->deadline;
+	if (a->todo != 0)
+		return;		/* the turn's own: not to be looked at once it is announced */
 	if (actor_rest_swap(a, ACTOR_AWAKE, ACTOR_ASLEEP) == ACTOR_AWAKE) {
 		ck_pr_fence_memory();	/* F2 of inbox.c: rest before the look at the mail */
-		if (!actor_has_mail(a)) {
+		if (!actor_has_new_mail(a)) {
 			counter_add(&a->counters.sleeps, 1);
 			if (a->ops->wait != NULL)
-				a->ops->wait(a, a->deadline);
+				a->ops->wait(a, a->armed);
 			else
-				os_futex_wait(a->sched->os, &a->rest, ACTOR_ASLEEP,
-					      ns_of(a->deadline));
+				sleep_on_word(a);
 		}
 	}
-	/* An exchange, not a store: what a poker wrote before rest is read after this. */
-	__atomic_exchange_n(&a->rest, ACTOR_AWAKE, __ATOMIC_SEQ_CST);
+	take_back(a);
 }
 
 static int step(struct actor *a, mono_ms now)
@@ -174,6 +204,50 @@ static int step(struct actor *a, mono_ms now)
 	actor_flush_wakes(a);
 	return work;
 }
+
+/* --- borrowed turns --------------------------------------------------------------------------- */
+
+#define LOAN_STEPS 4	/* who gets more work than this is busy, and wants its own thread */
+
+/* Steps until there is nothing to do. False: its own thread is wanted, to go on, to sleep less long, or to end. */
+static bool step_on_loan(struct actor *a)
+{
+	struct runner *r = a->sched_slot;
+	int work = 1;
+
+	turn_begin(r);
+	a->is_on_loan = true;
+	for (int i = 0; work > 0 && i < LOAN_STEPS; i++)
+		work = step(a, os_mono_ms(a->sched->os));
+	a->is_on_loan = false;
+	turn_end(r);
+	return work == 0 && a->todo == 0 && a->deadline >= a->armed && !__atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * The caller is in a turn of its own or counted as an outsider, so a cannot be freed before it has
+ * let go, even if a ends as soon as the turn is given back.
+ */
+static void threads_borrow_turns(struct actor *a)
+{
+	struct actor *caller = actor_current();
+
+	actor_set_current(a);
+	while (actor_rest_swap(a, ACTOR_ASLEEP, ACTOR_ON_LOAN) == ACTOR_ASLEEP) {
+		counter_add(&a->counters.turns_lent, 1);
+		if (!step_on_loan(a) || actor_rest_swap(a, ACTOR_ON_LOAN, ACTOR_ASLEEP) != ACTOR_ON_LOAN) {
+			__atomic_exchange_n(&a->rest, ACTOR_POKED, __ATOMIC_SEQ_CST);
+			os_futex_wake(a->sched->os, &a->rest, 1);
+			break;
+		}
+		ck_pr_fence_memory();	/* F2, in the receiver's place */
+		if (!actor_has_new_mail(a))
+			break;
+	}
+	actor_set_current(caller);
+}
+
+/* --- an actor's thread, from its first turn to its last --------------------------------------- */
 
 static void run(void *arg)
 {
@@ -262,7 +336,7 @@ static void threads_destroy(struct sched *sched)
 	free(s);
 }
 
-const struct sched_ops sched_threads_ops = { threads_start, threads_join, threads_destroy };
+const struct sched_ops sched_threads_ops = { threads_start, threads_join, threads_destroy, threads_borrow_turns };
 
 struct sched *sched_threads_create(struct os *os)
 {

@@ -6,9 +6,10 @@
  *	submitter: push; fence; read idle	worker: read bell; idle + 1; fence; look at the stack;
  *						        wait while the bell is as read
  * One of the two sees the other's write. The bell is an event count: it is read before the last
- * look, so a ring in between makes the futex return at once. A worker that takes more than the job
- * it runs is in the place of a submitter for the rest: it looks at idle too, or a job would wait
- * behind a long one while a worker sleeps.
+ * look, so a ring in between makes the futex return at once. A worker that leaves jobs when it takes
+ * one is in the place of a submitter for these: it looks at idle too, or a job would wait
+ * behind a long one while a worker sleeps. So what a worker itself submits (it brings a job home and
+ * runs the turn of its owner) needs no ring: it takes that next, or rings then.
  */
 #include "actor/actor_priv.h"
 
@@ -32,6 +33,8 @@ struct workers {
 	bool       stop_wanted;
 };
 
+static _Thread_local const struct workers *serving;	/* whose worker this thread is */
+
 static bool has_jobs(const struct workers *w)
 {
 	return ck_pr_load_ptr(&w->submitted.head) != NULL
@@ -52,20 +55,18 @@ static void ring_if_idle(struct workers *w)
 
 static struct job *take(struct workers *w)
 {
-	ck_stack_entry_t *e, *left = NULL;
+	ck_stack_entry_t *e;
 
 	pthread_mutex_lock(&w->mutex);
 	e = w->taken;
 	if (e == NULL)
 		e = msg_list_reverse(ck_stack_batch_pop_upmc(&w->submitted));
-	if (e != NULL) {
-		left = e->next;
-		__atomic_store_n(&w->taken, left, __ATOMIC_SEQ_CST);
-	}
+	if (e != NULL)
+		__atomic_store_n(&w->taken, e->next, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&w->mutex);
 	if (e == NULL)
 		return NULL;
-	if (left != NULL)
+	if (has_jobs(w))
 		ring_if_idle(w);
 	return CONTAINER_OF(msg_of(e), struct job, msg);
 }
@@ -85,6 +86,7 @@ static void run(void *arg)
 {
 	struct workers *w = arg;
 
+	serving = w;
 	for (;;) {
 		struct job *j = take(w);
 
@@ -110,7 +112,8 @@ void workers_submit(struct workers *w, struct actor *from, struct job *j)
 	HANDED_OVER(&j->msg);
 	ck_stack_push_upmc(&w->submitted, &j->msg.link);
 	ck_pr_fence_atomic_load();	/* the push before the read of idle */
-	ring_if_idle(w);
+	if (serving != w)		/* else this thread, in a turn it has borrowed, looks at the stack itself when the turn ends */
+		ring_if_idle(w);
 }
 
 struct workers *workers_create(struct sched *s, int threads)

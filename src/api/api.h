@@ -15,6 +15,7 @@
 #include "net/net.h"
 #include "partition/partition.h"
 #include "record/validate.h"
+#include "replica/throttle.h"
 
 struct fetch_sessions;
 
@@ -27,6 +28,7 @@ struct api_context {
 	struct config_set     *config;		/* the static layer */
 	struct broker_config  *broker;		/* what it says, without what the store overrides */
 	struct fetch_sessions *sessions;
+	struct throttle        leader_throttle;	/* bytes given to throttled replicas: fetch.c */
 };
 
 /* What each network actor owns for the handlers: found by api_slot. */

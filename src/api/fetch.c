@@ -13,8 +13,10 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/broker_view.h"
 #include "api/fetch_session.h"
 #include "api/fetch_watch.h"
+#include "base/config_value.h"
 #include "wire/gen/fetch.h"
 
 #define ABORTED_ROOM 16		/* aborted transactions per partition before more room is taken */
@@ -35,6 +37,8 @@ struct fetch_item {
 	struct partition_read     *read;
 	bool                       has_range;	/* read->range.file is a reference of ours */
 	struct fetch_stand         stand;
+	bool                       is_throttled;	/* its bytes count for the throttle */
+	bool                       is_held;	/* and it gets none in this round */
 	/* result of the round */
 	enum kafka_error           error;
 	uint32_t                   len;		/* bytes given, after the budget */
@@ -228,6 +232,39 @@ static bool begin_incremental(struct call *c, struct fetch_state *s, const struc
 
 /* --- a round ---------------------------------------------------------------------------------- */
 
+static bool is_in_sync(const struct cluster_topic *topic, int32_t partition, int32_t broker)
+{
+	const struct cluster_partition *p = cluster_topic_partition(topic, partition);
+
+	for (int32_t i = 0; p != NULL && i < p->isr_count; i++) {
+		if (p->isr[i] == broker)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Replication throttling: a topic may name replicas whose leaders give followers so many bytes per
+ * second, all together. While more has gone than allowed a follower that is not in sync gets none;
+ * the bytes of those in sync count too.
+ */
+static void look_at_throttle(struct call *c, const struct fetch_state *s, struct fetch_item *it,
+                             const struct cluster_topic *topic)
+{
+	struct throttle *t = &call_api(c)->leader_throttle;
+	const char *list = s->replica_id >= 0
+		? cluster_overrides_get(topic->overrides, "leader.replication.throttled.replicas")
+		: NULL;
+
+	if (list == NULL || !config_names_replica(slice_str(list), it->want->partition,
+	                                          call_cluster(c)->broker_id))
+		return;
+	it->is_throttled = true;
+	throttle_set_limit(t, broker_view_now(c)->config->leader_throttled_rate);
+	it->is_held = throttle_is_exceeded(t, call_now(c)) &&
+		!is_in_sync(topic, it->want->partition, s->replica_id);
+}
+
 static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fetch_item *it)
 {
 	const struct fetch_want *w = it->want;
@@ -257,6 +294,7 @@ static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fe
 		partition_addr_unref(&it->addr);
 		return UNSUPPORTED_COMPRESSION_TYPE;
 	}
+	look_at_throttle(c, s, it, topic);
 	return error;
 }
 
@@ -271,6 +309,7 @@ static void item_reset(struct fetch_item *it)
 	it->error = NONE;
 	it->high_watermark = it->last_stable_offset = it->log_start_offset = -1;
 	it->preferred = -1;
+	it->is_throttled = it->is_held = false;
 	it->diverging_epoch = -1;
 	it->aborted_count = 0;
 }
@@ -465,7 +504,7 @@ static void item_take_answer(struct call *c, struct fetch_state *s, struct fetch
 	it->aborted_count = r->aborted_count;
 	if (r->error == NONE && r->diverging_epoch < 0)
 		it->preferred = choose_replica(c, r);
-	if (it->preferred >= 0) {	/* and nothing is read here */
+	if (it->preferred >= 0 || (it->is_held && r->error == NONE)) {	/* nothing is read here */
 		if (it->has_range)
 			log_file_unref(&r->range.file);
 		it->has_range = false;
@@ -804,7 +843,7 @@ static void fetch_end(struct call *c)
 {
 	struct fetch_state *s = c->state;
 	struct fetch_response *out = c->response;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, throttled = 0;
 
 	if (s == NULL)
 		return;
@@ -818,6 +857,7 @@ static void fetch_end(struct call *c)
 	for (int32_t i = 0; i < s->count; i++) {
 		struct fetch_item *it = &s->items[i];
 
+		throttled += it->is_throttled ? it->len : 0;
 		if (it->has_range && (it->len == 0 || c->wants_close) &&
 		    it->read->range.file != NULL)
 			log_file_unref(&it->read->range.file);	/* those with bytes are net's now */
@@ -828,6 +868,8 @@ static void fetch_end(struct call *c)
 		fetch_session_remove(call_api(c)->sessions, s->session);
 	else if (s->session != NULL)
 		fetch_session_give(call_api(c)->sessions, s->session, call_now(c));
+	if (throttled > 0)
+		throttle_record(&call_api(c)->leader_throttle, call_now(c), throttled);
 	call_book(c, 0, bytes);
 }
 

@@ -38,8 +38,8 @@ api_tests = tests/unit/api/admin_test tests/unit/api/controller_requests_test \
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
 api_test_rig = tests/unit/api/rig.c tests/unit/api/rig.h
-api_test_libs = src/api/libskein_api.a src/storage/libskein_storage.a src/cluster/libskein_cluster.a \
-	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a \
+api_test_libs = src/api/libskein_api.a src/replica/libskein_replica.a \
+	src/storage/libskein_storage.a src/cluster/libskein_cluster.a src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a \
 	src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 tests_unit_api_admin_test_SOURCES = tests/unit/api/admin_test.c $(api_test_rig)
 tests_unit_api_admin_test_LDADD = $(api_test_libs)

@@ -18,6 +18,8 @@
 
 /* compressed; smaller ones cost less than the two hand-overs */
 #define VALIDATE_ON_WORKER_BYTES (256 * 1024)
+/* to write it takes no longer than to wake the partition */
+#define LIGHT_APPEND_BYTES       (16 * 1024)
 /* A batch may expand to so many times max.message.bytes: a bomb is refused, a dense one is not. */
 #define DECOMPRESSED_MAX_FACTOR  64
 #define DECOMPRESSED_MAX_LEAST   (256ull << 20)
@@ -237,6 +239,7 @@ static void ask_partition(struct call *c, struct produce_item *it)
 		return;
 	}
 	msg_init(&it->append.msg, PARTITION_append, network_actor(c->network));
+	it->append.msg.is_light = it->verdict->batch_bytes <= LIGHT_APPEND_BYTES;
 	it->append.append.batch = it->verdict->batch;
 	it->append.append.batch_bytes = (uint32_t)it->verdict->batch_bytes;
 	it->append.acks = r->acks;

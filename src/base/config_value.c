@@ -179,6 +179,21 @@ static bool is_replica_pair(struct slice s)	/* "12:3"; the empty member is toler
 	return true;
 }
 
+bool config_names_replica(struct slice text, int32_t partition, int32_t broker)
+{
+	struct slice rest = config_trim(text), item;
+	char pair[32];
+
+	if (slice_eq_str(rest, "*"))
+		return true;
+	snprintf(pair, sizeof(pair), "%d:%d", partition, broker);
+	while (config_list_next(&rest, &item)) {
+		if (slice_eq_str(item, pair))
+			return true;
+	}
+	return false;
+}
+
 static bool check_replicas(const struct config_def *def, struct slice list, struct strbuf *why)
 {
 	struct slice rest = list, item;

@@ -39,6 +39,8 @@ void config_field_print(const struct config_def *def, const void *base, struct s
 
 /* Takes the next member off a list's trimmed text (blanks around commas do not count). Start with the whole text. */
 bool config_list_next(struct slice *rest, struct slice *item);
+/* Whether a list of replicas, "0:1,12:3" or "*", names this one. text passed config_value_parse. */
+bool config_names_replica(struct slice text, int32_t partition, int32_t broker);
 struct slice config_trim(struct slice s);	/* without bytes <= ' ' at both ends, as Java does */
 
 bool config_version_parse(struct slice text, int32_t *version) MUST_CHECK;	/* KAFKA_VERSION(...) */

@@ -31,9 +31,11 @@ static enum err say(char problem[ASSEMBLY_PROBLEM_MAX], enum err e, const char *
 
 /* --- start ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* As Kafka: a directory that cannot be used is left out, unless none is left. What contradicts the configuration refuses the start. */
 static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct text_list *list = &a->spec.config->log_dirs;
+	int usable = 0;
 
 	a->dirs = mem_calloc((size_t)list->count, sizeof(struct logdir *));
 	for (int i = 0; i < list->count; i++) {
@@ -42,8 +44,9 @@ static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX]
 		if (e != OK)
 			return e;
 		a->dir_count++;
+		usable += !logdir_is_offline(a->dirs[i]);
 	}
-	return OK;
+	return usable > 0 ? OK : ERR_OFFLINE;	/* problem: what the last one suffers from */
 }
 
 static void count_partition(void *arg, const struct logdir_entry *e)
@@ -53,14 +56,26 @@ static void count_partition(void *arg, const struct logdir_entry *e)
 
 /*
  * A new store knows no topic, and what no topic owns is set aside as stray. So where partitions lie, the store must lie too: else a directory is missing, from
- * log.dirs or because its disk is.
+ * log.dirs or because its disk is. A directory that cannot be used may be the one with the store; then those that are not fresh had one too.
  */
 static enum err may_make_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
+	const char *unusable = NULL;
 	char why[LOGDIR_ERROR_MAX];
 	int partitions;
 
 	for (int i = 0; i < a->dir_count; i++) {
+		if (logdir_is_offline(a->dirs[i]))
+			unusable = logdir_path(a->dirs[i]);
+	}
+	for (int i = 0; i < a->dir_count; i++) {
+		if (logdir_is_offline(a->dirs[i]))
+			continue;
+		if (unusable != NULL && logdir_meta(a->dirs[i]) != NULL) {
+			snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s cannot be used, and no other directory of log.dirs holds the store of topics (" STORE_FILE "): mend it, or "
+			         "put the store into %s", unusable, logdir_path(a->dirs[i]));
+			return ERR_NOT_FOUND;
+		}
 		partitions = 0;
 		if (logdir_scan(a->dirs[i], count_partition, &partitions, why) != OK || partitions == 0)
 			continue;	/* what cannot be listed goes offline later, and says so */
@@ -71,13 +86,16 @@ static enum err may_make_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 	return OK;
 }
 
-/* The store stays where it was first made. */
+/* The store stays where it was first made; a new one is made in the first directory that can be used. */
 static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	struct os_stat st;
-	int at = -1;
+	int at = -1, usable = -1;
 
 	for (int i = 0; i < a->dir_count; i++) {
+		if (logdir_is_offline(a->dirs[i]))
+			continue;
+		usable = usable < 0 ? i : usable;
 		snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[i]));
 		if (os_stat(os_of(a), a->store_file, &st) != OK)
 			continue;
@@ -88,7 +106,7 @@ static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 		}
 		at = i;
 	}
-	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[MAX(at, 0)]));
+	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[at >= 0 ? at : usable]));
 	return at < 0 && a->spec.config->is_alone && a->spec.tree == NULL ? may_make_store(a, problem) : OK;
 }
 
@@ -246,6 +264,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		.os = os_of(a), .sched = spec->sched, .workers = spec->workers, .config = spec->set, .broker = spec->config,
 		.sessions = fetch_sessions_create(os_of(a), spec->config->fetch_session_slots),
 	};
+	throttle_init(&a->api.leader_throttle, spec->config->replication_quota_window_num,
+	              spec->config->replication_quota_window_size_s * (mono_ms)1000);
 	if ((e = bind_listeners(a, problem)) != OK)
 		goto fail_sessions;
 	if ((e = open_dirs(a, problem)) != OK)
@@ -269,6 +289,7 @@ fail_dirs:
 	close_dirs(a);
 	net_destroy(&a->net);
 fail_sessions:
+	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
 	return e;
 }
@@ -293,6 +314,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
 	net_destroy(&a->net);
+	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
 	for (int i = 0; is_clean && i < a->dir_count; i++) {
 		if (logdir_is_offline(a->dirs[i]))

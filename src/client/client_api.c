@@ -20,6 +20,7 @@
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/gen/list_partition_reassignments.h"
+#include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/gen/produce.h"
 #include "wire/gen/stop_replica.h"
 #include "wire/gen/update_metadata.h"

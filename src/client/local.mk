@@ -41,4 +41,11 @@ check_PROGRAMS += tests/unit/client/consumer_test
 TESTS += tests/unit/client/consumer_test
 tests_unit_client_consumer_test_SOURCES = tests/unit/client/consumer_test.c $(client_rig)
 tests_unit_client_consumer_test_LDADD = $(client_test_ldadd)
+
+check_PROGRAMS += tests/unit/client/channel_test
+TESTS += tests/unit/client/channel_test
+tests_unit_client_channel_test_SOURCES = tests/unit/client/channel_test.c
+tests_unit_client_channel_test_LDADD = src/client/libskein_client.a src/record/libskein_record.a src/wire/libskein_wire.a \
+	src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+$(tests_unit_client_channel_test_OBJECTS): | $(wire_gen)
 endif

@@ -346,6 +346,8 @@ void active_begin(struct controller *c)
 	struct active *a;
 
 	active_end(c);		/* elected again without having heard of another's election */
+	if (c->is_stopping)	/* the election was under way when the stop came: another broker will win the next */
+		return;
 	a = mem_calloc(1, sizeof(*a));
 	a->c = c;
 	map_init(&a->topics);

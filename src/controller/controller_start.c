@@ -378,7 +378,7 @@ void controller_enqueue_start(struct controller *c)
 
 /* --- election ---------------------------------------------------------------------------------------------------------------------------- */
 
-enum elect_stage { ELECT_LOOK, ELECT_LOOKED, ELECT_EPOCH, ELECT_TRY, ELECT_TRIED, ELECT_CONFIRM, ELECT_DONE };
+enum elect_stage { ELECT_LOOK, ELECT_LOOKED, ELECT_EPOCH, ELECT_TRY, ELECT_TRIED, ELECT_CONFIRM, ELECT_LOST, ELECT_DONE };
 
 struct elect_task {
 	struct task task;
@@ -396,12 +396,17 @@ static void resign(struct controller *c, int32_t winner)
 	active_end(c);
 }
 
+/* Before the controller of the cluster has told this broker anything there is a picture without topics: from `ready` on clients may ask. */
 static enum task_result elect_lost(struct controller *c, struct task *t, int32_t winner)
 {
 	resign(c, winner);
-	controller_say_ready(c);
 	task_drop_calls(t);
-	return go(t, ELECT_DONE);
+	t->stage = ELECT_LOST;
+	if (c->picture != NULL)
+		return TASK_AGAIN;
+	controller_publish(c, controller_next_picture(c));
+	controller_wait_visible(c, t);
+	return TASK_WAIT;
 }
 
 static enum task_result elect_looked(struct controller *c, struct task *t)
@@ -517,6 +522,7 @@ static enum task_result elect_run(struct controller *c, struct task *t)
 	case ELECT_TRY:     return elect_try(c, t);
 	case ELECT_TRIED:   return elect_tried(c, t);
 	case ELECT_CONFIRM: return elect_confirm(c, t);
+	case ELECT_LOST:    controller_say_ready(c); return go(t, ELECT_DONE);
 	case ELECT_DONE:    break;
 	}
 	return TASK_DONE;

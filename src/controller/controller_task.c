@@ -94,10 +94,12 @@ static bool queue_turn(struct controller *c, struct task_queue *q)
 {
 	struct task *t = q->current;
 
-	if (t == NULL && c->is_stopped) {	/* the session is closed: what still waits has nobody to ask */
+	if (t == NULL && (c->is_stopped || (c->is_stopping && q == &c->active_queue))) {	/* what still waits has nobody to ask */
 		drop_waiting(c, q);
 		return false;
 	}
+	if (t == NULL && c->is_stopping && c->active_queue.current != NULL)
+		return false;	/* the end closes the session: not under the feet of what is being asked */
 	if (t == NULL) {
 		if (list_empty(&q->tasks))
 			return false;
@@ -140,14 +142,12 @@ void controller_run_tasks(struct controller *c)
 
 void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at)
 {
-	struct list *before;
-
-	if (t->link.next != NULL)
+	if (list_linked(&t->link))
 		list_remove(&t->link);
 	t->at = at;
 	if (at == MONO_NEVER)
 		return;
-	before = c->timers.prev;	/* not sooner: t may have been the last */
+	struct list *before = c->timers.prev;
 	while (before != &c->timers && LIST_ENTRY(before, struct controller_timer, link)->at > at)
 		before = before->prev;
 	list_insert_before(before->next, &t->link);

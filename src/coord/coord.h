@@ -87,7 +87,8 @@ void coord_set_faults(struct coord *c, const struct coord_faults *f);
 
 void    coord_submit(struct coord *c, struct coord_call *call);	/* owner's thread; never fails: the result tells */
 int64_t coord_session_id(const struct coord *c);		/* 0: none yet */
-/* After COORD_EVENT_EXPIRED: a new session; CONNECTED follows. Calls submitted in between come home with ERR_EXPIRED. */
+/* After COORD_EVENT_EXPIRED: a new session; CONNECTED follows, however long that takes: it is tried until it succeeds, and nobody waits here. Calls submitted in between
+ * come home with ERR_EXPIRED. */
 enum err coord_reopen(struct coord *c) MUST_CHECK;
 /* Ends the session properly (ephemeral nodes go at once). Caller: the owner in a step, or anybody once the owner has ended. */
 void    coord_close(struct coord **c);

@@ -10,6 +10,8 @@
  *    that comes back.
  *  - When a handle is closed, completions may be dropped without a callback (one that was queued while the thread was ending). The owner keeps a
  *    list of requests, which outlive the calls; after the library's threads are gone, what is not done is failed.
+ *  - Making a handle resolves the servers' names, which takes as long as it takes, and fails when they do not resolve. After an expiry a thread of ours, the
+ *    opener, does that, again and again; the owner goes on meanwhile. It is there from the start, so that it cannot be missing when it is needed.
  *  - It has no limit for packets it receives (Java's is jute.maxbuffer), and none for what it sends: a server drops the connection at a larger one,
  *    which would look like a loss to be retried for ever. So what Kafka's client would not send is refused here.
  */
@@ -26,8 +28,11 @@
 #define REQUEST_BYTES_MAX ((size_t)(4 << 20) - 1024)	/* Kafka raises its client's limit to 4 MiB; headers and paths are in it */
 #define SEQUENCE_DIGITS   10
 #define POLL_MS           5
-#define REOPEN_TRIES      10		/* name resolution may fail for a while */
-#define REOPEN_PAUSE_MS   1000
+#define REOPEN_PAUSE_MS     500		/* doubled after each failure, up to */
+#define REOPEN_PAUSE_MAX_MS 16000
+#define OPENER_STACK_BYTES  (256u << 10)	/* the resolver's modules run on it */
+
+enum opener { OPENER_RESTS, OPENER_OPENS, OPENER_ENDS };
 
 struct request {
 	struct list        link;	/* zookeeper.requests, in the order of submission: the owner's */
@@ -40,8 +45,10 @@ struct request {
 
 struct zookeeper {
 	struct coord face;
-	zhandle_t   *handle;		/* the owner's; NULL while there is none */
-	char        *connect;
+	zhandle_t   *handle;		/* the owner's; NULL while there is none. Put there by the opener, or by the library's thread that says "connected" before it */
+	char        *connect;		/* fixed */
+	struct os_thread *opener;
+	uint32_t     opener_does;	/* enum opener; the opener's futex word: the owner asks and ends, the opener goes to rest */
 	int32_t      session_timeout_ms;
 	struct list  requests;
 	int64_t      session_id;	/* written by the library's thread */
@@ -51,6 +58,11 @@ struct zookeeper {
 static struct zookeeper *zookeeper_of(struct coord *c)
 {
 	return CONTAINER_OF(c, struct zookeeper, face);
+}
+
+static zhandle_t *handle_of(struct zookeeper *z)
+{
+	return __atomic_load_n(&z->handle, __ATOMIC_ACQUIRE);
 }
 
 static struct os *os_of(const struct zookeeper *z)
@@ -271,6 +283,7 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
 	if (!is_known)
 		return;
 	if (kind == COORD_EVENT_CONNECTED) {
+		__atomic_store_n(&z->handle, handle, __ATOMIC_RELEASE);	/* its opener may not have come so far */
 		__atomic_store_n(&z->session_id, zoo_client_id(handle)->client_id, __ATOMIC_RELEASE);
 		__atomic_store_n(&z->is_connected, true, __ATOMIC_RELEASE);
 	}
@@ -307,24 +320,24 @@ static int create_mode(int flags)
 	return is_ephemeral ? ZOO_EPHEMERAL : ZOO_PERSISTENT;
 }
 
-static int send_single(struct zookeeper *z, struct request *r)
+static int send_single(zhandle_t *handle, struct request *r)
 {
 	const struct coord_op *op = &r->call->ops[0];
 	const char *data = (const char *)op->data.ptr;
 
 	switch (op->kind) {
 	case COORD_CREATE:
-		return zoo_acreate2(z->handle, op->path, data, data_len(op->data), &ZOO_OPEN_ACL_UNSAFE, create_mode(op->flags), on_created, r);
+		return zoo_acreate2(handle, op->path, data, data_len(op->data), &ZOO_OPEN_ACL_UNSAFE, create_mode(op->flags), on_created, r);
 	case COORD_SET:
-		return zoo_aset(z->handle, op->path, data, data_len(op->data), op->version, on_stat, r);
+		return zoo_aset(handle, op->path, data, data_len(op->data), op->version, on_stat, r);
 	case COORD_DELETE:
-		return zoo_adelete(z->handle, op->path, op->version, on_void, r);
+		return zoo_adelete(handle, op->path, op->version, on_void, r);
 	case COORD_GET:
-		return zoo_aget(z->handle, op->path, op->watch, on_data, r);
+		return zoo_aget(handle, op->path, op->watch, on_data, r);
 	case COORD_EXISTS:
-		return zoo_aexists(z->handle, op->path, op->watch, on_stat, r);
+		return zoo_aexists(handle, op->path, op->watch, on_stat, r);
 	case COORD_CHILDREN:
-		return zoo_aget_children2(z->handle, op->path, op->watch, on_names, r);
+		return zoo_aget_children2(handle, op->path, op->watch, on_names, r);
 	case COORD_CHECK:
 		break;
 	}
@@ -370,7 +383,7 @@ static void multi_op_init(struct request *r, zoo_op_t *out, int i)
 	ASSERT(!"not within a multi");
 }
 
-static int send_multi(struct zookeeper *z, struct request *r)
+static int send_multi(zhandle_t *handle, struct request *r)
 {
 	struct coord_call *call = r->call;
 	size_t n = (size_t)call->op_count;
@@ -384,7 +397,7 @@ static int send_multi(struct zookeeper *z, struct request *r)
 	}
 	for (int i = 0; i < call->op_count; i++)
 		multi_op_init(r, &ops[i], i);
-	return zoo_amulti(z->handle, call->op_count, ops, r->results, on_multi, r);
+	return zoo_amulti(handle, call->op_count, ops, r->results, on_multi, r);
 }
 
 /* What must not be sent, and why. */
@@ -409,6 +422,7 @@ static void zookeeper_submit(struct coord *face, struct coord_call *call)
 {
 	struct zookeeper *z = zookeeper_of(face);
 	struct request *r = mem_calloc(1, sizeof(*r));
+	zhandle_t *handle = handle_of(z);
 	int rc;
 
 	reap(z);
@@ -417,15 +431,15 @@ static void zookeeper_submit(struct coord *face, struct coord_call *call)
 	list_push_back(&z->requests, &r->link);
 	results_clear(call);
 	/* Once a send succeeds, the call may be home already: neither it nor r->call is touched after that. */
-	if (z->handle == NULL)
+	if (handle == NULL)
 		rc = ZINVALIDSTATE;
 	else if (r->refusal != OK)
 		rc = ZBADARGUMENTS;
 	else
-		rc = call->is_multi || call->op_count > 1 ? send_multi(z, r) : send_single(z, r);
+		rc = call->is_multi || call->op_count > 1 ? send_multi(handle, r) : send_single(handle, r);
 	if (rc == ZBADARGUMENTS) {
 		r->refusal = r->refusal != OK ? r->refusal : ERR_INVALID;
-		rc = zoo_aexists(z->handle, "/", 0, on_stat, r);
+		rc = zoo_aexists(handle, "/", 0, on_stat, r);
 	}
 	if (rc == ZOK)
 		return;
@@ -450,9 +464,9 @@ static zhandle_t *handle_open(const char *connect, watcher_fn watcher, int32_t t
 /* The library's threads are gone after this, and with them whoever could still finish a request. */
 static void handle_close(struct zookeeper *z, enum err e)
 {
-	if (z->handle != NULL)
-		zookeeper_close(z->handle);
-	z->handle = NULL;
+	if (handle_of(z) != NULL)
+		zookeeper_close(handle_of(z));
+	__atomic_store_n(&z->handle, NULL, __ATOMIC_RELEASE);	/* only now: a last "connected" would have put it back */
 	while (!list_empty(&z->requests)) {
 		struct request *r = LIST_ENTRY(list_pop_front(&z->requests), struct request, link);
 
@@ -464,17 +478,52 @@ static void handle_close(struct zookeeper *z, enum err e)
 	}
 }
 
+static bool open_handle(struct zookeeper *z)
+{
+	zhandle_t *handle = handle_open(z->connect, on_event, z->session_timeout_ms, z);
+
+	if (handle != NULL)
+		__atomic_store_n(&z->handle, handle, __ATOMIC_RELEASE);
+	return handle != NULL;
+}
+
+/* What is wanted of the opener changes from OPENS in two ways only: it has opened, or it shall end. */
+static void opener_run(void *arg)
+{
+	struct zookeeper *z = arg;
+	mono_ms pause = REOPEN_PAUSE_MS;
+	uint32_t does;
+
+	while ((does = __atomic_load_n(&z->opener_does, __ATOMIC_ACQUIRE)) != OPENER_ENDS) {
+		if (does == OPENER_RESTS) {
+			os_futex_wait(os_of(z), &z->opener_does, OPENER_RESTS, MONO_NEVER);
+			pause = REOPEN_PAUSE_MS;
+		} else if (open_handle(z)) {
+			__atomic_compare_exchange_n(&z->opener_does, &does, OPENER_RESTS, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+		} else {
+			LOG_WARN(&library_log, zookeeper_trouble, KV_STR("text", "no new session yet: the servers' names do not resolve"));
+			os_futex_wait(os_of(z), &z->opener_does, OPENER_OPENS, (os_mono_ms(os_of(z)) + pause) * 1000000);
+			pause = MIN(pause * 2, (mono_ms)REOPEN_PAUSE_MAX_MS);
+		}
+	}
+}
+
+static void opener_tell(struct zookeeper *z, enum opener what)
+{
+	__atomic_store_n(&z->opener_does, what, __ATOMIC_RELEASE);
+	os_futex_wake(os_of(z), &z->opener_does, 1);
+}
+
 static enum err zookeeper_reopen(struct coord *face)
 {
 	struct zookeeper *z = zookeeper_of(face);
 
+	/* Its handle may have been connected and expired before it goes to rest: that is a matter of microseconds. */
+	while (__atomic_load_n(&z->opener_does, __ATOMIC_ACQUIRE) == OPENER_OPENS && handle_of(z) != NULL)
+		os_sleep_ms(os_of(z), 1);
 	handle_close(z, ERR_EXPIRED);
-	for (int i = 0; z->handle == NULL && i < REOPEN_TRIES; i++) {
-		if (i > 0)
-			os_sleep_ms(os_of(z), REOPEN_PAUSE_MS);
-		z->handle = handle_open(z->connect, on_event, z->session_timeout_ms, z);
-	}
-	return z->handle != NULL ? OK : ERR_UNREACHABLE;
+	opener_tell(z, OPENER_OPENS);
+	return OK;
 }
 
 static void zookeeper_close_side(struct coord *face, bool is_crash)
@@ -482,6 +531,10 @@ static void zookeeper_close_side(struct coord *face, bool is_crash)
 	struct zookeeper *z = zookeeper_of(face);
 
 	ASSERT(!is_crash);	/* for simulations, and this is none */
+	if (z->opener != NULL) {	/* when it resolves a name just now, this waits until it has */
+		opener_tell(z, OPENER_ENDS);
+		os_thread_join(os_of(z), &z->opener);
+	}
 	handle_close(z, ERR_CONN_LOSS);
 	free(z->connect);
 	free(z);
@@ -581,9 +634,11 @@ enum err coord_open_zookeeper(struct coord **out, struct actor *owner, const str
 	z->connect = chroot != NULL && !has_chroot ? mem_strndup(spec->connect, (size_t)(chroot - spec->connect)) : mem_strdup(spec->connect);
 	z->session_timeout_ms = spec->session_timeout_ms;
 	list_init(&z->requests);
-	z->handle = handle_open(z->connect, on_event, z->session_timeout_ms, z);
-	enum err e = OK;
-	if (z->handle == NULL) {
+	enum err e = os_thread_start(os, &z->opener, "zookeeper", OPENER_STACK_BYTES, opener_run, z);
+	if (e != OK) {
+		z->opener = NULL;
+		snprintf(problem, problem_size, "cannot start a thread: %s", err_text(e));
+	} else if (!open_handle(z)) {
 		e = ERR_UNREACHABLE;
 		snprintf(problem, problem_size, "cannot resolve the ZooKeeper servers %s: %s", z->connect, strerror(errno));
 	} else if (!wait_until(os, &z->is_connected, deadline)) {

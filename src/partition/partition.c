@@ -314,7 +314,7 @@ static void partition_dump(struct actor *a, int fd)
 		        (long long)log_high_watermark(p->log), (long long)log_end_offset(p->log), (long long)log_recovery_point(p->log));
 }
 
-static const struct actor_ops partition_ops = { .module = "partition", .is_many = true, .step = partition_step, .dump = partition_dump };
+static const struct actor_ops partition_ops = { .module = "partition", .is_many = true, .lends_turns = true, .step = partition_step, .dump = partition_dump };
 
 static struct partition_addr *partition_addr_create(const struct partition_spec *spec, struct partition *owner)
 {

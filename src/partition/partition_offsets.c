@@ -1,7 +1,7 @@
 /*
  * ListOffsets: by name at once, by time when a worker has looked.
  *
- * A look-up by time reads indexes and batches that may be as cold as they are old, so the question is parked: first on a list, then
+ * A look-up by time reads indexes and batches that may be as cold as they are old, and version 0 asks when files were written, so the question is parked: first on a list, then
  * with the one job that is out. Role and bounds are looked at again when the answer is there; a stop or a failed directory answers
  * all that is parked, and the job that is still out then comes home to nobody.
  */
@@ -29,7 +29,7 @@ static enum kafka_error list_special(const struct partition *p, struct partition
 
 static bool is_by_time(const struct partition_list_offsets *m)
 {
-	return !m->old_style && (m->timestamp >= 0 || m->timestamp == LIST_OFFSETS_MAX_TIMESTAMP);
+	return m->old_style || m->timestamp >= 0 || m->timestamp == LIST_OFFSETS_MAX_TIMESTAMP;
 }
 
 static enum kafka_error list_check(const struct partition *p, const struct partition_list_offsets *m)
@@ -61,10 +61,7 @@ void partition_on_list_offsets(struct partition *p, struct partition_list_offset
 		partition_look_up_next(p);
 		return;
 	}
-	if (m->error == NONE && m->old_style)
-		m->offsets_count = log_offsets_before(p->log, m->timestamp, m->replica_id == REPLICA_CONSUMER ? log_high_watermark(p->log) : INT64_MAX,
-		                                      m->offsets, MIN(m->max_offsets, m->offsets_max));
-	else if (m->error == NONE)
+	if (m->error == NONE)
 		m->error = list_special(p, m, list_bound(p, m));
 	if (m->error == NONE)
 		m->error = list_settled(p, m);
@@ -85,7 +82,11 @@ void partition_look_up_next(struct partition *p)
 	if (l->is_out || list_empty(&p->lookups))
 		return;
 	l->question = LIST_ENTRY(list_pop_front(&p->lookups), struct partition_list_offsets, wait);
-	l->lookup.target = l->question->timestamp >= 0 ? l->question->timestamp : LOG_TIME_LARGEST;
+	const struct partition_list_offsets *m = l->question;
+	l->lookup.lists_segments = m->old_style;
+	l->lookup.cap = m->replica_id == REPLICA_CONSUMER ? log_high_watermark(p->log) : INT64_MAX;
+	l->lookup.max = MIN(m->max_offsets, m->offsets_max);
+	l->lookup.target = m->timestamp >= 0 || m->old_style ? m->timestamp : LOG_TIME_LARGEST;
 	log_time_lookup_begin(p->log, &l->lookup);
 	msg_init(&l->job.msg, PARTITION_job, &p->actor);
 	l->job.run = lookup_run;
@@ -96,7 +97,7 @@ void partition_look_up_next(struct partition *p)
 static void lookup_answer(struct partition *p, struct partition_list_offsets *m, const struct log_time_offset *found)
 {
 	m->error = list_check(p, m);
-	if (m->error == NONE && found->offset >= 0 && (found->offset < list_bound(p, m) || m->timestamp == LIST_OFFSETS_MAX_TIMESTAMP))
+	if (m->error == NONE && !m->old_style && found->offset >= 0 && (found->offset < list_bound(p, m) || m->timestamp == LIST_OFFSETS_MAX_TIMESTAMP))
 		m->found = *found;
 	if (m->error == NONE)
 		m->error = list_settled(p, m);
@@ -106,6 +107,12 @@ static void lookup_answer(struct partition *p, struct partition_list_offsets *m,
 void partition_on_lookup_home(struct partition *p)
 {
 	struct partition_list_offsets *m = p->lookup.question;
+
+	if (m != NULL && m->old_style) {	/* the offsets are the job's until its end */
+		m->offsets_count = p->lookup.lookup.count;
+		if (m->offsets_count > 0)
+			memcpy(m->offsets, p->lookup.lookup.offsets, (size_t)m->offsets_count * sizeof(*m->offsets));
+	}
 	enum err e = log_time_lookup_end(m != NULL ? p->log : NULL, &p->lookup.lookup);
 
 	p->lookup.is_out = false;

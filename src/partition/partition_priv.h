@@ -148,8 +148,8 @@ bool partition_finish_stop(struct partition *p);		/* true when the stop was answ
 enum kafka_error partition_check_leader(const struct partition *p, int32_t current_leader_epoch, bool must_lead);
 
 /* partition_isr.c */
-/* The members of a new role; records of the old one are kept while the same replica goes on leading. */
-void partition_isr_begin(struct partition *p, const struct partition_role *role, bool is_new_leader, mono_ms now);
+/* The members of a new role; what is known of them is kept while this replica goes on leading. */
+void partition_isr_begin(struct partition *p, const struct partition_role *role, mono_ms now);
 void partition_isr_end(struct partition *p);			/* it follows now, or ends */
 bool partition_isr_has_replica(const struct partition *p, int32_t broker_id);	/* besides this one */
 void partition_isr_fetched(struct partition *p, const struct partition_read *m, int64_t leader_end_offset);

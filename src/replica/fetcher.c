@@ -36,7 +36,7 @@ struct pull *fetcher_find(struct fetcher *f, struct slice topic, int32_t partiti
 void pull_back_off(struct pull *p)
 {
 	fetcher_count(&p->fetcher->counters.errors, 1);
-	p->ready_at = p->fetcher->now + p->fetcher->all->config->replica_fetch_backoff_ms;
+	p->ready_at = fetcher_rested(p->fetcher);
 }
 
 void pull_fail(struct pull *p, const char *why)

@@ -19,14 +19,15 @@ enum { FETCHER_ASSIGN = MSG_BASE_REPLICA };
 #define FETCHERS_MAX       22
 
 /*
- * From the controller: pull this partition from this leader from now on, or no more. Replaces what was said before. Answered when nothing of the former assignment is
- * on its way to the partition any more; after is_removed the partition may be stopped.
+ * From the controller: pull this partition from this leader from now on, or no more. Replaces what was said before; the same leader and epoch again changes only topic id,
+ * address and throttling, also of a partition that was given up. Answered when nothing of the former assignment is on its way to the partition any more; after
+ * is_removed the partition may be stopped. A replica without a leader is removed, not assigned.
  */
 struct fetcher_assign {
 	struct msg   msg;
 	struct partition_addr *partition;	/* the asker holds a reference until the answer; the fetcher takes its own */
 	bool         is_removed;		/* the rest is then unused */
-	int32_t      leader;
+	int32_t      leader;			/* >= 0; the latest assignment says where it is, for all that is pulled from it */
 	char         host[256];			/* of the leader, on the inter-broker listener */
 	uint16_t     port;
 	int32_t      leader_epoch;

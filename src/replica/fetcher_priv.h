@@ -57,7 +57,8 @@ struct leader {
 	struct client_call *call;		/* under way; NULL: none */
 	struct client_call *answer;		/* what is lent to partitions points into it */
 	int                 out;		/* messages at partitions */
-	mono_ms             ready_at;		/* after a failure: not before */
+	mono_ms             asked_at;		/* when the question went out */
+	mono_ms             ready_at;		/* for the next: not before */
 	mono_ms             next_look;		/* for the next question */
 	int                 failures;		/* in a row */
 	bool                had_session_error;	/* the last Fetch was answered so */
@@ -89,6 +90,12 @@ struct fetchers {
 static inline void fetcher_count(uint64_t *counter, int64_t n)
 {
 	__atomic_store_n(counter, *counter + (uint64_t)n, __ATOMIC_RELAXED);
+}
+
+/* When somebody who rests from now on may be asked about again. Never at once, or trouble would be a loop. */
+static inline mono_ms fetcher_rested(const struct fetcher *f)
+{
+	return f->now + MAX(f->all->config->replica_fetch_backoff_ms, 1);
 }
 
 /* fetcher.c */

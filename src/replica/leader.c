@@ -33,6 +33,7 @@ void leader_send(struct leader *l)
 	struct fetcher *f = l->fetcher;
 
 	fetcher_count(&f->counters.requests, 1);
+	l->asked_at = f->now;
 	client_call_send(l->call, l->id, f->all->config->replica_socket_timeout_ms);
 }
 
@@ -44,7 +45,7 @@ void leader_failed(struct leader *l, const char *problem)
 	fetcher_count(&f->counters.errors, 1);
 	if (l->failures++ == 0)
 		LOG_WARN(&f->actor.log, leader_unreachable, KV_I32("leader", l->id), KV_STR("why", problem));
-	l->ready_at = f->now + f->all->config->replica_fetch_backoff_ms;
+	l->ready_at = fetcher_rested(f);
 }
 
 void leader_succeeded(struct leader *l)

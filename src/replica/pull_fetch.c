@@ -110,12 +110,16 @@ static void on_error(struct pull *p, int16_t code)
 	}
 }
 
+/* A full answer names everybody; who has no news is not woken. */
+static bool has_news(const struct pull *p, const struct fetch_response_partition *m)
+{
+	return m->records.len > 0 || m->high_watermark != p->told_high_watermark || m->log_start_offset != p->told_log_start_offset;
+}
+
 static void replicate(struct pull *p, const struct fetch_response_partition *m)
 {
 	struct partition_replicate *q = &p->replicate;
 
-	if (m->records.len == 0 && m->high_watermark == p->told_high_watermark && m->log_start_offset == p->told_log_start_offset)
-		return;		/* a full answer names everybody; who has no news is not woken */
 	q->leader_epoch = p->leader_epoch;
 	q->fetch_offset = p->fetch_offset;
 	q->batches = slice_of(m->records.ptr, m->records.len);
@@ -130,7 +134,8 @@ static void replicate(struct pull *p, const struct fetch_response_partition *m)
 		throttle_record(&p->fetcher->all->throttle, p->fetcher->now, m->records.len);
 }
 
-static void on_partition(struct pull *p, const struct fetch_response_partition *m)
+/* False: it says nothing that was not known. */
+static bool on_partition(struct pull *p, const struct fetch_response_partition *m)
 {
 	if (m->error_code != NONE) {
 		on_error(p, m->error_code);
@@ -138,22 +143,29 @@ static void on_partition(struct pull *p, const struct fetch_response_partition *
 		pull_truncate(p, TRUNCATE_DIVERGING, m->diverging_epoch.epoch, m->diverging_epoch.end_offset);
 	} else if (m->high_watermark < 0) {
 		pull_back_off(p);	/* no leader says so */
-	} else {
+	} else if (has_news(p, m)) {
 		replicate(p, m);
+	} else {
+		return false;
 	}
+	return true;
 }
 
 static void read_answer(struct leader *l, const struct fetch_response *m)
 {
+	bool is_news = false;
+
 	for (int32_t i = 0; i < m->responses_count; i++) {
 		for (int32_t k = 0; k < m->responses[i].partitions_count; k++) {
 			const struct fetch_response_partition *part = &m->responses[i].partitions[k];
 			struct session_entry *e = session_find(&l->session, &m->responses[i], part->partition_index);
 			/* Gone, moved or assigned anew since: what was fetched is not for this role. */
 			if (e->pull != NULL && e->pull->asked_in == l->number)
-				on_partition(e->pull, part);
+				is_news |= on_partition(e->pull, part);
 		}
 	}
+	if (!is_news)	/* it should have waited for some: so the next question does, or a leader in error would keep us both busy */
+		l->ready_at = l->asked_at + config_of(l)->replica_fetch_wait_max_ms;
 }
 
 /* An error of the session alone is answered by a new one at once; a second one in a row is no accident. */

@@ -86,7 +86,7 @@ static void rest_all(struct leader *l, enum pull_state state)
 	LIST_FOREACH(e, &l->pulls) {
 		struct pull *p = LIST_ENTRY(e, struct pull, link);
 		if (p->state == state && p->asked_in == l->number)
-			p->ready_at = l->fetcher->now + l->fetcher->all->config->replica_fetch_backoff_ms;
+			p->ready_at = fetcher_rested(l->fetcher);
 	}
 }
 

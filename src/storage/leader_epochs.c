@@ -115,11 +115,14 @@ void leader_epochs_assign(struct leader_epochs *e, int32_t epoch, int64_t start_
 		return;
 	for (; e->count > 0; e->count--) {
 		last = &e->entries[e->count - 1];
-		if (last->epoch < epoch && last->start_offset < start_offset)
+		if (last->epoch <= epoch && last->start_offset < start_offset)
 			break;
 	}
-	push(e, epoch, start_offset);
 	e->is_dirty = true;
+	/* What came behind it was of another history, as a file from before a truncation has it; the
+	 * epoch itself goes on. */
+	if (e->count == 0 || e->entries[e->count - 1].epoch != epoch)
+		push(e, epoch, start_offset);
 }
 
 void leader_epochs_truncate(struct leader_epochs *e, int64_t end_offset)

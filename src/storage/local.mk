@@ -4,6 +4,7 @@ src_storage_libskein_storage_a_SOURCES = $(storage_log_files) $(storage_logdir_f
 # The log: segments, indexes, recovery.
 storage_log_files = \
 	src/storage/batch_scan.c src/storage/batch_scan.h \
+	src/storage/cut_note.c src/storage/cut_note.h \
 	src/storage/index_file.c src/storage/index_file.h \
 	src/storage/log.c src/storage/log.h src/storage/log_priv.h \
 	src/storage/log_append.c \

@@ -187,8 +187,16 @@ struct log_time_lookup {
 	/* question: first record with timestamp >= target (>= 0) and offset >= log start;
 	 * LOG_TIME_LARGEST: the first of those with the largest timestamp */
 	time_ms                target;
+	/* ListOffsets v0 instead: base offsets of at most max segments last written at or before
+	 * `target` (-1 latest: the log end first; -2 earliest: the oldest only), newest first, each
+	 * above `cap` (exclusive bound of what the asker may see) replaced once by cap */
+	bool                   lists_segments;
+	int64_t                cap;
+	int                    max;
 	/* answer */
 	struct log_time_offset found;
+	int64_t               *offsets;	/* the job's own, until end */
+	int                    count;
 	enum err               result;
 	struct time_search    *search;	/* the job's own, from begin to end */
 };
@@ -198,10 +206,6 @@ void     log_time_lookup_run(struct log_time_lookup *l);
 /* Once. ERR_AGAIN: the log was cut meanwhile, begin anew. log NULL: nobody wants the answer. */
 enum err log_time_lookup_end(struct log *log, struct log_time_lookup *l) MUST_CHECK;
 
-/* ListOffsets v0: base offsets of segments last written at or before `target` (-1 latest: the log
- * end first; -2 earliest: the oldest only), newest first, each above `cap` (exclusive bound of what
- * the asker may see) replaced once by cap. Returns the number written, at most max. */
-int      log_offsets_before(struct log *log, time_ms target, int64_t cap, int64_t *out, int max);
 
 /* --- change ----------------------------------------------------------------------------------- */
 /* clamped to [start, end] by assertion: the caller's duty */

@@ -13,6 +13,7 @@
  * A truncation while a flush is out makes part of what is synced void: flush_limit remembers the
  * lowest offset cut to.
  */
+#include "storage/cut_note.h"
 #include "storage/log_priv.h"
 
 #include <stdlib.h>
@@ -177,5 +178,10 @@ enum err log_flush_end(struct log *log, struct log_flush *f)
 	log->synced_offset = MAX(log->synced_offset, MIN(f->up_to, log->flush_limit));
 	if (f->is_whole && log->flush_limit >= f->up_to)
 		log->recovery_point = MAX(log->recovery_point, f->up_to);
+	if (log->has_cut_note && log->recovery_point >= log->checkpointed) {
+		cut_note_remove(log->os, log->store.dir);
+		log->has_cut_note = false;
+	}
+	log->checkpointed = MAX(log->checkpointed, log->recovery_point);
 	return OK;
 }

@@ -39,6 +39,8 @@ struct log {
 	int64_t synced_offset;			/* batches below are on the device */
 	int64_t recovery_point;			/* and so is all that belongs to the segments below:
 						 * a segment's base, but after a clean close */
+	int64_t  checkpointed;			/* no checkpoint names a higher recovery point */
+	bool     has_cut_note;			/* cut_note.h */
 
 	struct leader_epochs     epochs;
 	struct producer_state   *producers;

@@ -16,6 +16,7 @@
  * leader epochs never descend along a log, and a batch whose epoch the epoch file does not have at
  * its offset corrects the file.
  */
+#include "storage/cut_note.h"
 #include "storage/log_priv.h"
 
 #include <stdlib.h>
@@ -465,14 +466,28 @@ static void set_synced(struct log *log, int64_t recovery_point)
 		0)]->base_offset;
 }
 
-enum err log_load(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
+/* The recovery point of the checkpoint, unless the log has been cut below it since. */
+static enum err bound_recovery_point(struct log *log, struct log_spec *spec)
 {
+	struct cut_note note;
+	enum err e = cut_note_read(&note, log->os, log->store.dir);
+
+	log->has_cut_note = e == OK && note.recovery_point != INT64_MAX;
+	log->checkpointed = MAX(spec->recovery_point, note.checkpointed);
+	spec->recovery_point = MIN(spec->recovery_point, note.recovery_point);
+	return e;
+}
+
+enum err log_load(struct log *log, const struct log_spec *as_told, struct log_recovery *recovery)
+{
+	struct log_spec bounded = *as_told, *spec = &bounded;
 	int64_t damaged_from;
 	struct recovery_plan plan;
 	bool is_new;
 	enum err e;
 
-	if ((e = log_sweep(log, spec->now, &damaged_from)) != OK)
+	if ((e = bound_recovery_point(log, spec)) != OK ||
+		(e = log_sweep(log, spec->now, &damaged_from)) != OK)
 		return e;
 	is_new = log->segment_count == 0;
 	if (is_new && (e = start_anew(log, MAX(spec->log_start_offset, 0), spec->now,
@@ -500,6 +515,7 @@ enum err log_load(struct log *log, const struct log_spec *spec, struct log_recov
 	leader_epochs_raise_start(&log->epochs, log->start_offset);
 	leader_epochs_truncate(&log->epochs, log->end_offset);
 	set_synced(log, plan.is_clean ? log->end_offset : MAX(spec->recovery_point, 0));
+	log->checkpointed = MAX(log->checkpointed, log->recovery_point);
 	log->high_watermark = MAX(MIN(spec->high_watermark, log->end_offset), log->start_offset);
 	producer_state_set_high_watermark(log->producers, log->high_watermark);
 	log_update_first_unstable(log);

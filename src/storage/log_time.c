@@ -15,7 +15,7 @@
 
 struct time_search {
 	struct segment_store store;		/* with files of its own */
-	int64_t              start_offset;
+	int64_t              start_offset, end_offset;
 	uint32_t             cuts;		/* of the log when this began */
 	int                  segment_count;
 	struct segment       segments[];
@@ -128,6 +128,47 @@ static enum err search_all(struct time_search *t, time_ms target, struct log_tim
 	return e;
 }
 
+/* --- segments by when they were written ------------------------------------------------------- */
+
+/* Modification time of a segment's file; of one that cannot be looked at: never. */
+static time_ms modified_at(const struct time_search *t, const struct segment *s)
+{
+	char path[LOG_PATH_MAX];
+	struct os_stat st;
+
+	segment_path(&t->store, s->base_offset, segment_suffix[SEGMENT_LOG], path);
+	return os_stat(t->store.os, path, &st) == OK ? st.mtime : INT64_MAX;
+}
+
+static void add_offset(struct log_time_lookup *l, int64_t offset)
+{
+	if (offset > l->cap) {
+		if (l->count > 0 && l->offsets[l->count - 1] == l->cap)
+			return;		/* newest first: cap stands for all above it */
+		offset = l->cap;
+	}
+	if (l->count < l->max)
+		l->offsets[l->count++] = offset;
+}
+
+static void list_segments(const struct time_search *t, struct log_time_lookup *l)
+{
+	const struct segment *active = &t->segments[t->segment_count - 1];
+
+	if (l->target == -2) {
+		add_offset(l, MAX(t->segments[0].base_offset, t->start_offset));
+		return;
+	}
+	if (active->tail.size > 0 && (l->target == -1 || l->target >= os_time_ms(t->store.os)))
+		add_offset(l, t->end_offset);
+	for (int i = t->segment_count - 1; i >= 0; i--) {
+		if (l->target == -1 || modified_at(t, &t->segments[i]) <= l->target)
+			add_offset(l, MAX(t->segments[i].base_offset, t->start_offset));
+	}
+}
+
+/* --- the job ---------------------------------------------------------------------------------- */
+
 void log_time_lookup_begin(struct log *log, struct log_time_lookup *l)
 {
 	int first = MAX(log_segment_at(log, log->start_offset), 0);
@@ -138,6 +179,7 @@ void log_time_lookup_begin(struct log *log, struct log_time_lookup *l)
 		.is_borrowed = true };
 	file_cache_init(&t->store.cache, log->os);
 	t->start_offset = log->start_offset;
+	t->end_offset = log->end_offset;
 	t->cuts = log->cuts;
 	t->segment_count = count;
 	for (int i = 0; i < count; i++) {
@@ -147,6 +189,8 @@ void log_time_lookup_begin(struct log *log, struct log_time_lookup *l)
 	}
 	l->search = t;
 	l->found = (struct log_time_offset){ -1, -1, -1 };
+	l->count = 0;
+	l->offsets = l->lists_segments ? mem_calloc((size_t)count + 1, sizeof(*l->offsets)) : NULL;
 	l->result = OK;
 }
 
@@ -155,6 +199,10 @@ void log_time_lookup_run(struct log_time_lookup *l)
 	struct time_search *t = l->search;
 	time_ms target = l->target;
 
+	if (l->lists_segments) {
+		list_segments(t, l);
+		return;
+	}
 	if (target == LOG_TIME_LARGEST)
 		l->result = largest_of_all(t, &target);
 	if (l->result == OK && target >= 0)
@@ -170,55 +218,10 @@ enum err log_time_lookup_end(struct log *log, struct log_time_lookup *l)
 	bool is_stale = log != NULL && (l->search->cuts != log->cuts ||
 		(l->found.offset >= 0 && l->found.offset < log->start_offset));
 
+	free(l->offsets);
 	free(l->search->store.dir);
 	free(l->search);
+	l->offsets = NULL;
 	l->search = NULL;
 	return is_stale ? ERR_AGAIN : l->result;
-}
-
-/* Modification time of a segment's file; of one that cannot be looked at: never. */
-static time_ms modified_at(struct log *log, const struct segment *s)
-{
-	char path[LOG_PATH_MAX];
-	struct os_stat st;
-
-	segment_path(&log->store, s->base_offset, segment_suffix[SEGMENT_LOG], path);
-	return os_stat(log->os, path, &st) == OK ? st.mtime : INT64_MAX;
-}
-
-struct offset_list {
-	int64_t *out;
-	int max, count;
-	int64_t cap;
-	bool is_capped;
-};
-
-static void add_offset(struct offset_list *l, int64_t offset)
-{
-	if (offset > l->cap) {
-		if (l->is_capped)
-			return;
-		l->is_capped = true;
-		offset = l->cap;
-	}
-	if (l->count < l->max)
-		l->out[l->count++] = offset;
-}
-
-int log_offsets_before(struct log *log, time_ms target, int64_t cap, int64_t *out, int max)
-{
-	struct offset_list l = { out, max, 0, cap, false };
-
-	if (target == -2) {
-		add_offset(&l, MAX(log->segments[0]->base_offset, log->start_offset));
-		return l.count;
-	}
-	if (log_active(log)->tail.size > 0 && (target == -1 || target >= os_time_ms(log->os)))
-		add_offset(&l, log->end_offset);
-	for (int i = log->segment_count - 1; i >= 0; i--) {
-		if (target == -1 || modified_at(log, log->segments[i]) <= target)
-			add_offset(&l, MAX(log->segments[i]->base_offset, i == 0 ? log->start_offset
-				: 0));
-	}
-	return l.count;
 }

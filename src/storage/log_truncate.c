@@ -7,6 +7,7 @@
  * places). It happens once per lost leadership, not per batch. Retention does not wait: an old
  * first segment that comes back is below the log start and goes again.
  */
+#include "storage/cut_note.h"
 #include "storage/log_priv.h"
 
 enum err log_remove_segment(struct log *log, int at)
@@ -25,14 +26,22 @@ enum err log_remove_segment(struct log *log, int at)
 	return producer_snapshot_retire(log->os, log->store.dir, base);
 }
 
-static void lower_recovery_point(struct log *log, int64_t offset)
+static enum err lower_recovery_point(struct log *log, int64_t offset)
 {
 	int at = log_segment_at(log, offset);
+	int64_t to = MIN(log->recovery_point, at < 0 ? offset : log->segments[at]->base_offset);
 
-	log->recovery_point = MIN(log->recovery_point, at < 0 ? offset
-		: log->segments[at]->base_offset);
+	if (to < log->checkpointed) {
+		struct cut_note note = { to, log->checkpointed };
+		enum err e = cut_note_write(&note, log->os, log->store.dir);
+		if (e != OK)
+			return e;
+		log->has_cut_note = true;
+	}
+	log->recovery_point = to;
 	log->synced_offset = MIN(log->synced_offset, offset);
 	log->flush_limit = MIN(log->flush_limit, offset);
+	return OK;
 }
 
 static void lower_offsets(struct log *log, int64_t end_offset)
@@ -91,7 +100,7 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 	}
 	if (offset < log->segments[0]->base_offset)
 		return log_truncate_fully_and_start_at(log, offset);
-	lower_recovery_point(log, offset);
+	e = lower_recovery_point(log, offset);
 	/* Newest first, and surely gone before the cut: at no moment could a power cut leave a hole
 	 * in the log. */
 	for (; e == OK && log_active(log)->base_offset > offset; has_removed = true)
@@ -120,7 +129,7 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (log->is_broken)
 		return ERR_IO;
 	log_epochs_will_change(log);
-	lower_recovery_point(log, offset);
+	e = lower_recovery_point(log, offset);
 	while (e == OK && log->segment_count > 0)
 		e = log_remove_segment(log, log->segment_count - 1);
 	if (e == OK)

@@ -99,10 +99,12 @@ enum err logdir_open(struct logdir **out, struct os *os, const struct log_source
 	err = take_lock(d, error);
 	if (err == OK)
 		err = read_meta(d, error);
-	if (err != OK) {
+	if (err == ERR_LOCKED || err == ERR_CORRUPT || err == ERR_UNSUPPORTED) {
 		logdir_close(&d);
 		return err;
 	}
+	if (err != OK)
+		logdir_set_offline(d, err, error);
 	*out = d;
 	return OK;
 }
@@ -139,6 +141,8 @@ enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_i
 
 	ASSERT(broker_id >= 0 && cluster_id[0] != '\0' &&
 		strlen(cluster_id) < META_PROPERTIES_ID_MAX);
+	if (logdir_is_offline(d))
+		return OK;
 	if (d->has_meta && m.cluster_id[0] != '\0' && strcmp(m.cluster_id, cluster_id) != 0)
 		return say(error, ERR_INVALID,
 			"%s belongs to cluster %s, but this broker is of cluster %s",
@@ -256,8 +260,11 @@ static enum err take_clean_marker(struct logdir *d)
 enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 {
 	char path[LOGDIR_FILE_MAX];
-	enum err err = take_clean_marker(d);
+	enum err err;
 
+	if (logdir_is_offline(d))
+		return OK;
+	err = take_clean_marker(d);
 	if (err != OK)
 		return say(error, err, "%s/" CLEAN_FILE " cannot be removed: %s", d->path,
 			err_text(err));

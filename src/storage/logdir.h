@@ -30,11 +30,13 @@
 
 struct logdir;
 
-/* Creates the directory when absent and takes the lock. On failure `error` holds one sentence with
- * the path and the cause:
+/* Creates the directory when absent and takes the lock. One that cannot be used (not to be made, not
+ * writable, not readable) is OK and offline from the start, as if its device had failed later: the
+ * others serve. On failure, and when it is offline, `error` holds one sentence with the path and
+ * the cause:
  *   ERR_LOCKED                    another process has it
- *   ERR_ACCESS                    not writable
- *   ERR_CORRUPT, ERR_UNSUPPORTED  its meta.properties */
+ *   ERR_INVALID                   no path a log directory can have
+ *   ERR_CORRUPT, ERR_UNSUPPORTED  its meta.properties is none of this mode: it may be somebody else's */
 enum err logdir_open(struct logdir **out, struct os *os, const struct log_source *log,
 	const char *path, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 /* As a crash leaves it: releases the lock and the memory, writes nothing. */
@@ -45,14 +47,15 @@ const char *logdir_path(const struct logdir *d);
 /* What meta.properties said; NULL: a fresh directory. */
 const struct meta_properties *logdir_meta(const struct logdir *d);
 /* The directory belongs to this broker of this cluster: writes meta.properties when fresh, else
- * compares (ERR_INVALID and a sentence; nothing is touched). broker_id >= 0. */
+ * compares (ERR_INVALID and a sentence; nothing is touched). broker_id >= 0. Offline: OK, nothing
+ * is done. */
 enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_id,
 	char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 
 /* --- start ------------------------------------------------------------------------------------ */
 /* Reads and removes the clean-shutdown marker, reads checkpoints and progress marks. A malformed
  * checkpoint: ERR_CORRUPT and a sentence (Kafka takes such a directory offline). Marks that cannot
- * be trusted are left aside silently. */
+ * be trusted are left aside silently. Offline: OK, nothing is known. */
 enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 bool     logdir_had_clean_shutdown(const struct logdir *d);
 

@@ -35,6 +35,7 @@
 #define OLDER_HEADER     11
 #define OLDER_MAX        (PRODUCER_BATCHES - 1)
 #define FILE_BYTES_MAX   (256 << 20)
+#define SCRATCH_KEPT_BYTES (64u << 10)
 #define PATH_SIZE        1024
 
 #define SNAPSHOT_SUFFIX ".snapshot"
@@ -91,10 +92,14 @@ static uint32_t java_bucket(int64_t id, uint32_t buckets)
 	return (hash ^ (hash >> 16)) & (buckets - 1);
 }
 
-static struct ordered *in_java_order(const struct producer_state *s)
+/* Lies in s->order. */
+static const struct ordered *in_java_order(struct producer_state *s)
 {
-	struct ordered *all = mem_alloc((map_count(&s->producers) + 1) * sizeof(*all));
 	uint32_t n = 0;
+
+	strbuf_reset(&s->order);
+	strbuf_reserve(&s->order, map_count(&s->producers) * sizeof(struct ordered));
+	struct ordered *all = (void *)s->order.ptr;
 
 	MAP_FOREACH(e, &s->producers) {
 		const struct producer *p = e->value;
@@ -136,10 +141,10 @@ int64_t producer_snapshot_bytes(const struct producer_state *s)
 	return SNAPSHOT_HEADER + (int64_t)map_count(&s->producers) * each;
 }
 
-void producer_snapshot_encode(const struct producer_state *s, struct strbuf *out)
+void producer_snapshot_encode(struct producer_state *s, struct strbuf *out)
 {
 	uint32_t count = map_count(&s->producers);
-	struct ordered *all = in_java_order(s);
+	const struct ordered *all = in_java_order(s);
 	uint8_t entry[ENTRY_SIZE], header[SNAPSHOT_HEADER] = { 0 };
 	size_t start = out->len;
 
@@ -151,7 +156,6 @@ void producer_snapshot_encode(const struct producer_state *s, struct strbuf *out
 		strbuf_add(out, entry, sizeof(entry));
 	}
 	seal(out, start);
-	free(all);
 }
 
 static void put_older(struct strbuf *out, const struct producer *p)
@@ -343,10 +347,23 @@ static enum err write_file(struct os *os, const char *path, const struct strbuf 
 	return err;
 }
 
+void producer_snapshot_make_room(struct producer_state *s)
+{
+	strbuf_reserve(&s->order, sizeof(struct ordered));
+	strbuf_reserve(&s->snapshot, SNAPSHOT_HEADER + ENTRY_SIZE);
+	strbuf_reserve(&s->batches, BATCHES_HEADER + OLDER_HEADER + OLDER_MAX * BATCH_SIZE);
+}
+
+/* So much stays; what many producers took is given back, and only a rare snapshot allocates. */
+static void trim(struct strbuf *b)
+{
+	if (b->cap > SCRATCH_KEPT_BYTES)
+		strbuf_fini(b);
+}
+
 enum err producer_snapshot_write(struct os *os, const char *dir, struct producer_state *s,
 	int64_t *offset)
 {
-	struct strbuf snapshot = STRBUF_INIT, batches = STRBUF_INIT;
 	char snapshot_path[PATH_SIZE], batches_path[PATH_SIZE];
 	enum err err;
 
@@ -359,20 +376,23 @@ enum err producer_snapshot_write(struct os *os, const char *dir, struct producer
 		err = path_of(batches_path, dir, s->end_offset, BATCHES_SUFFIX);
 	if (err != OK)
 		return err;
-	producer_snapshot_encode(s, &snapshot);
-	producer_snapshot_encode_batches(s, load_be32(snapshot.ptr + CRC_POS), &batches);
+	strbuf_reset(&s->snapshot);
+	strbuf_reset(&s->batches);
+	producer_snapshot_encode(s, &s->snapshot);
+	producer_snapshot_encode_batches(s, load_be32(s->snapshot.ptr + CRC_POS), &s->batches);
 	/* Ours first: a killed process may leave it alone, never a snapshot without it. */
-	if (batches.len > 0)
-		err = write_file(os, batches_path, &batches);
+	if (s->batches.len > 0)
+		err = write_file(os, batches_path, &s->batches);
 	if (err == OK)
-		err = write_file(os, snapshot_path, &snapshot);
+		err = write_file(os, snapshot_path, &s->snapshot);
 	if (err == OK) {
 		s->snapshot_offset = s->end_offset;
 		if (offset != NULL)
 			*offset = s->end_offset;
 	}
-	strbuf_fini(&snapshot);
-	strbuf_fini(&batches);
+	trim(&s->order);
+	trim(&s->snapshot);
+	trim(&s->batches);
 	return err;
 }
 

@@ -60,7 +60,7 @@ enum err producer_snapshot_remove_strays(struct os *os, const char *dir, const i
 /* The formats alone, for tests and fuzzing. Encoders append to out (batches: nothing when no
  * producer has more than one); decoders check everything and change the state only when all is
  * well: ERR_CORRUPT. decode replaces the state; decode_batches adds older ones. */
-void     producer_snapshot_encode(const struct producer_state *s, struct strbuf *out);
+void     producer_snapshot_encode(struct producer_state *s, struct strbuf *out);
 void     producer_snapshot_encode_batches(const struct producer_state *s, uint32_t snapshot_crc,
 	struct strbuf *out);
 enum err producer_snapshot_decode(struct producer_state *s, struct slice bytes, int64_t offset,

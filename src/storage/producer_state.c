@@ -92,6 +92,7 @@ void producer_state_create(struct producer_state **out, int64_t expiration_ms)
 	s->expiration_ms = expiration_ms;
 	s->snapshot_offset = -1;
 	s->java_buckets = JAVA_BUCKETS_MIN;
+	producer_snapshot_make_room(s);
 	*out = s;
 }
 
@@ -125,6 +126,9 @@ void producer_state_destroy(struct producer_state **sp)
 	map_fini(&s->producers);
 	free(s->staged);
 	free(s->completed);
+	strbuf_fini(&s->order);
+	strbuf_fini(&s->snapshot);
+	strbuf_fini(&s->batches);
 	free(s);
 	*sp = NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/strbuf.h"
 #include "storage/producer_state.h"
 
 struct producer_batch {
@@ -64,6 +65,8 @@ struct producer_state {
 	int64_t           snapshot_offset;	/* of the newest snapshot; -1: none */
 	/* Size that Java's hash table would have: the order of its snapshots */
 	uint32_t          java_buckets;
+	/* What snapshots are made in: one in the midst of appends shall not allocate */
+	struct strbuf     order, snapshot, batches;
 };
 
 /* The entry for an id, created when new. Makes no room and stages nothing: for loading. */
@@ -73,6 +76,8 @@ struct producer *producer_state_find(const struct producer_state *s, int64_t pro
  * PRODUCERS_MAX. */
 void producer_state_settle(struct producer_state *s);
 void producer_state_reset(struct producer_state *s, int64_t end_offset, int64_t snapshot_offset);
+/* For the snapshot of one producer; of more, when there are more. */
+void producer_snapshot_make_room(struct producer_state *s);
 bool producer_is_expired(const struct producer_state *s, const struct producer_facts *f,
 	time_ms now);
 

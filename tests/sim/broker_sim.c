@@ -7,12 +7,13 @@
 
 #include "base/bytes.h"
 #include "base/config_file.h"
-#include "coord/coord.h"
+#include "controller/controller_priv.h"
+#include "net/net_priv.h"
 #include "wire/header.h"
 
 #define STEPS_MAX 5000000
 
-/* --- the home of the two messages ------------------------------------------------------------------------------------------------- */
+/* --- the home of the messages ----------------------------------------------------------------------------------------------------- */
 
 static void home_on_answer(void *arg, struct msg *m)
 {
@@ -20,8 +21,31 @@ static void home_on_answer(void *arg, struct msg *m)
 
 	if (m == &b->ready.msg)
 		b->is_ready = true;
+	else if (m == &b->retire.msg)
+		b->has_retired = true;
 	else
 		b->is_stopped = true;
+}
+
+/* No network actor begins a call any more. */
+static bool is_hushed(const struct broker_sim *b)
+{
+	bool is = true;
+
+	for (int i = 0; i < net_network_count(b->parts.net); i++)
+		is &= net_network(b->parts.net, i)->is_stopping;
+	return is;
+}
+
+static int ask_controller(struct broker_sim *b, struct msg *m, bool *is_wanted)
+{
+	if (!*is_wanted || m->at != MSG_HOME)
+		return 0;
+	bool sent = actor_ask(&b->home, controller_actor(b->parts.controller), m);
+
+	ck_assert(sent);
+	*is_wanted = false;
+	return 1;
 }
 
 static int home_step(struct actor *a, mono_ms now UNUSED)
@@ -29,13 +53,11 @@ static int home_step(struct actor *a, mono_ms now UNUSED)
 	struct broker_sim *b = CONTAINER_OF(a, struct broker_sim, home);
 	int work = actor_drain_answers(a, home_on_answer, b);
 
-	if (b->stop_wanted && b->stop.msg.at == MSG_HOME) {
-		bool sent = actor_ask(a, controller_actor(b->parts.controller), &b->stop.msg);
-
-		ck_assert(sent);
-		b->stop_wanted = false;
-		work++;
-	}
+	work += ask_controller(b, &b->retire.msg, &b->retire_wanted);
+	if (b->stop_wanted && !is_hushed(b))
+		work++;		/* steps again, until they have seen it */
+	else
+		work += ask_controller(b, &b->stop.msg, &b->stop_wanted);
 	a->deadline = MONO_NEVER;
 	return work;
 }
@@ -62,6 +84,15 @@ static void read_config(struct broker_sim *b, const char *const *configs)
 	strbuf_fini(&why);
 }
 
+static void furnish(struct broker_sim *b, const char *const *configs)
+{
+	b->workers = workers_create(b->sched, 1);
+	log_source_init(&b->log, "sim", "%s", b->host);
+	read_config(b, configs);
+	actor_init(&b->home, b->sched, &home_ops, LANE_NONE, "home %s", b->host);
+	ck_assert_int_eq(actor_start(&b->home, 0), OK);
+}
+
 void broker_sim_init(struct broker_sim *b, uint64_t seed, const char *const *configs)
 {
 	memset(b, 0, sizeof(*b));
@@ -69,16 +100,26 @@ void broker_sim_init(struct broker_sim *b, uint64_t seed, const char *const *con
 		log_set_sink(quiet_sink, NULL);
 	map_seed_set(seed, seed);
 	b->net = sim_net_create(seed);
-	b->machine = sim_create(b->net, "broker", seed);
+	snprintf(b->host, sizeof(b->host), "broker");
+	b->machine = sim_create(b->net, b->host, seed);
 	b->elsewhere = sim_create(b->net, "client", seed + 1);
 	b->sched = sched_sim_create(sim_os(b->machine), seed);
 	sched_sim_set_clock(b->sched, sim_clock_next_event, sim_clock_advance, b->machine);
-	b->workers = workers_create(b->sched, 1);
 	b->tree = coord_tree_create();
-	log_source_init(&b->log, "sim", "%llu", (unsigned long long)seed);
-	read_config(b, configs);
-	actor_init(&b->home, b->sched, &home_ops, LANE_NONE, "home");
-	ck_assert_int_eq(actor_start(&b->home, 0), OK);
+	furnish(b, configs);
+}
+
+void broker_sim_join(struct broker_sim *b, const struct broker_sim_world *w, const char *host, uint64_t seed, const char *const *configs)
+{
+	memset(b, 0, sizeof(*b));
+	b->is_guest = true;
+	b->net = w->net;
+	b->elsewhere = w->elsewhere;
+	b->tree = w->tree;
+	snprintf(b->host, sizeof(b->host), "%s", host);
+	b->machine = sim_create(b->net, b->host, seed);
+	b->sched = sched_sim_add_machine(w->sched, sim_os(b->machine));
+	furnish(b, configs);
 }
 
 void broker_sim_fini(struct broker_sim *b)
@@ -89,11 +130,13 @@ void broker_sim_fini(struct broker_sim *b)
 	actor_fini(&b->home);
 	workers_destroy(&b->workers);
 	sched_destroy(&b->sched);
-	coord_tree_destroy(&b->tree);
 	broker_config_unref(&b->config);
 	config_set_fini(&b->set);
-	sim_destroy(&b->elsewhere);
 	sim_destroy(&b->machine);
+	if (b->is_guest)
+		return;
+	coord_tree_destroy(&b->tree);
+	sim_destroy(&b->elsewhere);
 	sim_net_destroy(&b->net);
 }
 
@@ -102,17 +145,19 @@ uint64_t broker_sim_hash(const struct broker_sim *b)
 	return sched_sim_hash(b->sched) * 31 + sim_hash(b->machine) * 7 + sim_hash(b->elsewhere);
 }
 
-bool broker_sim_start(struct broker_sim *b)
+bool broker_sim_begin(struct broker_sim *b)
 {
 	char problem[ASSEMBLY_PROBLEM_MAX];
 	struct assembly_spec spec = {
-		.sched = b->sched, .workers = b->workers, .set = &b->set, .config = b->config, .log = &b->log, .host_name = "broker", .tree = b->tree,
+		.sched = b->sched, .workers = b->workers, .set = &b->set, .config = b->config, .log = &b->log, .host_name = b->host, .tree = b->tree,
 	};
 
-	b->is_ready = b->is_stopped = b->stop_wanted = false;
+	b->is_ready = b->retire_wanted = b->has_retired = b->is_stopped = b->stop_wanted = false;
 	memset(&b->ready, 0, sizeof(b->ready));
+	memset(&b->retire, 0, sizeof(b->retire));
 	memset(&b->stop, 0, sizeof(b->stop));
 	msg_init(&b->ready.msg, CONTROLLER_ready, &b->home);
+	msg_init(&b->retire.msg, CONTROLLER_retire, &b->home);
 	msg_init(&b->stop.msg, CONTROLLER_stop, &b->home);
 	enum err e = assembly_start(&b->parts, &spec, &b->ready, problem);
 	if (e != OK) {
@@ -120,6 +165,13 @@ bool broker_sim_start(struct broker_sim *b)
 		return false;
 	}
 	b->is_up = true;
+	return true;
+}
+
+bool broker_sim_start(struct broker_sim *b)
+{
+	if (!broker_sim_begin(b))
+		return false;
 	for (int i = 0; !b->is_ready && !sim_is_dead(b->machine); i++) {
 		ck_assert_int_lt(i, STEPS_MAX);
 		ck_assert(sched_sim_step(b->sched));
@@ -132,16 +184,21 @@ bool broker_sim_start(struct broker_sim *b)
 	return true;
 }
 
+/* A clean stop waits until no call is left; a dead process does not, so the controller lets go of what it holds as soon as none begins any more. */
 static void take_apart(struct broker_sim *b, bool is_clean)
 {
-	assembly_hush(&b->parts);
 	b->stop.is_clean = is_clean;
+	b->retire_wanted = false;
+	if (is_clean)
+		assembly_hush(&b->parts);
 	b->stop_wanted = true;
 	actor_wake(&b->home);
+	assembly_hush(&b->parts);
 	for (int i = 0; !b->is_stopped; i++) {
 		ck_assert_int_lt(i, STEPS_MAX);
 		ck_assert(sched_sim_step(b->sched));
 	}
+	ck_assert_int_eq(b->retire.msg.at, MSG_HOME);
 	enum err e = assembly_end(&b->parts, b->stop.is_clean_everywhere);
 	ck_assert(e == OK || sim_is_dead(b->machine));
 	b->is_up = false;
@@ -152,13 +209,29 @@ void broker_sim_stop(struct broker_sim *b)
 	take_apart(b, true);
 }
 
+void broker_sim_retire(struct broker_sim *b)
+{
+	b->retire_wanted = true;
+	actor_wake(&b->home);
+}
+
+void broker_sim_silence(struct broker_sim *b)
+{
+	const struct coord_faults all_lost = { .lose_before = 65536 };
+
+	if (b->parts.controller->coord != NULL)
+		coord_set_faults(b->parts.controller->coord, &all_lost);
+}
+
 /* Dead machines do nothing: what the parts still try while they are taken apart has no effect, as if they had vanished. */
 void broker_sim_crash(struct broker_sim *b, enum sim_crash kind)
 {
 	if (!sim_is_dead(b->machine))
 		sim_kill(b->machine);
-	if (b->is_up)
+	if (b->is_up) {
+		broker_sim_silence(b);
 		take_apart(b, false);
+	}
 	sim_crash(b->machine, kind);
 }
 
@@ -216,7 +289,7 @@ void sim_client_connect(struct sim_client *c)
 	int n = 0;
 
 	sim_client_close(c);
-	ck_assert_int_eq(os_resolve(client_os(c), "broker", BROKER_SIM_PORT, &to, 1, &n), OK);
+	ck_assert_int_eq(os_resolve(client_os(c), c->b->host, BROKER_SIM_PORT, &to, 1, &n), OK);
 	ck_assert_int_eq(n, 1);
 	enum err e = os_connect(client_os(c), &to, &c->fd);
 	c->is_connecting = e == ERR_AGAIN;

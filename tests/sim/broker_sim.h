@@ -2,7 +2,7 @@
  * A whole broker in simulation: network actors, handlers, controller, partitions, upkeep, workers, the coordination store, all on one thread, in an
  * order drawn from a seed; its files, sockets and clock are a simulated machine's. And clients of it on a second machine.
  *
- * The cluster's state lives in a tree that outlives the broker, as ZooKeeper does.
+ * The cluster's state lives in a tree that outlives the broker, as ZooKeeper does. Several brokers may share network, clients' machine, tree and thread: broker_sim_join.
  */
 #ifndef SKEIN_TESTS_BROKER_SIM_H
 #define SKEIN_TESTS_BROKER_SIM_H
@@ -14,31 +14,48 @@
 #define BROKER_SIM_PORT 9092
 
 struct broker_sim {
+	bool                    is_guest;	/* net, elsewhere and tree belong to another */
 	struct sim_net         *net;
 	struct sim_os          *machine, *elsewhere;	/* the broker's, the clients' */
 	struct sched           *sched;
 	struct workers         *workers;
 	struct coord_tree      *tree;
+	char                    host[16];
 	struct log_source       log;
 	struct config_set       set;
 	struct broker_config   *config;
 	struct assembly         parts;
-	struct actor            home;		/* of the two messages below; lives as long as the simulation */
+	struct actor            home;		/* of the messages below; lives as long as the simulation */
 	struct controller_ready ready;
+	struct controller_retire retire;
 	struct controller_stop  stop;
 	bool                    is_up;		/* the parts are there */
 	bool                    is_ready;	/* the controller has said so */
+	bool                    retire_wanted, has_retired;
 	bool                    stop_wanted, is_stopped;
 };
 
 /* configs: "key=value", NULL at the end; over the defaults of a lone broker. */
 void broker_sim_init(struct broker_sim *b, uint64_t seed, const char *const *configs);
+/* The same, on a machine of its own among those of a simulation that is there: */
+struct broker_sim_world {
+	struct sim_net    *net;
+	struct sim_os     *elsewhere;
+	struct sched      *sched;		/* of any machine of the simulation */
+	struct coord_tree *tree;
+};
+void broker_sim_join(struct broker_sim *b, const struct broker_sim_world *w, const char *host, uint64_t seed, const char *const *configs);
 void broker_sim_fini(struct broker_sim *b);		/* after a stop or a crash */
+/* Begins to start; is_ready follows, then assembly_serve is the caller's. False: the machine died meanwhile. */
+bool broker_sim_begin(struct broker_sim *b);
 /* True when it serves. False: the machine died meanwhile (broker_sim_crash is next). */
 bool broker_sim_start(struct broker_sim *b);
 void broker_sim_stop(struct broker_sim *b);		/* clean */
+void broker_sim_retire(struct broker_sim *b);		/* asks for it; has_retired follows, unless it stops before */
 /* The process or the machine goes, dead already or not; afterwards the machine is up and nothing runs. */
 void broker_sim_crash(struct broker_sim *b, enum sim_crash kind);
+/* Nothing reaches the store any more: what a death of the machine means, at once, to what is no part of it. */
+void broker_sim_silence(struct broker_sim *b);
 void broker_sim_run(struct broker_sim *b, int steps);
 void broker_sim_pass(struct broker_sim *b, mono_ms ms);
 uint64_t broker_sim_hash(const struct broker_sim *b);	/* of everything that happened */

@@ -31,10 +31,10 @@ def ask(client, api, version, body, timeout=15):
     return answer
 
 
-def create_topics(client, topics, timeout_ms=10000):
+def create_topics(client, topics, timeout_ms=10000, replicas=1):
     """topics: {name: (partitions, {config: value})}. Returns {name: error code}."""
     body = {"timeoutMs": timeout_ms, "Topics": [
-        {"Name": name, "NumPartitions": n, "ReplicationFactor": 1, "Assignments": [],
+        {"Name": name, "NumPartitions": n, "ReplicationFactor": replicas, "Assignments": [],
          "Configs": [{"Name": k, "Value": v} for k, v in configs.items()]} for name, (n, configs) in topics.items()]}
     return {t["Name"]: t["ErrorCode"] for t in ask(client, "CreateTopics", 7, body)["Topics"]}
 
@@ -68,11 +68,11 @@ def znodes(client):
     return lines
 
 
-def produce(client, topic, partition, batch, acks=-1, timeout_ms=10000):
+def produce(client, topic, partition, batch, acks=-1, timeout_ms=10000, timeout=15):
     """(error code, base offset) of one batch."""
     body = {"Acks": acks, "TimeoutMs": timeout_ms,
             "TopicData": [{"Name": topic, "PartitionData": [{"Index": partition, "Records": batch.hex()}]}]}
-    answer = ask(client, "Produce", 9, body)["Responses"][0]["PartitionResponses"][0]
+    answer = ask(client, "Produce", 9, body, timeout)["Responses"][0]["PartitionResponses"][0]
     return answer["ErrorCode"], answer["BaseOffset"]
 
 

@@ -1,7 +1,8 @@
 /*
  * Many askers, many receivers, tiny lanes, real threads. Built with --enable-tsan it proves that
  * every hand-over orders the content of its message; without, that nothing is lost, doubled,
- * reordered or left asleep. A lost wake shows as a timeout.
+ * reordered or left asleep. A lost wake shows as a timeout. All of it twice: with actors whose threads
+ * alone run their steps, and with actors that lend their turns to whoever has something for them.
  *
  * torture_test --planted-race changes a message after it was sent: ThreadSanitizer must report it
  * (if it does not, the suppressions or the annotations hide too much).
@@ -147,6 +148,7 @@ static bool ask(struct asker *k)
 	} else {
 		q->number = k->sent[to];
 		fill(q, 1);
+		q->job.msg.is_light = draw(&k->random, 4) > 0;
 		if (!actor_ask(&k->actor, &receiver[to].actor, &q->job.msg))
 			return false;
 		k->sent[to]++;
@@ -171,11 +173,12 @@ static int asker_step(struct actor *a, mono_ms now UNUSED)
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
-static const struct actor_ops asker_ops = { .module = "asker", .step = asker_step };
-static const struct actor_ops receiver_ops = { .module = "receiver", .is_many = true, .step = receiver_step };
-
-static void create_all(void)
+static void create_all(bool lends_turns)
 {
+	static struct actor_ops asker_ops = { .module = "asker", .step = asker_step };
+	static struct actor_ops receiver_ops = { .module = "receiver", .is_many = true, .step = receiver_step };
+
+	asker_ops.lends_turns = receiver_ops.lends_turns = lends_turns;
 	workers = workers_create(sched, 3);
 	for (int i = 0; i < RECEIVERS; i++) {
 		receiver[i] = (struct receiver){ .id = i, .random = (uint64_t)i };
@@ -210,9 +213,9 @@ static void destroy_all(void)
 	workers_destroy(&workers);
 }
 
-static void check_sums(void)
+static void check_sums(bool lends_turns)
 {
-	uint64_t asked[RECEIVERS] = { 0 }, full = 0;
+	uint64_t asked[RECEIVERS] = { 0 }, full = 0, lent_by_askers = 0, lent_by_receivers = 0;
 
 	for (int i = 0; i < ASKERS + LANELESS; i++) {
 		uint64_t sum = asker[i].jobs;
@@ -226,21 +229,25 @@ static void check_sums(void)
 		ck_assert_uint_eq(asker[i].home, QUESTIONS);
 		ck_assert_uint_gt(asker[i].jobs, 0);
 		full += asker[i].actor.counters.lane_full;
+		lent_by_askers += asker[i].actor.counters.turns_lent;
 		actor_fini(&asker[i].actor);
 	}
 	for (int r = 0; r < RECEIVERS; r++) {
 		ck_assert_uint_eq(receiver[r].actor.counters.questions, asked[r]);
+		lent_by_receivers += receiver[r].actor.counters.turns_lent;
 		actor_fini(&receiver[r].actor);
 	}
 	ck_assert_uint_gt(full, 0);	/* else back-pressure was not tried */
+	ck_assert_int_eq(lent_by_askers > 0, lends_turns);	/* to workers that brought a job home */
+	ck_assert_int_eq(lent_by_receivers > 0, lends_turns);
 }
 
 START_TEST(every_message_comes_home_once_and_in_order)
 {
 	sched = sched_threads_create(os_real());
-	create_all();
+	create_all(_i == 1);
 	destroy_all();
-	check_sums();
+	check_sums(_i == 1);
 	sched_destroy(&sched);
 }
 END_TEST
@@ -253,7 +260,7 @@ int main(int argc, char **argv)
 
 	with_planted_race = argc > 1 && strcmp(argv[1], "--planted-race") == 0;
 	tcase_set_timeout(t, 120);
-	tcase_add_test(t, every_message_comes_home_once_and_in_order);
+	tcase_add_loop_test(t, every_message_comes_home_once_and_in_order, 0, 2);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);

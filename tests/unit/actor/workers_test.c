@@ -81,11 +81,15 @@ static int client_step(struct actor *a, mono_ms now UNUSED)
 	return 1;
 }
 
-/* Runs the rounds to their end; the result is in c. */
-static void work_off(struct sched *s, struct client *c, int workers, int batch, void (*run)(struct job *j))
+/*
+ * Runs the rounds to their end; the result is in c. lends_turns: who brings the last job of a round home submits the next one, and the client has been asked to
+ * stop long before the last.
+ */
+static void work_off(struct sched *s, struct client *c, int workers, int batch, void (*run)(struct job *j), bool lends_turns)
 {
-	static const struct actor_ops ops = { .module = "client", .step = client_step };
+	static struct actor_ops ops = { .module = "client", .step = client_step };
 
+	ops.lends_turns = lends_turns;
 	*c = (struct client){ .workers = workers_create(s, workers), .run = run, .batch = batch, .home = batch,
 			      .rounds = ROUNDS, .in_order = true };
 	actor_init(&c->actor, s, &ops, LANE_NONE, "client");
@@ -95,6 +99,7 @@ static void work_off(struct sched *s, struct client *c, int workers, int batch, 
 	ck_assert_int_eq(c->rounds, 0);
 	ck_assert_int_eq(c->home, batch);
 	ck_assert_uint_eq(c->actor.counters.answers, (uint64_t)ROUNDS * (uint64_t)batch);
+	ck_assert_int_eq(c->actor.counters.turns_lent > 0, lends_turns);
 	actor_fini(&c->actor);
 	workers_destroy(&c->workers);
 }
@@ -104,7 +109,7 @@ START_TEST(one_worker_keeps_the_order)
 	struct sched *s = sched_threads_create(os_real());
 	struct client c;
 
-	work_off(s, &c, 1, BATCH, run_counted);
+	work_off(s, &c, 1, BATCH, run_counted, _i == 1);
 	ck_assert(c.in_order);
 	sched_destroy(&s);
 }
@@ -116,7 +121,7 @@ START_TEST(no_job_waits_while_a_worker_sleeps)
 	struct sched *s = sched_threads_create(os_real());
 	struct client c;
 
-	work_off(s, &c, BATCH, BATCH, run_together);
+	work_off(s, &c, BATCH, BATCH, run_together, _i == 1);
 	sched_destroy(&s);
 }
 END_TEST
@@ -126,7 +131,7 @@ START_TEST(the_simulation_completes_in_any_order)
 	struct sched *s = sched_sim_create(os_real(), 7);
 	struct client c;
 
-	work_off(s, &c, 4, BATCH, run_counted);
+	work_off(s, &c, 4, BATCH, run_counted, false);
 	ck_assert(!c.in_order);
 	sched_destroy(&s);
 }
@@ -139,8 +144,8 @@ int main(void)
 	SRunner *sr = srunner_create(s);
 
 	tcase_set_timeout(t, 60);
-	tcase_add_test(t, one_worker_keeps_the_order);
-	tcase_add_test(t, no_job_waits_while_a_worker_sleeps);
+	tcase_add_loop_test(t, one_worker_keeps_the_order, 0, 2);
+	tcase_add_loop_test(t, no_job_waits_while_a_worker_sleeps, 0, 2);
 	tcase_add_test(t, the_simulation_completes_in_any_order);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);

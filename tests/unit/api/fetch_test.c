@@ -6,6 +6,7 @@
 
 #include "api/fetch_watch.h"
 #include "rig.h"
+#include "storage/log_file.h"
 #include "wire/gen/fetch.h"
 
 extern const struct api_row fetch_row;
@@ -258,6 +259,103 @@ START_TEST(a_follower_that_may_not_is_told_for_every_partition)
 }
 END_TEST
 
+/* --- the replication throttle ----------------------------------------------------------------- */
+
+static struct log_file file;		/* what partitions answer with; never closed */
+
+/* Hundred bytes are there. */
+static void answer_bytes(struct call *c, int i)
+{
+	struct partition_read *q = question(i);
+
+	q->error = NONE;
+	q->diverging_epoch = -1;
+	q->high_watermark = q->last_stable_offset = 4;
+	q->log_start_offset = 0;
+	file.refs++;
+	q->range = (struct log_range){ .file = &file, .len = 100, .first_batch_bytes = 100 };
+	q->bytes_to_bound = 100;
+	rig_answer(c, i);
+}
+
+/* Topic t again, with broker 2 out of sync and these settings: its own, the cluster's rate. */
+static void throttle(const char *replicas, const char *rate)
+{
+	static const int32_t all[] = { 0, 1, 2 };
+	const struct cluster_override topic = { "leader.replication.throttled.replicas", replicas };
+	const struct cluster_override broker = { "leader.replication.throttled.rate", rate };
+	struct cluster_overrides *of_topic = cluster_overrides_create(&topic, 1);
+	struct cluster_overrides *of_brokers = cluster_overrides_create(&broker, 1);
+	const struct cluster_partition_spec spec = {
+		.id = 0, .leader = 0, .leader_epoch = 7, .replicas = all, .replica_count = 3,
+		.isr = all, .isr_count = 2, .local = &addr->counted,
+	};
+
+	cluster_put_topic(rig.picture,
+	                  cluster_topic_create("t", topic_id, &rig.context.broker->topic, of_topic,
+	                                       &spec, 1));
+	cluster_set_broker_configs(rig.picture, of_brokers, rig.picture->broker_own);
+	counted_unref(&of_topic->counted);
+	counted_unref(&of_brokers->counted);
+	addr->log_end_offset = addr->high_watermark = addr->last_stable_offset = 9;
+	file = (struct log_file){ .refs = 1, .fd = -1 };
+}
+
+static uint32_t bytes_for(int32_t replica)
+{
+	struct call *c = fetch(12, replica, 4, 1);
+	uint32_t refs = file.refs;
+
+	rig_begin(c);
+	answer_bytes(c, 0);
+	if (!rig_has_ended(c)) {	/* it got none, and waits */
+		ck_assert_uint_eq(file.refs, refs);
+		rig.now += 500;
+		call_resume(c);
+		ck_assert(!rig_has_ended(c));
+		answer_bytes(c, 1);
+	}
+	ck_assert_int_eq(partition_of(c, 0)->error_code, NONE);
+	uint32_t len = (uint32_t)partition_of(c, 0)->records.len;
+	ck_assert_uint_eq(file.refs, refs + (len > 0));		/* net's now */
+	rig_free(&c);
+	return len;
+}
+
+START_TEST(a_throttled_follower_gets_none_while_too_much_goes)
+{
+	throttle("1:0,0:0", "1000");
+	ck_assert_uint_eq(bytes_for(2), 100);
+	throttle_record(&rig.context.leader_throttle, rig.now, 20000);
+	ck_assert_uint_eq(bytes_for(2), 0);
+	ck_assert_uint_eq(bytes_for(1), 100);		/* it is in sync */
+	ck_assert_uint_eq(bytes_for(REPLICA_CONSUMER), 100);
+	rig.now += 30000;
+	ck_assert_uint_eq(bytes_for(2), 100);
+}
+END_TEST
+
+START_TEST(all_bytes_of_throttled_replicas_count)
+{
+	throttle("*", "50");
+	for (int i = 0; i < 10; i++)	/* in sync: always served */
+		ck_assert_uint_eq(bytes_for(1), 100);
+	ck_assert_uint_eq(bytes_for(2), 0);
+}
+END_TEST
+
+START_TEST(other_replicas_are_not_throttled)
+{
+	static const char *const lists[] = { "0:1", "1:0", "" };
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		throttle(lists[i], "1");
+		throttle_record(&rig.context.leader_throttle, rig.now, 20000);
+		ck_assert_uint_eq(bytes_for(2), 100);
+	}
+}
+END_TEST
+
 /* --- what is led elsewhere -------------------------------------------------------------------- */
 
 START_TEST(the_leader_is_named_with_its_address)
@@ -413,6 +511,9 @@ int main(void)
 	tcase_add_test(tc, followers_and_consumers_wait_for_different_things);
 	tcase_add_test(tc, nobody_sleeps_at_a_watch_that_has_seen_more);
 	tcase_add_test(tc, a_follower_that_may_not_is_told_for_every_partition);
+	tcase_add_test(tc, a_throttled_follower_gets_none_while_too_much_goes);
+	tcase_add_test(tc, all_bytes_of_throttled_replicas_count);
+	tcase_add_test(tc, other_replicas_are_not_throttled);
 	tcase_add_test(tc, the_leader_is_named_with_its_address);
 	tcase_add_test(tc, a_consumer_is_sent_to_a_replica_of_its_rack);
 	tcase_add_test(tc, of_several_near_replicas_the_best);

@@ -167,6 +167,7 @@ void rig_setup(void)
 	              strbuf_cstr(&why));
 	strbuf_fini(&why);
 	rig.context.config = &rig.fixed;
+	throttle_init(&rig.context.leader_throttle, 11, 1000);
 	rig.context.controller = &rig.controller;
 	rig.slot.producer_ids = producer_ids_create();
 	rig.slot.broker_view = broker_view_create();
@@ -191,6 +192,7 @@ void rig_teardown(void)
 	broker_view_destroy(&rig.slot.broker_view);
 	producer_ids_destroy(&rig.slot.producer_ids);
 	broker_config_unref(&rig.context.broker);
+	throttle_fini(&rig.context.leader_throttle);
 	config_set_fini(&rig.fixed);
 }
 

@@ -168,6 +168,20 @@ START_TEST(values_and_refusals_are_kafkas)
 }
 END_TEST
 
+START_TEST(replicas_in_a_list)
+{
+	struct slice list = SLICE_LIT(" 0:1, 12:3,,0:12 ");
+
+	ck_assert(config_names_replica(list, 0, 1));
+	ck_assert(config_names_replica(list, 12, 3));
+	ck_assert(config_names_replica(list, 0, 12));
+	ck_assert(!config_names_replica(list, 1, 0));
+	ck_assert(!config_names_replica(list, 2, 3));
+	ck_assert(!config_names_replica(SLICE_EMPTY, 0, 0));
+	ck_assert(config_names_replica(SLICE_LIT("*"), 7, 8));
+}
+END_TEST
+
 START_TEST(versions)
 {
 	static const struct { const char *text; int32_t version; } good[] = {
@@ -222,6 +236,7 @@ int main(void)
 	tcase_add_test(t, fields_fit_their_rows);
 	tcase_add_test(t, topics_take_their_defaults_from_brokers);
 	tcase_add_test(t, values_and_refusals_are_kafkas);
+	tcase_add_test(t, replicas_in_a_list);
 	tcase_add_test(t, versions);
 	tcase_add_test(t, nearest_names);
 	tcase_add_test(t, listener_prefixes);

@@ -15,6 +15,7 @@ static void on_question(void *arg, struct msg *m)
 	ck_assert_int_eq(m->kind, PARTITION_ISR_CHANGE);
 	ck_assert_ptr_null(c->held);		/* one at a time */
 	c->held = (struct partition_isr_change *)m;
+	c->held->error = NETWORK_EXCEPTION;
 	c->asked++;
 }
 
@@ -23,7 +24,7 @@ static int step(struct actor *a, mono_ms now UNUSED)
 	struct fake_controller *c = CONTAINER_OF(a, struct fake_controller, actor);
 	int work = actor_drain_questions(a, 16, on_question, c);
 
-	if (c->is_answer_due) {
+	if (c->held != NULL && (c->is_answer_due || c->is_away)) {
 		struct msg *m = &c->held->msg;
 
 		c->held = NULL;

@@ -11,7 +11,8 @@ struct fake_controller {
 	struct rig  *rig;
 	struct partition_isr_change *held;	/* NULL: nothing is asked */
 	int          asked, dirs_failed;	/* how many so far */
-	bool         is_answer_due;
+	bool         is_answer_due;		/* what is held goes home, as it is filled in, with the next step */
+	bool         is_away;			/* everything is answered NETWORK_EXCEPTION at once */
 };
 
 void fake_controller_start(struct fake_controller *c, struct rig *r);	/* before rig_up; the partition asks it from then on */

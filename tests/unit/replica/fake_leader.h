@@ -30,7 +30,7 @@ struct leader_log {
 	/* the session's memory of the follower */
 	bool          is_in_session;
 	int64_t       fetch_offset, told_high_watermark, told_start;
-	int32_t       asked_epoch, last_fetched_epoch;
+	int32_t       asked_epoch, last_fetched_epoch, max_bytes;
 	int           asked;		/* how many Fetches covered it */
 };
 
@@ -68,7 +68,7 @@ struct fake_leader {
 	int32_t            replica_id;
 	char               client_id[64];
 	int                fetched_partitions;	/* named in the last Fetch */
-	struct strbuf      last_fetch;		/* its frame */
+	struct strbuf      last_frame;		/* of whatever was asked last */
 };
 
 struct fake_leader *fake_leader_create(struct sim_net *net, const char *host, uint64_t seed);

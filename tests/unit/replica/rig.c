@@ -69,6 +69,8 @@ static mono_ms next_event(void *arg)
 		if (at != MONO_NEVER)
 			next = MIN(next, MAX(at - now, 0));
 	}
+	if (r->until > now)
+		next = MIN(next, r->until - now);	/* the test wants to do something then */
 	return next;
 }
 
@@ -83,9 +85,8 @@ static void advance(void *arg, mono_ms by)
 
 void rig_pass(struct rig *r, mono_ms ms)
 {
-	mono_ms until = os_mono_ms(r->os) + ms;
-
-	while (os_mono_ms(r->os) < until) {
+	r->until = os_mono_ms(r->os) + ms;
+	while (os_mono_ms(r->os) < r->until) {
 		for (int i = 0; i < RIG_LEADERS; i++)	/* the test may have changed something */
 			fake_leader_step(r->leaders[i]);
 		if (!sched_sim_step(r->sched))
@@ -113,7 +114,6 @@ static void read_config(struct rig *r, const char *const *configs)
 	struct config_layers layers = { .at = { [CONFIG_LEVEL_FIXED] = &r->set } };
 
 	config_set_init(&r->set);
-	ck_assert(config_override_parse(&r->set, "broker.id=7", &why));
 	ck_assert(config_override_parse(&r->set, "zookeeper.connect=nowhere", &why));
 	for (; configs != NULL && *configs != NULL; configs++)
 		ck_assert_msg(config_override_parse(&r->set, *configs, &why), "%s", strbuf_cstr(&why));
@@ -122,18 +122,18 @@ static void read_config(struct rig *r, const char *const *configs)
 	strbuf_fini(&why);
 }
 
-static void start_replica(struct rig *r, int i)
+void rig_add(struct rig *r, const char *topic, int32_t partition, struct uuid topic_id)
 {
-	static const char *const topics[RIG_REPLICAS] = { "t0", "t1", "t2", "t3" };
-	struct rig_replica *p = &r->replicas[i];
+	struct rig_replica *p = &r->replicas[r->replica_count++];
 
-	p->topic = topics[i];
-	p->topic_id = (struct uuid){ { 1, (uint8_t)(i + 1) } };
-	snprintf(p->dir, sizeof(p->dir), DIR_ROOT "/%s-0", p->topic);
+	p->topic = topic;
+	p->partition = partition;
+	p->topic_id = topic_id;
+	snprintf(p->dir, sizeof(p->dir), DIR_ROOT "/%s-%d", topic, partition);
 	struct partition_spec spec = {
-		.sched = r->sched, .workers = r->workers, .broker_id = RIG_BROKER, .replica_lag_time_max_ms = 30000,
+		.sched = r->sched, .workers = r->workers, .broker_id = r->broker_id, .replica_lag_time_max_ms = 30000,
 		.log = {
-			.os = r->os, .dir = p->dir, .topic = p->topic, .partition = 0, .topic_id = p->topic_id, .config = &r->topic_config,
+			.os = r->os, .dir = p->dir, .topic = topic, .partition = partition, .topic_id = topic_id, .config = &r->topic_config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = -1, .log_start_offset = -1, .high_watermark = -1,
 			.now = os_time_ms(r->os),
 		},
@@ -142,14 +142,16 @@ static void start_replica(struct rig *r, int i)
 	msg_init(&p->role.msg, PARTITION_role, &r->desk);
 	msg_init(&p->assign.msg, FETCHER_ASSIGN, &r->desk);
 	for (int k = 0; k < RIG_LEADERS; k++)
-		fake_leader_add(r->leaders[k], p->topic, p->topic_id, 0);
+		fake_leader_add(r->leaders[k], topic, topic_id, partition);
 }
 
-void rig_init(struct rig *r, uint64_t seed, int replicas, const char *const *configs)
+void rig_begin(struct rig *r, uint64_t seed, int32_t broker_id, const char *const *configs)
 {
 	static const char *const hosts[RIG_LEADERS] = { "leader0", "leader1" };
 
 	memset(r, 0, sizeof(*r));
+	r->broker_id = broker_id;
+	r->broker_epoch = RIG_BROKER_EPOCH;
 	if (getenv("SKEIN_SIM_LOG") == NULL)
 		log_set_sink(quiet_sink, NULL);
 	r->net = sim_net_create(seed);
@@ -165,11 +167,18 @@ void rig_init(struct rig *r, uint64_t seed, int replicas, const char *const *con
 	read_config(r, configs);
 	actor_init(&r->desk, r->sched, &desk_ops, LANE_CONTROLLER, "desk");
 	ck_assert_int_eq(actor_start(&r->desk, 0), OK);
-	struct fetchers_spec spec = { .sched = r->sched, .config = r->config, .broker_id = RIG_BROKER };
+	struct fetchers_spec spec = { .sched = r->sched, .config = r->config, .broker_id = broker_id };
 	ck_assert_int_eq(fetchers_create(&r->fetchers, &spec), OK);
 	ck_assert_int_eq(os_mkdir_all(r->os, DIR_ROOT), OK);
-	for (; r->replica_count < replicas; r->replica_count++)
-		start_replica(r, r->replica_count);
+}
+
+void rig_init(struct rig *r, uint64_t seed, int replicas, const char *const *configs)
+{
+	static const char *const topics[RIG_REPLICAS] = { "t0", "t1", "t2", "t3" };
+
+	rig_begin(r, seed, RIG_BROKER, configs);
+	for (int i = 0; i < replicas; i++)
+		rig_add(r, topics[i], 0, (struct uuid){ { 1, (uint8_t)(i + 1) } });
 }
 
 static void stop_replica(struct rig *r, struct rig_replica *p)
@@ -220,7 +229,7 @@ void rig_take_role(struct rig *r, int replica, int leader, int32_t epoch)
 	q->replica_count = q->isr_count = 3;
 	for (int i = 0; i < 2; i++)
 		q->replicas[i] = q->isr[i] = i;
-	q->replicas[2] = q->isr[2] = RIG_BROKER;
+	q->replicas[2] = q->isr[2] = r->broker_id;
 	ask(r, &q->msg, NULL, p->addr);
 	rig_wait_home(r, &q->msg);
 	ck_assert_int_eq(q->error, NONE);
@@ -243,7 +252,7 @@ void rig_assign(struct rig *r, int replica, int leader, int32_t epoch)
 	q->log_end_offset = p->role.log_end_offset;
 	q->high_watermark = p->role.high_watermark;
 	q->last_epoch = p->role.last_epoch;
-	q->broker_epoch = RIG_BROKER_EPOCH;
+	q->broker_epoch = r->broker_epoch;
 	ask(r, &q->msg, fetchers_actor(r->fetchers, p->topic, p->partition), NULL);
 }
 
@@ -304,10 +313,15 @@ void rig_expect_same(struct rig *r, int replica, const struct leader_log *log)
 
 uint64_t rig_steps(const struct rig *r)
 {
-	uint64_t n = fetchers_actor(r->fetchers, "t0", 0)->counters.steps;
+	return fetchers_actor(r->fetchers, "t0", 0)->counters.steps;
+}
+
+uint64_t rig_partition_questions(const struct rig *r)
+{
+	uint64_t n = 0;
 
 	for (int i = 0; i < r->replica_count; i++)
-		n += r->replicas[i].addr->actor->counters.steps;
+		n += r->replicas[i].addr->actor->counters.questions;
 	return n;
 }
 

@@ -48,13 +48,19 @@ struct rig {
 	struct fake_leader  *leaders[RIG_LEADERS];
 	struct rig_replica   replicas[RIG_REPLICAS];
 	int                  replica_count;
+	int32_t              broker_id;
+	int64_t              broker_epoch;
 	struct actor         desk;
 	struct rig_question  queue[RIG_QUEUE];
 	int                  queued;
+	mono_ms              until;		/* rig_pass: no quiet time goes beyond */
 };
 
 /* configs: "name=value", ended by NULL; replicas of the topics "t0", "t1", ... partition 0, with logs for them at both leaders. */
 void rig_init(struct rig *r, uint64_t seed, int replicas, const char *const *configs);
+/* The same in parts: as this broker, without replicas; and one of them. topic: must last. */
+void rig_begin(struct rig *r, uint64_t seed, int32_t broker_id, const char *const *configs);
+void rig_add(struct rig *r, const char *topic, int32_t partition, struct uuid topic_id);
 void rig_fini(struct rig *r);
 
 /* The role, and when it is taken the assignment; waits for both answers. */
@@ -70,7 +76,8 @@ void rig_pass(struct rig *r, mono_ms ms);
 void rig_until_end(struct rig *r, int replica, int64_t end);
 /* The bytes of the replica's log are those of the leader's. */
 void rig_expect_same(struct rig *r, int replica, const struct leader_log *log);
-uint64_t rig_steps(const struct rig *r);	/* of all actors but the desk */
+uint64_t rig_steps(const struct rig *r);	/* of the first fetcher */
+uint64_t rig_partition_questions(const struct rig *r);	/* that all partitions were asked */
 uint64_t rig_requests(const struct rig *r);
 
 #endif

@@ -52,6 +52,11 @@ START_TEST(assigning)
 	expect("0@0 4@50");
 	leader_epochs_assign(&e, 9, 0);
 	expect("9@0");
+	/* What came behind an epoch that goes on was of another history: a file from before a truncation */
+	leader_epochs_assign(&e, 10, 8);
+	leader_epochs_assign(&e, 15, 11);
+	leader_epochs_assign(&e, 10, 11);
+	expect("9@0 10@8");
 }
 END_TEST
 

@@ -1,6 +1,9 @@
 /*
  * The log on a real disk: what goes in comes out, files are those of Kafka, golden partitions open.
  */
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "log_kit.h"
 #include "os/sim.h"
 
@@ -152,6 +155,120 @@ START_TEST(a_look_up_notices_what_was_cut)
 	ck_assert_int_eq(log_time_lookup_end(NULL, &late), OK);
 	ck_assert_int_eq(late.found.offset, 0);
 	kit_open(&k);
+	kit_fini(&k);
+}
+END_TEST
+
+static void flush_all(struct log *log)
+{
+	struct log_flush f;
+
+	while (log_flush_begin(log, &f)) {
+		log_flush_run(&f);
+		ck_assert_int_eq(log_flush_end(log, &f), OK);
+	}
+}
+
+static void append_as_of(struct log *log, int32_t epoch, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct slice batch = make_batch(&PLAIN, 1, 1700000000000, "value");
+
+		batch_set_base_offset((uint8_t *)(uintptr_t)batch.ptr, log_end_offset(log));
+		batch_set_leader_epoch((uint8_t *)(uintptr_t)batch.ptr, epoch);
+		ck_assert_int_eq(log_append_fetched(log, batch, 1700000000000), OK);
+	}
+}
+
+/* Killed behind a truncation, while the checkpoint still names a recovery point above it: recovery begins where the cut was. */
+START_TEST(a_cut_below_the_checkpoint_is_remembered)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 1000;
+	kit_open(&k);
+	append_as_of(k.log, 1, 50);
+	append_as_of(k.log, 3, 50);
+	flush_all(k.log);
+	k.spec.recovery_point = log_recovery_point(k.log);
+	ck_assert_int_gt(k.spec.recovery_point, 80);
+	ck_assert_int_eq(log_truncate_to(k.log, 20), OK);
+	append_as_of(k.log, 2, 20);
+	append_as_of(k.log, 4, 20);
+	log_close(&k.log);
+
+	kit_open(&k);
+	ck_assert_int_eq(log_end_offset(k.log), 60);
+	ck_assert_int_eq(log_epoch_at(k.log, 19), 1);
+	ck_assert_int_eq(log_epoch_at(k.log, 20), 2);
+	ck_assert_int_eq(log_epoch_at(k.log, 40), 4);
+	ck_assert_int_gt(k.recovery.bytes_scanned, 40 * 61);		/* all behind the cut */
+	ck_assert_int_le(log_recovery_point(k.log), 20);
+	/* once it has come so far again the checkpoint is believed */
+	append_as_of(k.log, 4, 60);
+	flush_all(k.log);
+	ck_assert_int_gt(log_recovery_point(k.log), k.spec.recovery_point);
+	k.spec.recovery_point = log_recovery_point(k.log);
+	log_close(&k.log);
+	kit_open(&k);
+	ck_assert_int_lt(k.recovery.bytes_scanned, 1100);
+	ck_assert_int_eq(log_end_offset(k.log), 120);
+	kit_fini(&k);
+}
+END_TEST
+
+static void written_at(struct kit *k, int64_t base, time_ms at)
+{
+	char path[700];
+	struct timespec times[2] = { { .tv_sec = at / 1000 }, { .tv_sec = at / 1000 } };
+
+	snprintf(path, sizeof(path), "%s/%020lld.log", k->dir, (long long)base);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* What version 0 of ListOffsets is told, as text: newest first. */
+static const char *listed(struct log *log, time_ms target, int64_t cap, int max)
+{
+	static char text[200];
+	struct log_time_lookup l = { .target = target, .lists_segments = true, .cap = cap, .max = max };
+	size_t len = 0;
+
+	log_time_lookup_begin(log, &l);
+	log_time_lookup_run(&l);
+	text[0] = '\0';
+	for (int i = 0; i < l.count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%lld ", (long long)l.offsets[i]);
+	ck_assert_int_eq(log_time_lookup_end(log, &l), OK);
+	return text;
+}
+
+/* Four segments of one batch of two records, the last of them active. */
+START_TEST(segments_are_listed_by_when_they_were_written)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 100;
+	kit_open(&k);
+	for (int i = 0; i < 4; i++)
+		append_one(k.log, make_batch(&PLAIN, 2, 1700000000000, "value"), false, 1700000000000);
+	ck_assert_int_eq(log_segment_count(k.log), 4);
+	for (int i = 0; i < 4; i++)
+		written_at(&k, 2 * i, 1000000 + i * 10000);
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 10), "8 6 4 2 0 ");
+	ck_assert_str_eq(listed(k.log, -2, INT64_MAX, 10), "0 ");
+	ck_assert_str_eq(listed(k.log, 1020000, INT64_MAX, 10), "4 2 0 ");
+	ck_assert_str_eq(listed(k.log, 1019999, INT64_MAX, 10), "2 0 ");
+	ck_assert_str_eq(listed(k.log, 999999, INT64_MAX, 10), "");
+	ck_assert_str_eq(listed(k.log, os_time_ms(k.os) + 100000, INT64_MAX, 10), "8 6 4 2 0 ");
+	ck_assert_str_eq(listed(k.log, -1, 5, 10), "5 4 2 0 ");	/* cap stands once for 8 and 6 */
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 2), "8 6 ");
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 0), "");
+	kit_replicate(&k);
+	ck_assert_int_eq(log_raise_start_offset(k.log, 3), OK);
+	ck_assert_str_eq(listed(k.log, -2, INT64_MAX, 10), "3 ");
+	ck_assert_str_eq(listed(k.log, -1, INT64_MAX, 10), "8 6 4 3 ");
 	kit_fini(&k);
 }
 END_TEST
@@ -407,6 +524,8 @@ int main(void)
 	tcase_add_test(t, what_is_appended_is_read);
 	tcase_add_test(t, a_call_may_span_segments);
 	tcase_add_test(t, a_look_up_notices_what_was_cut);
+	tcase_add_test(t, segments_are_listed_by_when_they_were_written);
+	tcase_add_test(t, a_cut_below_the_checkpoint_is_remembered);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));

@@ -180,9 +180,19 @@ START_TEST(unusable_paths)
 	struct logdir *d;
 
 	machine_up(_i);
+	log_source_init(&source, "logdir", "test");
 	file_put(os, in_dir("data"), "x", 1);
-	ck_assert_int_ne(logdir_open(&d, os, &source, in_dir("data"), error), OK);
+	uint64_t before = log_event_count(EV_logdir_offline);
+	ck_assert_int_eq(logdir_open(&d, os, &source, in_dir("data"), error), OK);
 	says("cannot be created");
+	/* offline from the start: said once, and nothing is done to it */
+	ck_assert(logdir_is_offline(d));
+	ck_assert_uint_eq(log_event_count(EV_logdir_offline), before + 1);
+	ck_assert_ptr_null(logdir_meta(d));
+	ck_assert_int_eq(logdir_claim(d, 1, "cluster", error), OK);
+	ck_assert_int_eq(logdir_load(d, error), OK);
+	ck_assert(!logdir_had_clean_shutdown(d));
+	ck_assert_int_eq(logdir_close_clean(&d), ERR_OFFLINE);
 	memset(path, 'a', sizeof(path));
 	path[sizeof(path) - 1] = '\0';
 	ck_assert_int_eq(logdir_open(&d, os, &source, path, error), ERR_INVALID);

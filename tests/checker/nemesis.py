@@ -1,0 +1,410 @@
+#!/usr/bin/env python3
+"""One history: a cluster of three brokers, clients, faults drawn from a seed, healing, the final read, and the judgement.
+
+   nemesis.py --dir DIR --workload PROGRAM [--broker skein|java] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
+              [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
+
+In DIR, which must not exist: history.jsonl and single.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
+(configuration, log, data), workload.log. One line on stdout tells the outcome, before it what is wrong. Exit code: 0 good, 1 an anomaly, 77 skipped.
+
+A seed determines what is planned: faults, targets, lengths. What the cluster makes of it is not repeatable.
+"""
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import checker
+import replicas
+from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
+
+EXPIRY_S = SESSION_TIMEOUT_MS / 1000
+HEAL_S = 60            # from the last fault to all replicas in sync, under load
+AFTERWARDS_S = 4       # of load when all is healed: everybody must get on
+STOP_S = 20
+CLIENTS_END_S = 90     # more than workload.c's FLUSH_S
+SINGLE_RATE = 30       # records per second of single.py
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+# ---- faults: generators. Each yields how long to wait for its next step, and undoes at its end what it did. ------------------------
+
+def some_broker(c, rng):
+    """One that no other fault has in hand: any, the leader of some partition, or the controller. None: none free."""
+    what = rng.choice(["any", "leader", "controller"])
+    i = {"any": lambda: None, "leader": lambda: c.leader(rng.randrange(PARTITIONS)), "controller": c.controller}[what]()
+    free = [b for b in BROKERS if b not in c.in_hand]
+    pick = rng.choice(BROKERS)
+    return i if i in free else pick if pick in free else free[0] if free else None
+
+
+def with_broker(fault):
+    """A fault of one broker, which nobody else touches meanwhile."""
+    def of_some_broker(c, rng):
+        i = some_broker(c, rng)
+        if i is None:
+            return
+        c.in_hand.add(i)
+        c.note("fault", name=fault.__name__, broker=i)
+        try:
+            yield from fault(c, rng, i)
+        finally:
+            c.in_hand.discard(i)
+    of_some_broker.__name__ = fault.__name__
+    return of_some_broker
+
+
+@with_broker
+def kill(c, rng, i):
+    """Comes back before its session expires, or after."""
+    c.brokers[i].kill()
+    yield rng.choice([rng.uniform(0.2, 1.5), rng.uniform(EXPIRY_S + 1, EXPIRY_S + 3)])
+    c.brokers[i].start()
+    yield 1
+
+
+@with_broker
+def pause(c, rng, i):
+    c.brokers[i].pause()
+    yield rng.choice([rng.uniform(0.3, 2), rng.uniform(EXPIRY_S + 1, EXPIRY_S + 4)])
+    c.brokers[i].resume()
+    yield 1
+
+
+@with_broker
+def stop(c, rng, i):
+    """The clean stop, which moves leaderships first."""
+    c.brokers[i].ask_to_stop()
+    yield rng.uniform(2, 5)
+    c.stop_broker(i, STOP_S)
+    c.brokers[i].start()
+    yield 1
+
+
+def kill_all(c, rng):
+    taken = [i for i in BROKERS if i not in c.in_hand]
+    c.in_hand.update(taken)
+    c.note("fault", name="kill_all", brokers=taken)
+    for i in taken:
+        c.brokers[i].kill()
+    yield rng.uniform(0.2, 2)
+    for i in rng.sample(taken, len(taken)):
+        c.brokers[i].start()
+        yield rng.uniform(0, 1)
+    c.in_hand.difference_update(taken)
+    yield 2
+
+
+def some_zookeeper(c, rng):
+    free = [n for n in c.zk_names if n not in c.in_hand]
+    return rng.choice(free) if free else None
+
+
+def zookeeper_kill(c, rng):
+    name = some_zookeeper(c, rng)
+    if name is None:
+        return
+    c.in_hand.add(name)
+    c.note("fault", name="zookeeper_kill", process=name)
+    c.zookeepers[name].kill()
+    yield rng.uniform(0.5, EXPIRY_S + 2)
+    c.zookeepers[name].start()
+    c.in_hand.discard(name)
+    yield 1
+
+
+def zookeeper_pause(c, rng):
+    name = some_zookeeper(c, rng)
+    if name is None:
+        return
+    c.in_hand.add(name)
+    c.note("fault", name="zookeeper_pause", process=name)
+    c.zookeepers[name].pause()
+    yield rng.uniform(0.5, EXPIRY_S + 2)
+    c.zookeepers[name].resume()
+    c.in_hand.discard(name)
+    yield 1
+
+
+def cuts(c, name, pairs, rng, seconds):
+    """pairs: (sender, receiver) whose packets are lost for so long."""
+    pairs = [p for p in pairs if p not in c.in_hand]
+    c.in_hand.update(pairs)
+    c.note("fault", name=name, cuts=[f"{a}>{b}" for a, b in pairs])
+    for a, b in pairs:
+        c.network.cut(a, b)
+    yield seconds
+    for a, b in pairs:
+        c.network.mend(a, b)
+    c.in_hand.difference_update(pairs)
+    yield 0.5
+
+
+def both_ways(a, others):
+    return [(a, b) for b in others] + [(b, a) for b in others]
+
+
+def length(rng):
+    return rng.choice([rng.uniform(0.5, 2), rng.uniform(EXPIRY_S, EXPIRY_S + 4)])
+
+
+def cut_link(c, rng):
+    """One link of three: the two still see everybody else."""
+    a, b = rng.sample(BROKERS, 2)
+    yield from cuts(c, "cut_link", both_ways(f"b{a}", [f"b{b}"]), rng, length(rng))
+
+
+def cut_one_way(c, rng):
+    a, b = rng.sample(BROKERS, 2)
+    yield from cuts(c, "cut_one_way", [(f"b{a}", f"b{b}")], rng, length(rng))
+
+
+def cut_from_peers(c, rng):
+    """It keeps its session and its clients: a leader that nobody replicates."""
+    a = rng.choice(BROKERS)
+    yield from cuts(c, "cut_from_peers", both_ways(f"b{a}", [f"b{b}" for b in BROKERS if b != a]), rng, length(rng))
+
+
+def cut_from_zookeeper(c, rng):
+    """Its session expires while clients and peers still reach it: the zombie."""
+    a = rng.choice(BROKERS)
+    yield from cuts(c, "cut_from_zookeeper", both_ways(f"b{a}", c.zk_names), rng, rng.uniform(EXPIRY_S, EXPIRY_S + 4))
+
+
+def cut_off(c, rng):
+    """From all servers; clients still reach it."""
+    a = rng.choice(BROKERS)
+    others = [f"b{b}" for b in BROKERS if b != a] + c.zk_names
+    yield from cuts(c, "cut_off", both_ways(f"b{a}", others), rng, length(rng))
+
+
+def deaf(c, rng):
+    """It hears nobody, and goes on speaking."""
+    a = rng.choice(BROKERS)
+    others = [f"b{b}" for b in BROKERS if b != a] + c.zk_names
+    yield from cuts(c, "deaf", [(b, f"b{a}") for b in others], rng, length(rng))
+
+
+def flap(c, rng):
+    a, b = rng.sample(BROKERS, 2)
+    for _ in range(rng.randrange(3, 8)):
+        yield from cuts(c, "flap", both_ways(f"b{a}", [f"b{b}"]), rng, rng.uniform(0.05, 0.4))
+
+
+def elect(c, rng):
+    """Other preferred leaders, and the election that makes them lead."""
+    order = {k: rng.sample(BROKERS, len(BROKERS)) for k in range(PARTITIONS)}
+    answer = assign(c, order)
+    yield 0.5
+    elected = c.ask_controller("ElectLeaders", 2, {"ElectionType": 0, "TopicPartitions": None, "TimeoutMs": 5000})
+    c.note("fault", name="elect", order=order, reassignment=answer, election=elected and elected["ErrorCode"])
+    yield 1
+
+
+def shrink_and_grow(c, rng):
+    """A replica is taken from each partition, and given back."""
+    answer = assign(c, {k: rng.sample(BROKERS, 2) for k in range(PARTITIONS)})
+    c.note("fault", name="shrink_and_grow", answer=answer)
+    yield rng.uniform(1, 4)
+    c.note("grow", answer=assign(c, {k: list(BROKERS) for k in range(PARTITIONS)}))
+    yield 1
+
+
+def assign(c, replicas_of):
+    """Asks for these replica lists; the error codes, or None without an answer."""
+    body = {"TimeoutMs": 5000, "Topics": [{"Name": TOPIC, "Partitions": [
+        {"PartitionIndex": k, "Replicas": list(r)} for k, r in replicas_of.items()]}]}
+    answer = c.ask_controller("AlterPartitionReassignments", 0, body)
+    return answer and [answer["ErrorCode"]] + [p["ErrorCode"] for t in answer["Responses"] for p in t["Partitions"]]
+
+
+# name: (how often, is of the network)
+FAULTS = {
+    kill: (4, False), pause: (4, False), stop: (2, False), kill_all: (1, False), zookeeper_kill: (2, False), zookeeper_pause: (1, False),
+    elect: (2, False), shrink_and_grow: (2, False), cut_link: (2, True), cut_one_way: (3, True), cut_from_peers: (2, True),
+    cut_from_zookeeper: (2, True), cut_off: (2, True), deaf: (1, True), flap: (1, True),
+}
+
+
+class Plan:
+    """Up to two faults at a time. step() begins and ends what is due."""
+
+    def __init__(self, cluster, rng, names):
+        self.cluster, self.rng, self.running, self.count = cluster, rng, [], 0
+        self.next_at = time.monotonic() + 2
+        known = {f.__name__: f for f in FAULTS}
+        chosen = [known[n] for n in names] if names else list(FAULTS)
+        self.choice = [f for f in chosen if cluster.network.has_links or not FAULTS[f][1]]
+        self.weights = [FAULTS[f][0] for f in self.choice]
+
+    def step(self):
+        now = time.monotonic()
+        for pair in [p for p in self.running if p[0] <= now]:
+            self._advance(pair)
+        if now >= self.next_at:
+            if len(self.running) < 2:
+                fault = self.rng.choices(self.choice, self.weights)[0](self.cluster, random.Random(self.rng.random()))
+                self.count += 1
+                self._advance([now, fault])
+            self.next_at = now + self.rng.choice([self.rng.uniform(0.5, 2), self.rng.uniform(3, 6)])
+
+    def _advance(self, pair):
+        if pair in self.running:
+            self.running.remove(pair)
+        wait = next(pair[1], None)
+        if wait is not None:
+            self.running.append([time.monotonic() + wait, pair[1]])
+
+    def end(self):
+        """All that runs comes to its end without waiting."""
+        while self.running:
+            self._advance(self.running[0])
+
+
+# ---- one history -----------------------------------------------------------------------------------------------------------------
+
+class Run:
+    def __init__(self, options):
+        self.options, self.dir = options, os.path.abspath(options.dir)
+        os.makedirs(self.dir)
+        self.faults = open(self.path("faults.jsonl"), "a", encoding="ascii", buffering=1)
+        self.wrong, self.said = [], []
+        self.cluster = Cluster(self.dir, options.broker, options.program, self.note, options.zookeepers, not options.loopback,
+                               dict(c.split("=", 1) for c in options.config))
+        self.cluster.in_hand = set()
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def note(self, what, **more):
+        self.faults.write(json.dumps({"t": now_ns(), "f": what, **more}) + "\n")
+
+    def client(self, program, *args):
+        with open(self.path("workload.log"), "ab") as log:
+            return subprocess.Popen([program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def tell(self):
+        """The whole story; what is wrong is left in self.wrong."""
+        c, o = self.cluster, self.options
+        c.start()
+        c.create_topic()
+        most = o.seconds + HEAL_S + 60
+        clients = [self.client(o.workload, "run", c.bootstrap, TOPIC, PARTITIONS, most, o.rate, o.seed, self.path("history.jsonl")),
+                   self.client(os.path.join(HERE, "single.py"), c.bootstrap, TOPIC, PARTITIONS, most, SINGLE_RATE, o.seed,
+                               self.path("single.jsonl"))]
+        try:
+            plan = Plan(c, random.Random(o.seed), o.faults.split(",") if o.faults else None)
+            end = time.monotonic() + o.seconds
+            while time.monotonic() < end:
+                plan.step()
+                c.sleep(0.05)
+            self.heal(plan)
+            for p in clients:
+                p.send_signal(signal.SIGTERM)
+            if any([p.wait(CLIENTS_END_S) != 0 for p in clients]):
+                self.wrong.append("a client failed, see workload.log")
+        finally:
+            for p in clients:
+                p.kill()
+                p.wait()
+        c.sleep(1)
+        reader = self.client(o.workload, "read", c.bootstrap, TOPIC, PARTITIONS, 30, self.path("history.jsonl"))
+        if reader.wait(60) != 0:
+            self.wrong.append("the final read did not come to its end")
+        c.sleep(1.5)                                   # the followers' high watermarks, and their checkpoints
+        self.stop()
+        self.judge()
+
+    def heal(self, plan):
+        c, begun = self.cluster, time.monotonic()
+        self.note("heal")
+        plan.end()
+        c.network.heal()
+        for p in c.processes():
+            p.resume()
+            if not p.wanted:
+                p.start()
+
+        def is_whole():
+            if c.is_whole():
+                return True
+            view = next(iter(c.views().values()), None)
+            short = [k for k, s in (c.partitions(view) if view else {}).items() if len(s[3]) < len(BROKERS)]
+            if short:
+                self.note("grow", answer=assign(c, {k: list(BROKERS) for k in short}))
+            return False
+        try:
+            c.until(HEAL_S, is_whole, "the replicas are not all in sync")
+            self.note("healed")
+            self.said.append(f"{plan.count} faults, healed in {time.monotonic() - begun:.1f} s")
+            c.sleep(AFTERWARDS_S)
+        except TimeoutError as e:
+            self.wrong.append(f"{e}: {c.tell_views()}")
+            self.said.append(f"{plan.count} faults, not healed")
+
+    def stop(self):
+        """At the same time: what holds then holds after any order."""
+        for i in BROKERS:
+            self.cluster.brokers[i].ask_to_stop()
+        for i in BROKERS:
+            code = self.cluster.stop_broker(i, STOP_S)
+            if code and self.cluster.kind == "skein":
+                self.wrong.append(f"b{i} did not stop cleanly: exit {code}")
+
+    def judge(self):
+        self.wrong += self.cluster.wrong
+        if self.cluster.ended_by_themselves:
+            self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
+        events = checker.read_lines(self.path("history.jsonl"), self.path("single.jsonl"))
+        anomalies, excused, h = checker.check(events, checker.read_lines(self.path("faults.jsonl")))
+        checker.report(anomalies)
+        self.said.append(checker.summary(h, anomalies, excused)[2:])
+        self.wrong += [f"{a.kind}: {a.text}" for a in anomalies[:1]]
+        if h.ends is not None:
+            ends = {k: high for k, (_, high) in h.ends.items()}
+            self.wrong += replicas.compare(TOPIC, PARTITIONS, [self.cluster.data(i) for i in BROKERS], ends)
+
+
+def arguments():
+    a = argparse.ArgumentParser(usage=__doc__)
+    a.add_argument("--dir", required=True)
+    a.add_argument("--workload", required=True)
+    a.add_argument("--broker", choices=["skein", "java"], default="skein")
+    a.add_argument("--program", default="skein")
+    a.add_argument("--seed", type=int, default=1)
+    a.add_argument("--seconds", type=int, default=25)
+    a.add_argument("--rate", type=int, default=60)
+    a.add_argument("--zookeepers", type=int, choices=[1, 3], default=1)
+    a.add_argument("--faults", default="")
+    a.add_argument("--loopback", action="store_true")
+    a.add_argument("--config", action="append", default=[])
+    return a.parse_args()
+
+
+def main():
+    options, begun = arguments(), time.monotonic()
+    try:
+        run = Run(options)
+    except Missing as e:
+        print(f"skipped: {e}")
+        return 77
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        run.tell()
+    except (RuntimeError, OSError, ValueError, KeyError, AssertionError, subprocess.SubprocessError) as e:   # OSError: TimeoutError too
+        run.wrong.append(f"{type(e).__name__}: {e}")
+    finally:
+        run.cluster.close()
+    for line in run.wrong:
+        print("  " + line)
+    print(f"seed {options.seed}: {'FAILED' if run.wrong else 'good'}, {'; '.join(run.said)}"
+          f"{'' if run.cluster.network.has_links else ', links not cut (loopback)'}, {time.monotonic() - begun:.0f} s")
+    return 1 if run.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,419 @@
+/*
+ * A cluster of whole brokers and its clients, each life drawn from a seed: processes are killed (at any moment, or at the nth operation on the disk), power is cut, brokers stop in
+ * order, stand still for longer than their session, are cut off from each other in one direction or both, lose their sessions; the store loses answers, is late, applies calls
+ * twice; topics come and go, grow and move, leaders are elected. What must hold meanwhile: cluster_watch.h; what clients are owed: cluster_load.h. Then all is healed,
+ * and it must come to rest: every assigned replica in sync, all logs equal, everybody of one opinion, and no steps that nobody needs.
+ *
+ * And the simulation must be worth something: mistakes that Kafka once made are built in, each must be found.
+ *
+ *	SKEIN_SIM_SEEDS=first-last	other seeds (or one)
+ *	SKEIN_SIM_LOG=1			with the brokers' logs
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cluster_load.h"
+#include "seeds.h"
+
+#define SEED_FIRST       1
+#define SEED_LAST        1000
+#define TWICE            25		/* one seed in so many is lived twice */
+#define WORKERS          2		/* processes that share the seeds */
+#define PEACE_MS_MAX     60000		/* after the last fault, until all is as it should be */
+#define REST_MS          2000
+#define REST_STEPS_MAX   20000		/* of all actors in that time; see rest() */
+#define MUTANT_SEEDS_MAX 400
+
+/* What may happen in a life. */
+struct mood {
+	bool kills, power, stops, pauses, cuts, expiries, store, alters;
+};
+
+struct life {
+	struct cluster_sim   c;
+	struct cluster_watch w;
+	struct load          l;
+	struct mood          mood;
+	bool                 has_cut;
+};
+
+struct tally {
+	int      lives, acknowledged, read, refused, altered, elections, expansions, shrinks, truncations;
+	uint64_t steps, rest_steps;
+};
+
+static uint64_t draw(struct life *l, uint64_t n)
+{
+	return cluster_draw(&l->c, n);
+}
+
+/* --- what goes wrong -------------------------------------------------------------------------------------------------------------------------- */
+
+/* Two of three are enough for what is promised; a power cut is survived by what is in sync elsewhere. */
+static bool is_sound(struct life *l)
+{
+	for (int i = 0; i < l->c.node_count; i++) {
+		if (!cluster_node_serves(&l->c, i))
+			return false;
+	}
+	for (int i = 0; i < l->w.count; i++) {
+		const struct seen_partition *p = &l->w.partitions[i];
+
+		if (p->is_stored && (p->isr_count < 2 || p->isr_count < p->replica_count || p->is_moving))
+			return false;
+	}
+	return !l->has_cut;
+}
+
+static void cut_links(struct life *l)
+{
+	int a = (int)draw(l, (uint64_t)l->c.node_count), how = (int)draw(l, 4);
+
+	l->has_cut = true;
+	for (int b = 0; b < l->c.node_count; b++) {
+		if (b == a || (how < 2 && b != (a + 1) % l->c.node_count))
+			continue;		/* one link, or all of a broker's */
+		cluster_sim_cut(&l->c, a, b);
+		if (how != 1)
+			cluster_sim_cut(&l->c, b, a);
+	}
+}
+
+static void hurt(struct life *l)
+{
+	int node = (int)draw(l, (uint64_t)l->c.node_count);
+	struct cluster_node *n = &l->c.nodes[node];
+
+	switch (draw(l, 10)) {
+	case 0: case 1:
+		if (l->mood.kills && n->state != NODE_RETIRING)
+			cluster_sim_kill(&l->c, node, SIM_CRASH_PROCESS, 10 + (mono_ms)draw(l, 900));
+		break;
+	case 2:
+		if (l->mood.kills && n->state == NODE_UP)
+			sim_crash_after_ops(n->b.machine, 1 + draw(l, 60));
+		break;
+	case 3:
+		if (l->mood.power && is_sound(l))
+			cluster_sim_kill(&l->c, node, SIM_CRASH_POWER, 10 + (mono_ms)draw(l, 900));
+		break;
+	case 4:
+		if (l->mood.stops && n->state == NODE_UP && !n->is_paused)
+			cluster_sim_stop(&l->c, node);
+		break;
+	case 5: case 6:
+		if (l->mood.pauses)
+			cluster_sim_pause(&l->c, node, 20 + (mono_ms)draw(l, 2 * CLUSTER_SESSION_MS));
+		break;
+	case 7: case 8:
+		if (l->mood.cuts && !l->has_cut)
+			cut_links(l);
+		break;
+	default:
+		if (l->mood.expiries)
+			cluster_sim_expire(&l->c, node);
+		break;
+	}
+}
+
+static void choose_mood(struct life *l)
+{
+	struct mood *m = &l->mood;
+
+	m->power = draw(l, 4) == 0;		/* then nothing else takes the replicas away that are needed */
+	m->kills = draw(l, 3) != 0 && !m->power;
+	m->stops = draw(l, 2) == 0;
+	m->pauses = draw(l, 2) == 0 && !m->power;
+	m->cuts = draw(l, 2) == 0 && !m->power;
+	m->expiries = draw(l, 3) == 0 && !m->power;
+	m->store = draw(l, 4) == 0 && !m->power;
+	m->alters = draw(l, 2) == 0;
+	l->c.may_die_starting = m->kills && draw(l, 2) == 0;
+	l->l.may_alter = m->alters;
+	if (draw(l, 4) == 0)
+		sim_net_set_delay(l->c.net, 500, 15000);
+	if (m->store) {
+		const struct coord_faults f = {
+			.lose_before = (uint32_t)draw(l, 1000), .lose_after = (uint32_t)draw(l, 1000), .apply_twice = (uint32_t)draw(l, 500),
+			.expire = (uint32_t)draw(l, 150), .delay_ms_max = (uint32_t)draw(l, 20),
+		};
+
+		cluster_sim_set_faults(&l->c, &f);
+	}
+}
+
+/* --- a life ----------------------------------------------------------------------------------------------------------------------------------- */
+
+static void begin(struct life *l)
+{
+	for (int i = 0; !l->l.operator.has_topic; i++) {
+		CLUSTER_CHECK(&l->c, i < 400, "no topic can be made");
+		cluster_sim_pass(&l->c, 50);
+	}
+}
+
+static void suffer(struct life *l)
+{
+	int hurts = 4 + (int)draw(l, 8);
+
+	for (int i = 0; i < hurts; i++) {
+		cluster_sim_pass(&l->c, 20 + (mono_ms)draw(l, 400));
+		if (l->has_cut && draw(l, 2) == 0) {
+			cluster_sim_heal_links(&l->c);
+			l->has_cut = false;
+		}
+		if (!cluster_watch_is_doubtful(&l->w))
+			hurt(l);
+	}
+}
+
+static void heal(struct life *l)
+{
+	const struct coord_faults none = { 0 };
+
+	cluster_sim_heal_links(&l->c);
+	cluster_sim_set_faults(&l->c, &none);
+	sim_net_set_delay(l->c.net, 500, 2000);
+	l->c.may_die_starting = false;
+	for (int i = 0; i < l->c.node_count; i++) {
+		sim_crash_after_ops(l->c.nodes[i].b.machine, 0);
+		cluster_sim_go_on(&l->c, i);
+	}
+	load_end(&l->l);
+}
+
+static void come_to_rest(struct life *l)
+{
+	mono_ms until = cluster_now(&l->c) + PEACE_MS_MAX;
+	char why[256] = "";
+
+	while (!load_is_done(&l->l, why) || !cluster_watch_is_settled(&l->w, why)) {
+		CLUSTER_CHECK(&l->c, cluster_now(&l->c) < until, "does not come to rest: %s", why);
+		cluster_sim_pass(&l->c, 20);
+	}
+	load_read_again(&l->l);
+	for (int i = 0; !load_has_read(&l->l, why); i++) {
+		CLUSTER_CHECK(&l->c, i < 300, "at rest %s", why);
+		cluster_sim_pass(&l->c, 50);
+	}
+	CLUSTER_CHECK(&l->c, cluster_watch_is_settled(&l->w, why), "does not stay at rest: %s", why);
+	cluster_watch_compare(&l->w);
+	load_compare(&l->l);
+}
+
+/*
+ * Where nothing is asked, brokers take steps for long polls, heartbeats and checkpoints only. In simulation every actor with a poller may look whenever anything has happened at
+ * all: that is most of what is counted here, and it is bounded by how often something happens. An actor that spins takes a step whenever it is drawn, without end.
+ */
+static void rest(struct life *l, struct tally *t)
+{
+	uint64_t before = l->c.steps;
+
+	cluster_sim_pass(&l->c, REST_MS);
+	CLUSTER_CHECK(&l->c, l->c.steps - before <= REST_STEPS_MAX, "at rest %llu steps are taken in %d ms", (unsigned long long)(l->c.steps - before), REST_MS);
+	t->rest_steps += l->c.steps - before;
+}
+
+static void count(struct tally *t, const struct life *l)
+{
+	t->lives++;
+	t->acknowledged += l->l.acknowledged;
+	t->read += l->l.read;
+	t->refused += l->l.refused;
+	t->altered += l->l.altered;
+	t->elections += l->w.elections;
+	t->expansions += l->w.expansions;
+	t->shrinks += l->w.shrinks;
+	t->truncations += l->w.truncations;
+	t->steps += l->c.steps;
+}
+
+/* Returns the hash of all that happened. */
+static uint64_t live(uint64_t seed, struct tally *t)
+{
+	static struct life l;
+	uint64_t hash;
+
+	l = (struct life){ 0 };
+	cluster_sim_init(&l.c, seed, seed % 5 == 0 ? 4 : 3);
+	cluster_watch_init(&l.w, &l.c);
+	load_init(&l.l, &l.c, &l.w);
+	begin(&l);
+	choose_mood(&l);
+	suffer(&l);
+	heal(&l);
+	come_to_rest(&l);
+	load_fini(&l.l);
+	rest(&l, t);
+	count(t, &l);
+	hash = cluster_sim_hash(&l.c);
+	cluster_sim_fini(&l.c);
+	cluster_watch_fini(&l.w);
+	return hash;
+}
+
+/* --- many ------------------------------------------------------------------------------------------------------------------------------------- */
+
+struct worker {				/* in memory that all processes see */
+	uint64_t     seed;		/* being lived; 0: none */
+	struct tally tally;
+};
+static struct worker *workers;
+
+static void live_some(struct worker *w, uint64_t first, uint64_t last, uint64_t step)
+{
+	struct tally again = { 0 };
+
+	for (uint64_t seed = first; seed <= last; seed += step) {
+		w->seed = seed;
+		uint64_t hash = live(seed, &w->tally);
+
+		if (seed % TWICE == 0)
+			ck_assert_msg(hash == live(seed, &again), "seed %llu: two lives of one seed differ", (unsigned long long)seed);
+	}
+	w->seed = 0;
+}
+
+static void add(struct tally *sum, const struct tally *t)
+{
+	sum->lives += t->lives;
+	sum->acknowledged += t->acknowledged;
+	sum->read += t->read;
+	sum->refused += t->refused;
+	sum->altered += t->altered;
+	sum->elections += t->elections;
+	sum->expansions += t->expansions;
+	sum->shrinks += t->shrinks;
+	sum->truncations += t->truncations;
+	sum->steps += t->steps;
+	sum->rest_steps += t->rest_steps;
+}
+
+static void print_replay(uint64_t seed)
+{
+	printf("to replay: SKEIN_SIM_SEEDS=%llu (SKEIN_SIM_LOG=1 shows the logs)\n", (unsigned long long)seed);
+	fflush(stdout);
+}
+
+static bool live_in_processes(uint64_t first, uint64_t last)
+{
+	pid_t pids[WORKERS];
+	bool ok = true;
+
+	fflush(stdout);
+	for (int i = 0; i < WORKERS; i++) {
+		pids[i] = fork();
+		ck_assert_int_ge(pids[i], 0);
+		if (pids[i] == 0) {
+			live_some(&workers[i], first + (uint64_t)i, last, WORKERS);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < WORKERS; i++) {
+		int status = -1;
+
+		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+		if (status == 0)
+			continue;
+		ok = false;
+		print_replay(workers[i].seed);
+	}
+	return ok;
+}
+
+START_TEST(lives)
+{
+	uint64_t first = SEED_FIRST, last = SEED_LAST;
+	struct tally sum = { 0 };
+	struct timespec begin, end;
+
+	seeds_choose(&first, &last);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	if (first == last) {
+		seeds_begin(first);
+		live_some(&workers[0], first, last, 1);
+		seeds_end();
+	} else {
+		ck_assert_msg(live_in_processes(first, last), "a life failed");
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	for (int i = 0; i < WORKERS; i++)
+		add(&sum, &workers[i].tally);
+	printf("%d lives: %d batches acknowledged, %d refused, %d records read, %d orders, %d elections, in-sync sets grew %d and shrank %d times, %d logs cut; "
+	       "%.0f steps a life, %.0f at rest, %.1f s\n", sum.lives, sum.acknowledged, sum.refused, sum.read, sum.altered, sum.elections, sum.expansions, sum.shrinks,
+	       sum.truncations, (double)sum.steps / sum.lives, (double)sum.rest_steps / sum.lives,
+	       (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+	ck_assert_int_gt(sum.acknowledged, 0);
+	ck_assert_int_gt(sum.read, 0);
+}
+END_TEST
+
+/* --- is it worth anything? --------------------------------------------------------------------------------------------------------------------- */
+
+/* In a process of its own, whose dying is the answer; it says nothing. */
+static bool is_found(enum partition_mutant mutant, uint64_t seed)
+{
+	struct tally t = { 0 };
+	int status = 0;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		int nowhere = open("/dev/null", O_WRONLY);
+
+		for (int fd = 1; fd < 64; fd++)		/* stdout, stderr, and where Check would be told of a failure */
+			dup2(nowhere, fd == nowhere ? 0 : fd);
+		partition_mutant_for_tests = mutant;
+		live(seed, &t);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return status != 0;
+}
+
+static const char *const mutant_names[] = {
+	[PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK] = "followers cut to their high watermark",
+	[PARTITION_MUTANT_IGNORE_RETURNED_EPOCH] = "followers ignore the epoch of the leader's answer",
+	[PARTITION_MUTANT_NO_VALIDATION] = "followers go on where they were after a change of leader",
+};
+
+START_TEST(mutants)
+{
+	uint64_t seed = 1;
+
+	fflush(stdout);
+	while (seed <= MUTANT_SEEDS_MAX && !is_found((enum partition_mutant)_i, seed))
+		seed++;
+	ck_assert_msg(seed <= MUTANT_SEEDS_MAX, "in %d lives nobody notices that %s", MUTANT_SEEDS_MAX, mutant_names[_i]);
+	printf("that %s is noticed in life %llu\n", mutant_names[_i], (unsigned long long)seed);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("cluster in simulation");
+	TCase *t = tcase_create("lives");
+
+	tcase_set_timeout(t, 0);
+	tcase_add_test(t, lives);
+	if (getenv("SKEIN_SIM_SEEDS") == NULL)
+		tcase_add_loop_test(t, mutants, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, (int)ARRAY_LEN(mutant_names));
+	suite_add_tcase(s, t);
+
+	SRunner *sr = srunner_create(s);
+	seeds_init();
+	workers = mmap(NULL, WORKERS * sizeof(*workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (workers == MAP_FAILED)
+		abort();
+	srunner_run_all(sr, CK_ENV);
+	seeds_report();
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
