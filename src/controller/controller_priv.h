@@ -310,6 +310,7 @@ void controller_enqueue_config_changes(struct controller *c);
 /* controller_admin.c: what clients ask; by the active controller, but for topics that are made because somebody asked for them */
 void controller_enqueue_create_topics(struct controller *c, struct controller_create_topics *m);
 void controller_enqueue_delete_topics(struct controller *c, struct controller_delete_topics *m);
+int64_t controller_replica_room(const struct controller *c);	/* so many replicas may still be made in the cluster: each is a thread */
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m);
 
 /* controller_stop.c */
