@@ -40,7 +40,7 @@ void broker_sim_stop(struct broker_sim *b);		/* clean */
 /* The process or the machine goes, dead already or not; afterwards the machine is up and nothing runs. */
 void broker_sim_crash(struct broker_sim *b, enum sim_crash kind);
 void broker_sim_run(struct broker_sim *b, int steps);
-void broker_sim_pass(struct broker_sim *b, mono_ms ms);
+int  broker_sim_pass(struct broker_sim *b, mono_ms ms);	/* returns the steps that all actors took meanwhile */
 uint64_t broker_sim_hash(const struct broker_sim *b);	/* of everything that happened */
 
 /* --- a client's connection ------------------------------------------------------------------------------------------------------ */
