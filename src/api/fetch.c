@@ -707,8 +707,8 @@ static void remember_told(struct fetch_state *s, struct fetch_item *it)
 {
 	struct fetch_want *w = it->want;
 
-	/* after an error the next healthy answer is told whatever it holds */
-	w->told_high_watermark = it->error != NONE ? -1 : it->high_watermark;
+	/* after an error the next healthy answer is told whatever it holds; a follower that is told to cut its log does not look at the watermark beside it */
+	w->told_high_watermark = it->error != NONE || it->diverging_epoch >= 0 ? -1 : it->high_watermark;
 	w->told_log_start_offset = it->log_start_offset;
 	/* who had data goes to the end, so that the others get their turn */
 	if (it->len > 0 && s->is_incremental) {
