@@ -80,10 +80,10 @@ static void list_wanted(struct controller *c, struct elect_task *et)
 			add_item(et, q->topic_partitions[i].topic, id, active_partition_find(c, q->topic_partitions[i].topic, id));
 		}
 	}
-	if (q->topic_partitions != NULL)
+	if (q->topic_partitions_count >= 0)
 		return;
 	ACTIVE_FOREACH_PARTITION(p, c->active) {	/* null: all; topics that are going are known to nobody any more */
-		if (p->topic->is_queued)
+		if (p->topic->is_queued || !p->has_leadership)
 			continue;
 		if (p->topic != last)
 			name = arena_copy(et->base.ask.request->arena, slice_str(p->topic->name));
@@ -182,7 +182,7 @@ static void answer_election(struct controller *c, struct active_ask *ask, const 
 	const struct elect_leaders_request *q = ask->request->request;
 	struct elect_leaders_response *out = ask->request->response;
 
-	if (!is_complete || !fill_results(items, count, q->topic_partitions == NULL, out, ask->request->arena)) {
+	if (!is_complete || !fill_results(items, count, q->topic_partitions_count < 0, out, ask->request->arena)) {
 		out->replica_election_results_count = 0;
 		out->error_code = UNKNOWN_SERVER_ERROR;
 	} else if (q->election_type != ELECTION_PREFERRED && q->election_type != ELECTION_UNCLEAN) {
@@ -316,7 +316,7 @@ void active_refuse_elect_leaders(struct controller *c, struct controller_request
 		for (int32_t k = 0; k < q->topic_partitions[i].partitions_count; k++)
 			add_item(&et, q->topic_partitions[i].topic, q->topic_partitions[i].partitions[k], NULL);
 	}
-	if (q->topic_partitions == NULL && c->picture != NULL)
+	if (q->topic_partitions_count < 0 && c->picture != NULL)
 		cluster_each_topic(c->picture, refuse_topic, &r);
 	for (int32_t i = 0; i < et.count; i++)
 		et.items[i].error = NOT_CONTROLLER;

@@ -570,9 +570,9 @@ static enum task_result moves_check(struct controller *c, struct moves_task *mt)
 	for (int32_t i = 0; i < q->topics_count; i++) {
 		for (int32_t k = 0; k < q->topics[i].partitions_count; k++) {
 			const struct alter_partition_reassignments_request_partition *p = &q->topics[i].partitions[k];
-			struct move_item *item = add_move(mt, q->topics[i].name, p->partition_index, p->replicas == NULL ? MOVE_BACK : MOVE_TO);
+			struct move_item *item = add_move(mt, q->topics[i].name, p->partition_index, p->replicas_count < 0 ? MOVE_BACK : MOVE_TO);
 
-			if (p->replicas != NULL)
+			if (p->replicas_count >= 0)
 				set_target(item, p->replicas, p->replicas_count);
 			item->error = check_move(c, item, true);
 		}
@@ -897,7 +897,7 @@ static enum task_result list_run(struct controller *c, struct task *t)
 	const struct list_partition_reassignments_request *q = m->request;
 	struct list_partition_reassignments_response *out = m->response;
 
-	if (!(q->topics == NULL ? list_all(c->active, out, m->arena) : list_wanted(c, q, out, m->arena))) {
+	if (!(q->topics_count < 0 ? list_all(c->active, out, m->arena) : list_wanted(c, q, out, m->arena))) {
 		out->topics_count = 0;
 		out->error_code = UNKNOWN_SERVER_ERROR;
 	}
