@@ -609,8 +609,9 @@ static void stand_and_park(struct call *c, struct fetch_state *s)
 		if (it->addr == NULL)
 			continue;
 		seen.leader_epoch = partition_leader_epoch(it->addr);
+		/* a follower waits for records only: watermarks alone do not wake it (KAFKA-9952) */
 		if (s->replica_id >= 0)
-			seen.log_end_offset = it->log_end_offset;
+			seen = (struct fetch_seen){ INT64_MIN, INT64_MIN, it->log_end_offset, seen.leader_epoch };
 		if (!fetch_stand_at(api_slot(c)->watches, it->addr, &seen, &it->stand, c))
 			until = MIN(until, call_now(c) + STAND_RETRY_MS);
 		if (it->has_range && it->read->range.file != NULL)

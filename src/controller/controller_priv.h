@@ -267,8 +267,8 @@ void member_set_strays_aside(struct controller *c);
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
 /* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */
 enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition);
-/* Does the topic's list (x.replication.throttled.replicas) name this replica? */
-bool member_is_throttled(const struct topic_state *t, const char *config, int32_t partition, int32_t broker);
+/* Does follower.replication.throttled.replicas of the topic name this replica? */
+bool member_is_throttled(const struct topic_state *t, int32_t partition, int32_t broker);
 void member_on_dir_failed(struct controller *c, struct partition_dir_failed *m);
 
 /* member_asks.c: what this broker asks of the controller of the cluster */
