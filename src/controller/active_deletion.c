@@ -316,7 +316,7 @@ static enum task_result resume_begin(struct controller *c, struct task *t)
 	MAP_FOREACH(e, &a->topics) {
 		struct active_topic *topic = e->value;
 
-		if (topic->is_queued && !topic->is_ineligible && !collect_in(topic, REPLICA_DELETION_STARTED, NULL))
+		if (topic->is_queued && !topic->is_ineligible && !active_is_moving(topic) && !collect_in(topic, REPLICA_DELETION_STARTED, NULL))
 			b->topics[b->count++] = topic;
 	}
 	t->stage = RESUME_DONE;
