@@ -879,6 +879,27 @@ START_TEST(a_topic_is_deleted_while_a_broker_is_away)
 }
 END_TEST
 
+/* Somebody has raised the epoch behind our back: what we write is refused, so we contend for the office again, and then do it. */
+START_TEST(fenced_off)
+{
+	struct session *s = &world.sessions[0];
+	const struct controller *c;
+
+	begin(NULL);
+	c = world.b.parts.controller;
+	settle();
+	ck_assert_int_eq(c->controller_epoch, 1);
+	ck_assert_int_eq(session_write(s, COORD_SET, "/controller_epoch", slice_str("7"), 0), OK);
+	ck_assert_int_eq(session_write(s, COORD_CREATE, "/brokers/topics/x", SLICE_LIT("{\"version\":1,\"partitions\":{\"0\":[1]}}"), 0), OK);
+	settle();
+	ck_assert_int_eq(c->controller_epoch, 8);
+	ck_assert(c->is_active && !active_has_moved(c));
+	const struct active_partition *p = active_partition_find(c, slice_str("x"), 0);
+	ck_assert(p != NULL && p->leader == 1 && p->controller_epoch == 8);
+	end();
+}
+END_TEST
+
 /* Protocol versions of which there is no recording: what is said can be said in them, and has its effect. */
 START_TEST(older_protocol_versions)
 {
@@ -930,6 +951,7 @@ int main(void)
 	tcase_add_test(t, a_broker_returns);
 	tcase_add_test(t, a_broker_dies);
 	tcase_add_test(t, a_topic_is_deleted_while_a_broker_is_away);
+	tcase_add_test(t, fenced_off);
 	tcase_add_loop_test(t, older_protocol_versions, 0, 4);
 	suite_add_tcase(s, t);
 
