@@ -541,6 +541,10 @@ static enum kafka_error check_target(struct controller *c, struct move_item *ite
 		strbuf_printf(&text, "A partition can have at most %d replicas, with those that leave.", REPLICAS_MAX);
 		error = refuse(item, INVALID_REPLICA_ASSIGNMENT, &text);
 	}
+	if (error == NONE && to.adding_count > controller_replica_room(c)) {
+		strbuf_add_str(&text, "There is no room for more replicas.");
+		error = refuse(item, INVALID_REPLICA_ASSIGNMENT, &text);
+	}
 	active_assignment_fini(&to);
 	return error;
 }

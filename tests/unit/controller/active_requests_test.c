@@ -427,6 +427,30 @@ START_TEST(deletion_waits_for_reassignment)
 }
 END_TEST
 
+/* An older protocol version: the leader writes the in-sync set itself, and the controller watches the node of a partition that is moving. */
+START_TEST(reassignment_watches_the_state)
+{
+	const struct active_partition *p;
+	char state[256];
+
+	rig_init(&rig, "version-2.6", "inter.broker.protocol.version=2.6");
+	rig_write(&rig, "/config/topics/x", "{\"version\":1,\"config\":{}}");
+	rig_write(&rig, "/brokers/topics/x", "{\"version\":3,\"partitions\":{\"0\":[1]},\"adding_replicas\":{},\"removing_replicas\":{}}");
+	rig_settle(&rig);
+	reassign_ok("x", 0, (int32_t[]){ 2 }, 1);
+	p = partition("x", 0);
+	ck_assert(p->is_reassigning && IS(p->replicas, 2, 1) && p->leader == 1);
+	for (int i = 0; i < 2; i++) {	/* a change that completes nothing, then one that does: the watch is armed again */
+		snprintf(state, sizeof(state), "{\"version\":1,\"leader\":1,\"leader_epoch\":%d,\"controller_epoch\":1,\"isr\":[%s]}", p->leader_epoch, i == 0 ? "1" : "1,2");
+		rig_write(&rig, "/brokers/topics/x/partitions/0/state", state);
+		rig_settle(&rig);
+		ck_assert_int_eq(p->is_reassigning, i == 0);
+	}
+	ck_assert(IS(p->replicas, 2) && IS(p->isr, 2) && p->leader == 2);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* --- leaders ------------------------------------------------------------------------------------------------------------------------------------------ */
 
 /* Brokers that lead too little get their partitions back by themselves, from time to time; but only those in which they are in sync. */
@@ -549,6 +573,7 @@ int main(void)
 	tcase_add_loop_test(t, reassignment_resumed, 0, 2);
 	tcase_add_test(t, reassignment_node_entries);
 	tcase_add_test(t, deletion_waits_for_reassignment);
+	tcase_add_test(t, reassignment_watches_the_state);
 	tcase_add_loop_test(t, balance, 0, 2);
 	tcase_add_test(t, balance_waits);
 	tcase_add_test(t, elect_leaders_refused);
