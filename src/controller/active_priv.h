@@ -157,6 +157,8 @@ struct active_request {
 		struct update_metadata_request update_metadata;
 		struct stop_replica_request    stop_replica;
 	} request;
+	const struct stop_replica_request_topic_state *stop_states;	/* StopReplica: of what the request says in the form of its version */
+	int32_t              stop_state_count;
 	const void          *answer;	/* struct x_response once it is home; valid as long as this */
 	struct active_body  *body;
 	char                 host[256];
