@@ -42,7 +42,7 @@ static void take_notice(struct controller *c, struct dir_scan_task *st, struct s
 	}
 	if (id_list_has(&st->brokers, broker))
 		return;
-	LOG_WARN(&c->actor.log, directories_failed, KV_I32("broker", broker), KV_I32("replicas", -1));
+	LOG_WARN(&c->actor.log, directories_failed, KV_I32("broker", broker));
 	ids = mem_realloc_array(st->brokers.ids, (size_t)st->brokers.count + 1, sizeof(*ids));
 	ids[st->brokers.count++] = broker;
 	st->brokers.ids = ids;

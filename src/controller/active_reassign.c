@@ -267,7 +267,6 @@ static enum task_result move_look(struct controller *c, struct move_task *m)
 	struct active_partition *p = m->p;
 
 	p->is_reassigning = true;
-	p->topic->is_ineligible |= p->topic->is_queued;
 	if (!active_has_changes(p))
 		return go(m, MOVE_ONLINE);
 	task_get(c, &m->task, !active_has_version(c, KAFKA_VERSION(2, 7, 2)), "/brokers/topics/%s/partitions/%d/state", p->topic->name, p->id);
@@ -556,6 +555,15 @@ static enum kafka_error check_move(struct controller *c, struct move_item *item,
 	if (item->how == MOVE_TO)
 		return check_target(c, item, p, must_be_live);
 	return p != NULL && active_has_changes(p) ? NONE : NO_REASSIGNMENT_IN_PROGRESS;
+}
+
+bool active_is_moving(const struct active_topic *t)
+{
+	for (int32_t i = 0; i < t->partition_count; i++) {
+		if (t->partitions[i]->is_reassigning)
+			return true;
+	}
+	return false;
 }
 
 /* --- from a request ------------------------------------------------------------------------------------------------------------------------------------- */

@@ -420,6 +420,12 @@ static enum task_result elect_looked(struct controller *c, struct task *t)
 		if (id != c->broker_id || op->stat.ephemeral_owner != coord_session_id(c->coord))
 			return elect_lost(c, t, id);
 		task_drop_calls(t);
+		if (active_has_moved(c)) {	/* our writes are refused though the office is ours by name: it is laid down, and contended for anew */
+			resign(c, -1);
+			task_delete_node(c, t, false, COORD_ANY_VERSION, "/controller");
+			t->stage = ELECT_LOOK;
+			return task_submit(c, t);
+		}
 		return go(t, c->is_active ? ELECT_DONE : ELECT_EPOCH);
 	}
 	task_drop_calls(t);
@@ -515,6 +521,7 @@ static enum task_result elect_run(struct controller *c, struct task *t)
 {
 	switch ((enum elect_stage)t->stage) {
 	case ELECT_LOOK:
+		task_drop_calls(t);
 		task_exists(c, t, true, "/controller");
 		task_get(c, t, true, "/controller");
 		t->stage = ELECT_LOOKED;

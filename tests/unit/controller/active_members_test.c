@@ -19,6 +19,7 @@
 
 #define MEMBERS   4
 #define STEPS_MAX 200000
+#define PARTITIONS_MAX 64
 
 /* --- requests as text ------------------------------------------------------------------------------------------------------------------- */
 
@@ -128,6 +129,17 @@ static void describe_stop_replica(struct strbuf *out, const struct stop_replica_
 	struct strbuf b = STRBUF_INIT;
 
 	strbuf_printf(out, "controller=%d epoch=%d", m->controller_id, m->controller_epoch);
+	for (int32_t i = 0; i < m->ungrouped_partitions_count; i++) {
+		strbuf_printf(&b, SLICE_FMT "-%d delete=%d", SLICE_ARG(m->ungrouped_partitions[i].topic_name), m->ungrouped_partitions[i].partition_index,
+		              m->delete_partitions);
+		add_line(&l, &b);
+	}
+	for (int32_t i = 0; i < m->topics_count; i++) {
+		for (int32_t k = 0; k < m->topics[i].partition_indexes_count; k++) {
+			strbuf_printf(&b, SLICE_FMT "-%d delete=%d", SLICE_ARG(m->topics[i].name), m->topics[i].partition_indexes[k], m->delete_partitions);
+			add_line(&l, &b);
+		}
+	}
 	for (int32_t i = 0; i < m->topic_states_count; i++) {
 		for (int32_t k = 0; k < m->topic_states[i].partition_states_count; k++) {
 			const struct stop_replica_request_partition_state *s = &m->topic_states[i].partition_states[k];
@@ -219,22 +231,45 @@ static void answer_leader_and_isr(struct leader_and_isr_response *out, const str
 	}
 }
 
+static void stopped(struct stop_replica_response *out, struct slice topic, int32_t partition)
+{
+	struct stop_replica_response_partition_error *e = &out->partition_errors[out->partition_errors_count++];
+
+	ck_assert_int_le(out->partition_errors_count, PARTITIONS_MAX);
+	e->topic_name = topic;
+	e->partition_index = partition;
+}
+
 static void answer_stop_replica(struct stop_replica_response *out, const struct stop_replica_request *m, struct arena *a)
 {
-	int32_t n = 0;
-
 	stop_replica_response_init(out);
-	for (int32_t i = 0; i < m->topic_states_count; i++)
-		n += m->topic_states[i].partition_states_count;
-	out->partition_errors = arena_calloc(a, (size_t)n + 1, sizeof(*out->partition_errors));
-	for (int32_t i = 0; i < m->topic_states_count; i++) {
-		for (int32_t k = 0; k < m->topic_states[i].partition_states_count; k++) {
-			struct stop_replica_response_partition_error *e = &out->partition_errors[out->partition_errors_count++];
-
-			e->topic_name = m->topic_states[i].topic_name;
-			e->partition_index = m->topic_states[i].partition_states[k].partition_index;
-		}
+	out->partition_errors = arena_calloc(a, PARTITIONS_MAX, sizeof(*out->partition_errors));
+	for (int32_t i = 0; i < m->ungrouped_partitions_count; i++)
+		stopped(out, m->ungrouped_partitions[i].topic_name, m->ungrouped_partitions[i].partition_index);
+	for (int32_t i = 0; i < m->topics_count; i++) {
+		for (int32_t k = 0; k < m->topics[i].partition_indexes_count; k++)
+			stopped(out, m->topics[i].name, m->topics[i].partition_indexes[k]);
 	}
+	for (int32_t i = 0; i < m->topic_states_count; i++) {
+		for (int32_t k = 0; k < m->topic_states[i].partition_states_count; k++)
+			stopped(out, m->topic_states[i].topic_name, m->topic_states[i].partition_states[k].partition_index);
+	}
+}
+
+static void check_encodable(const struct channel_call *call)
+{
+	struct writer w;
+	bool ok;
+
+	writer_init(&w);
+	if (call->key == API_LEADER_AND_ISR)
+		ok = leader_and_isr_request_encode(call->request, &w, call->version);
+	else if (call->key == API_UPDATE_METADATA)
+		ok = update_metadata_request_encode(call->request, &w, call->version);
+	else
+		ok = stop_replica_request_encode(call->request, &w, call->version);
+	ck_assert(ok);
+	writer_fini(&w);
 }
 
 /* As a member that does what it is told. */
@@ -253,6 +288,7 @@ static void channels_on_question(void *arg, struct msg *m)
 		return;
 	}
 	takes[call->broker] -= takes[call->broker] > 0;
+	check_encodable(call);
 	take_down(call->broker, (int)call->key, call->version, call->request);
 	struct arena *a = mem_calloc(1, sizeof(*a));
 	arena_init(a, 1 << 20);
@@ -505,11 +541,13 @@ static void settle(void)
 	}
 }
 
+static const char *protocol_version = "inter.broker.protocol.version=3.9";
+
 /* A cluster in this state, of which broker 1, ours, is elected controller. What it says at that is not part of the comparison. */
 static void begin(const char *step)
 {
-	static const char *const configs[] = {
-		"broker.id=1", "log.dirs=/data", "zookeeper.connect=zk:1", "broker.rack=r1", "inter.broker.listener.name=INTERNAL", "auto.leader.rebalance.enable=false",
+	const char *const configs[] = {
+		protocol_version, "broker.id=1", "log.dirs=/data", "zookeeper.connect=zk:1", "broker.rack=r1", "inter.broker.listener.name=INTERNAL", "auto.leader.rebalance.enable=false",
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT", "listeners=PLAINTEXT://127.0.0.1:26011,INTERNAL://127.0.0.1:26021",
 		"controller.eligible=true", "replica.lag.time.max.ms=1000000", NULL,
 	};
@@ -841,6 +879,66 @@ START_TEST(a_topic_is_deleted_while_a_broker_is_away)
 }
 END_TEST
 
+/* Somebody has raised the epoch behind our back: what we write is refused, so we contend for the office again, and then do it. */
+START_TEST(fenced_off)
+{
+	struct session *s = &world.sessions[0];
+	const struct controller *c;
+
+	begin(NULL);
+	c = world.b.parts.controller;
+	settle();
+	ck_assert_int_eq(c->controller_epoch, 1);
+	ck_assert_int_eq(session_write(s, COORD_SET, "/controller_epoch", slice_str("7"), 0), OK);
+	ck_assert_int_eq(session_write(s, COORD_CREATE, "/brokers/topics/x", SLICE_LIT("{\"version\":1,\"partitions\":{\"0\":[1]}}"), 0), OK);
+	settle();
+	ck_assert_int_eq(c->controller_epoch, 8);
+	ck_assert(c->is_active && !active_has_moved(c));
+	const struct active_partition *p = active_partition_find(c, slice_str("x"), 0);
+	ck_assert(p != NULL && p->leader == 1 && p->controller_epoch == 8);
+	end();
+}
+END_TEST
+
+/* Protocol versions of which there is no recording: what is said can be said in them, and has its effect. */
+START_TEST(older_protocol_versions)
+{
+	static const struct { const char *config, *stop[2]; } rows[] = {
+		{ "inter.broker.protocol.version=1.0", { "StopReplica v0", "StopReplica v0" } },
+		{ "inter.broker.protocol.version=2.2", { "StopReplica v1", "StopReplica v1" } },
+		{ "inter.broker.protocol.version=2.5", { "StopReplica v2", "StopReplica v2" } },
+		{ "inter.broker.protocol.version=3.0", { "StopReplica v3", "StopReplica v3" } },
+	};
+	json_t *tree = load("znodes", "02-three-brokers");
+	struct session *s = &world.sessions[0];
+
+	protocol_version = rows[_i].config;
+	begin(NULL);
+	join_member(2, tree);
+	settle();
+	ck_assert_int_eq(session_write(s, COORD_CREATE, "/brokers/topics/x", SLICE_LIT("{\"version\":1,\"partitions\":{\"0\":[2,1],\"1\":[1,2]}}"), 0), OK);
+	settle();
+	const struct active_partition *p = active_partition_find(world.b.parts.controller, slice_str("x"), 0);
+	ck_assert(p != NULL && p->leader == 2 && p->isr.count == 2);
+	ck_assert(uuid_is_zero(p->topic->id) == (_i < 3));
+	forget(&told[2]);
+	ck_assert_int_eq(session_write(s, COORD_CREATE, "/admin/delete_topics/x", SLICE_NULL, 0), OK);
+	settle();
+	ck_assert_int_eq(session_write(s, COORD_EXISTS, "/brokers/topics/x", SLICE_NULL, 0), ERR_NOT_FOUND);
+	ck_assert_int_eq(told[2].count, 3);	/* it goes; it is stopped; it is deleted */
+	for (int i = 0; i < 2; i++) {
+		const char *text = told[2].at[1 + i];
+
+		ck_assert_msg(strncmp(text, rows[_i].stop[i], strlen(rows[_i].stop[i])) == 0, "%s", text);
+		ck_assert(strstr(text, i == 0 ? "delete=0" : "delete=1") != NULL);
+		ck_assert(strstr(text, i == 0 ? "delete=1" : "delete=0") == NULL);
+	}
+	json_decref(tree);
+	end();
+	protocol_version = "inter.broker.protocol.version=3.9";
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("active_members");
@@ -853,6 +951,8 @@ int main(void)
 	tcase_add_test(t, a_broker_returns);
 	tcase_add_test(t, a_broker_dies);
 	tcase_add_test(t, a_topic_is_deleted_while_a_broker_is_away);
+	tcase_add_test(t, fenced_off);
+	tcase_add_loop_test(t, older_protocol_versions, 0, 4);
 	suite_add_tcase(s, t);
 
 	SRunner *sr = srunner_create(s);
