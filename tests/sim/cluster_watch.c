@@ -140,6 +140,8 @@ static void look_at_assignment(struct seen_partition *p, const struct znode_part
 	}
 	p->replica_count = MIN(z->replica_count, CLUSTER_NODES_MAX);
 	memcpy(p->replicas, z->replicas, (size_t)p->replica_count * sizeof(p->replicas[0]));
+	p->removing_count = MIN(z->removing_count, CLUSTER_NODES_MAX);
+	memcpy(p->removing, z->removing, (size_t)p->removing_count * sizeof(p->removing[0]));
 	p->is_moving = z->adding_count + z->removing_count > 0;
 }
 
@@ -361,7 +363,8 @@ static void check_advance(struct cluster_watch *w, struct seen_partition *p, int
 			check_member(w, p, node, m->broker_id, high_watermark);
 	}
 	for (int32_t i = 0; is->leader_epoch == p->leader_epoch && i < p->isr_count; i++) {
-		if (holds(p->replicas, p->replica_count, p->isr[i]))
+		/* As in Kafka, who is being removed is not waited for any more when the leader has been told, just before the store. */
+		if (holds(p->replicas, p->replica_count, p->isr[i]) && !holds(p->removing, p->removing_count, p->isr[i]))
 			check_member(w, p, node, p->isr[i], high_watermark);
 	}
 }
