@@ -130,7 +130,7 @@ static enum task_result elect_begin(struct controller *c, struct elect_task *et)
 		else
 			item->error = check_election(c->active, item->p, q->election_type);
 		if (item->error == NONE)
-			partition_list_add(&et->elected, item->p);
+			active_partitions_add(&et->elected, item->p);
 	}
 	sort_and_merge(&et->elected);
 	active_push_partitions(c, &et->elected, PARTITION_ONLINE, q->election_type == ELECTION_PREFERRED ? ELECT_PREFERRED : ELECT_OFFLINE_UNCLEAN);
@@ -277,7 +277,7 @@ static void elect_fini(struct controller *c, struct task *t)
 
 	active_ask_task_fini(c, t);
 	free(et->items);
-	partition_list_fini(&et->elected);
+	active_partitions_fini(&et->elected);
 }
 
 static const struct task_kind elect_kind = { .name = "elect leaders", .run = elect_run, .fini = elect_fini };
@@ -341,7 +341,7 @@ struct preferred_task {
 static void preferred_fini(struct controller *c, struct task *t)
 {
 	(void)c;
-	partition_list_fini(&((struct preferred_task *)t)->list);
+	active_partitions_fini(&((struct preferred_task *)t)->list);
 }
 
 static enum task_result preferred_elect(struct controller *c, struct preferred_task *pt)
@@ -358,7 +358,7 @@ static enum task_result preferred_elect(struct controller *c, struct preferred_t
 		struct active_partition *p = active_partition_find(c, names[i].topic, names[i].partition);
 
 		if (check_election(c->active, p, ELECTION_PREFERRED) == NONE)
-			partition_list_add(&pt->list, p);
+			active_partitions_add(&pt->list, p);
 	}
 	task_drop_calls(&pt->task);
 	sort_and_merge(&pt->list);
@@ -430,7 +430,7 @@ static void balance_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	free(b->all);
-	partition_list_fini(&b->list);
+	active_partitions_fini(&b->list);
 }
 
 static int by_broker(const void *x, const void *y)
@@ -489,7 +489,7 @@ static enum task_result balance_broker(struct controller *c, struct balance_task
 		struct active_partition *p = b->all[i].p;
 
 		if (p->has_leadership && p->leader != broker && may_be_led_by(c->active, p, broker))
-			partition_list_add(&b->list, p);
+			active_partitions_add(&b->list, p);
 	}
 	if (b->list.count > 0)
 		active_push_partitions(c, &b->list, PARTITION_ONLINE, ELECT_PREFERRED);

@@ -110,11 +110,6 @@ struct replica_list {
 void active_replicas_add(struct replica_list *l, struct active_partition *p, int32_t broker);
 void active_replicas_fini(struct replica_list *l);
 
-#define partition_list_add active_partitions_add	/* the second half's spelling; goes with the merge */
-#define partition_list_fini active_partitions_fini
-#define replica_list_add active_replicas_add
-#define replica_list_fini active_replicas_fini
-
 /* --- the request batch: active_batch.c ---------------------------------------------------------------------------------------------------- */
 
 /*

@@ -218,6 +218,7 @@ void controller_enqueue_start(struct controller *c);
 void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
+void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
@@ -310,6 +311,7 @@ void controller_enqueue_config_changes(struct controller *c);
 /* controller_admin.c: what clients ask; by the active controller, but for topics that are made because somebody asked for them */
 void controller_enqueue_create_topics(struct controller *c, struct controller_create_topics *m);
 void controller_enqueue_delete_topics(struct controller *c, struct controller_delete_topics *m);
+int64_t controller_replica_room(const struct controller *c);	/* so many replicas may still be made in the cluster: each is a thread */
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m);
 
 /* controller_stop.c */

@@ -549,6 +549,22 @@ void controller_give_up_unsent(struct controller *c)
 	}
 }
 
+/* The start waits until somebody else's registration is gone: nothing of it is out but a watch. */
+static bool waits_for_registration(const struct controller *c)
+{
+	const struct task *t = c->member_queue.current;
+
+	return t != NULL && t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls);
+}
+
+void controller_give_up_registering(struct controller *c)
+{
+	if (!waits_for_registration(c))
+		return;
+	c->member_queue.current->out--;
+	c->member_queue.current->is_expired = true;
+}
+
 /* What replicas do is not touched: they lead and follow as they were told, until the controller says otherwise. */
 static void session_expired(struct controller *c)
 {
@@ -559,6 +575,7 @@ static void session_expired(struct controller *c)
 	if (c->member_queue.current != NULL)
 		c->member_queue.current->is_expired = true;
 	controller_give_up_unsent(c);
+	controller_give_up_registering(c);
 	struct task *s = task_create(&c->member_queue, &start_kind, sizeof(*s), NULL);
 	s->stage = c->has_started ? START_REGISTER : START_PATHS;
 	list_push_front(&c->member_queue.tasks, &s->link);
@@ -581,16 +598,13 @@ static void session_connected(struct controller *c)
 
 static void on_watch(struct controller *c, const struct coord_event *e)
 {
-	const struct task *t = c->member_queue.current;
-
 	if (strcmp(e->path, "/controller") == 0)
 		controller_enqueue_election(c);
 	else if (strcmp(e->path, "/config/changes") == 0)
 		controller_enqueue_config_changes(c);
 	else if (strcmp(e->path, "/feature") == 0)
 		member_enqueue_feature(c);
-	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && t != NULL &&
-	         t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
+	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && waits_for_registration(c))
 		c->member_queue.current->out--;		/* the registration that was in the way is gone */
 	else if (c->active != NULL)
 		(void)active_on_watch(c, e);

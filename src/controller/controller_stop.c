@@ -182,6 +182,7 @@ void controller_enqueue_stop(struct controller *c, struct controller_stop *m)
 		coord_crash(&c->coord);
 		c->is_connected = false;
 	}
+	controller_give_up_registering(c);
 	if (!c->is_connected)
 		controller_give_up_unsent(c);
 	if (!c->is_connected && c->member_queue.current != NULL)

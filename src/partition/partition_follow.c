@@ -131,7 +131,11 @@ void partition_on_truncate(struct partition *p, struct partition_truncate *m)
 		m->error = OFFSET_OUT_OF_RANGE;
 	else
 		e = cut_as_asked(p, m);
-	if (e != OK) {
+	if (e == ERR_NO_SPACE) {
+		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+		m->error = CORRUPT_MESSAGE;
+		m->is_complete = false;
+	} else if (e != OK) {
 		m->error = KAFKA_STORAGE_ERROR;
 		partition_storage_failed(p, "truncate", e);
 	} else if (m->error == NONE) {

@@ -168,7 +168,8 @@ struct partition_truncate {
 	int32_t     epoch;			/* TRUNCATE_DIVERGING: -1 unknown to the leader */
 	int64_t     end_offset;			/* TRUNCATE_DIVERGING: -1: to the high watermark */
 	/* answer */
-	enum kafka_error error;			/* NONE, FENCED_LEADER_EPOCH, KAFKA_STORAGE_ERROR */
+	enum kafka_error error;			/* NONE, FENCED_LEADER_EPOCH, OFFSET_OUT_OF_RANGE (a negative end), KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE (a full disk:
+						 * nothing was cut; ask again after a pause) */
 	bool        is_complete;		/* false: ask the leader again, with last_epoch */
 	int64_t     log_end_offset;
 	int32_t     last_epoch;

@@ -212,6 +212,7 @@ enum err log_time_lookup_end(struct log *log, struct log_time_lookup *l) MUST_CH
 void     log_set_high_watermark(struct log *log, int64_t high_watermark);
 /* <= high watermark, else ERR_OUT_OF_RANGE */
 enum err log_raise_start_offset(struct log *log, int64_t offset) MUST_CHECK;
+/* Both: ERR_NO_SPACE: nothing was cut. */
 enum err log_truncate_to(struct log *log, int64_t offset) MUST_CHECK;
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset) MUST_CHECK;
 void     log_set_config(struct log *log, const struct topic_config *config);

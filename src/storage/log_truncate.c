@@ -85,22 +85,12 @@ static enum err cut_active(struct log *log, int64_t offset)
 	return os_fdatasync(log->os, f->fd);
 }
 
-enum err log_truncate_to(struct log *log, int64_t offset)
+static enum err cut_to(struct log *log, int64_t offset)
 {
 	int64_t records = 0;
 	bool has_removed = false;
 	enum err e = OK;
 
-	if (log->is_broken)
-		return ERR_IO;
-	log_epochs_will_change(log);
-	if (offset >= log->end_offset) {
-		leader_epochs_truncate(&log->epochs, offset);
-		return OK;
-	}
-	if (offset < log->segments[0]->base_offset)
-		return log_truncate_fully_and_start_at(log, offset);
-	e = lower_recovery_point(log, offset);
 	/* Newest first, and surely gone before the cut: at no moment could a power cut leave a hole
 	 * in the log. */
 	for (; e == OK && log_active(log)->base_offset > offset; has_removed = true)
@@ -120,6 +110,29 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 	return log_reload_producers(log, -1, &records);
 }
 
+/* Once something is cut, a full device is as bad as a broken one: the log is neither what it was nor what it should be. */
+static enum err halfway(enum err e)
+{
+	return e == ERR_NO_SPACE ? ERR_IO : e;
+}
+
+enum err log_truncate_to(struct log *log, int64_t offset)
+{
+	enum err e;
+
+	if (log->is_broken)
+		return ERR_IO;
+	if (offset < log->end_offset && offset < log->segments[0]->base_offset)
+		return log_truncate_fully_and_start_at(log, offset);
+	log_epochs_will_change(log);
+	if (offset >= log->end_offset) {
+		leader_epochs_truncate(&log->epochs, offset);
+		return OK;
+	}
+	e = lower_recovery_point(log, offset);
+	return e == OK ? halfway(cut_to(log, offset)) : e;
+}
+
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 {
 	struct segment *s;
@@ -129,7 +142,8 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (log->is_broken)
 		return ERR_IO;
 	log_epochs_will_change(log);
-	e = lower_recovery_point(log, offset);
+	if ((e = lower_recovery_point(log, offset)) != OK)
+		return e;
 	while (e == OK && log->segment_count > 0)
 		e = log_remove_segment(log, log->segment_count - 1);
 	if (e == OK)
@@ -139,7 +153,7 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (e != OK) {
 		log->is_broken = true;		/* without a segment: nothing but closing is
 						 * possible */
-		return e;
+		return halfway(e);
 	}
 	log_add_segment(log, s);
 	log_forget_recent(log);
@@ -149,7 +163,7 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	producer_state_clear(log->producers, offset);
 	log_update_first_unstable(log);
 	log_lower_epoch_mark(log);
-	return os_fsync_dir(log->os, log->store.dir);
+	return halfway(os_fsync_dir(log->os, log->store.dir));
 }
 
 enum err log_remove_segments_below_start(struct log *log, int *removed)

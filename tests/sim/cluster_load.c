@@ -232,7 +232,11 @@ static void decide(struct load *l, struct load_sender *s, struct load_batch *b, 
 		s->link.is_wrong = true;
 		b->fate = FATE_UNKNOWN;
 		break;
-	case REQUEST_TIMED_OUT: case NOT_ENOUGH_REPLICAS_AFTER_APPEND: case OUT_OF_ORDER_SEQUENCE_NUMBER:
+	case REQUEST_TIMED_OUT:		/* perhaps from one who was leader once, and does not know better: now and then a client asks who is */
+		s->link.is_wrong = draw(l, 3) == 0;
+		b->fate = FATE_UNKNOWN;
+		break;
+	case NOT_ENOUGH_REPLICAS_AFTER_APPEND: case OUT_OF_ORDER_SEQUENCE_NUMBER:
 		b->fate = FATE_UNKNOWN;
 		break;
 	default:

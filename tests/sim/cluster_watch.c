@@ -276,11 +276,21 @@ static void read_again(struct cluster_watch *w, struct seen_partition *p, int no
 	read_log(w, p, node, dir, end);
 }
 
-/* A process has opened the log that another has left. What that had acknowledged as committed is there; after a power cut that is not promised to every single log. */
+/* How far the log holds what was committed. */
+static int64_t committed_part(const struct seen_partition *p, const struct seen_log *l)
+{
+	int64_t n = 0;
+
+	while (n < l->end && n < p->committed_end && is_same(&l->records[n], &p->committed[n]))
+		n++;
+	return n;
+}
+
+/* A process has opened the log that another has left. What that held of what was committed is there; after a power cut that is not promised to every single log. */
 static void begin_life(struct cluster_watch *w, struct seen_partition *p, int node, struct partition *is)
 {
 	struct seen_log *l = &p->logs[node];
-	int64_t before = MIN(l->end, p->committed_end);
+	int64_t before = committed_part(p, l);
 
 	if (l->is_anew)
 		before = 0;

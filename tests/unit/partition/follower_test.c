@@ -364,6 +364,23 @@ START_TEST(a_truncation_that_fails_takes_the_directory_offline)
 }
 END_TEST
 
+/* A full disk has no room for the note that a cut below the checkpoint leaves: nothing is cut, and it is asked again. */
+START_TEST(a_cut_may_wait_for_room)
+{
+	rig_down(&r, STOP_CLEAN);
+	r.config.segment_bytes = 600;
+	ck_assert_int_eq(rig_up(&r), OK);
+	with_history();
+	ck_assert_int_gt(__atomic_load_n(&r.addr->recovery_point, __ATOMIC_RELAXED), 5);
+	sim_fail(r.sim, SIM_NAME, RIG_DIR, 1, ERR_NO_SPACE);
+	ck_assert_int_eq(truncate_now(8, TRUNCATE_DIVERGING, 2, 5).error, CORRUPT_MESSAGE);
+	ck_assert(!logdir_is_offline(r.dir));
+	ck_assert_int_eq(partition_log_end_offset(r.addr), 25);
+	ck_assert_int_eq(truncate_now(8, TRUNCATE_DIVERGING, 2, 5).log_end_offset, 5);
+	bring(8, 5, 10);
+}
+END_TEST
+
 /* What was cut is not there after a restart, and what was brought since is. */
 START_TEST(a_cut_survives_a_restart)
 {
@@ -400,6 +417,7 @@ int main(void)
 	tcase_add_test(t, an_epoch_without_records_is_forgotten);
 	tcase_add_test(t, an_unclean_election_cuts_what_was_committed);
 	tcase_add_test(t, a_truncation_that_fails_takes_the_directory_offline);
+	tcase_add_test(t, a_cut_may_wait_for_room);
 	tcase_add_test(t, a_cut_survives_a_restart);
 	suite_add_tcase(s, t);
 

@@ -29,6 +29,7 @@
 #include "fake_controller.h"
 #include "partition/partition_priv.h"
 #include "sim/seeds.h"
+#include "storage/log_priv.h"
 
 #define SEED_FIRST     1
 #define SEED_LAST      500
@@ -46,7 +47,8 @@ struct entry { uint32_t crc; int32_t epoch; };		/* what a log holds at an offset
 struct shadow {			/* what a log was seen to hold */
 	struct entry entries[OFFSETS_MAX];
 	int64_t end;		/* known below */
-	bool    is_stale;	/* it was cut: look again from the start */
+	uint32_t cuts;		/* of the log then: another number means that it was cut */
+	bool    is_stale;	/* another life of the broker: look again from the start */
 };
 
 struct zstate { int32_t leader, leader_epoch, partition_epoch; bool isr[BROKERS]; };
@@ -536,7 +538,6 @@ static void on_truncated(struct world *w, struct op *o)
 	const struct partition_truncate *t = &o->ask.truncate;
 	struct fetcher *f = &w->brokers[o->by].fetcher;
 
-	w->brokers[o->by].shadow.is_stale = true;
 	w->truncations++;
 	if (!f->is_active || f->generation != o->generation)
 		return;
@@ -633,7 +634,6 @@ static void op_home(struct world *w, struct op *o)
 	if (!is_lost && o->kind == OP_PRODUCE)
 		on_produced(w, o);
 	if (!is_lost && o->kind == OP_ROLE) {
-		b->shadow.is_stale = true;
 		if (o->ask.role.error == NONE && o->ask.role.is_changed)
 			fetcher_assign(w, o->at, &o->ask.role);
 	}
@@ -706,9 +706,10 @@ static void read_shadow(struct world *w, int b, const struct partition *p)
 	struct shadow *s = &w->brokers[b].shadow;
 	int64_t end = log_end_offset(p->log);
 
-	if (s->is_stale || end < s->end)
+	if (s->is_stale || s->cuts != p->log->cuts || end < s->end)
 		s->end = log_start_offset(p->log);
 	s->is_stale = false;
+	s->cuts = p->log->cuts;
 	HOLDS(w, end <= OFFSETS_MAX, "a log of %lld", (long long)end);
 	while (s->end < end) {
 		struct log_range range;
