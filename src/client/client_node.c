@@ -415,7 +415,7 @@ mono_ms client_node_turn(struct client_node *node, mono_ms now)
 		if (node->retry_at > now)
 			return MIN(next, node->retry_at);
 		start_connect(node);
-		return node->state == NODE_IDLE ? now : node->state_deadline;
+		return node->state == NODE_IDLE ? now : MIN(next, node->state_deadline);	/* who waits may be tired of it sooner */
 	case NODE_CONNECTING:
 		if (node->state_deadline <= now)
 			try_next_address(node, ERR_TIMEOUT);

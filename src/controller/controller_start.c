@@ -353,7 +353,9 @@ static enum task_result start_run(struct controller *c, struct task *t)
 	case START_CONFIGS:         return start_configs(c, t);
 	case START_OTHERS:          return start_others(c, t);
 	case START_OTHERS_READ:     return start_others_read(c, t);
-	case START_REGISTER:        task_drop_calls(t); return start_register(c, t);
+	case START_REGISTER:
+		task_drop_calls(t);
+		return c->is_stopping ? TASK_DONE : start_register(c, t);
 	case START_REGISTERED:      return start_registered(c, t);
 	case START_OWNER_READ:      return start_owner_read(c, t);
 	case START_ELECT:
@@ -418,6 +420,12 @@ static enum task_result elect_looked(struct controller *c, struct task *t)
 		if (id != c->broker_id || op->stat.ephemeral_owner != coord_session_id(c->coord))
 			return elect_lost(c, t, id);
 		task_drop_calls(t);
+		if (active_has_moved(c)) {	/* our writes are refused though the office is ours by name: it is laid down, and contended for anew */
+			resign(c, -1);
+			task_delete_node(c, t, false, COORD_ANY_VERSION, "/controller");
+			t->stage = ELECT_LOOK;
+			return task_submit(c, t);
+		}
 		return go(t, c->is_active ? ELECT_DONE : ELECT_EPOCH);
 	}
 	task_drop_calls(t);
@@ -513,6 +521,7 @@ static enum task_result elect_run(struct controller *c, struct task *t)
 {
 	switch ((enum elect_stage)t->stage) {
 	case ELECT_LOOK:
+		task_drop_calls(t);
 		task_exists(c, t, true, "/controller");
 		task_get(c, t, true, "/controller");
 		t->stage = ELECT_LOOKED;
@@ -608,6 +617,15 @@ static void on_watch(struct controller *c, const struct coord_event *e)
 		c->member_queue.current->out--;		/* the registration that was in the way is gone */
 	else if (c->active != NULL)
 		(void)active_on_watch(c, e);
+}
+
+/* Whoever waits for the registration of another broker of this id to go waits no longer. */
+void controller_start_give_up(struct controller *c)
+{
+	struct task *t = c->member_queue.current;
+
+	if (t != NULL && t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
+		t->out--;
 }
 
 void controller_on_event(struct controller *c, const struct coord_event *e)

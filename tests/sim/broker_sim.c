@@ -244,14 +244,18 @@ void broker_sim_run(struct broker_sim *b, int steps)
 		step(b, 0, "done");
 }
 
-void broker_sim_pass(struct broker_sim *b, mono_ms ms)
+int broker_sim_pass(struct broker_sim *b, mono_ms ms)
 {
 	mono_ms until = os_mono_ms(sim_os(b->elsewhere)) + ms;
+	int steps = 0;
 
 	while (os_mono_ms(sim_os(b->elsewhere)) < until) {
-		if (!sched_sim_step(b->sched))
+		if (sched_sim_step(b->sched))
+			steps++;
+		else
 			sim_advance(b->machine, 1);
 	}
+	return steps;
 }
 
 /* --- clients ------------------------------------------------------------------------------------------------------------------------ */
