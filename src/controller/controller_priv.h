@@ -151,6 +151,7 @@ struct controller {
 	int32_t                broker_id;
 	int64_t                broker_epoch;	/* czxid of the registration */
 	int64_t                registered_session;
+	bool                   is_registration_gone;	/* the watch on a registration of our id that was in the way has fired */
 	char                   cluster_id[64];
 	bool                   has_started;	/* identity and configuration are known, directories are read */
 	bool                   is_connected, is_registered, is_active, is_stopping, is_stopped;
@@ -173,6 +174,7 @@ struct controller {
 	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
+	struct retirement     *retirement;	/* the controlled shutdown under way; NULL */
 	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	int                   *dir_load;	/* partitions per log directory */
