@@ -72,6 +72,8 @@ struct fetch_state {
 
 static void want_update(struct fetch_want *w, const struct fetch_request_partition *p)
 {
+	if (w->current_leader_epoch != p->current_leader_epoch)
+		w->told_high_watermark = INT64_MIN;	/* what a follower is told in one epoch it does not look at in the next */
 	w->fetch_offset = p->fetch_offset;
 	w->max_bytes = p->partition_max_bytes;
 	w->current_leader_epoch = p->current_leader_epoch;
