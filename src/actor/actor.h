@@ -71,7 +71,7 @@ struct actor_ops {
 	bool        lends_turns;	/* while it sleeps another thread may run its step (one at a time, nothing else changes); not with a wait of its own */
 	/* One bounded turn: drain questions and answers, do one slice of upkeep. Returns the work done; 0 = may sleep.
 	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest
-	 * (MONO_NEVER = only when woken). */
+	 * (MONO_NEVER = only when woken): later than now, or it spins, which a simulation asserts. */
 	int  (*step)(struct actor *a, mono_ms now);
 	/* How this actor sleeps and is woken, when not on its futex word: a network actor waits in its poller. Both or neither.
 	 * wait is called only between a step that returned 0 and the next step; in a simulation

@@ -136,21 +136,33 @@ static int step_as(struct actor *a)
 	return work;
 }
 
+/*
+ * A step that did nothing, after which the actor is to run again at once, though nothing came for it: it will do nothing again. On a thread that is a CPU lost until
+ * the broker ends; here it would only make the simulation slow, and nobody would look.
+ */
+static bool is_spinning(const struct actor *a, mono_ms stepped_at)
+{
+	return a->deadline <= stepped_at && !actor_has_mail(a) && a->rest != ACTOR_POKED;
+}
+
 static void step_actor(struct sim_world *w, struct sim_actor *sa)
 {
 	struct actor *a = sa->actor;
+	mono_ms now;
 
 	note(w, sa->number);
 	sa->is_stepping = true;
 	a->rest = ACTOR_AWAKE;
 	if (!sa->is_busy && a->ops->wait != NULL)
 		a->ops->wait(a, now_of(a->sched));
+	now = now_of(a->sched);
 	sa->is_busy = step_as(a) > 0;
 	sa->is_stepping = false;
 	if (sa->is_busy)
 		w->happenings++;
 	else
 		sa->has_ended = actor_may_end(a);
+	ASSERT(sa->is_busy || sa->has_ended || !is_spinning(a, now));
 	sa->looked = w->happenings;
 	if (w->stepped != NULL)
 		w->stepped(w->observer, a);

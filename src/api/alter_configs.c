@@ -30,47 +30,17 @@ static bool take_request(struct call *c, struct config_alter *a)
 static void alter_configs_begin(struct call *c)
 {
 	const struct alter_configs_request *r = c->request;
-	struct config_alter *a = config_alter_create(c, r->resources_count);
 
-	if (a == NULL || !take_request(c, a) || !config_alter_begin(c, a))
-		c->wants_close = true;
+	config_alter_begin(c, r->resources_count, take_request);
 }
 
-static void alter_configs_on_answer(struct call *c, struct msg *m)
-{
-	(void)c;
-	(void)m;		/* filled in by end, from the message */
-}
-
-static void alter_configs_end(struct call *c)
-{
-	struct config_alter *a = c->state;
-	struct alter_configs_response *out = c->response;
-
-	config_alter_end(c, a);
-	if (c->wants_close)
-		return;
-	out->responses = arena_calloc(&c->arena, (size_t)a->count, sizeof(*out->responses));
-	if (out->responses == NULL) {
-		c->wants_close = true;
-		return;
-	}
-	for (; out->responses_count < a->count; out->responses_count++) {
-		const struct config_alter_item *it = &a->items[out->responses_count];
-
-		out->responses[out->responses_count] = (struct alter_configs_response_response){
-			.error_code = (int16_t)it->error, .error_message = it->message,
-			.resource_type = it->type, .resource_name = it->name,
-		};
-	}
-}
-
+CONFIG_ALTER_END(alter_configs)
 API_CODEC(alter_configs)
 
 const struct api_row alter_configs_row = {
 	.key = 33, .version_min = 0, .version_max = 2, .name = "AlterConfigs",
 	.operation = ACL_ALTER_CONFIGS, .resource = ACL_CLUSTER,
 	API_CODEC_FIELDS(alter_configs),
-	.begin = alter_configs_begin, .on_answer = alter_configs_on_answer,
+	.begin = alter_configs_begin, .on_answer = config_alter_on_answer,
 	.end = alter_configs_end,
 };

@@ -116,6 +116,31 @@ void api_current_leader(const struct cluster_topic *topic, int32_t partition, in
 bool api_is_controller(struct call *c);
 /* The endpoint of a broker on the listener of the call; NULL: none. */
 const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id);
+/*
+ * Leaders that an answer names, each once, with their endpoints: what its node_endpoints say.
+ * Begins zeroed.
+ */
+struct api_leaders {
+	struct {
+		int32_t                        id;
+		const struct cluster_endpoint *endpoint;
+	} *list;			/* in the call's arena */
+	int32_t count;
+};
+/* One without an endpoint is left out; so are all at the arena's limit: they are a hint only. */
+void api_leaders_add(struct call *c, struct api_leaders *l, int32_t broker_id);
+/* The response's node_endpoints, whose element type is the response's own. */
+#define API_LEADERS_RESPOND(c, leaders, out, element) \
+	do { \
+		(out)->node_endpoints = arena_calloc(&(c)->arena, (size_t)(leaders)->count, \
+		                                     sizeof(*(out)->node_endpoints)); \
+		for (int32_t i_ = 0; (out)->node_endpoints != NULL && i_ < (leaders)->count; i_++) \
+			(out)->node_endpoints[(out)->node_endpoints_count++] = (struct element){ \
+				.node_id = (leaders)->list[i_].id, \
+				.host = slice_str((leaders)->list[i_].endpoint->host), \
+				.port = (leaders)->list[i_].endpoint->port, \
+			}; \
+	} while (0)
 
 /* the one resource of type cluster, as ACLs name it */
 #define API_CLUSTER_NAME SLICE_LIT("kafka-cluster")

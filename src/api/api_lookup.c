@@ -46,6 +46,25 @@ const struct cluster_endpoint *api_endpoint(struct call *c, int32_t broker_id)
 	return b != NULL ? cluster_broker_endpoint(b, c->listener) : NULL;
 }
 
+void api_leaders_add(struct call *c, struct api_leaders *l, int32_t broker_id)
+{
+	const struct cluster_endpoint *e = api_endpoint(c, broker_id);
+
+	if (e == NULL)
+		return;
+	for (int32_t i = 0; i < l->count; i++) {
+		if (l->list[i].id == broker_id)
+			return;
+	}
+	if (l->list == NULL)
+		l->list = arena_calloc(&c->arena, (size_t)call_cluster(c)->broker_count,
+		                       sizeof(*l->list));
+	if (l->list == NULL)
+		return;
+	l->list[l->count].id = broker_id;
+	l->list[l->count++].endpoint = e;
+}
+
 /* --- what a caller may do --------------------------------------------------------------------- */
 
 /* Operations each kind of resource knows, one bit each. */

@@ -54,6 +54,6 @@ API_CODEC(api_versions)
 
 const struct api_row api_versions_row = {
 	.key = 18, .version_min = 0, .version_max = 4, .name = "ApiVersions",
-	API_CODEC_FIELDS(api_versions),
+	.needs_no_picture = true, API_CODEC_FIELDS(api_versions),
 	.begin = api_versions_begin, .on_answer = api_no_answers, .end = api_nothing_left,
 };

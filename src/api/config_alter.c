@@ -9,20 +9,6 @@
 #include "api/config_resource.h"
 #include "base/map.h"
 
-struct config_alter *config_alter_create(struct call *c, int32_t count)
-{
-	struct config_alter *a = arena_calloc(&c->arena, 1, sizeof(*a));
-
-	c->state = a;
-	if (a == NULL)
-		return NULL;
-	a->items = arena_calloc(&c->arena, (size_t)count, sizeof(*a->items));
-	if (a->items == NULL)
-		return NULL;
-	a->count = count;
-	return a;
-}
-
 bool config_alter_item_reserve(struct call *c, struct config_alter_item *it, int32_t n)
 {
 	it->changes = arena_calloc(&c->arena, (size_t)n, sizeof(*it->changes));
@@ -171,7 +157,8 @@ static bool mark_duplicates(struct call *c, struct config_alter *a)
 	return ok;
 }
 
-bool config_alter_begin(struct call *c, struct config_alter *a)
+/* Settles what it can and asks the controller for the rest. False: the arena's limit. */
+static bool begin(struct call *c, struct config_alter *a)
 {
 	struct controller_altered_resource *resources =
 		arena_calloc(&c->arena, (size_t)a->count, sizeof(*resources));
@@ -190,8 +177,33 @@ bool config_alter_begin(struct call *c, struct config_alter *a)
 	return true;
 }
 
-void config_alter_end(struct call *c, struct config_alter *a)
+void config_alter_begin(struct call *c, int32_t count,
+                        bool (*take)(struct call *c, struct config_alter *a))
 {
+	struct config_alter *a = arena_calloc(&c->arena, 1, sizeof(*a));
+
+	c->state = a;
+	if (a != NULL)
+		a->items = arena_calloc(&c->arena, (size_t)count, sizeof(*a->items));
+	if (a == NULL || a->items == NULL) {
+		c->wants_close = true;
+		return;
+	}
+	a->count = count;
+	if (!take(c, a) || !begin(c, a))
+		c->wants_close = true;
+}
+
+void config_alter_on_answer(struct call *c, struct msg *m)
+{
+	(void)c;
+	(void)m;		/* filled in by end, from the message */
+}
+
+const struct config_alter *config_alter_end(struct call *c)
+{
+	struct config_alter *a = c->state;
+
 	for (int32_t i = 0; a != NULL && i < a->count; i++) {
 		struct config_alter_item *it = &a->items[i];
 
@@ -199,4 +211,5 @@ void config_alter_end(struct call *c, struct config_alter *a)
 			refuse(it, it->resource->error,
 			       api_take_message(c, &it->resource->message));
 	}
+	return c->wants_close ? NULL : a;
 }

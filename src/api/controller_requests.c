@@ -315,7 +315,7 @@ static void request_on_answer(struct call *c, struct msg *m)
 	const struct api_row codec##_row = { \
 		.key = API_##constant, .version_min = 0, .version_max = last, .name = text, \
 		.operation = needs, .resource = ACL_CLUSTER, \
-		.is_exempt_from_quota = between_brokers, \
+		.is_exempt_from_quota = between_brokers, .needs_no_picture = true, \
 		API_CODEC_FIELDS(codec), \
 		.begin = request_begin, .on_answer = request_on_answer, .end = api_nothing_left, \
 	};

@@ -609,8 +609,9 @@ static void stand_and_park(struct call *c, struct fetch_state *s)
 		if (it->addr == NULL)
 			continue;
 		seen.leader_epoch = partition_leader_epoch(it->addr);
+		/* a follower waits for records only: watermarks alone do not wake it (KAFKA-9952) */
 		if (s->replica_id >= 0)
-			seen.log_end_offset = it->log_end_offset;
+			seen = (struct fetch_seen){ INT64_MIN, INT64_MIN, it->log_end_offset, seen.leader_epoch };
 		if (!fetch_stand_at(api_slot(c)->watches, it->addr, &seen, &it->stand, c))
 			until = MIN(until, call_now(c) + STAND_RETRY_MS);
 		if (it->has_range && it->read->range.file != NULL)
@@ -707,8 +708,8 @@ static void remember_told(struct fetch_state *s, struct fetch_item *it)
 {
 	struct fetch_want *w = it->want;
 
-	/* after an error the next healthy answer is told whatever it holds */
-	w->told_high_watermark = it->error != NONE ? -1 : it->high_watermark;
+	/* after an error the next healthy answer is told whatever it holds; a follower that is told to cut its log does not look at the watermark beside it */
+	w->told_high_watermark = it->error != NONE || it->diverging_epoch >= 0 ? -1 : it->high_watermark;
 	w->told_log_start_offset = it->log_start_offset;
 	/* who had data goes to the end, so that the others get their turn */
 	if (it->len > 0 && s->is_incremental) {
@@ -771,28 +772,16 @@ static bool fill_partition(struct call *c, const struct fetch_state *s, struct f
 
 static void fill_endpoints(struct call *c, const struct fetch_state *s, struct fetch_response *out)
 {
+	struct api_leaders leaders = { 0 };
+
 	for (int32_t i = 0; c->version >= 16 && i < s->count; i++) {
 		const struct fetch_item *it = &s->items[i];
-		const struct cluster_endpoint *e;
-		int32_t k = 0;
 
-		if ((it->error != NOT_LEADER_OR_FOLLOWER && it->error != FENCED_LEADER_EPOCH) ||
-		    (e = api_endpoint(c, it->leader_id)) == NULL)
-			continue;
-		if (out->node_endpoints == NULL)
-			out->node_endpoints = arena_calloc(&c->arena,
-			                                   (size_t)call_cluster(c)->broker_count,
-			                                   sizeof(*out->node_endpoints));
-		if (out->node_endpoints == NULL)
-			return;
-		while (k < out->node_endpoints_count &&
-		       out->node_endpoints[k].node_id != it->leader_id)
-			k++;
-		out->node_endpoints[k] =
-			(struct fetch_response_node_endpoint){ .node_id = it->leader_id,
-			.host = slice_str(e->host), .port = e->port };
-		out->node_endpoints_count = MAX(out->node_endpoints_count, k + 1);
+		if (it->error == NOT_LEADER_OR_FOLLOWER || it->error == FENCED_LEADER_EPOCH)
+			api_leaders_add(c, &leaders, it->leader_id);
 	}
+	if (leaders.count > 0)
+		API_LEADERS_RESPOND(c, &leaders, out, fetch_response_node_endpoint);
 }
 
 /*

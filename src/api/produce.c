@@ -368,32 +368,18 @@ static bool fill_partition(struct call *c, struct produce_item *it,
 	return fill_record_errors(c, it, out);
 }
 
-/* The leaders that E(6) answers name, with their endpoints on this listener; each once. */
+/* The leaders that E(6) answers name. */
 static void fill_endpoints(struct call *c, const struct produce_state *s,
                            struct produce_response *out)
 {
-	for (int32_t i = 0; c->version >= 10 && i < s->count; i++) {
-		const struct produce_item *it = &s->items[i];
-		const struct cluster_endpoint *e;
-		int32_t k = 0;
+	struct api_leaders leaders = { 0 };
 
-		if (it->error != NOT_LEADER_OR_FOLLOWER ||
-		    (e = api_endpoint(c, it->leader_id)) == NULL)
-			continue;
-		if (out->node_endpoints == NULL)
-			out->node_endpoints = arena_calloc(&c->arena,
-			                                   (size_t)call_cluster(c)->broker_count,
-			                                   sizeof(*out->node_endpoints));
-		if (out->node_endpoints == NULL)
-			return;
-		while (k < out->node_endpoints_count &&
-		       out->node_endpoints[k].node_id != it->leader_id)
-			k++;
-		out->node_endpoints[k] = (struct produce_response_node_endpoint){
-			.node_id = it->leader_id, .host = slice_str(e->host), .port = e->port,
-		};
-		out->node_endpoints_count = MAX(out->node_endpoints_count, k + 1);
+	for (int32_t i = 0; c->version >= 10 && i < s->count; i++) {
+		if (s->items[i].error == NOT_LEADER_OR_FOLLOWER)
+			api_leaders_add(c, &leaders, s->items[i].leader_id);
 	}
+	if (leaders.count > 0)
+		API_LEADERS_RESPOND(c, &leaders, out, produce_response_node_endpoint);
 }
 
 /*

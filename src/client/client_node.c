@@ -127,6 +127,7 @@ void client_node_fail(struct client_node *node, const struct client_error *why)
 
 	client_io_close(node);
 	node->state = NODE_IDLE;
+	node->negotiation = NULL;
 	node->error = *why;
 	node->retry_at = os_mono_ms(c->os) + client_backoff(c, c->spec.reconnect_backoff_ms,
 							    c->spec.reconnect_backoff_max_ms, ++node->failures);
@@ -250,8 +251,9 @@ static void on_versions(struct client_call *call)
 	char name[300];
 	struct client_error why;
 
-	if (call->error.err != OK)
-		goto out;	/* the connection has failed, and said so */
+	if (call->error.err != OK || node->negotiation != call)
+		goto out;	/* the connection has failed, and said so; perhaps behind this answer, before it was looked at */
+	node->negotiation = NULL;
 	for (int i = 0; i < API_KEY_COUNT; i++)
 		node->version_max[i] = -1;
 	for (int32_t i = 0; i < r->api_keys_count; i++) {
@@ -284,6 +286,7 @@ static void start_negotiation(struct client_node *node, int version)
 	struct api_versions_request *q = call->request;
 
 	node->state = NODE_NEGOTIATING;
+	node->negotiation = call;
 	call->version = (int16_t)version;
 	call->deadline = node->state_deadline;
 	if (version >= 3) {
@@ -412,7 +415,7 @@ mono_ms client_node_turn(struct client_node *node, mono_ms now)
 		if (node->retry_at > now)
 			return MIN(next, node->retry_at);
 		start_connect(node);
-		return node->state == NODE_IDLE ? now : node->state_deadline;
+		return node->state == NODE_IDLE ? now : MIN(next, node->state_deadline);	/* who waits may be tired of it sooner */
 	case NODE_CONNECTING:
 		if (node->state_deadline <= now)
 			try_next_address(node, ERR_TIMEOUT);

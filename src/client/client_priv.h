@@ -40,6 +40,7 @@ struct client_node {
 	struct os_addr      addrs[NODE_ADDR_MAX];
 	int                 addr_count, addr_next;
 	mono_ms             state_deadline;	/* CONNECTING and NEGOTIATING */
+	struct client_call *negotiation;	/* the ApiVersions of this connection, until its answer has been looked at; NULL */
 	mono_ms             retry_at;		/* IDLE: not before */
 	int                 failures;		/* in a row */
 	bool                was_tried;

@@ -341,6 +341,11 @@ enum task_result active_moved(struct controller *c, struct task *t)
 	return TASK_AGAIN;
 }
 
+bool active_has_moved(const struct controller *c)
+{
+	return c->active != NULL && c->active->is_moved;
+}
+
 void active_begin(struct controller *c)
 {
 	struct active *a;

@@ -14,6 +14,8 @@ void active_begin(struct controller *c);
 /* Not any more: resigned, the session is gone, or the broker stops. Drops the tasks of active_queue (who waits is told NOT_CONTROLLER), closes the lines to members, forgets all.
  * Sends nothing. What comes home afterwards of what was out is freed and ignored. */
 void active_end(struct controller *c);
+/* A write of the active side was refused because of /controller_epoch: it begins nothing any more, and has asked for an election. */
+bool active_has_moved(const struct controller *c);
 
 /* A watch has fired: true when it was one of the active side's. */
 bool active_on_watch(struct controller *c, const struct coord_event *e);
@@ -24,10 +26,10 @@ void active_enqueue_own(struct controller *c, struct own_request *r);
 /* A channel_call or channel_close of the active side came home (msg.context is the active side's own; also after active_end). */
 void active_on_channel_home(struct controller *c, struct msg *m);
 
-/* What was created through clients (controller_admin.c): reads these topics' nodes and brings them up, as a sub-task of `parent`'s queue (the active one). When it is done the
- * members have been told and this broker's own member side has carried it out. Names that the store does not have are passed over. */
+/* What was created through clients (controller_admin.c): reads these topics' nodes and brings them up, as a sub-task of the active queue. When it is done the members are being
+ * told; active_wait (active_priv.h) waits for this broker's own. Names that the store does not have are passed over. */
 void active_push_new_topics(struct controller *c, char **names, int n);
-/* /admin/delete_topics has been written for them: deletion begins, as a sub-task; it is done when it has gone as far as it can (complete, or waiting for a broker that is away). */
+/* /admin/delete_topics has been written for them: deletion begins, as a sub-task; what follows are events. */
 void active_push_deletions(struct controller *c);
 
 /* For controller_admin.c: what the active side knows. NULL: unknown topic. */

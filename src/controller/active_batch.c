@@ -299,6 +299,7 @@ static void ungroup_leader_and_isr(struct leader_and_isr_request *m, int32_t n, 
 			s->topic_name = m->topic_states[i].topic_name;
 		}
 	}
+	m->topic_states_count = 0;
 }
 
 static void send_leader_and_isr(struct controller *c, struct active_broker *b, const struct batch_list *l, int32_t at, int32_t n)
@@ -386,6 +387,7 @@ static void ungroup_update(struct update_metadata_request *m, int32_t n, struct 
 			s->topic_name = m->topic_states[i].topic_name;
 		}
 	}
+	m->topic_states_count = 0;
 }
 
 static int16_t protocol_number(const char *name)
@@ -470,10 +472,11 @@ static void fill_stop_states(struct stop_replica_request *m, const struct batch_
 	}
 }
 
-/* Up to version 2 a request is for deletion or not as a whole, and the states of version 3 say which partitions. */
-static int32_t flatten_stop(struct stop_replica_request *m, bool with_delete, int32_t n, struct arena *arena)
+/* Up to version 2 a request is for deletion or not as a whole, and says no more than which partitions; those of the other kind are left out. */
+static void flatten_stop(struct active_request *r, bool with_delete, int32_t n)
 {
-	int32_t total = 0;
+	struct stop_replica_request *m = &r->request.stop_replica;
+	struct arena *arena = &r->body->arena;
 
 	m->delete_partitions = with_delete;
 	m->topics = arena_calloc(arena, (size_t)m->topic_states_count, sizeof(*m->topics));
@@ -490,15 +493,18 @@ static int32_t flatten_stop(struct stop_replica_request *m, bool with_delete, in
 				continue;
 			from->partition_states[kept++] = from->partition_states[k];
 			t->partition_indexes[t->partition_indexes_count++] = from->partition_states[k].partition_index;
-			m->ungrouped_partitions[total++] = (struct stop_replica_request_ungrouped_partition){
+			m->ungrouped_partitions[m->ungrouped_partitions_count++] = (struct stop_replica_request_ungrouped_partition){
 				.topic_name = t->name, .partition_index = from->partition_states[k].partition_index,
 			};
 		}
 		from->partition_states_count = kept;
 		m->topics_count += kept > 0;
 	}
-	m->ungrouped_partitions_count = total;
-	return total;
+	m->topic_states_count = 0;
+	if (r->version == 0)
+		m->topics_count = 0;
+	else
+		m->ungrouped_partitions_count = 0;
 }
 
 static struct active_request *build_stop(struct controller *c, struct active_broker *b, const struct batch_list *l, int32_t at, int32_t n)
@@ -512,6 +518,8 @@ static struct active_request *build_stop(struct controller *c, struct active_bro
 	m->controller_epoch = c->controller_epoch;
 	m->broker_epoch = b->info.epoch;
 	fill_stop_states(m, l, at, n, &r->body->arena);
+	r->stop_states = m->topic_states;
+	r->stop_state_count = m->topic_states_count;
 	return r;
 }
 
@@ -524,7 +532,8 @@ static void send_stop(struct controller *c, struct active_broker *b, const struc
 	for (int with_delete = 0; with_delete < 2; with_delete++) {
 		struct active_request *r = build_stop(c, b, l, at, n);
 
-		if (flatten_stop(&r->request.stop_replica, with_delete != 0, n, &r->body->arena) > 0)
+		flatten_stop(r, with_delete != 0, n);
+		if (r->request.stop_replica.topics_count + r->request.stop_replica.ungrouped_partitions_count > 0)
 			active_channel_send(c, b, r);
 		else
 			active_request_free(r);

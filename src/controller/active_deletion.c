@@ -316,7 +316,7 @@ static enum task_result resume_begin(struct controller *c, struct task *t)
 	MAP_FOREACH(e, &a->topics) {
 		struct active_topic *topic = e->value;
 
-		if (topic->is_queued && !topic->is_ineligible && !collect_in(topic, REPLICA_DELETION_STARTED, NULL))
+		if (topic->is_queued && !topic->is_ineligible && !active_is_moving(topic) && !collect_in(topic, REPLICA_DELETION_STARTED, NULL))
 			b->topics[b->count++] = topic;
 	}
 	t->stage = RESUME_DONE;
@@ -368,10 +368,8 @@ static void outcome_fini(struct controller *c, struct task *t)
 /* Answers come in the order of the request, or nearly: *hint is where the last one was. */
 static bool was_to_be_deleted(const struct active_request *r, struct slice topic, int32_t partition, int32_t *hint)
 {
-	const struct stop_replica_request *m = &r->request.stop_replica;
-
-	for (int32_t i = 0; i < m->topic_states_count; i++, *hint = (*hint + 1) % m->topic_states_count) {
-		const struct stop_replica_request_topic_state *t = &m->topic_states[*hint];
+	for (int32_t i = 0; i < r->stop_state_count; i++, *hint = (*hint + 1) % r->stop_state_count) {
+		const struct stop_replica_request_topic_state *t = &r->stop_states[*hint];
 
 		if (!slice_eq(t->topic_name, topic))
 			continue;

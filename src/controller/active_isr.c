@@ -38,8 +38,8 @@ static void alter_fini(struct controller *c, struct task *t)
 
 	active_ask_task_fini(c, t);
 	free(at->items);
-	partition_list_fini(&at->conflicts);
-	partition_list_fini(&at->grown);
+	active_partitions_fini(&at->conflicts);
+	active_partitions_fini(&at->grown);
 }
 
 /* False: the asker's arena is full. */
@@ -188,7 +188,7 @@ static enum task_result alter_written(struct controller *c, struct alter_task *a
 		} else if (s->call.result == ERR_BAD_VERSION) {
 			item->is_in_conflict = true;
 			item->was_retried = s->was_retried;
-			partition_list_add(&at->conflicts, item->p);
+			active_partitions_add(&at->conflicts, item->p);
 		} else {
 			item->out->error_code = err_to_kafka(s->call.result);
 		}
@@ -234,7 +234,7 @@ static enum task_result alter_settle(struct controller *c, struct alter_task *at
 		if (item->out->error_code == NONE && !fill_result(item, at->base.ask.request->arena))
 			item->out->error_code = UNKNOWN_SERVER_ERROR;
 		if (item->out->error_code == NONE && item->p->is_reassigning)
-			partition_list_add(&at->grown, item->p);
+			active_partitions_add(&at->grown, item->p);
 		if (item->p != NULL)
 			active_batch_update(c->active, item->p);
 	}
@@ -311,8 +311,8 @@ static void scan_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	active_free_paths(s->paths, s->path_count);
-	partition_list_fini(&s->changed);
-	partition_list_fini(&s->reassigning);
+	active_partitions_fini(&s->changed);
+	active_partitions_fini(&s->reassigning);
 }
 
 static void take_notice(struct controller *c, struct isr_scan_task *st, struct store_call *s)
@@ -330,7 +330,7 @@ static void take_notice(struct controller *c, struct isr_scan_task *st, struct s
 		struct active_partition *p = active_partition_find(c, names[i].topic, names[i].partition);
 
 		if (p != NULL)
-			partition_list_add(&st->changed, p);
+			active_partitions_add(&st->changed, p);
 	}
 }
 
@@ -350,7 +350,7 @@ static enum task_result scan_tell(struct controller *c, struct isr_scan_task *st
 	for (int32_t i = 0; i < st->changed.count; i++) {
 		active_batch_update(c->active, st->changed.items[i].p);
 		if (st->changed.items[i].p->is_reassigning)
-			partition_list_add(&st->reassigning, st->changed.items[i].p);
+			active_partitions_add(&st->reassigning, st->changed.items[i].p);
 	}
 	active_batch_send(c);
 	st->task.stage = SCAN_DELETE;

@@ -80,10 +80,10 @@ static void list_wanted(struct controller *c, struct elect_task *et)
 			add_item(et, q->topic_partitions[i].topic, id, active_partition_find(c, q->topic_partitions[i].topic, id));
 		}
 	}
-	if (q->topic_partitions != NULL)
+	if (q->topic_partitions_count >= 0)
 		return;
 	ACTIVE_FOREACH_PARTITION(p, c->active) {	/* null: all; topics that are going are known to nobody any more */
-		if (p->topic->is_queued)
+		if (p->topic->is_queued || !p->has_leadership)
 			continue;
 		if (p->topic != last)
 			name = arena_copy(et->base.ask.request->arena, slice_str(p->topic->name));
@@ -130,7 +130,7 @@ static enum task_result elect_begin(struct controller *c, struct elect_task *et)
 		else
 			item->error = check_election(c->active, item->p, q->election_type);
 		if (item->error == NONE)
-			partition_list_add(&et->elected, item->p);
+			active_partitions_add(&et->elected, item->p);
 	}
 	sort_and_merge(&et->elected);
 	active_push_partitions(c, &et->elected, PARTITION_ONLINE, q->election_type == ELECTION_PREFERRED ? ELECT_PREFERRED : ELECT_OFFLINE_UNCLEAN);
@@ -182,7 +182,7 @@ static void answer_election(struct controller *c, struct active_ask *ask, const 
 	const struct elect_leaders_request *q = ask->request->request;
 	struct elect_leaders_response *out = ask->request->response;
 
-	if (!is_complete || !fill_results(items, count, q->topic_partitions == NULL, out, ask->request->arena)) {
+	if (!is_complete || !fill_results(items, count, q->topic_partitions_count < 0, out, ask->request->arena)) {
 		out->replica_election_results_count = 0;
 		out->error_code = UNKNOWN_SERVER_ERROR;
 	} else if (q->election_type != ELECTION_PREFERRED && q->election_type != ELECTION_UNCLEAN) {
@@ -277,7 +277,7 @@ static void elect_fini(struct controller *c, struct task *t)
 
 	active_ask_task_fini(c, t);
 	free(et->items);
-	partition_list_fini(&et->elected);
+	active_partitions_fini(&et->elected);
 }
 
 static const struct task_kind elect_kind = { .name = "elect leaders", .run = elect_run, .fini = elect_fini };
@@ -316,7 +316,7 @@ void active_refuse_elect_leaders(struct controller *c, struct controller_request
 		for (int32_t k = 0; k < q->topic_partitions[i].partitions_count; k++)
 			add_item(&et, q->topic_partitions[i].topic, q->topic_partitions[i].partitions[k], NULL);
 	}
-	if (q->topic_partitions == NULL && c->picture != NULL)
+	if (q->topic_partitions_count < 0 && c->picture != NULL)
 		cluster_each_topic(c->picture, refuse_topic, &r);
 	for (int32_t i = 0; i < et.count; i++)
 		et.items[i].error = NOT_CONTROLLER;
@@ -341,7 +341,7 @@ struct preferred_task {
 static void preferred_fini(struct controller *c, struct task *t)
 {
 	(void)c;
-	partition_list_fini(&((struct preferred_task *)t)->list);
+	active_partitions_fini(&((struct preferred_task *)t)->list);
 }
 
 static enum task_result preferred_elect(struct controller *c, struct preferred_task *pt)
@@ -358,7 +358,7 @@ static enum task_result preferred_elect(struct controller *c, struct preferred_t
 		struct active_partition *p = active_partition_find(c, names[i].topic, names[i].partition);
 
 		if (check_election(c->active, p, ELECTION_PREFERRED) == NONE)
-			partition_list_add(&pt->list, p);
+			active_partitions_add(&pt->list, p);
 	}
 	task_drop_calls(&pt->task);
 	sort_and_merge(&pt->list);
@@ -430,7 +430,7 @@ static void balance_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	free(b->all);
-	partition_list_fini(&b->list);
+	active_partitions_fini(&b->list);
 }
 
 static int by_broker(const void *x, const void *y)
@@ -489,7 +489,7 @@ static enum task_result balance_broker(struct controller *c, struct balance_task
 		struct active_partition *p = b->all[i].p;
 
 		if (p->has_leadership && p->leader != broker && may_be_led_by(c->active, p, broker))
-			partition_list_add(&b->list, p);
+			active_partitions_add(&b->list, p);
 	}
 	if (b->list.count > 0)
 		active_push_partitions(c, &b->list, PARTITION_ONLINE, ELECT_PREFERRED);

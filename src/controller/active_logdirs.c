@@ -27,7 +27,7 @@ static void scan_fini(struct controller *c, struct task *t)
 	(void)c;
 	active_free_paths(st->paths, st->path_count);
 	free(st->brokers.ids);
-	replica_list_fini(&st->replicas);
+	active_replicas_fini(&st->replicas);
 }
 
 static void take_notice(struct controller *c, struct dir_scan_task *st, struct store_call *s)
@@ -42,7 +42,7 @@ static void take_notice(struct controller *c, struct dir_scan_task *st, struct s
 	}
 	if (id_list_has(&st->brokers, broker))
 		return;
-	LOG_WARN(&c->actor.log, directories_failed, KV_I32("broker", broker), KV_I32("replicas", -1));
+	LOG_WARN(&c->actor.log, directories_failed, KV_I32("broker", broker));
 	ids = mem_realloc_array(st->brokers.ids, (size_t)st->brokers.count + 1, sizeof(*ids));
 	ids[st->brokers.count++] = broker;
 	st->brokers.ids = ids;
@@ -56,7 +56,7 @@ static enum task_result scan_take(struct controller *c, struct dir_scan_task *st
 	ACTIVE_FOREACH_PARTITION(p, c->active) {
 		for (int32_t i = 0; i < st->brokers.count; i++) {
 			if (id_list_has(&p->replicas, st->brokers.ids[i]))
-				replica_list_add(&st->replicas, p, st->brokers.ids[i]);
+				active_replicas_add(&st->replicas, p, st->brokers.ids[i]);
 		}
 	}
 	st->task.stage = SCAN_DELETE;
@@ -118,7 +118,7 @@ static void answer_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	active_request_free(at->request);
-	replica_list_fini(&at->failed);
+	active_replicas_fini(&at->failed);
 }
 
 static void take_error(struct answer_task *at, const struct active_topic *topic, const struct leader_and_isr_response_partition_error *e)
@@ -132,7 +132,7 @@ static void take_error(struct answer_task *at, const struct active_topic *topic,
 		r->is_dir_offline = false;
 	if (e->error_code == KAFKA_STORAGE_ERROR && !r->is_dir_offline) {
 		r->is_dir_offline = true;
-		replica_list_add(&at->failed, p, r->broker);
+		active_replicas_add(&at->failed, p, r->broker);
 	}
 }
 

@@ -110,11 +110,6 @@ struct replica_list {
 void active_replicas_add(struct replica_list *l, struct active_partition *p, int32_t broker);
 void active_replicas_fini(struct replica_list *l);
 
-#define partition_list_add active_partitions_add	/* the second half's spelling; goes with the merge */
-#define partition_list_fini active_partitions_fini
-#define replica_list_add active_replicas_add
-#define replica_list_fini active_replicas_fini
-
 /* --- the request batch: active_batch.c ---------------------------------------------------------------------------------------------------- */
 
 /*
@@ -162,6 +157,8 @@ struct active_request {
 		struct update_metadata_request update_metadata;
 		struct stop_replica_request    stop_replica;
 	} request;
+	const struct stop_replica_request_topic_state *stop_states;	/* StopReplica: of what the request says in the form of its version */
+	int32_t              stop_state_count;
 	const void          *answer;	/* struct x_response once it is home; valid as long as this */
 	struct active_body  *body;
 	char                 host[256];
@@ -407,6 +404,7 @@ void active_take_paths(struct store_call *list, char ***paths, int32_t *n);	/* a
 void active_free_paths(char **paths, int32_t n);
 void active_enqueue_isr_scan(struct controller *c);		/* active_isr.c: /isr_change_notification */
 void active_enqueue_dir_scan(struct controller *c);		/* active_logdirs.c: /log_dir_event_notification */
+bool active_is_moving(const struct active_topic *t);		/* a partition of it is being reassigned: it is not deleted before that is done */
 void active_push_resume_reassignments(struct controller *c);	/* step 9: active_reassign.c; reads /admin/reassign_partitions, with watch */
 void active_enqueue_reassign_node(struct controller *c);	/* /admin/reassign_partitions was created */
 /* Protocol versions before 2.7-IV2: was it a state node, watched because its partition is being reassigned? Then that may be complete now. */

@@ -36,7 +36,7 @@ static enum task_result drop_run(struct controller *c, struct task *t)
 static void drop_fini(struct controller *c, struct task *t)
 {
 	(void)c;
-	replica_list_fini(&((struct drop_task *)t)->list);
+	active_replicas_fini(&((struct drop_task *)t)->list);
 }
 
 static const struct task_kind drop_kind = { .name = "drop replicas", .run = drop_run, .fini = drop_fini };
@@ -46,7 +46,7 @@ static void push_drop(struct controller *c, const struct replica_list *l)
 	struct drop_task *d = (struct drop_task *)task_create(&c->active_queue, &drop_kind, sizeof(*d), NULL);
 
 	for (int32_t i = 0; i < l->count; i++)
-		replica_list_add(&d->list, l->items[i].p, l->items[i].broker);
+		active_replicas_add(&d->list, l->items[i].p, l->items[i].broker);
 	task_push(&d->task);
 }
 
@@ -194,11 +194,11 @@ static void move_fini(struct controller *c, struct task *t)
 
 	(void)c;
 	active_assignment_fini(&m->to);
-	replica_list_fini(&m->adding);
-	replica_list_fini(&m->removing);
-	replica_list_fini(&m->one);
+	active_replicas_fini(&m->adding);
+	active_replicas_fini(&m->removing);
+	active_replicas_fini(&m->one);
 	state_changes_fini(&m->bump);
-	partition_list_fini(&m->self);
+	active_partitions_fini(&m->self);
 }
 
 static enum task_result go(struct move_task *m, enum move_stage stage)
@@ -222,7 +222,7 @@ static void take_assignment(struct controller *c, struct active_partition *p, co
 static void list_replicas(struct replica_list *l, struct active_partition *p, const struct id_list *ids)
 {
 	for (int32_t i = 0; i < ids->count; i++)
-		replica_list_add(l, p, ids->ids[i]);
+		active_replicas_add(l, p, ids->ids[i]);
 }
 
 static enum task_result move_begin(struct controller *c, struct move_task *m)
@@ -251,13 +251,13 @@ static enum task_result move_written(struct controller *c, struct move_task *m)
 	task_drop_calls(&m->task);
 	for (int32_t i = 0; i < p->replicas.count; i++) {
 		if (!id_list_has(&wanted, p->replicas.ids[i]))
-			replica_list_add(&unneeded, p, p->replicas.ids[i]);
+			active_replicas_add(&unneeded, p, p->replicas.ids[i]);
 	}
 	take_assignment(c, p, &m->to);
 	LOG_INFO(&c->actor.log, reassignment_begun, KV_STR("topic", p->topic->name), KV_I32("partition", p->id), KV_I32("adding", p->adding.count),
 	         KV_I32("removing", p->removing.count));
 	push_drop(c, &unneeded);
-	replica_list_fini(&unneeded);
+	active_replicas_fini(&unneeded);
 	return go(m, MOVE_LOOK);
 }
 
@@ -267,7 +267,6 @@ static enum task_result move_look(struct controller *c, struct move_task *m)
 	struct active_partition *p = m->p;
 
 	p->is_reassigning = true;
-	p->topic->is_ineligible |= p->topic->is_queued;
 	if (!active_has_changes(p))
 		return go(m, MOVE_ONLINE);
 	task_get(c, &m->task, !active_has_version(c, KAFKA_VERSION(2, 7, 2)), "/brokers/topics/%s/partitions/%d/state", p->topic->name, p->id);
@@ -324,7 +323,7 @@ static enum task_result move_start_new(struct controller *c, struct move_task *m
 	if (m->at == m->adding.count)
 		return TASK_DONE;
 	m->one.count = 0;
-	replica_list_add(&m->one, m->p, m->adding.items[m->at++].broker);
+	active_replicas_add(&m->one, m->p, m->adding.items[m->at++].broker);
 	active_push_replicas(c, &m->one, REPLICA_NEW);
 	return TASK_AGAIN;
 }
@@ -348,7 +347,7 @@ static enum task_result move_leader(struct controller *c, struct move_task *m)
 	take_assignment(c, p, &m->to);
 	if (p->has_leadership && id_list_has(&p->replicas, p->leader) && active_is_replica_online(c->active, p, p->leader))
 		return push_bump(c, m, MOVE_LEADER_TELL);
-	partition_list_add(&m->self, p);
+	active_partitions_add(&m->self, p);
 	active_push_partitions(c, &m->self, PARTITION_ONLINE, ELECT_REASSIGN);
 	return go(m, MOVE_DROP);
 }
@@ -541,6 +540,10 @@ static enum kafka_error check_target(struct controller *c, struct move_item *ite
 		strbuf_printf(&text, "A partition can have at most %d replicas, with those that leave.", REPLICAS_MAX);
 		error = refuse(item, INVALID_REPLICA_ASSIGNMENT, &text);
 	}
+	if (error == NONE && to.adding_count > controller_replica_room(c)) {
+		strbuf_add_str(&text, "There is no room for more replicas.");
+		error = refuse(item, INVALID_REPLICA_ASSIGNMENT, &text);
+	}
 	active_assignment_fini(&to);
 	return error;
 }
@@ -552,6 +555,15 @@ static enum kafka_error check_move(struct controller *c, struct move_item *item,
 	if (item->how == MOVE_TO)
 		return check_target(c, item, p, must_be_live);
 	return p != NULL && active_has_changes(p) ? NONE : NO_REASSIGNMENT_IN_PROGRESS;
+}
+
+bool active_is_moving(const struct active_topic *t)
+{
+	for (int32_t i = 0; i < t->partition_count; i++) {
+		if (t->partitions[i]->is_reassigning)
+			return true;
+	}
+	return false;
 }
 
 /* --- from a request ------------------------------------------------------------------------------------------------------------------------------------- */
@@ -566,9 +578,9 @@ static enum task_result moves_check(struct controller *c, struct moves_task *mt)
 	for (int32_t i = 0; i < q->topics_count; i++) {
 		for (int32_t k = 0; k < q->topics[i].partitions_count; k++) {
 			const struct alter_partition_reassignments_request_partition *p = &q->topics[i].partitions[k];
-			struct move_item *item = add_move(mt, q->topics[i].name, p->partition_index, p->replicas == NULL ? MOVE_BACK : MOVE_TO);
+			struct move_item *item = add_move(mt, q->topics[i].name, p->partition_index, p->replicas_count < 0 ? MOVE_BACK : MOVE_TO);
 
-			if (p->replicas != NULL)
+			if (p->replicas_count >= 0)
 				set_target(item, p->replicas, p->replicas_count);
 			item->error = check_move(c, item, true);
 		}
@@ -893,7 +905,7 @@ static enum task_result list_run(struct controller *c, struct task *t)
 	const struct list_partition_reassignments_request *q = m->request;
 	struct list_partition_reassignments_response *out = m->response;
 
-	if (!(q->topics == NULL ? list_all(c->active, out, m->arena) : list_wanted(c, q, out, m->arena))) {
+	if (!(q->topics_count < 0 ? list_all(c->active, out, m->arena) : list_wanted(c, q, out, m->arena))) {
 		out->topics_count = 0;
 		out->error_code = UNKNOWN_SERVER_ERROR;
 	}

@@ -21,8 +21,8 @@ static void shutdown_fini(struct controller *c, struct task *t)
 	struct shutdown_task *st = (struct shutdown_task *)t;
 
 	active_ask_task_fini(c, t);
-	partition_list_fini(&st->led);
-	replica_list_fini(&st->followed);
+	active_partitions_fini(&st->led);
+	active_replicas_fini(&st->followed);
 }
 
 static enum kafka_error check_sender(const struct active_broker *b, const struct controlled_shutdown_request *q)
@@ -46,9 +46,9 @@ static enum task_result shutdown_leaders(struct controller *c, struct shutdown_t
 		if (p->replicas.count < 2 || !p->has_leadership || p->topic->is_queued || !id_list_has(&p->replicas, q->broker_id))
 			continue;
 		if (p->leader == q->broker_id)
-			partition_list_add(&st->led, p);
+			active_partitions_add(&st->led, p);
 		else
-			replica_list_add(&st->followed, p, q->broker_id);
+			active_replicas_add(&st->followed, p, q->broker_id);
 	}
 	st->base.task.stage = SHUTDOWN_FOLLOWERS;
 	active_push_partitions(c, &st->led, PARTITION_ONLINE, ELECT_SHUTDOWN);

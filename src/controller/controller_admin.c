@@ -40,7 +40,7 @@ static bool is_active(const struct controller *c)
 }
 
 /* Replicas that may still be made: by what the active side knows, or without it the member side. */
-static int64_t replica_room(const struct controller *c)
+int64_t controller_replica_room(const struct controller *c)
 {
 	int64_t used = is_active(c) ? c->active->replica_count : 0;
 	struct map_entry *e;
@@ -51,7 +51,7 @@ static int64_t replica_room(const struct controller *c)
 		for (int32_t i = 0; i < t->partition_count; i++)
 			used += t->partitions[i].replicas.count;
 	}
-	return (int64_t)REPLICAS_PER_BROKER_MAX * c->broker_count - used;
+	return (int64_t)REPLICAS_PER_BROKER_MAX * (is_active(c) ? c->active->broker_count : c->broker_count) - used;
 }
 
 enum known { UNKNOWN, KNOWN, KNOWN_AND_GOING };
@@ -314,7 +314,7 @@ static void encode_overrides(struct controller *c, const struct config_set *set)
 
 static enum task_result create_check(struct controller *c, struct create_task *ct)
 {
-	int64_t room = replica_room(c);
+	int64_t room = controller_replica_room(c);
 
 	ct->made = mem_calloc((size_t)ct->ask->topic_count + 1, sizeof(*ct->made));
 	for (int32_t i = 0; i < ct->ask->topic_count; i++) {
@@ -699,7 +699,7 @@ static enum kafka_error grow_write(struct controller *c, struct grow_task *gt, s
 
 static enum task_result grow_check(struct controller *c, struct grow_task *gt)
 {
-	int64_t room = replica_room(c);
+	int64_t room = controller_replica_room(c);
 
 	for (int32_t i = 0; i < gt->ask->topic_count; i++) {
 		struct controller_more_partitions *m = &gt->ask->topics[i];

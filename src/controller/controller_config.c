@@ -90,7 +90,7 @@ static void reload_fini(struct controller *c, struct task *t)
 
 static void tell_throttle(struct controller *c, struct reload_task *r, struct topic_state *t, struct partition_state *p)
 {
-	bool is_throttled = member_is_throttled(t, "follower.replication.throttled.replicas", p->id, c->broker_id);
+	bool is_throttled = member_is_throttled(t, p->id, c->broker_id);
 
 	if (!p->is_following || p->is_throttled == is_throttled)
 		return;

@@ -220,6 +220,8 @@ void controller_enqueue_start(struct controller *c);
 void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
+void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
+void controller_start_give_up(struct controller *c);
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
@@ -267,8 +269,8 @@ void member_set_strays_aside(struct controller *c);
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
 /* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */
 enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition);
-/* Does the topic's list (x.replication.throttled.replicas) name this replica? */
-bool member_is_throttled(const struct topic_state *t, const char *config, int32_t partition, int32_t broker);
+/* Does follower.replication.throttled.replicas of the topic name this replica? */
+bool member_is_throttled(const struct topic_state *t, int32_t partition, int32_t broker);
 void member_on_dir_failed(struct controller *c, struct partition_dir_failed *m);
 
 /* member_asks.c: what this broker asks of the controller of the cluster */
@@ -312,6 +314,7 @@ void controller_enqueue_config_changes(struct controller *c);
 /* controller_admin.c: what clients ask; by the active controller, but for topics that are made because somebody asked for them */
 void controller_enqueue_create_topics(struct controller *c, struct controller_create_topics *m);
 void controller_enqueue_delete_topics(struct controller *c, struct controller_delete_topics *m);
+int64_t controller_replica_room(const struct controller *c);	/* so many replicas may still be made in the cluster: each is a thread */
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m);
 
 /* controller_stop.c */

@@ -353,7 +353,9 @@ static enum task_result start_run(struct controller *c, struct task *t)
 	case START_CONFIGS:         return start_configs(c, t);
 	case START_OTHERS:          return start_others(c, t);
 	case START_OTHERS_READ:     return start_others_read(c, t);
-	case START_REGISTER:        task_drop_calls(t); return start_register(c, t);
+	case START_REGISTER:
+		task_drop_calls(t);
+		return c->is_stopping ? TASK_DONE : start_register(c, t);
 	case START_REGISTERED:      return start_registered(c, t);
 	case START_OWNER_READ:      return start_owner_read(c, t);
 	case START_ELECT:
@@ -418,6 +420,12 @@ static enum task_result elect_looked(struct controller *c, struct task *t)
 		if (id != c->broker_id || op->stat.ephemeral_owner != coord_session_id(c->coord))
 			return elect_lost(c, t, id);
 		task_drop_calls(t);
+		if (active_has_moved(c)) {	/* our writes are refused though the office is ours by name: it is laid down, and contended for anew */
+			resign(c, -1);
+			task_delete_node(c, t, false, COORD_ANY_VERSION, "/controller");
+			t->stage = ELECT_LOOK;
+			return task_submit(c, t);
+		}
 		return go(t, c->is_active ? ELECT_DONE : ELECT_EPOCH);
 	}
 	task_drop_calls(t);
@@ -513,6 +521,7 @@ static enum task_result elect_run(struct controller *c, struct task *t)
 {
 	switch ((enum elect_stage)t->stage) {
 	case ELECT_LOOK:
+		task_drop_calls(t);
 		task_exists(c, t, true, "/controller");
 		task_get(c, t, true, "/controller");
 		t->stage = ELECT_LOOKED;
@@ -549,6 +558,22 @@ void controller_give_up_unsent(struct controller *c)
 	}
 }
 
+/* The start waits until somebody else's registration is gone: nothing of it is out but a watch. */
+static bool waits_for_registration(const struct controller *c)
+{
+	const struct task *t = c->member_queue.current;
+
+	return t != NULL && t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls);
+}
+
+void controller_give_up_registering(struct controller *c)
+{
+	if (!waits_for_registration(c))
+		return;
+	c->member_queue.current->out--;
+	c->member_queue.current->is_expired = true;
+}
+
 /* What replicas do is not touched: they lead and follow as they were told, until the controller says otherwise. */
 static void session_expired(struct controller *c)
 {
@@ -559,6 +584,7 @@ static void session_expired(struct controller *c)
 	if (c->member_queue.current != NULL)
 		c->member_queue.current->is_expired = true;
 	controller_give_up_unsent(c);
+	controller_give_up_registering(c);
 	struct task *s = task_create(&c->member_queue, &start_kind, sizeof(*s), NULL);
 	s->stage = c->has_started ? START_REGISTER : START_PATHS;
 	list_push_front(&c->member_queue.tasks, &s->link);
@@ -581,19 +607,25 @@ static void session_connected(struct controller *c)
 
 static void on_watch(struct controller *c, const struct coord_event *e)
 {
-	const struct task *t = c->member_queue.current;
-
 	if (strcmp(e->path, "/controller") == 0)
 		controller_enqueue_election(c);
 	else if (strcmp(e->path, "/config/changes") == 0)
 		controller_enqueue_config_changes(c);
 	else if (strcmp(e->path, "/feature") == 0)
 		member_enqueue_feature(c);
-	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && t != NULL &&
-	         t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
+	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && waits_for_registration(c))
 		c->member_queue.current->out--;		/* the registration that was in the way is gone */
 	else if (c->active != NULL)
 		(void)active_on_watch(c, e);
+}
+
+/* Whoever waits for the registration of another broker of this id to go waits no longer. */
+void controller_start_give_up(struct controller *c)
+{
+	struct task *t = c->member_queue.current;
+
+	if (t != NULL && t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
+		t->out--;
 }
 
 void controller_on_event(struct controller *c, const struct coord_event *e)

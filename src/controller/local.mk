@@ -21,7 +21,9 @@ src_controller_libskein_controller_a_SOURCES = \
 EXTRA_DIST += src/controller/README.md
 
 if HAVE_CHECK
-controller_tests = tests/unit/controller/active_golden_test tests/unit/controller/active_rules_test tests/unit/controller/assignment_test tests/unit/controller/controller_sim_test tests/unit/controller/znode_test
+controller_tests = tests/unit/controller/active_elect_test tests/unit/controller/active_golden_test tests/unit/controller/active_members_test \
+	tests/unit/controller/active_requests_test tests/unit/controller/active_rules_test tests/unit/controller/assignment_test \
+	tests/unit/controller/controller_sim_test tests/unit/controller/znode_test
 check_PROGRAMS += $(controller_tests)
 TESTS += $(controller_tests)
 # The controller is tested within a whole broker in simulation.
@@ -32,8 +34,18 @@ controller_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/n
 tests_unit_controller_active_golden_test_SOURCES = tests/unit/controller/active_golden_test.c tests/unit/controller/golden_rig.c tests/unit/controller/golden_rig.h
 tests_unit_controller_active_golden_test_LDADD = $(controller_test_libs)
 tests_unit_controller_active_golden_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=channels_actor,--wrap=member_enqueue_own
+tests_unit_controller_active_requests_test_SOURCES = tests/unit/controller/active_requests_test.c tests/unit/controller/golden_rig.c tests/unit/controller/golden_rig.h
+tests_unit_controller_active_requests_test_LDADD = $(controller_test_libs)
+tests_unit_controller_active_requests_test_LDFLAGS = $(tests_unit_controller_active_golden_test_LDFLAGS)
 tests_unit_controller_active_rules_test_SOURCES = tests/unit/controller/active_rules_test.c
 tests_unit_controller_active_rules_test_LDADD = $(controller_test_libs)
+tests_unit_controller_active_elect_test_SOURCES = tests/unit/controller/active_elect_test.c
+tests_unit_controller_active_elect_test_LDADD = $(controller_test_libs)
+# It has channels of its own, which take down what is sent.
+tests_unit_controller_active_members_test_SOURCES = tests/unit/controller/active_members_test.c tests/sim/broker_sim.c tests/sim/broker_sim.h
+tests_unit_controller_active_members_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_unit_controller_active_members_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=member_enqueue_own
+tests_unit_controller_active_members_test_LDADD = $(controller_test_libs)
 tests_unit_controller_assignment_test_SOURCES = tests/unit/controller/assignment_test.c
 tests_unit_controller_assignment_test_LDADD = $(controller_test_libs)
 tests_unit_controller_controller_sim_test_SOURCES = tests/unit/controller/controller_sim_test.c tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h
@@ -41,6 +53,7 @@ tests_unit_controller_controller_sim_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcd
 tests_unit_controller_controller_sim_test_LDADD = $(controller_test_libs)
 tests_unit_controller_znode_test_SOURCES = tests/unit/controller/znode_test.c
 tests_unit_controller_znode_test_LDADD = $(controller_test_libs)
-$(tests_unit_controller_active_golden_test_OBJECTS) $(tests_unit_controller_active_rules_test_OBJECTS) $(tests_unit_controller_controller_sim_test_OBJECTS): | $(wire_gen)
+$(tests_unit_controller_active_elect_test_OBJECTS) $(tests_unit_controller_active_golden_test_OBJECTS) $(tests_unit_controller_active_members_test_OBJECTS) \
+$(tests_unit_controller_active_requests_test_OBJECTS) $(tests_unit_controller_active_rules_test_OBJECTS) $(tests_unit_controller_controller_sim_test_OBJECTS): | $(wire_gen)
 endif
 EXTRA_DIST += tests/golden/cluster tests/compat/assignment/Assignments.java

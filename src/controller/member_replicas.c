@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/config_value.h"
 #include "controller/controller_priv.h"
 
 #define PARTITION_STACK (128 * 1024)
@@ -202,25 +203,11 @@ enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic
 	return NONE;
 }
 
-/* "*", or "partition:broker" separated by commas. */
-bool member_is_throttled(const struct topic_state *t, const char *config, int32_t partition, int32_t broker)
+bool member_is_throttled(const struct topic_state *t, int32_t partition, int32_t broker)
 {
-	const char *at = t->overrides != NULL ? cluster_overrides_get(t->overrides, config) : NULL;
-	char wanted[32];
-	size_t n = (size_t)snprintf(wanted, sizeof(wanted), "%d:%d", partition, broker);
+	const char *list = t->overrides != NULL ? cluster_overrides_get(t->overrides, "follower.replication.throttled.replicas") : NULL;
 
-	if (at == NULL)
-		return false;
-	while (*at != 0) {
-		size_t len;
-
-		at += strspn(at, ", ");
-		len = strcspn(at, ", ");
-		if ((len == 1 && *at == '*') || (len == n && memcmp(at, wanted, n) == 0))
-			return true;
-		at += len;
-	}
-	return false;
+	return list != NULL && config_names_replica(slice_str(list), partition, broker);
 }
 
 /* --- a directory fails --------------------------------------------------------------------------------------------------------------------- */

@@ -204,7 +204,7 @@ void member_fill_assign(struct controller *c, struct fetcher_assign *a, struct t
 	p->is_following = !a->is_removed;
 	if (a->is_removed)
 		return;
-	p->is_throttled = member_is_throttled(t, "follower.replication.throttled.replicas", p->id, c->broker_id);
+	p->is_throttled = member_is_throttled(t, p->id, c->broker_id);
 	a->leader = p->leader;
 	snprintf(a->host, sizeof(a->host), "%s", e->host);
 	a->port = e->port;

@@ -78,7 +78,7 @@ static void stop_decide(struct controller *c, struct stop_item *it)
 	else if (it->leader_epoch != EPOCH_DURING_DELETE && it->leader_epoch != -1 && it->leader_epoch < p->role_epoch)
 		it->error = FENCED_LEADER_EPOCH;
 	else
-		it->is_stopping = true;
+		it->is_stopping = !p->is_hidden;	/* a partition that is listed twice is deleted once */
 }
 
 static enum task_result stop_check(struct controller *c, struct stop_task *s)

@@ -192,6 +192,13 @@ const char *call_start(struct connection *c)
 		put_in_line(nc);
 		return NULL;
 	}
+	/* Peers and clients know of a broker as soon as it is registered, it knows of topics with the first picture:
+	 * an answer before would say that there are none, and producers then forget their sequence numbers. They come again. */
+	if (c->network->cluster == NULL && !nc->call.api->needs_no_picture) {
+		nc->call.wants_close = true;
+		put_in_line(nc);
+		return NULL;
+	}
 	nc->call.api->begin(&nc->call);
 	call_look(nc);
 	return NULL;
@@ -272,7 +279,7 @@ void call_resume(struct call *c)
 
 struct cluster *call_cluster(struct call *c)
 {
-	ASSERT(c->network->cluster != NULL);
+	ASSERT(c->network->cluster != NULL || c->api->needs_no_picture);
 	return c->network->cluster;
 }
 

@@ -62,6 +62,8 @@ struct api_row {
 	/* Produce: consecutive ones of a connection may be out together */
 	bool         overlaps_itself;
 	bool         is_exempt_from_quota;
+	/* served before the first picture, too: what brings it. Of all else the connection closes. */
+	bool         needs_no_picture;
 	/* of the decoded structs, allocated in the call's arena */
 	size_t       request_size, response_size;
 	bool       (*decode)(void *request, struct reader *r, int version, struct arena *arena);
@@ -125,7 +127,8 @@ void *call_message(struct call *c, size_t size, uint16_t kind) MUST_CHECK;
 void call_park(struct call *c, mono_ms deadline);
 void call_resume(struct call *c);			/* nothing happens when it is not parked */
 
-/* this actor's current picture; borrowed until the handler returns */
+/* this actor's current picture; borrowed until the handler returns. NULL before the first one, which
+ * only a row that needs_no_picture can meet. */
 struct cluster *call_cluster(struct call *c);
 mono_ms         call_now(struct call *c);		/* of this step; not the clock itself */
 time_ms         call_time(struct call *c);

@@ -95,7 +95,7 @@ struct partition_reader_choice {
  * at once if it does already; also when the role changes or the partition stops. */
 struct partition_watch {
 	struct msg  msg;
-	int64_t     seen_high_watermark, seen_last_stable_offset, seen_log_end_offset;	/* INT64_MIN in the last: not interested */
+	int64_t     seen_high_watermark, seen_last_stable_offset, seen_log_end_offset;	/* INT64_MIN: not interested in that one */
 	int32_t     seen_leader_epoch;
 	struct list wait;
 };

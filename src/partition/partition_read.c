@@ -112,11 +112,15 @@ void partition_on_read(struct partition *p, struct partition_read *m)
 
 /* --- watches -------------------------------------------------------------------------------------------------------------------- */
 
+static bool has_moved(int64_t seen, int64_t offset)
+{
+	return seen != INT64_MIN && seen != offset;
+}
+
 static bool watch_has_news(const struct partition *p, const struct partition_watch *w)
 {
-	return w->seen_high_watermark != log_high_watermark(p->log) || w->seen_last_stable_offset != log_last_stable_offset(p->log) ||
-	       w->seen_leader_epoch != p->leader_epoch ||
-	       (w->seen_log_end_offset != INT64_MIN && w->seen_log_end_offset != log_end_offset(p->log));
+	return w->seen_leader_epoch != p->leader_epoch || has_moved(w->seen_high_watermark, log_high_watermark(p->log)) ||
+	       has_moved(w->seen_last_stable_offset, log_last_stable_offset(p->log)) || has_moved(w->seen_log_end_offset, log_end_offset(p->log));
 }
 
 void partition_on_watch(struct partition *p, struct partition_watch *m)

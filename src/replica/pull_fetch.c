@@ -159,9 +159,10 @@ static void read_answer(struct leader *l, const struct fetch_response *m)
 		for (int32_t k = 0; k < m->responses[i].partitions_count; k++) {
 			const struct fetch_response_partition *part = &m->responses[i].partitions[k];
 			struct session_entry *e = session_find(&l->session, &m->responses[i], part->partition_index);
-			/* Gone, moved or assigned anew since: what was fetched is not for this role. */
-			if (e->pull != NULL && e->pull->asked_in == l->number)
-				is_news |= on_partition(e->pull, part);
+			if (e->pull == NULL)
+				continue;	/* gone, moved or assigned anew since: what was fetched is not for this role */
+			ASSERT(e->pull->asked_in == l->number);
+			is_news |= on_partition(e->pull, part);
 		}
 	}
 	if (!is_news)	/* it should have waited for some: so the next question does, or a leader in error would keep us both busy */

@@ -52,6 +52,8 @@ void pull_on_truncated(struct pull *p)
 		on_cut(p);
 	else if (p->truncate.error == FENCED_LEADER_EPOCH)
 		pull_fail(p, "the role has changed");
+	else if (p->truncate.error == CORRUPT_MESSAGE)
+		pull_back_off(p);	/* no room on the disk for what a cut writes; nothing was cut */
 	else
 		pull_fail(p, "the replica's log could not be cut");
 }

@@ -89,7 +89,7 @@ static void begin_hop(struct call *c)
 static void on_answer(struct call *c UNUSED, struct msg *m UNUSED) { }
 static void end(struct call *c UNUSED) { }
 
-#define ROW .version_max = 9, .overlaps_itself = true, \
+#define ROW .version_max = 9, .overlaps_itself = true, .needs_no_picture = true, \
 	.request_size = sizeof(struct slice), .response_size = sizeof(int64_t), \
 	.decode = decode, .encode = encode, .on_answer = on_answer, .end = end
 static const struct api_row echo_row = {

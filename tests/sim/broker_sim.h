@@ -57,7 +57,7 @@ void broker_sim_crash(struct broker_sim *b, enum sim_crash kind);
 /* Nothing reaches the store any more: what a death of the machine means, at once, to what is no part of it. */
 void broker_sim_silence(struct broker_sim *b);
 void broker_sim_run(struct broker_sim *b, int steps);
-void broker_sim_pass(struct broker_sim *b, mono_ms ms);
+int  broker_sim_pass(struct broker_sim *b, mono_ms ms);	/* returns the steps that all actors took meanwhile */
 uint64_t broker_sim_hash(const struct broker_sim *b);	/* of everything that happened */
 
 /* --- a client's connection ------------------------------------------------------------------------------------------------------ */

@@ -232,7 +232,11 @@ static void decide(struct load *l, struct load_sender *s, struct load_batch *b, 
 		s->link.is_wrong = true;
 		b->fate = FATE_UNKNOWN;
 		break;
-	case REQUEST_TIMED_OUT: case NOT_ENOUGH_REPLICAS_AFTER_APPEND: case OUT_OF_ORDER_SEQUENCE_NUMBER:
+	case REQUEST_TIMED_OUT:		/* perhaps from one who was leader once, and does not know better: now and then a client asks who is */
+		s->link.is_wrong = draw(l, 3) == 0;
+		b->fate = FATE_UNKNOWN;
+		break;
+	case NOT_ENOUGH_REPLICAS_AFTER_APPEND: case OUT_OF_ORDER_SEQUENCE_NUMBER:
 		b->fate = FATE_UNKNOWN;
 		break;
 	default:
@@ -472,12 +476,31 @@ static void ask_grow(struct load *l, const char *name, int32_t to)
 	link_ask(l, &l->operator.link, KEY_CREATE_PARTITIONS, 3, encode_create_partitions, &q, l);
 }
 
-/* To three replicas, or two where there are no more brokers, in any order; now and then what is under way is taken back. */
-static void ask_move(struct load *l)
+/* count < 0: what is under way is taken back. */
+static void ask_move(struct load *l, int partition, const int32_t *replicas, int count)
 {
 	struct alter_partition_reassignments_request_partition p;
 	struct alter_partition_reassignments_request_topic t;
 	struct alter_partition_reassignments_request q;
+
+	alter_partition_reassignments_request_init(&q);
+	alter_partition_reassignments_request_topic_init(&t);
+	alter_partition_reassignments_request_partition_init(&p);
+	p.partition_index = partition;
+	p.replicas = count < 0 ? NULL : (int32_t *)replicas;
+	p.replicas_count = count;
+	t.name = SLICE_LIT(LOAD_TOPIC);
+	t.partitions = &p;
+	t.partitions_count = 1;
+	q.topics = &t;
+	q.topics_count = 1;
+	q.timeout_ms = 500;
+	link_ask(l, &l->operator.link, KEY_ALTER_REASSIGNMENTS, 0, encode_alter_partition_reassignments, &q, l);
+}
+
+/* To three replicas, now and then two, in any order. */
+static void ask_any_move(struct load *l)
+{
 	int32_t ids[CLUSTER_NODES_MAX], n = l->c->node_count;
 
 	for (int32_t i = 0; i < n; i++)
@@ -488,19 +511,8 @@ static void ask_move(struct load *l)
 		ids[i] = ids[k];
 		ids[k] = id;
 	}
-	alter_partition_reassignments_request_init(&q);
-	alter_partition_reassignments_request_topic_init(&t);
-	alter_partition_reassignments_request_partition_init(&p);
-	p.partition_index = (int32_t)draw(l, LOAD_PARTITIONS);
-	p.replicas = draw(l, 5) == 0 ? NULL : ids;
-	p.replicas_count = p.replicas == NULL ? -1 : draw(l, 4) == 0 ? 2 : 3;
-	t.name = SLICE_LIT(LOAD_TOPIC);
-	t.partitions = &p;
-	t.partitions_count = 1;
-	q.topics = &t;
-	q.topics_count = 1;
-	q.timeout_ms = 500;
-	link_ask(l, &l->operator.link, KEY_ALTER_REASSIGNMENTS, 0, encode_alter_partition_reassignments, &q, l);
+	int partition = (int)draw(l, LOAD_PARTITIONS);
+	ask_move(l, partition, ids, draw(l, 5) == 0 ? -1 : draw(l, 4) == 0 ? 2 : 3);
 }
 
 static void ask_elect(struct load *l)
@@ -523,9 +535,28 @@ static void ask_something(struct load *l)
 	case 0: case 1: ask_create(l, name, 1); break;
 	case 2: case 3: ask_delete(l, name); break;
 	case 4:         ask_grow(l, name, 2); break;
-	case 5: case 6: ask_move(l); break;
+	case 5: case 6: ask_any_move(l); break;
 	default:        ask_elect(l); break;
 	}
+}
+
+static void take_order(struct load *l, int16_t key, struct slice body)
+{
+	struct load_operator *o = &l->operator;
+	struct alter_partition_reassignments_response moved;
+	struct elect_leaders_response elected;
+	struct reader r = reader_of(body);
+	struct arena arena;
+
+	arena_init(&arena, 1 << 18);
+	if (key == KEY_ALTER_REASSIGNMENTS && o->is_move_wanted) {
+		ck_assert(alter_partition_reassignments_response_decode(&moved, &r, 0, &arena));
+		o->is_move_wanted = o->link.is_wrong = moved.error_code != NONE;
+	} else if (key == KEY_ELECT_LEADERS && o->is_election_wanted) {
+		ck_assert(elect_leaders_response_decode(&elected, &r, 2, &arena));
+		o->is_election_wanted = o->link.is_wrong = elected.error_code != NONE;
+	}
+	arena_fini(&arena);
 }
 
 static void take_operated(struct load *l, int16_t key, struct slice body)
@@ -538,6 +569,7 @@ static void take_operated(struct load *l, int16_t key, struct slice body)
 	o->is_out = false;
 	l->altered++;
 	o->link.is_wrong = draw(l, 2) == 0;
+	take_order(l, key, body);
 	if (key != KEY_CREATE_TOPICS || o->has_topic)
 		return;
 	arena_init(&arena, 1 << 18);
@@ -559,11 +591,16 @@ static void operate(struct load *l)
 	bool is_there = link_tend(l, &o->link, &has_gone);
 	if (has_gone)
 		o->is_out = false;
-	if (!is_there || o->is_out || o->link.is_wrong || (o->has_topic && (!l->may_alter || l->is_ending || --o->quiet > 0)))
+	if (!is_there || o->is_out || o->link.is_wrong ||
+	    (o->has_topic && !load_has_orders(l) && (!l->may_alter || l->is_ending || --o->quiet > 0)))
 		return;
 	o->quiet = 10 + (int)draw(l, 60);
 	if (!o->has_topic)
 		ask_create(l, LOAD_TOPIC, LOAD_PARTITIONS);
+	else if (o->is_move_wanted)
+		ask_move(l, o->move_partition, o->move_to, o->move_count);
+	else if (o->is_election_wanted)
+		ask_elect(l);
 	else
 		ask_something(l);
 	o->key = o->link.client.asked[0].key;
@@ -602,7 +639,7 @@ void load_init(struct load *l, struct cluster_sim *c, struct cluster_watch *w)
 		s->kind = i < 2 ? SENDER_IDEMPOTENT : i < 3 ? SENDER_PLAIN : SENDER_HASTY;
 		s->partition = i % LOAD_PARTITIONS;
 		s->producer_id = -1;
-		s->limit = 10 + (int)draw(l, LOAD_BATCHES - 10);
+		s->limit = 20 + (int)draw(l, LOAD_BATCHES - 20);
 		link_init(l, &s->link);
 	}
 	for (int i = 0; i < LOAD_READERS; i++)
@@ -627,6 +664,27 @@ void load_fini(struct load *l)
 void load_end(struct load *l)
 {
 	l->is_ending = true;
+	l->operator.is_move_wanted = l->operator.is_election_wanted = false;
+}
+
+void load_order_move(struct load *l, int partition, const int32_t *replicas, int count)
+{
+	struct load_operator *o = &l->operator;
+
+	o->is_move_wanted = true;
+	o->move_partition = partition;
+	o->move_count = count;
+	memcpy(o->move_to, replicas, (size_t)count * sizeof(o->move_to[0]));
+}
+
+void load_order_election(struct load *l)
+{
+	l->operator.is_election_wanted = true;
+}
+
+bool load_has_orders(const struct load *l)
+{
+	return l->operator.is_move_wanted || l->operator.is_election_wanted;
 }
 
 bool load_is_done(const struct load *l, char why[256])

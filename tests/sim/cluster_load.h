@@ -16,7 +16,7 @@
 #define LOAD_PARTITIONS 2
 #define LOAD_SENDERS    5
 #define LOAD_READERS    2
-#define LOAD_BATCHES    64		/* of one sender */
+#define LOAD_BATCHES    120		/* of one sender */
 #define LOAD_OUT        3		/* requests of a sender under way */
 
 struct load;
@@ -66,6 +66,10 @@ struct load_operator {
 	int              quiet;		/* in how many turns it asks again */
 	int16_t          key;
 	bool             has_topic;	/* LOAD_TOPIC is there */
+	/* ordered by the test, asked for until it is accepted */
+	bool             is_move_wanted, is_election_wanted;
+	int              move_partition, move_count;
+	int32_t          move_to[CLUSTER_NODES_MAX];
 };
 
 struct load {
@@ -84,6 +88,9 @@ struct load {
 void load_init(struct load *l, struct cluster_sim *c, struct cluster_watch *w);
 void load_fini(struct load *l);
 void load_end(struct load *l);				/* what was begun is brought to its end */
+void load_order_move(struct load *l, int partition, const int32_t *replicas, int count);
+void load_order_election(struct load *l);		/* of the first replica, wherever another leads */
+bool load_has_orders(const struct load *l);
 bool load_is_done(const struct load *l, char why[256]);
 void load_read_again(struct load *l);			/* the readers, from the first record */
 bool load_has_read(struct load *l, char why[256]);	/* all that is committed, each of them */

@@ -140,6 +140,8 @@ static void look_at_assignment(struct seen_partition *p, const struct znode_part
 	}
 	p->replica_count = MIN(z->replica_count, CLUSTER_NODES_MAX);
 	memcpy(p->replicas, z->replicas, (size_t)p->replica_count * sizeof(p->replicas[0]));
+	p->removing_count = MIN(z->removing_count, CLUSTER_NODES_MAX);
+	memcpy(p->removing, z->removing, (size_t)p->removing_count * sizeof(p->removing[0]));
 	p->is_moving = z->adding_count + z->removing_count > 0;
 }
 
@@ -276,11 +278,21 @@ static void read_again(struct cluster_watch *w, struct seen_partition *p, int no
 	read_log(w, p, node, dir, end);
 }
 
-/* A process has opened the log that another has left. What that had acknowledged as committed is there; after a power cut that is not promised to every single log. */
+/* How far the log holds what was committed. */
+static int64_t committed_part(const struct seen_partition *p, const struct seen_log *l)
+{
+	int64_t n = 0;
+
+	while (n < l->end && n < p->committed_end && is_same(&l->records[n], &p->committed[n]))
+		n++;
+	return n;
+}
+
+/* A process has opened the log that another has left. What that held of what was committed is there; after a power cut that is not promised to every single log. */
 static void begin_life(struct cluster_watch *w, struct seen_partition *p, int node, struct partition *is)
 {
 	struct seen_log *l = &p->logs[node];
-	int64_t before = MIN(l->end, p->committed_end);
+	int64_t before = committed_part(p, l);
 
 	if (l->is_anew)
 		before = 0;
@@ -351,7 +363,8 @@ static void check_advance(struct cluster_watch *w, struct seen_partition *p, int
 			check_member(w, p, node, m->broker_id, high_watermark);
 	}
 	for (int32_t i = 0; is->leader_epoch == p->leader_epoch && i < p->isr_count; i++) {
-		if (holds(p->replicas, p->replica_count, p->isr[i]))
+		/* As in Kafka, who is being removed is not waited for any more when the leader has been told, just before the store. */
+		if (holds(p->replicas, p->replica_count, p->isr[i]) && !holds(p->removing, p->removing_count, p->isr[i]))
 			check_member(w, p, node, p->isr[i], high_watermark);
 	}
 }

@@ -44,6 +44,7 @@ struct seen_partition {
 	int32_t     leader, leader_epoch, controller_epoch, partition_epoch;
 	int32_t     isr[CLUSTER_NODES_MAX], isr_count;
 	int32_t     replicas[CLUSTER_NODES_MAX], replica_count;
+	int32_t     removing[CLUSTER_NODES_MAX], removing_count;
 	bool        is_moving;			/* replicas are being added or removed */
 	int32_t     leader_of[SEEN_EPOCHS_MAX];	/* as stored; -2: not known */
 	struct seen_record *committed;		/* below the highest high watermark of any leader */

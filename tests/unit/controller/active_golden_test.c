@@ -3,6 +3,7 @@
  * directory. Each test is one recording; the times are those of what happened besides the requests of brokers.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "golden_rig.h"
@@ -125,6 +126,18 @@ START_TEST(controlled_shutdown)
 }
 END_TEST
 
+/* The controller's own broker goes: it moves its own leaderships away first. What it told itself and the others last may not have been recorded any more. */
+START_TEST(controlled_shutdown_of_the_controller)
+{
+	rig_init(&rig, "shutdown-controller", NULL);
+	rig_until(&rig, 500);
+	for (int32_t i = 1; i <= 3; i++)
+		rig_forget_last_words(&rig, i, 500);
+	rig_compare_requests(&rig);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* Of a broker that was killed: its partition stays where it is, and the node goes all the same. */
 START_TEST(preferred_by_node)
 {
@@ -179,6 +192,51 @@ START_TEST(log_directory_failure)
 }
 END_TEST
 
+/* Two brokers at an older protocol version: a topic is created, the second broker leaves in order and returns, the topic is deleted. */
+static const struct {
+	const char *version;
+	bool        by_notice;	/* the leader writes its in-sync set itself, and leaves a notice */
+} versions[] = { { "2.6", true }, { "2.7", false }, { "2.8", false }, { "3.0", false }, { "3.1", false }, { "3.2", false }, { "3.3", false }, { "3.4", false },
+                 { "3.6", false }, { "3.8", false } };
+
+START_TEST(older_versions)
+{
+	char recording[32], config[64];
+
+	snprintf(recording, sizeof(recording), "version-%s", versions[_i].version);
+	snprintf(config, sizeof(config), "inter.broker.protocol.version=%s", versions[_i].version);
+	rig_init(&rig, recording, config);
+	rig_write(&rig, "/config/topics/t", "{\"version\":1,\"config\":{}}");
+	rig_write_as_after(&rig, "/brokers/topics/t");
+	if (!versions[_i].by_notice) {
+		rig_until(&rig, rig_mark(&rig, "picture"));
+		rig_compare_nodes(&rig);
+	}
+	rig_leave(&rig, 2, rig_mark(&rig, "leave"));
+	rig_join(&rig, 2, rig_mark(&rig, "join"));
+	rig_until(&rig, rig_mark(&rig, "grow"));
+	if (versions[_i].by_notice) {
+		rig_write_as_after(&rig, "/brokers/topics/t/partitions/0/state");
+		rig_write_as_after(&rig, "/brokers/topics/t/partitions/1/state");
+		rig_write(&rig, "/isr_change_notification/isr_change_0000000000",
+		          "{\"version\":1,\"partitions\":[{\"topic\":\"t\",\"partition\":1},{\"topic\":\"t\",\"partition\":0}]}");
+		rig_settle(&rig);
+		ck_assert(!rig_exists(&rig, "/isr_change_notification/isr_change_0000000000"));
+	}
+	if (versions[_i].by_notice) {
+		rig_until(&rig, rig_mark(&rig, "picture"));
+		rig_compare_nodes(&rig);
+	}
+	rig_until(&rig, rig_mark(&rig, "delete"));
+	rig_write(&rig, "/admin/delete_topics/t", NULL);
+	rig_compare_requests(&rig);
+	ck_assert(!rig_exists(&rig, "/brokers/topics/t"));
+	ck_assert(!rig_exists(&rig, "/config/topics/t"));
+	ck_assert(!rig_exists(&rig, "/admin/delete_topics/t"));
+	rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("active_golden");
@@ -190,9 +248,11 @@ int main(void)
 	tcase_add_test(t, reassignment_by_node);
 	tcase_add_test(t, in_sync_changes);
 	tcase_add_test(t, controlled_shutdown);
+	tcase_add_test(t, controlled_shutdown_of_the_controller);
 	tcase_add_test(t, preferred_by_node);
 	tcase_add_test(t, unclean_elections);
 	tcase_add_test(t, log_directory_failure);
+	tcase_add_loop_test(t, older_versions, 0, (int)ARRAY_LEN(versions));
 	suite_add_tcase(s, t);
 
 	SRunner *sr = srunner_create(s);

@@ -348,6 +348,20 @@ bool rig_exists(struct rig *r, const char *path)
 	return apply(r, COORD_EXISTS, path, SLICE_NULL, NULL) == OK;
 }
 
+char *rig_read(struct rig *r, const char *path)
+{
+	struct coord_op op = { .kind = COORD_GET, .path = path };
+	struct coord_call call;
+	char *out;
+
+	coord_call_init(&call, &r->world, &op, 1);
+	tree_apply(r->tree, r->outsider, &call, OK);
+	ck_assert_msg(call.result == OK, "%s", path);
+	out = mem_strndup((const char *)op.out.ptr, op.out.len);
+	coord_call_fini(&call);
+	return out;
+}
+
 static void write_at_version(struct rig *r, const char *path, const char *data, int32_t version)
 {
 	rig_write(r, path, data);
@@ -361,7 +375,7 @@ static const char *registration_path(char buf[64], int32_t broker)
 	return buf;
 }
 
-static void forget_last_words(struct rig *r, int32_t broker, int64_t t)
+void rig_forget_last_words(struct rig *r, int32_t broker, int64_t t)
 {
 	struct rig_requests *l = &r->told[broker];
 	int n = 0;
@@ -379,7 +393,7 @@ void rig_leave(struct rig *r, int32_t broker, int64_t t)
 	rig_until(r, t);
 	rig_delete(r, registration_path(path, broker));
 	rig_settle(r);
-	forget_last_words(r, broker, t);
+	rig_forget_last_words(r, broker, t);
 }
 
 void rig_join(struct rig *r, int32_t broker, int64_t t)
@@ -471,6 +485,10 @@ static void take_line(struct rig *r, const json_t *o)
 		r->after[r->after_count].path = mem_strdup(after);
 		r->after[r->after_count].data = data != NULL ? mem_strdup(data) : NULL;
 		r->after[r->after_count++].version = version;
+	} else if (json_object_get(o, "mark") != NULL) {
+		ck_assert_int_lt(r->mark_count, (int)ARRAY_LEN(r->marks));
+		snprintf(r->marks[r->mark_count].name, sizeof(r->marks[0].name), "%s", json_string_value(json_object_get(o, "mark")));
+		r->marks[r->mark_count++].t = json_integer_value(json_object_get(o, "t"));
 	} else if (json_object_get(o, "hex") != NULL) {
 		take_request(r, o);
 	}
@@ -496,6 +514,15 @@ static void load_recording(struct rig *r, const char *name)
 	fclose(f);
 }
 
+int64_t rig_mark(const struct rig *r, const char *name)
+{
+	for (int i = 0; i < r->mark_count; i++) {
+		if (strcmp(r->marks[i].name, name) == 0)
+			return r->marks[i].t;
+	}
+	ck_abort_msg("no such mark: %s", name);
+}
+
 /* --- life ----------------------------------------------------------------------------------------------------------------------------------------- */
 
 static void quiet_sink(void *arg UNUSED, enum log_level level UNUSED, const char *line UNUSED, size_t len UNUSED)
@@ -518,7 +545,7 @@ static void read_config(struct rig *r, const char *config)
 	strbuf_fini(&why);
 }
 
-static void take_office(struct rig *r)
+static void learn_epoch(struct rig *r)
 {
 	struct controller *c = r->c;
 	struct coord_op op = { .kind = COORD_GET, .path = "/controller_epoch" };
@@ -529,6 +556,13 @@ static void take_office(struct rig *r)
 	ck_assert(znode_int_decode(op.out, &c->controller_epoch));
 	c->fence_version = op.stat.version;
 	coord_call_fini(&call);
+}
+
+static void take_office(struct rig *r)
+{
+	struct controller *c = r->c;
+
+	learn_epoch(r);
 	snprintf(c->cluster_id, sizeof(c->cluster_id), "golden");
 	c->broker_id = c->controller_id = r->controller_id;
 	c->broker_epoch = broker_epoch(r, c->broker_id);
@@ -635,6 +669,51 @@ void rig_settle(struct rig *r)
 		if (!sched_sim_step(r->sched))
 			return;
 	}
+}
+
+void rig_pass(struct rig *r, mono_ms ms)
+{
+	mono_ms until = os_mono_ms(sim_os(r->machine)) + ms;
+
+	for (int i = 0; os_mono_ms(sim_os(r->machine)) < until; i++) {
+		ck_assert_int_lt(i, STEPS_MAX);
+		if (!sched_sim_step(r->sched))
+			break;
+	}
+	rig_settle(r);
+}
+
+static void on_end(struct controller *c, struct controller_timer *t UNUSED)
+{
+	active_end(c);
+	c->is_active = false;
+}
+
+void rig_end_office(struct rig *r)
+{
+	struct controller_timer timer = { .fire = on_end };
+
+	controller_timer_set(r->c, &timer, 0);	/* the end is the controller's own step */
+	actor_wake(controller_actor(r->c));
+	for (int i = 0; r->c->is_active; i++) {
+		ck_assert_int_lt(i, STEPS_MAX);
+		ck_assert(sched_sim_step(r->sched));
+	}
+	rig_settle(r);
+}
+
+void rig_new_office(struct rig *r)
+{
+	char epoch[16];
+
+	rig_end_office(r);
+	snprintf(epoch, sizeof(epoch), "%d", r->c->controller_epoch + 1);
+	rig_write(r, "/controller_epoch", epoch);
+	learn_epoch(r);
+	r->c->is_active = true;
+	active_begin(r->c);
+	actor_wake(controller_actor(r->c));
+	rig_settle(r);
 }
 
 void rig_ask(struct rig *r, enum api_key key, int16_t version, const void *request, void *response)

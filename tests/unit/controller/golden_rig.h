@@ -56,6 +56,8 @@ struct rig {
 	int                    event_count, event_at;
 	struct { char *path, *data; int32_t version; } *after;
 	int                    after_count;
+	struct { char name[16]; int64_t t; } marks[8];
+	int                    mark_count;
 	char                  *registrations[RIG_BROKERS];
 	int32_t                controller_id;
 };
@@ -69,12 +71,20 @@ void rig_settle(struct rig *r);			/* until nothing happens any more */
 void rig_compare_requests(struct rig *r);	/* what was recorded has happened, and what brokers were told is what was recorded, all of it */
 void rig_compare_nodes(struct rig *r);		/* the nodes of topics are as they were when the recording's last picture of the tree was taken */
 
+int64_t rig_mark(const struct rig *r, const char *name);	/* when it happened, by the recording */
+
 /* A request of a client: encoded structs of wire/gen. Comes back answered. */
 void rig_ask(struct rig *r, enum api_key key, int16_t version, const void *request, void *response);
 void rig_write(struct rig *r, const char *path, const char *data);	/* created, or set; data NULL: null */
 void rig_delete(struct rig *r, const char *path);
 bool rig_exists(struct rig *r, const char *path);
-/* At time t: its registration goes. What it was told last may not have reached the Java broker: what was recorded until then is the beginning of what it was told. */
+char *rig_read(struct rig *r, const char *path);	/* malloc'd */
+void rig_pass(struct rig *r, mono_ms ms);
+void rig_end_office(struct rig *r);
+void rig_new_office(struct rig *r);			/* the controller ends, and is elected again: it reads everything anew; what it tells is forgotten no more */
+/* What a broker was told last may not have reached it, or not have been recorded: what was recorded until t is the beginning of what it was told. */
+void rig_forget_last_words(struct rig *r, int32_t broker, int64_t t);
+/* At time t: its registration goes, and its last words are forgotten. */
 void rig_leave(struct rig *r, int32_t broker, int64_t t);
 void rig_join(struct rig *r, int32_t broker, int64_t t);	/* as it was, with a new epoch */
 void rig_write_as_after(struct rig *r, const char *path);	/* the node as the recording has it at the end */

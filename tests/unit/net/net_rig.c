@@ -214,15 +214,19 @@ static void rig_end(struct call *c)
 	.decode = rig_decode, .encode = rig_encode, .begin = rig_begin, \
 	.on_answer = rig_on_answer, .on_wakeup = rig_on_wakeup, .end = rig_end
 static const struct api_row produce_row = {
-	.key = RIG_PRODUCE, .name = "Produce", .overlaps_itself = true, RIG_ROW
+	.key = RIG_PRODUCE, .name = "Produce", .overlaps_itself = true, .needs_no_picture = true, RIG_ROW
 };
-static const struct api_row metadata_row = { .key = RIG_METADATA, .name = "Metadata", RIG_ROW };
+static const struct api_row metadata_row = {
+	.key = RIG_METADATA, .name = "Metadata", .needs_no_picture = true, RIG_ROW
+};
+static const struct api_row picture_row = { .key = RIG_PICTURE, .name = "Picture", RIG_ROW };
 static const struct api_row versions_row = {
-	.key = API_API_VERSIONS, .name = "ApiVersions", RIG_ROW
+	.key = API_API_VERSIONS, .name = "ApiVersions", .needs_no_picture = true, RIG_ROW
 };
 static const struct api_row *const rows[] = {
 	[RIG_PRODUCE] = &produce_row,
 	[RIG_METADATA] = &metadata_row,
+	[RIG_PICTURE] = &picture_row,
 	[API_API_VERSIONS] = &versions_row,
 };
 

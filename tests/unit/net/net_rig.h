@@ -31,6 +31,7 @@ enum rig_op {
 
 #define RIG_PRODUCE  0		/* overlaps itself */
 #define RIG_METADATA 3		/* does not */
+#define RIG_PICTURE  4		/* is not served without a picture; the rig has none */
 
 struct log_file {		/* stands for storage's; the tests count its references */
 	os_fd    fd;

@@ -292,6 +292,16 @@ START_TEST(silent_requests_and_wanted_closes_keep_the_order)
 }
 END_TEST
 
+START_TEST(before_the_first_picture_only_what_needs_none_is_answered)
+{
+	begin();
+	client_ask(c, RIG_METADATA, 0, OP_ECHO, 0, "a");
+	client_ask(c, RIG_PICTURE, 1, OP_ECHO, 0, "of what?");
+	client_expect(c, 0, "a");
+	client_expect_end(c);
+}
+END_TEST
+
 START_TEST(an_answer_that_cannot_be_encoded_closes)
 {
 	begin();
@@ -795,6 +805,7 @@ static void add_tests(TCase *tc, bool is_sim)
 	tcase_add_test(tc, other_requests_wait_for_all_answers_before);
 	tcase_add_test(tc, a_call_may_hold_its_connection);
 	tcase_add_test(tc, silent_requests_and_wanted_closes_keep_the_order);
+	tcase_add_test(tc, before_the_first_picture_only_what_needs_none_is_answered);
 	tcase_add_test(tc, an_answer_that_cannot_be_encoded_closes);
 	tcase_add_test(tc, a_throttled_connection_is_answered_at_once_and_then_mute);
 	tcase_add_test(tc, a_parked_call_is_woken_at_its_deadline);

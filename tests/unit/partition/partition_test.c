@@ -427,6 +427,39 @@ START_TEST(a_broken_disk_takes_the_directory_offline)
 	rig_ask(&r, ask_list(&list, LIST_OFFSETS_LATEST));
 	rig_wait(&r, &list);
 	ck_assert_int_eq(list.list.error, KAFKA_STORAGE_ERROR);
+	rig_rests(&r);
+}
+END_TEST
+
+/* With a sync and a flush by the clock behind it, which set deadlines. */
+START_TEST(a_partition_that_nobody_asks_rests)
+{
+	rig_down(&r, STOP_CLEAN);
+	r.config.flush_ms = 1000;
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 0);
+	rig_rests(&r);
+	ck_assert_int_eq(append_now(1), NONE);
+	rig_pass(&r, 12000);
+	rig_rests(&r);
+	ck_assert_int_eq(append_now(-1), NONE);
+	rig_pass(&r, 12000);
+	rig_rests(&r);
+}
+END_TEST
+
+/* A sync was due by the clock, or wanted by an append, when the directory failed. */
+START_TEST(a_partition_whose_directory_failed_rests)
+{
+	rig_down(&r, STOP_CLEAN);
+	r.config.flush_ms = _i == 0 ? 1000 : INT64_MAX;
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 0);
+	ck_assert_int_eq(append_now(1), NONE);
+	sim_fail(r.sim, _i == 0 ? SIM_WRITE : SIM_SYNC, NULL, 1, ERR_IO);
+	ck_assert_int_eq(append_now(_i == 0 ? 1 : -1), KAFKA_STORAGE_ERROR);
+	ck_assert(logdir_is_offline(r.dir));
+	rig_rests(&r);
 }
 END_TEST
 
@@ -764,6 +797,8 @@ int main(void)
 	tcase_add_test(t, a_full_disk_refuses_appends_until_there_is_room);
 	tcase_add_test(t, a_disk_too_full_for_the_small_files_is_waited_for);
 	tcase_add_test(t, a_broken_disk_takes_the_directory_offline);
+	tcase_add_test(t, a_partition_that_nobody_asks_rests);
+	tcase_add_loop_test(t, a_partition_whose_directory_failed_rests, 0, 2);
 	tcase_add_test(t, nothing_is_served_after_a_failure_during_a_sync);
 	tcase_add_test(t, a_watch_sleeps_until_there_is_news);
 	tcase_add_test(t, only_a_follower_hears_of_the_log_end);

@@ -1,6 +1,6 @@
 /*
  * Partitions on real threads: several desks append, read, watch and look up at once while a controller changes roles and configs, and stops everything at the
- * end. What it is for: ThreadSanitizer. What it checks: every question comes home once, acknowledged offsets are distinct, the logs hold what was said.
+ * end; half of what is asked may be served on the asker's thread. What it is for: ThreadSanitizer. What it checks: every question comes home once, acknowledged offsets are distinct, the logs hold what was said.
  *
  *	SKEIN_STRESS_ROUNDS=n		questions of each desk; 2000 unless told
  */
@@ -100,6 +100,7 @@ static int desk_step(struct actor *actor, mono_ms now UNUSED)
 
 			a->msg.home = actor;
 			a->msg.context = a;
+			a->msg.is_light = draw(&d->random, 2) == 0;	/* then this desk may run the partition's step */
 			__atomic_store_n(&d->left, d->left - 1, __ATOMIC_RELAXED);	/* the test looks at it */
 			if (partition_ask(actor, d->s->addrs[p], &a->msg)) {
 				d->to[i] = p;

@@ -80,6 +80,15 @@ void rig_wait_all(struct rig *r)
 	}
 }
 
+void rig_rests(struct rig *r)
+{
+	const struct actor *a = r->addr->actor;
+	uint64_t before = a->counters.steps;
+
+	rig_pass(r, 3600000);
+	ck_assert_uint_le(a->counters.steps - before, 8);
+}
+
 void rig_pass(struct rig *r, mono_ms ms)
 {
 	mono_ms until = os_mono_ms(r->os) + ms;

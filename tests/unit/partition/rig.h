@@ -78,6 +78,7 @@ void rig_wait(struct rig *r, struct ask *a);	/* until a is home; fails the test 
 void rig_wait_all(struct rig *r);		/* until nothing is out */
 void rig_pass(struct rig *r, mono_ms ms);	/* lets so much time pass */
 void rig_run(struct rig *r, int steps);		/* the clock may go to the next deadline, however far */
+void rig_rests(struct rig *r);			/* an hour without a question costs the partition next to no step */
 /* Until the actors have nothing to do but wait for the clock; questions may be parked then. */
 void rig_settle(struct rig *r);
 
