@@ -100,7 +100,7 @@ static struct partition_isr *isr_create(int members_max)
 	return isr;
 }
 
-void partition_isr_begin(struct partition *p, const struct partition_role *role, mono_ms now)
+void partition_isr_begin(struct partition *p, const struct partition_role *role, bool goes_on, mono_ms now)
 {
 	struct partition_isr *old = p->isr, *isr;
 
@@ -120,7 +120,7 @@ void partition_isr_begin(struct partition *p, const struct partition_role *role,
 		member_add(isr, role->isr[i])->is_in_sync = true;
 	for (int i = 0; i < isr->count; i++) {
 		struct partition_member *e = &isr->members[i];
-		const struct partition_member *before = member_find(old, e->broker_id);
+		const struct partition_member *before = goes_on ? member_find(old, e->broker_id) : NULL;
 
 		e->caught_up = e->is_in_sync ? now : MONO_LONG_AGO;
 		if (before != NULL) {		/* what it has acknowledged to this leader stays acknowledged */

@@ -150,7 +150,7 @@ enum kafka_error partition_check_leader(const struct partition *p, int32_t curre
 
 /* partition_isr.c */
 /* The members of a new role; what is known of them is kept while this replica goes on leading. */
-void partition_isr_begin(struct partition *p, const struct partition_role *role, mono_ms now);
+void partition_isr_begin(struct partition *p, const struct partition_role *role, bool goes_on, mono_ms now);
 void partition_isr_end(struct partition *p);			/* it follows now, or ends */
 bool partition_isr_has_replica(const struct partition *p, int32_t broker_id);	/* besides this one */
 void partition_isr_fetched(struct partition *p, const struct partition_read *m, int64_t leader_end_offset);

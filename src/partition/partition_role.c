@@ -46,7 +46,7 @@ static void hook_stop(struct partition *p)
 /* --- the role --------------------------------------------------------------------------------------------------------------------- */
 
 /* The epoch begins here also when nothing is ever appended in it: followers with records of an epoch we never saw are told where to part from us (KAFKA-7415). */
-static void become_leader(struct partition *p, const struct partition_role *m)
+static void become_leader(struct partition *p, const struct partition_role *m, bool goes_on)
 {
 	enum err e = log_begin_epoch(p->log, m->leader_epoch);
 
@@ -55,7 +55,7 @@ static void become_leader(struct partition *p, const struct partition_role *m)
 		return;
 	}
 	p->epoch_start_offset = log_end_offset(p->log);
-	partition_isr_begin(p, m, os_mono_ms(p->spec.log.os));
+	partition_isr_begin(p, m, goes_on, os_mono_ms(p->spec.log.os));
 	partition_raise_high_watermark(p);
 	partition_publish(p);
 	partition_hook_elected(p);
@@ -78,6 +78,9 @@ static void become_follower(struct partition *p, const struct partition_role *m)
 
 static void change_role(struct partition *p, const struct partition_role *m)
 {
+	/* Between two epochs of this leader nobody else led, unless there was a third of which it has not been told. */
+	bool goes_on = partition_leads(p) && m->leader_epoch == p->leader_epoch + 1;
+
 	p->has_role = true;
 	p->leader = m->leader;
 	p->leader_epoch = m->leader_epoch;
@@ -86,7 +89,7 @@ static void change_role(struct partition *p, const struct partition_role *m)
 	LOG_INFO(&p->actor.log, role_changed, KV_STR("role", partition_leads(p) ? "leader" : "follower"), KV_I32("leader", m->leader),
 	         KV_I32("leader_epoch", m->leader_epoch), KV_I64("end", log_end_offset(p->log)));
 	if (partition_leads(p))
-		become_leader(p, m);
+		become_leader(p, m, goes_on);
 	else
 		become_follower(p, m);
 }

@@ -284,6 +284,15 @@ static bool has_unsent(const struct load_sender *s)
 	return false;
 }
 
+/*
+ * A log that knows nothing of a producer takes any sequence as its first, as in Kafka: were the first batch refused (NOT_ENOUGH_REPLICAS) and the second one taken, the first could
+ * never be written any more. So until one is acknowledged only one is under way.
+ */
+static int out_max(const struct load_sender *s)
+{
+	return s->kind == SENDER_IDEMPOTENT && s->done == 0 ? 1 : LOAD_OUT;
+}
+
 /* As clients do: what was not acknowledged is sent again in order, when nothing is under way, before anything new. */
 static void send_what_there_is(struct load *l, struct load_sender *s)
 {
@@ -297,7 +306,7 @@ static void send_what_there_is(struct load *l, struct load_sender *s)
 		}
 		for (int i = 0; i < n; i++)
 			send_batch(l, s, unsent[i]);
-	} else if (!l->is_ending && s->out < LOAD_OUT && s->made - s->done < LOAD_OUT && s->made < s->limit && draw(l, 3) == 0) {
+	} else if (!l->is_ending && s->out < out_max(s) && s->made - s->done < out_max(s) && s->made < s->limit && draw(l, 3) == 0) {
 		send_batch(l, s, make_batch(l, s));
 	}
 }

@@ -189,6 +189,23 @@ START_TEST(a_new_epoch_of_the_same_leader_keeps_what_followers_hold)
 }
 END_TEST
 
+/* Epoch 2 was another's, of which this one was never told: the follower may have cut its log meanwhile, so what it once held counts no more. */
+START_TEST(what_followers_held_two_epochs_ago_is_forgotten)
+{
+	lead(1, SET(0, 1, 2));
+	append(4);
+	fetch(1, 4);
+	fetch(2, 2);
+	ck_assert_int_eq(high_watermark(), 2);
+	lead(3, SET(0, 1));
+	ck_assert_int_eq(high_watermark(), 2);
+	fetch(1, 3);
+	ck_assert_int_eq(high_watermark(), 3);
+	fetch(1, 4);
+	ck_assert_int_eq(high_watermark(), 4);
+}
+END_TEST
+
 /* KAFKA-15021: who is caught up but gone does not hold it back; who is about to join does. */
 START_TEST(the_dead_are_not_waited_for)
 {
@@ -938,6 +955,7 @@ int main(void)
 	tcase_add_test(t, other_reads_acknowledge_nothing);
 	tcase_add_test(t, a_stranger_is_no_follower);
 	tcase_add_test(t, a_new_epoch_of_the_same_leader_keeps_what_followers_hold);
+	tcase_add_test(t, what_followers_held_two_epochs_ago_is_forgotten);
 	tcase_add_test(t, the_dead_are_not_waited_for);
 	tcase_add_test(t, a_follower_joins_when_it_holds_what_is_committed);
 	tcase_add_test(t, nobody_joins_below_the_start_of_the_epoch);
