@@ -629,7 +629,7 @@ static int load_step(struct actor *a, mono_ms now)
 		consume(l, &l->readers[who - LOAD_SENDERS]);
 	else
 		operate(l);
-	a->deadline = a->stop_wanted ? MONO_NEVER : now + (mono_ms)draw(l, 3);
+	a->deadline = a->stop_wanted ? MONO_NEVER : now + 1 + (mono_ms)draw(l, 3);
 	return 0;
 }
 
