@@ -162,6 +162,7 @@ struct controller {
 
 	struct task_queue      member_queue, active_queue;
 	struct list            unsent;		/* store_call that wait for a connection */
+	struct list            held;		/* questions to fetchers and channels that wait for room in a lane */
 	struct list            timers;		/* controller_timer that are set, the earliest first */
 	struct active         *active;		/* while this broker is the active controller; NULL */
 
@@ -210,7 +211,8 @@ bool store_call_is_fenced_off(const struct store_call *s);	/* another controller
 void task_queue_drop(struct controller *c, struct task_queue *q);	/* what runs and what waits is given up */
 /* Sends one more call of a task that has others at home already; counts it. */
 void task_submit_one(struct controller *c, struct task *t, struct store_call *s);
-void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions */
+void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions: any number at once */
+void controller_ask_held(struct controller *c);		/* answers have come home: there may be room */
 mono_ms controller_timers_run(struct controller *c, mono_ms now);	/* fires what is due; when the next one is */
 void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at);	/* MONO_NEVER: clears it */
 
