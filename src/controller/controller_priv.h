@@ -69,7 +69,8 @@ struct task {
 	struct list             calls;		/* store_call, all of the last submission */
 	struct store_call      *last;		/* the call made last: what task_* functions return */
 	struct msg             *asker;		/* to be answered at the end; NULL */
-	bool                    is_expired;	/* the session went: give up */
+	bool                    is_expired;	/* the session went: give up, unless ... */
+	bool                    is_past_store;	/* ... it has what it needed of the store, and has begun what must not be left half done */
 	uint64_t                wants_generation;	/* waits until every audience uses this picture: its generation + 1; 0: none */
 };
 
