@@ -69,7 +69,8 @@ struct task {
 	struct list             calls;		/* store_call, all of the last submission */
 	struct store_call      *last;		/* the call made last: what task_* functions return */
 	struct msg             *asker;		/* to be answered at the end; NULL */
-	bool                    is_expired;	/* the session went: give up */
+	bool                    is_expired;	/* the session went: give up, unless ... */
+	bool                    is_past_store;	/* ... it has what it needed of the store, and has begun what must not be left half done */
 	uint64_t                wants_generation;	/* waits until every audience uses this picture: its generation + 1; 0: none */
 };
 
@@ -151,10 +152,10 @@ struct controller {
 	int32_t                broker_id;
 	int64_t                broker_epoch;	/* czxid of the registration */
 	int64_t                registered_session;
-	bool                   is_registration_gone;	/* the watch on a registration of our id that was in the way has fired */
 	char                   cluster_id[64];
 	bool                   has_started;	/* identity and configuration are known, directories are read */
 	bool                   is_connected, is_registered, is_active, is_stopping, is_stopped;
+	bool                   is_place_free;	/* another's registration under our id has gone since it was read */
 	bool                   is_retiring;	/* controlled shutdown has begun: no replica follows anew */
 	int32_t                controller_id;	/* -1 unknown */
 	int32_t                controller_epoch;
@@ -162,6 +163,7 @@ struct controller {
 
 	struct task_queue      member_queue, active_queue;
 	struct list            unsent;		/* store_call that wait for a connection */
+	struct list            held;		/* questions to fetchers and channels that wait for room in a lane */
 	struct list            timers;		/* controller_timer that are set, the earliest first */
 	struct active         *active;		/* while this broker is the active controller; NULL */
 
@@ -211,7 +213,8 @@ bool store_call_is_fenced_off(const struct store_call *s);	/* another controller
 void task_queue_drop(struct controller *c, struct task_queue *q);	/* what runs and what waits is given up */
 /* Sends one more call of a task that has others at home already; counts it. */
 void task_submit_one(struct controller *c, struct task *t, struct store_call *s);
-void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions */
+void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions: any number at once */
+void controller_ask_held(struct controller *c);		/* answers have come home: there may be room */
 mono_ms controller_timers_run(struct controller *c, mono_ms now);	/* fires what is due; when the next one is */
 void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at);	/* MONO_NEVER: clears it */
 
@@ -221,7 +224,6 @@ void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
-void controller_start_give_up(struct controller *c);
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
