@@ -41,7 +41,7 @@ static void publish_mark(struct partition *p)
 	PUBLISH(a->mark.file_size, mark.file_size);
 	PUBLISH(a->mark.inode, mark.inode);
 	PUBLISH(a->mark.last_batch_pos, mark.last_batch_pos);
-	PUBLISH(a->mark.last_batch_crc, mark.last_batch_crc);
+	PUBLISH(a->mark.last_batch_mark, mark.last_batch_mark);
 	PUBLISH(a->mark.offset_entries, mark.offset_entries);
 	PUBLISH(a->mark.time_entries, mark.time_entries);
 	__atomic_store_n(&a->mark_sequence, a->mark_sequence + 1, __ATOMIC_RELEASE);

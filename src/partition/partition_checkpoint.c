@@ -16,7 +16,7 @@ static bool read_mark(const struct partition_addr *a, struct log_progress_mark *
 		out->file_size = __atomic_load_n(&a->mark.file_size, __ATOMIC_RELAXED);
 		out->inode = __atomic_load_n(&a->mark.inode, __ATOMIC_RELAXED);
 		out->last_batch_pos = __atomic_load_n(&a->mark.last_batch_pos, __ATOMIC_RELAXED);
-		out->last_batch_crc = __atomic_load_n(&a->mark.last_batch_crc, __ATOMIC_RELAXED);
+		out->last_batch_mark = __atomic_load_n(&a->mark.last_batch_mark, __ATOMIC_RELAXED);
 		out->offset_entries = __atomic_load_n(&a->mark.offset_entries, __ATOMIC_RELAXED);
 		out->time_entries = __atomic_load_n(&a->mark.time_entries, __ATOMIC_RELAXED);
 		ck_pr_fence_load();	/* the loads above before the second look at the sequence */

@@ -84,6 +84,15 @@ static inline int64_t batch_last_offset(const uint8_t *b)
 	return (int64_t)((uint64_t)batch_base_offset(b) + (uint64_t)(int64_t)batch_last_offset_delta(b));
 }
 
+/*
+ * Tells two batches at one place of a log apart, before and after a truncation: a producer may send the same bytes again, so the CRC alone does not; and where
+ * the epoch is the same as well, so is all that lies before it.
+ */
+static inline uint32_t batch_mark(const uint8_t *b)
+{
+	return batch_crc(b) ^ (uint32_t)batch_leader_epoch(b) * UINT32_C(0x9e3779b1);
+}
+
 /* Whole batch, header included. */
 static inline size_t batch_size(const uint8_t *b)
 {

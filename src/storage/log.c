@@ -57,21 +57,21 @@ void log_forget_recent(struct log *log)
 	log->recent_count = log->recent_next = 0;
 }
 
-void log_remember_batch(struct log *log, const struct batch_place *place, uint32_t crc)
+void log_remember_batch(struct log *log, const struct batch_place *place, uint32_t mark)
 {
 	log->recent[log->recent_next] = *place;
 	log->recent_next = (log->recent_next + 1) % RECENT_BATCHES;
 	log->recent_count = MIN(log->recent_count + 1, RECENT_BATCHES);
 	log->batches_end = place->last_offset + 1;
 	log->last_batch_pos = place->file_pos;
-	log->last_batch_crc = crc;
+	log->last_batch_mark = mark;
 }
 
 void log_set_last_batch(struct log *log, const struct segment_end *end)
 {
 	log->batches_end = end->next_offset;
 	log->last_batch_pos = end->last_batch_pos;
-	log->last_batch_crc = end->last_batch_crc;
+	log->last_batch_mark = end->last_batch_mark;
 }
 
 void log_update_first_unstable(struct log *log)
@@ -309,7 +309,7 @@ static void progress_now(const struct log *log, struct log_progress_mark *out)
 	*out = (struct log_progress_mark){
 		.is_valid = true, .segment_base = s->base_offset, .file_size = s->tail.size,
 			.inode = s->inode,
-		.last_batch_pos = log->last_batch_pos, .last_batch_crc = log->last_batch_crc,
+		.last_batch_pos = log->last_batch_pos, .last_batch_mark = log->last_batch_mark,
 		.offset_entries = s->offsets.count, .time_entries = s->times.count,
 	};
 }

@@ -40,8 +40,8 @@ struct log_progress_mark {		/* what was known to be sound when it was written; s
 	uint64_t inode;
 	int64_t  last_batch_pos;	/* where the last of those batches begins, -1: file_size is
 					 * 0 ... */
-	uint32_t last_batch_crc;	/* ... and its CRC field: together they tell that nobody
-					 * else has rewritten the file */
+	uint32_t last_batch_mark;	/* ... and its batch_mark: together they tell that nobody
+					 * has rewritten the file, and nothing was cut since */
 	uint32_t offset_entries, time_entries;	/* index entries that speak of those bytes; 0, 0 is
 						 * always true, but costs a walk of all headers */
 };

@@ -17,7 +17,7 @@ struct group {			/* on the stack of one append call */
 	int                  aborted_count;
 	struct batch_place   places[RECENT_BATCHES];	/* ring of the newest staged */
 	uint32_t             place_count;
-	uint32_t             last_crc;
+	uint32_t             last_mark;
 };
 
 static void group_begin(struct log *log, struct group *g)
@@ -33,7 +33,7 @@ static void group_add(struct log *log, struct group *g, const uint8_t *batch, ui
 	g->places[g->place_count++ % RECENT_BATCHES] =
 		(struct batch_place){ g->stage.tail.size, size, batch_base_offset(batch),
 			batch_last_offset(batch) };
-	g->last_crc = batch_crc(batch);
+	g->last_mark = batch_mark(batch);
 	segment_stage_batch(log_active(log), &g->stage, batch, size);
 	segment_stage_bytes(&g->stage, batch, size);
 	g->end_offset = batch_last_offset(batch) + 1;
@@ -86,7 +86,7 @@ static enum err group_commit(struct log *log, struct group *g)
 	producer_state_advance(log->producers, g->end_offset);
 	for (uint32_t n = MIN(g->place_count, RECENT_BATCHES), i = g->place_count - n;
 		i < g->place_count; i++)
-		log_remember_batch(log, &g->places[i % RECENT_BATCHES], g->last_crc);
+		log_remember_batch(log, &g->places[i % RECENT_BATCHES], g->last_mark);
 	log_set_end(log, g->end_offset);
 	log->size_bytes += bytes;
 	log->bytes_since_snapshot += bytes;

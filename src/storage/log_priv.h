@@ -69,7 +69,7 @@ struct log {
 						 * valid while they are */
 	int64_t  last_batch_pos;		/* in the active segment, -1: empty; for
 						 * log_progress */
-	uint32_t last_batch_crc;
+	uint32_t last_batch_mark;
 };
 
 static inline struct segment *log_active(const struct log *log)
@@ -90,7 +90,7 @@ void     log_set_end(struct log *log, int64_t end_offset);
 void     log_forget_recent(struct log *log);
 /* After open and truncation: what segment_read_end found in the active segment. */
 void     log_set_last_batch(struct log *log, const struct segment_end *end);
-void     log_remember_batch(struct log *log, const struct batch_place *place, uint32_t crc);
+void     log_remember_batch(struct log *log, const struct batch_place *place, uint32_t mark);
 /* Before the epochs change in memory: from now on until they are on disk, log_progress says no more
  * than it would say now. */
 void     log_epochs_will_change(struct log *log);

@@ -96,7 +96,7 @@ static enum err take_batch(struct log *log, struct walk *w, const uint8_t *heade
 	w->epoch = MAX(w->epoch, epoch);
 	log->batches_end = w->next_offset;
 	log->last_batch_pos = at;
-	log->last_batch_crc = batch_crc(header);
+	log->last_batch_mark = batch_mark(header);
 	return OK;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "record/batch.h"
 
 #define MARKS_FILE     ".skein-progress"
 #define MARKS_HEAD     "skein-progress 1 "
@@ -43,7 +44,7 @@ static void print_marks(const struct logdir *d, struct strbuf *out, const struct
 		strbuf_printf(out, SLICE_FMT " %d %lld %lld %lld %lld %u %u %u\n",
 			SLICE_ARG(marks[i].topic), marks[i].partition, (long long)m->segment_base,
 			(long long)m->file_size, (long long)m->inode, (long long)m->last_batch_pos,
-			m->last_batch_crc, m->offset_entries, m->time_entries);
+			m->last_batch_mark, m->offset_entries, m->time_entries);
 	}
 	strbuf_printf(out, "crc %u\n", crc32c(0, out->ptr, out->len));
 }
@@ -117,7 +118,7 @@ static bool take_mark(struct logdir *d, struct slice line)
 		return false;
 	k->mark = (struct log_progress_mark){
 		.is_valid = true, .segment_base = v[2], .file_size = v[3], .inode = (uint64_t)v[4],
-		.last_batch_pos = v[5], .last_batch_crc = (uint32_t)v[6],
+		.last_batch_pos = v[5], .last_batch_mark = (uint32_t)v[6],
 		.offset_entries = (uint32_t)v[7], .time_entries = (uint32_t)v[8],
 	};
 	return true;
@@ -204,7 +205,7 @@ enum err logdir_mark_holds(struct os *os, os_fd segment, const struct log_progre
 	err = os_pread(os, segment, p, sizeof(p), mark->last_batch_pos, &got);
 	if (err != OK || got != sizeof(p))
 		return err;
-	*holds = load_be32(p + 17) == mark->last_batch_crc &&
+	*holds = batch_mark(p) == mark->last_batch_mark &&
 		mark->last_batch_pos + 12 + (int64_t)(int32_t)load_be32(p + 8) == mark->file_size;
 	return OK;
 }

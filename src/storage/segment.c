@@ -356,7 +356,7 @@ enum err segment_read_end(struct segment *s, struct segment_end *end)
 		if (batch_base_offset(header) < end->next_offset)
 			break;
 		*end = (struct segment_end){ batch_last_offset(header) + 1, (uint32_t)scan.pos, at,
-			batch_crc(header) };
+			batch_mark(header) };
 	}
 	if (e == ERR_INCOMPLETE || e == ERR_CORRUPT)
 		e = OK;		/* sound_bytes tells */

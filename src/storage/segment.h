@@ -137,7 +137,7 @@ struct segment_end {
 	int64_t  next_offset;		/* base offset when it is empty */
 	uint32_t sound_bytes;		/* of whole batches; less than the size: a cut tail */
 	int64_t  last_batch_pos;	/* -1: empty */
-	uint32_t last_batch_crc;
+	uint32_t last_batch_mark;
 };
 enum err segment_read_end(struct segment *s, struct segment_end *end) MUST_CHECK;
 /* Largest timestamp seen in it, -1 none. */

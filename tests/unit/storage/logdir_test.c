@@ -6,6 +6,7 @@
 #include "golden.h"
 
 #include "base/bytes.h"
+#include "record/batch.h"
 #include "storage/logdir.h"
 
 static struct log_source source;
@@ -347,6 +348,17 @@ static void put_segment(const char *path, int n, uint32_t crc)
 	file_put(os, path, bytes, (size_t)n * BATCH_BYTES);
 }
 
+static void put_epoch(const char *path, int batch, uint32_t epoch)
+{
+	uint8_t bytes[4];
+	os_fd fd;
+
+	store_be32(bytes, epoch);
+	ck_assert_int_eq(os_open(os, path, OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pwrite(os, fd, bytes, sizeof(bytes), batch * BATCH_BYTES + BATCH_LEADER_EPOCH_POS), OK);
+	os_close(os, &fd);
+}
+
 static struct logdir_mark mark_of(const char *path, int n, uint32_t crc)
 {
 	struct logdir_mark m = { .topic = SLICE_LIT("orders"), .partition = 3 };
@@ -356,7 +368,7 @@ static struct logdir_mark mark_of(const char *path, int n, uint32_t crc)
 	m.mark = (struct log_progress_mark){
 		.is_valid = true, .segment_base = 40, .file_size = n * BATCH_BYTES,
 			.inode = st.inode, .last_batch_pos = (n - 1) * BATCH_BYTES,
-		.last_batch_crc = crc + (uint32_t)n - 1, .offset_entries = 7, .time_entries = 5,
+		.last_batch_mark = crc + (uint32_t)n - 1, .offset_entries = 7, .time_entries = 5,
 	};
 	if (n == 0)
 		m.mark.last_batch_pos = -1;
@@ -395,7 +407,7 @@ START_TEST(marks_come_back)
 	ck_assert(k.mark.is_valid);
 	ck_assert_int_eq(k.mark.segment_base, 40);
 	ck_assert_int_eq(k.mark.file_size, 4 * BATCH_BYTES);
-	ck_assert_uint_eq(k.mark.last_batch_crc, 0xfffffff3);
+	ck_assert_uint_eq(k.mark.last_batch_mark, 0xfffffff3);
 	ck_assert_uint_eq(k.mark.offset_entries, 7);
 	ck_assert_uint_eq(k.mark.time_entries, 5);
 	ck_assert(holds(segment, &k.mark));
@@ -426,6 +438,9 @@ START_TEST(marks_hold_only_what_they_saw)
 	put_segment(segment, 6, 10);			/* our own appends after it */
 	ck_assert(holds(segment, &m.mark));
 	put_segment(segment, 6, 11);			/* rewritten by somebody else */
+	ck_assert(!holds(segment, &m.mark));
+	put_segment(segment, 4, 10);
+	put_epoch(segment, 3, 7);			/* cut, and the same bytes came again under another leader */
 	ck_assert(!holds(segment, &m.mark));
 	put_segment(segment, 3, 10);			/* shorter */
 	ck_assert(!holds(segment, &m.mark));
