@@ -154,6 +154,7 @@ struct controller {
 	char                   cluster_id[64];
 	bool                   has_started;	/* identity and configuration are known, directories are read */
 	bool                   is_connected, is_registered, is_active, is_stopping, is_stopped;
+	bool                   is_place_free;	/* another's registration under our id has gone since it was read */
 	bool                   is_retiring;	/* controlled shutdown has begun: no replica follows anew */
 	int32_t                controller_id;	/* -1 unknown */
 	int32_t                controller_epoch;
@@ -221,7 +222,6 @@ void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
-void controller_start_give_up(struct controller *c);
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 

@@ -310,6 +310,7 @@ static enum task_result start_registered(struct controller *c, struct task *t)
 		return start_fail(c, s->call.result, "cannot register this broker in the coordination store");
 	task_drop_calls(t);
 	task_get(c, t, true, "/brokers/ids/%d", c->broker_id);
+	c->is_place_free = false;
 	t->stage = START_OWNER_READ;
 	return task_submit(c, t);
 }
@@ -331,7 +332,7 @@ static enum task_result start_owner_read(struct controller *c, struct task *t)
 		return TASK_WAIT;
 	}
 	task_drop_calls(t);
-	if (r == ERR_NOT_FOUND)
+	if (r == ERR_NOT_FOUND || c->is_place_free)
 		return go(t, START_REGISTER);
 	if (r != OK)
 		return start_fail(c, r, "cannot read this broker's registration in the coordination store");
@@ -605,6 +606,14 @@ static void session_connected(struct controller *c)
 	}
 }
 
+/* The registration that was in the way is gone; perhaps before the start has looked at the answer that showed it. */
+static void on_place_free(struct controller *c)
+{
+	c->is_place_free = true;
+	if (waits_for_registration(c))
+		c->member_queue.current->out--;
+}
+
 static void on_watch(struct controller *c, const struct coord_event *e)
 {
 	if (strcmp(e->path, "/controller") == 0)
@@ -613,19 +622,10 @@ static void on_watch(struct controller *c, const struct coord_event *e)
 		controller_enqueue_config_changes(c);
 	else if (strcmp(e->path, "/feature") == 0)
 		member_enqueue_feature(c);
-	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && waits_for_registration(c))
-		c->member_queue.current->out--;		/* the registration that was in the way is gone */
+	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && !c->is_registered)
+		on_place_free(c);
 	else if (c->active != NULL)
 		(void)active_on_watch(c, e);
-}
-
-/* Whoever waits for the registration of another broker of this id to go waits no longer. */
-void controller_start_give_up(struct controller *c)
-{
-	struct task *t = c->member_queue.current;
-
-	if (t != NULL && t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
-		t->out--;
 }
 
 void controller_on_event(struct controller *c, const struct coord_event *e)

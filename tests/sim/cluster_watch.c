@@ -412,10 +412,8 @@ static void look_at_partition(struct cluster_watch *w, struct partition *is)
 	l->high_watermark = high_watermark;
 	l->leader_epoch = is->leader_epoch;
 	l->partition_epoch = is->partition_epoch;
-	if (l->is_doubtful && l->end >= p->committed_end) {
-		compare_committed(w, p, node, p->committed_end);
+	if (l->is_doubtful && committed_part(p, l) == p->committed_end)
 		l->is_doubtful = false;
-	}
 }
 
 static void on_step(void *arg, struct actor *a)
