@@ -375,7 +375,7 @@ static void bench_failover(struct bench *b)
 	            b->partitions);
 	figure_init(&killed, "ms", 0, "    the old one and its leaders dead: ready");
 	for (int i = 0; i < b->runs; i++) {	/* a fresh cluster each: logs are read from the start */
-		cluster_start(b, 3000);
+		cluster_start(b, 9000);
 		(void)create(b, "many", 1, b->partitions, BROKERS);
 		wait_in_sync(b, 1, "many", b->partitions);
 		fail_member(b, &moved, &time, &cpu);
@@ -383,7 +383,7 @@ static void bench_failover(struct bench *b)
 		cluster_stop(b);
 	}
 	for (int i = 0; i < b->runs; i++) {
-		cluster_start(b, 3000);
+		cluster_start(b, 9000);
 		(void)create(b, "many", 1, b->partitions, BROKERS);
 		wait_in_sync(b, 1, "many", b->partitions);
 		fail_controller(b, false, &killed);
