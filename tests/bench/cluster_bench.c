@@ -21,6 +21,7 @@
 #include "bench.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,6 +74,12 @@ static void zookeeper_stop(void)
 	if (zookeeper_of != NULL)
 		(void)zookeeper_run(zookeeper_of, "stop");
 	zookeeper_of = NULL;
+}
+
+/* The bench does nothing but wait when it comes, nearly always. */
+static void on_signal(int signal UNUSED)
+{
+	exit(1);
 }
 
 static void zookeeper_start(struct bench *b)
@@ -515,6 +522,8 @@ int main(int argc, char **argv)
 	b.program = argv[optind];
 	b.zookeeper = argv[optind + 1];
 	atexit(zookeeper_stop);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
 	report_init(&b.report, json, revision);
 	for (size_t i = 0; i < ARRAY_LEN(suites); i++)
 		if (b.only == NULL || report_is_listed(b.only, suites[i].name))
