@@ -176,6 +176,7 @@ struct controller {
 	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
+	struct retirement     *retirement;	/* the controlled shutdown under way; NULL */
 	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	int                   *dir_load;	/* partitions per log directory */
