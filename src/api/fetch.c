@@ -73,10 +73,10 @@ struct fetch_state {
 
 static void want_update(struct fetch_want *w, const struct fetch_request_partition *p)
 {
+	w->noted_by = NULL;
 	/* a follower in a new epoch has not looked at what was on its way to it in the old one */
 	if (w->current_leader_epoch != p->current_leader_epoch)
 		w->told_high_watermark = -1;
-	w->noted_by = NULL;
 	w->fetch_offset = p->fetch_offset;
 	w->max_bytes = p->partition_max_bytes;
 	w->current_leader_epoch = p->current_leader_epoch;

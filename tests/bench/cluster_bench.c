@@ -21,6 +21,7 @@
 #include "bench.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,6 +74,12 @@ static void zookeeper_stop(void)
 	if (zookeeper_of != NULL)
 		(void)zookeeper_run(zookeeper_of, "stop");
 	zookeeper_of = NULL;
+}
+
+/* The bench does nothing but wait when it comes, nearly always. */
+static void on_signal(int signal UNUSED)
+{
+	exit(1);
 }
 
 static void zookeeper_start(struct bench *b)
@@ -375,7 +382,7 @@ static void bench_failover(struct bench *b)
 	            b->partitions);
 	figure_init(&killed, "ms", 0, "    the old one and its leaders dead: ready");
 	for (int i = 0; i < b->runs; i++) {	/* a fresh cluster each: logs are read from the start */
-		cluster_start(b, 3000);
+		cluster_start(b, 9000);
 		(void)create(b, "many", 1, b->partitions, BROKERS);
 		wait_in_sync(b, 1, "many", b->partitions);
 		fail_member(b, &moved, &time, &cpu);
@@ -383,7 +390,7 @@ static void bench_failover(struct bench *b)
 		cluster_stop(b);
 	}
 	for (int i = 0; i < b->runs; i++) {
-		cluster_start(b, 3000);
+		cluster_start(b, 9000);
 		(void)create(b, "many", 1, b->partitions, BROKERS);
 		wait_in_sync(b, 1, "many", b->partitions);
 		fail_controller(b, false, &killed);
@@ -515,6 +522,8 @@ int main(int argc, char **argv)
 	b.program = argv[optind];
 	b.zookeeper = argv[optind + 1];
 	atexit(zookeeper_stop);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
 	report_init(&b.report, json, revision);
 	for (size_t i = 0; i < ARRAY_LEN(suites); i++)
 		if (b.only == NULL || report_is_listed(b.only, suites[i].name))
