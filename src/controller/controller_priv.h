@@ -69,7 +69,8 @@ struct task {
 	struct list             calls;		/* store_call, all of the last submission */
 	struct store_call      *last;		/* the call made last: what task_* functions return */
 	struct msg             *asker;		/* to be answered at the end; NULL */
-	bool                    is_expired;	/* the session went: give up */
+	bool                    is_expired;	/* the session went: give up, unless ... */
+	bool                    is_past_store;	/* ... it has what it needed of the store, and has begun what must not be left half done */
 	uint64_t                wants_generation;	/* waits until every audience uses this picture: its generation + 1; 0: none */
 };
 
@@ -175,6 +176,7 @@ struct controller {
 	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
+	struct retirement     *retirement;	/* the controlled shutdown under way; NULL */
 	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	int                   *dir_load;	/* partitions per log directory */
@@ -257,6 +259,8 @@ struct topic_state *topic_state_make(struct controller *c, struct slice name);
 struct partition_state *topic_state_partition(struct topic_state *t, int32_t id, bool make);	/* NULL: not there */
 void topic_state_drop_if_empty(struct controller *c, struct topic_state *t);	/* nothing known, nothing hosted: freed */
 void topic_state_free(struct topic_state *t);
+/* Children of /brokers/topics and /admin/delete_topics: known topics that are not among the first, or are among the second, leave the picture. */
+void member_forget_gone(struct controller *c, const struct coord_op *topics, const struct coord_op *going);
 void id_list_set(struct id_list *l, const int32_t *ids, int32_t n);
 bool id_list_has(const struct id_list *l, int32_t id);
 

@@ -111,7 +111,7 @@ static bool queue_turn(struct controller *c, struct task_queue *q)
 	}
 	if (t->out > 0)
 		return false;
-	if (t->is_expired) {
+	if (t->is_expired && !t->is_past_store) {
 		give_up_current(c, q);
 		return true;
 	}
