@@ -20,6 +20,7 @@
 #define STALL_ODDS         256		/* one in so many choices lets time pass instead */
 #define STALL_MS_MAX       10
 #define JOIN_STEPS_MAX     100000000	/* an actor that does not end by then never will */
+#define SPINS_MAX          64		/* what draws its deadlines may draw "now" a few times; a mistake goes on for ever */
 
 struct sim_world {
 	int         machines;		/* scheds that share it */
@@ -50,6 +51,7 @@ struct sim_actor {
 	bool          is_stepping;	/* further down on the stack */
 	bool          has_ended;
 	uint64_t      looked;		/* happenings when its poller had nothing */
+	int           spins;		/* steps for nothing in a row: notice_spinning */
 };
 
 struct sim_job {
@@ -137,12 +139,18 @@ static int step_as(struct actor *a)
 }
 
 /*
- * A step that did nothing, after which the actor is to run again at once, though nothing came for it: it will do nothing again. On a thread that is a CPU lost until
+ * Steps that did nothing, after which the actor is to run again at once, though nothing came for it: it will do nothing again. On a thread that is a CPU lost until
  * the broker ends; here it would only make the simulation slow, and nobody would look.
  */
-static bool is_spinning(const struct actor *a, mono_ms stepped_at)
+static void notice_spinning(struct sim_actor *sa, mono_ms stepped_at)
 {
-	return a->deadline <= stepped_at && !actor_has_mail(a) && a->rest != ACTOR_POKED;
+	struct actor *a = sa->actor, *caller = actor_current();
+	bool is_due = a->deadline <= stepped_at && !actor_has_mail(a) && a->rest != ACTOR_POKED;
+
+	sa->spins = !sa->is_busy && !sa->has_ended && is_due ? sa->spins + 1 : 0;
+	actor_set_current(a);	/* for what a failed assertion says */
+	ASSERT(sa->spins < SPINS_MAX);
+	actor_set_current(caller);
 }
 
 static void step_actor(struct sim_world *w, struct sim_actor *sa)
@@ -162,7 +170,7 @@ static void step_actor(struct sim_world *w, struct sim_actor *sa)
 		w->happenings++;
 	else
 		sa->has_ended = actor_may_end(a);
-	ASSERT(sa->is_busy || sa->has_ended || !is_spinning(a, now));
+	notice_spinning(sa, now);
 	sa->looked = w->happenings;
 	if (w->stepped != NULL)
 		w->stepped(w->observer, a);

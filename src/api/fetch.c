@@ -37,6 +37,7 @@ struct fetch_item {
 	struct partition_read     *read;
 	bool                       has_range;	/* read->range.file is a reference of ours */
 	struct fetch_stand         stand;
+	bool                       is_in_sync;	/* the follower that asks, by the picture */
 	bool                       is_throttled;	/* its bytes count for the throttle */
 	bool                       is_held;	/* and it gets none in this round */
 	/* result of the round */
@@ -72,6 +73,10 @@ struct fetch_state {
 
 static void want_update(struct fetch_want *w, const struct fetch_request_partition *p)
 {
+	w->noted_by = NULL;
+	/* a follower in a new epoch has not looked at what was on its way to it in the old one */
+	if (w->current_leader_epoch != p->current_leader_epoch)
+		w->told_high_watermark = -1;
 	w->fetch_offset = p->fetch_offset;
 	w->max_bytes = p->partition_max_bytes;
 	w->current_leader_epoch = p->current_leader_epoch;
@@ -261,8 +266,7 @@ static void look_at_throttle(struct call *c, const struct fetch_state *s, struct
 		return;
 	it->is_throttled = true;
 	throttle_set_limit(t, broker_view_now(c)->config->leader_throttled_rate);
-	it->is_held = throttle_is_exceeded(t, call_now(c)) &&
-		!is_in_sync(topic, it->want->partition, s->replica_id);
+	it->is_held = throttle_is_exceeded(t, call_now(c)) && !it->is_in_sync;
 }
 
 static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fetch_item *it)
@@ -294,6 +298,8 @@ static enum kafka_error resolve(struct call *c, struct fetch_state *s, struct fe
 		partition_addr_unref(&it->addr);
 		return UNSUPPORTED_COMPRESSION_TYPE;
 	}
+	if (error == NONE && s->replica_id >= 0)
+		it->is_in_sync = is_in_sync(topic, w->partition, s->replica_id);
 	look_at_throttle(c, s, it, topic);
 	return error;
 }
@@ -309,21 +315,23 @@ static void item_reset(struct fetch_item *it)
 	it->error = NONE;
 	it->high_watermark = it->last_stable_offset = it->log_start_offset = -1;
 	it->preferred = -1;
-	it->is_throttled = it->is_held = false;
+	it->is_throttled = it->is_held = it->is_in_sync = false;
 	it->diverging_epoch = -1;
 	it->aborted_count = 0;
 }
 
 /*
- * Followers are always asked in the first round, which tells the leader how far they have come. In
- * later rounds they want what lies behind the log end; that their log agrees was found in the first,
- * and holds as long as the epoch does.
+ * A follower's first fetch from an offset tells the leader how far it has come: then the partition
+ * is asked. It is spared what it has noted already, if nothing follows from hearing it again: who
+ * is not in sync may be let in by it. Beyond that followers want what lies behind the log end; that
+ * their log agrees was found when they were first heard, and holds as long as the epoch does.
  */
 static bool is_quiet_for_follower(const struct fetch_state *s, const struct fetch_item *it)
 {
 	const struct fetch_want *w = it->want;
+	bool is_told = !s->is_first_round || (w->noted_by == it->addr && it->is_in_sync);
 
-	return !s->is_first_round && w->current_leader_epoch == partition_leader_epoch(it->addr) &&
+	return is_told && w->current_leader_epoch == partition_leader_epoch(it->addr) &&
 	       w->fetch_offset == it->log_end_offset &&
 	       w->fetch_offset >= partition_log_start_offset(it->addr);
 }
@@ -495,6 +503,10 @@ static void item_take_answer(struct call *c, struct fetch_state *s, struct fetch
 	struct partition_read *r = it->read;
 
 	it->error = r->error;
+	if (r->error != NONE || r->diverging_epoch >= 0)
+		it->want->noted_by = NULL;
+	else if (s->replica_id >= 0 && r->is_first_look)
+		it->want->noted_by = it->addr;
 	it->has_range = r->range.file != NULL;
 	it->high_watermark = r->high_watermark;
 	it->last_stable_offset = r->last_stable_offset;

@@ -23,6 +23,7 @@
 
 struct fetch_sessions;
 struct fetch_session;
+struct partition_addr;
 
 /* One partition somebody wants: an entry of a session, or of a single request. */
 struct fetch_want {
@@ -32,6 +33,8 @@ struct fetch_want {
 	int32_t      partition;
 	int32_t      max_bytes, current_leader_epoch, last_fetched_epoch;
 	int64_t      fetch_offset, follower_log_start_offset;
+	/* A follower's: the leader that has taken note of exactly these, without an error; NULL: none. Only compared, never followed. */
+	const struct partition_addr *noted_by;
 	/* what this session was told last; INT64_MIN: nothing yet */
 	int64_t      told_high_watermark, told_log_start_offset;
 	size_t       key_len;

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "os/os.h"
+
 /* --- the registry ----------------------------------------------------------------------------------------------------------------------- */
 
 struct active_broker *active_broker_add(struct controller *c, const struct cluster_broker *info)
@@ -95,6 +97,8 @@ enum failed_stage { FAILED_LEADERS, FAILED_REPLICAS, FAILED_DELETIONS, FAILED_TE
 struct failed_task {
 	struct task         task;
 	struct replica_list going, staying;	/* replicas of topics queued for deletion, and the others */
+	mono_ms             began;
+	int32_t             elected_count;	/* partitions that have found a leader */
 	bool                is_quiet;		/* nothing was changed */
 };
 
@@ -131,7 +135,8 @@ static enum task_result failed_run(struct controller *c, struct task *t)
 		return failed_leaders(c, f);
 	case FAILED_REPLICAS:
 		t->stage = FAILED_DELETIONS;
-		f->is_quiet = c->active->elected_count == 0 && f->staying.count == 0;
+		f->elected_count = c->active->elected_count;
+		f->is_quiet = f->elected_count == 0 && f->staying.count == 0;
 		active_push_replicas(c, &f->staying, REPLICA_OFFLINE);
 		return TASK_WAIT;
 	case FAILED_DELETIONS:
@@ -145,6 +150,7 @@ static enum task_result failed_run(struct controller *c, struct task *t)
 			active_batch_update_all(c->active);
 			active_batch_send(c);
 		}
+		LOG_INFO(&c->actor.log, leaders_moved, KV_I32("partitions", f->elected_count), KV_I64("ms", os_mono_ms(c->os) - f->began));
 		break;
 	}
 	return TASK_DONE;
@@ -156,6 +162,7 @@ void active_push_replicas_failed(struct controller *c, struct replica_list *l)
 {
 	struct failed_task *f = (struct failed_task *)task_create(&c->active_queue, &failed_kind, sizeof(*f), NULL);
 
+	f->began = os_mono_ms(c->os);
 	for (int32_t i = 0; i < l->count; i++)
 		active_replicas_add(l->items[i].p->topic->is_queued ? &f->going : &f->staying, l->items[i].p, l->items[i].broker);
 	task_push(&f->task);

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "os/os.h"
+
 enum failover_stage {
 	FAILOVER_FEATURE, FAILOVER_CLEAR, FAILOVER_BROKERS, FAILOVER_TOPICS, FAILOVER_STATES, FAILOVER_DELETIONS, FAILOVER_TELL, FAILOVER_ONLINE, FAILOVER_OFFLINE,
 	FAILOVER_ELECT, FAILOVER_REASSIGN, FAILOVER_DELETE, FAILOVER_PREFERRED, FAILOVER_READY,
@@ -15,6 +17,7 @@ enum failover_stage {
 
 struct failover_task {
 	struct task           task;
+	mono_ms               began;
 	struct partition_list all;
 	struct replica_list   online, offline;
 };
@@ -132,6 +135,7 @@ static enum task_result failover_run(struct controller *c, struct task *t)
 		break;
 	case FAILOVER_READY:
 		active_leaders_begin(c);
+		LOG_INFO(&c->actor.log, controller_ready, KV_I32("partitions", f->all.count), KV_I64("ms", os_mono_ms(c->os) - f->began));
 		ready(c);
 		return TASK_DONE;
 	}
@@ -142,5 +146,8 @@ static const struct task_kind failover_kind = { .name = "failover", .run = failo
 
 void active_enqueue_failover(struct controller *c)
 {
-	task_enqueue(task_create(&c->active_queue, &failover_kind, sizeof(struct failover_task), NULL));
+	struct failover_task *f = (struct failover_task *)task_create(&c->active_queue, &failover_kind, sizeof(*f), NULL);
+
+	f->began = os_mono_ms(c->os);
+	task_enqueue(&f->task);
 }

@@ -78,6 +78,7 @@ static int controller_step(struct actor *a, mono_ms now)
 	ASSERT(c->magic == CONTROLLER_MAGIC);
 	int work = actor_drain_answers(a, controller_on_home, c);
 
+	controller_ask_held(c);
 	work += actor_drain_questions(a, CONTROLLER_DRAIN_MAX, controller_on_question, c);
 	a->deadline = controller_timers_run(c, now);
 	controller_run_tasks(c);
@@ -119,6 +120,7 @@ enum err controller_create(struct controller **out, const struct controller_spec
 	list_init(&c->member_queue.tasks);
 	list_init(&c->active_queue.tasks);
 	list_init(&c->unsent);
+	list_init(&c->held);
 	list_init(&c->timers);
 	list_init(&c->isr_changes);
 	c->isr_timer.at = MONO_NEVER;

@@ -69,7 +69,8 @@ struct task {
 	struct list             calls;		/* store_call, all of the last submission */
 	struct store_call      *last;		/* the call made last: what task_* functions return */
 	struct msg             *asker;		/* to be answered at the end; NULL */
-	bool                    is_expired;	/* the session went: give up */
+	bool                    is_expired;	/* the session went: give up, unless ... */
+	bool                    is_past_store;	/* ... it has what it needed of the store, and has begun what must not be left half done */
 	uint64_t                wants_generation;	/* waits until every audience uses this picture: its generation + 1; 0: none */
 };
 
@@ -154,6 +155,7 @@ struct controller {
 	char                   cluster_id[64];
 	bool                   has_started;	/* identity and configuration are known, directories are read */
 	bool                   is_connected, is_registered, is_active, is_stopping, is_stopped;
+	bool                   is_place_free;	/* another's registration under our id has gone since it was read */
 	bool                   is_retiring;	/* controlled shutdown has begun: no replica follows anew */
 	int32_t                controller_id;	/* -1 unknown */
 	int32_t                controller_epoch;
@@ -161,6 +163,7 @@ struct controller {
 
 	struct task_queue      member_queue, active_queue;
 	struct list            unsent;		/* store_call that wait for a connection */
+	struct list            held;		/* questions to fetchers and channels that wait for room in a lane */
 	struct list            timers;		/* controller_timer that are set, the earliest first */
 	struct active         *active;		/* while this broker is the active controller; NULL */
 
@@ -173,6 +176,7 @@ struct controller {
 	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
+	struct retirement     *retirement;	/* the controlled shutdown under way; NULL */
 	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	int                   *dir_load;	/* partitions per log directory */
@@ -209,7 +213,8 @@ bool store_call_is_fenced_off(const struct store_call *s);	/* another controller
 void task_queue_drop(struct controller *c, struct task_queue *q);	/* what runs and what waits is given up */
 /* Sends one more call of a task that has others at home already; counts it. */
 void task_submit_one(struct controller *c, struct task *t, struct store_call *s);
-void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions */
+void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m);	/* as task_ask, for others than partitions: any number at once */
+void controller_ask_held(struct controller *c);		/* answers have come home: there may be room */
 mono_ms controller_timers_run(struct controller *c, mono_ms now);	/* fires what is due; when the next one is */
 void controller_timer_set(struct controller *c, struct controller_timer *t, mono_ms at);	/* MONO_NEVER: clears it */
 
@@ -219,7 +224,6 @@ void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
-void controller_start_give_up(struct controller *c);
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
@@ -255,6 +259,8 @@ struct topic_state *topic_state_make(struct controller *c, struct slice name);
 struct partition_state *topic_state_partition(struct topic_state *t, int32_t id, bool make);	/* NULL: not there */
 void topic_state_drop_if_empty(struct controller *c, struct topic_state *t);	/* nothing known, nothing hosted: freed */
 void topic_state_free(struct topic_state *t);
+/* Children of /brokers/topics and /admin/delete_topics: known topics that are not among the first, or are among the second, leave the picture. */
+void member_forget_gone(struct controller *c, const struct coord_op *topics, const struct coord_op *going);
 void id_list_set(struct id_list *l, const int32_t *ids, int32_t n);
 bool id_list_has(const struct id_list *l, int32_t id);
 

@@ -17,7 +17,7 @@ static const char *const fixed_paths[] = {	/* Kafka's order; parents are made on
 
 enum start_stage {
 	START_PATHS, START_PATHS_DONE, START_CLUSTER_ID, START_CLUSTER_ID_MADE, START_SEQUENCE, START_IDENTITY, START_CONFIGS, START_OTHERS, START_OTHERS_READ,
-	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_ELECT,
+	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_TOPICS_LEFT, START_ELECT,
 };
 
 static void answer_ready(struct controller *c, enum err result, const char *problem)
@@ -297,6 +297,22 @@ static enum task_result registered(struct controller *c, struct task *t, int64_t
 	c->is_registered = true;
 	LOG_INFO(&c->actor.log, registered, KV_I32("broker", c->broker_id), KV_I64("epoch", czxid));
 	task_drop_calls(t);
+	if (map_count(&c->topics) == 0)
+		return go(t, START_ELECT);
+	task_children(c, t, false, "/admin/delete_topics");
+	task_children(c, t, false, "/brokers/topics");
+	t->stage = START_TOPICS_LEFT;
+	return task_submit(c, t);
+}
+
+/* Anew, in a life that has seen topics: that one was deleted, or began to be, while nobody could reach us, will not be said again. */
+static enum task_result start_topics_left(struct controller *c, struct task *t)
+{
+	struct store_call *going = LIST_ENTRY(t->calls.next, struct store_call, link);
+
+	if (going->call.result == OK && t->last->call.result == OK)
+		member_forget_gone(c, store_call_op(t->last), store_call_op(going));
+	task_drop_calls(t);
 	return go(t, START_ELECT);
 }
 
@@ -310,6 +326,7 @@ static enum task_result start_registered(struct controller *c, struct task *t)
 		return start_fail(c, s->call.result, "cannot register this broker in the coordination store");
 	task_drop_calls(t);
 	task_get(c, t, true, "/brokers/ids/%d", c->broker_id);
+	c->is_place_free = false;
 	t->stage = START_OWNER_READ;
 	return task_submit(c, t);
 }
@@ -331,7 +348,7 @@ static enum task_result start_owner_read(struct controller *c, struct task *t)
 		return TASK_WAIT;
 	}
 	task_drop_calls(t);
-	if (r == ERR_NOT_FOUND)
+	if (r == ERR_NOT_FOUND || c->is_place_free)
 		return go(t, START_REGISTER);
 	if (r != OK)
 		return start_fail(c, r, "cannot read this broker's registration in the coordination store");
@@ -358,6 +375,7 @@ static enum task_result start_run(struct controller *c, struct task *t)
 		return c->is_stopping ? TASK_DONE : start_register(c, t);
 	case START_REGISTERED:      return start_registered(c, t);
 	case START_OWNER_READ:      return start_owner_read(c, t);
+	case START_TOPICS_LEFT:     return start_topics_left(c, t);
 	case START_ELECT:
 		if (!c->has_started)
 			member_scan_dirs(c);
@@ -605,6 +623,14 @@ static void session_connected(struct controller *c)
 	}
 }
 
+/* The registration that was in the way is gone; perhaps before the start has looked at the answer that showed it. */
+static void on_place_free(struct controller *c)
+{
+	c->is_place_free = true;
+	if (waits_for_registration(c))
+		c->member_queue.current->out--;
+}
+
 static void on_watch(struct controller *c, const struct coord_event *e)
 {
 	if (strcmp(e->path, "/controller") == 0)
@@ -613,19 +639,10 @@ static void on_watch(struct controller *c, const struct coord_event *e)
 		controller_enqueue_config_changes(c);
 	else if (strcmp(e->path, "/feature") == 0)
 		member_enqueue_feature(c);
-	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && waits_for_registration(c))
-		c->member_queue.current->out--;		/* the registration that was in the way is gone */
+	else if (strncmp(e->path, "/brokers/ids/", 13) == 0 && e->kind == COORD_EVENT_DELETED && !c->is_registered)
+		on_place_free(c);
 	else if (c->active != NULL)
 		(void)active_on_watch(c, e);
-}
-
-/* Whoever waits for the registration of another broker of this id to go waits no longer. */
-void controller_start_give_up(struct controller *c)
-{
-	struct task *t = c->member_queue.current;
-
-	if (t != NULL && t->kind == &start_kind && t->stage == START_REGISTER && t->out > 0 && list_empty(&t->calls))
-		t->out--;
 }
 
 void controller_on_event(struct controller *c, const struct coord_event *e)

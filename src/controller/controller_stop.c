@@ -177,7 +177,6 @@ void controller_enqueue_stop(struct controller *c, struct controller_stop *m)
 	if (c->active != NULL)
 		active_end(c);
 	member_asks_stop(c);
-	controller_start_give_up(c);
 	list_push_front(&c->member_queue.tasks, &t->task.link);
 	if (!m->is_clean) {	/* nothing reaches the store any more; what is out comes home as lost */
 		coord_crash(&c->coord);

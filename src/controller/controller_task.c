@@ -111,7 +111,7 @@ static bool queue_turn(struct controller *c, struct task_queue *q)
 	}
 	if (t->out > 0)
 		return false;
-	if (t->is_expired) {
+	if (t->is_expired && !t->is_past_store) {
 		give_up_current(c, q);
 		return true;
 	}
@@ -306,15 +306,42 @@ void task_submit_one(struct controller *c, struct task *t, struct store_call *s)
 
 void task_ask(struct controller *c, struct task *t, struct partition_addr *to, struct msg *m)
 {
-	if (partition_is_open(to))
-		task_ask_actor(c, t, to->actor, m);
+	if (!partition_is_open(to))
+		return;
+	m->context = t;
+	/* Our lane of a partition has room for many times what one task asks it. */
+	bool sent = actor_ask(&c->actor, to->actor, m);
+	ASSERT(sent);
+	t->out++;
 }
 
+struct held_question {			/* its lane was full */
+	struct list   link;
+	struct actor *to;
+	struct msg   *m;
+};
+
+/* Behind those that wait already, so that the order stays; the lane is full of what is yet to come home, and that is when it is tried again. */
 void task_ask_actor(struct controller *c, struct task *t, struct actor *to, struct msg *m)
 {
 	m->context = t;
-	/* The controller's lane of an actor has room for many times what one task sends to it. */
-	bool sent = actor_ask(&c->actor, to, m);
-	ASSERT(sent);
 	t->out++;
+	if (list_empty(&c->held) && actor_ask(&c->actor, to, m))
+		return;
+	struct held_question *h = mem_calloc(1, sizeof(*h));
+	h->to = to;
+	h->m = m;
+	list_push_back(&c->held, &h->link);
+}
+
+void controller_ask_held(struct controller *c)
+{
+	while (!list_empty(&c->held)) {
+		struct held_question *h = LIST_ENTRY(c->held.next, struct held_question, link);
+
+		if (!actor_ask(&c->actor, h->to, h->m))
+			return;
+		list_remove(&h->link);
+		free(h);
+	}
 }

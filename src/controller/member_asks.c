@@ -355,6 +355,7 @@ static void retire_end(struct controller *c, struct retirement *r)
 {
 	actor_answer(&c->actor, &r->ask->msg);
 	controller_timer_set(c, &r->timer, MONO_NEVER);
+	c->retirement = NULL;
 	arena_fini(&r->arena);
 	free(r);
 }
@@ -405,7 +406,7 @@ void member_on_retire(struct controller *c, struct controller_retire *m)
 		actor_answer(&c->actor, &m->msg);
 		return;
 	}
-	struct retirement *r = mem_calloc(1, sizeof(*r));
+	struct retirement *r = c->retirement = mem_calloc(1, sizeof(*r));
 	r->ask = m;
 	r->own.done = retire_done;
 	r->timer.at = MONO_NEVER;
@@ -421,4 +422,6 @@ void member_asks_stop(struct controller *c)
 	controller_timer_set(c, &c->isr_timer, MONO_NEVER);
 	while ((e = list_pop_front(&c->isr_changes)) != NULL)
 		isr_answer(c, LIST_ENTRY(e, struct partition_isr_change, wait), NOT_CONTROLLER);
+	if (c->retirement != NULL && c->retirement->timer.at != MONO_NEVER)
+		retire_end(c, c->retirement);	/* else when its request comes home */
 }

@@ -183,6 +183,7 @@ static enum task_result metadata_apply(struct controller *c, struct metadata_tas
 	int32_t n = 0;
 
 	member_take_configs(c, &u->control.task);
+	u->control.task.is_past_store = true;
 	bool differs = take_brokers(c, q) || c->picture == NULL;
 	for (int32_t i = 0; i < u->count; i++) {
 		if (u->items[i].topic != NULL && metadata_take(&u->items[i]))

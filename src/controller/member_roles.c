@@ -171,6 +171,7 @@ static void role_give(struct controller *c, struct roles_task *r, struct role_it
 static enum task_result roles_give(struct controller *c, struct roles_task *r)
 {
 	member_take_configs(c, &r->control.task);
+	r->control.task.is_past_store = true;	/* a role that is taken and not followed up would stay so: said again, it changes nothing */
 	for (int32_t i = 0; i < r->count; i++) {
 		if (r->items[i].error == NONE)
 			role_give(c, r, &r->items[i]);

@@ -94,6 +94,7 @@ static enum task_result stop_check(struct controller *c, struct stop_task *s)
 		return TASK_AGAIN;
 	}
 	stop_flatten(s);
+	s->control.task.is_past_store = true;	/* it asks the store for nothing */
 	changed = mem_calloc((size_t)s->count + 1, sizeof(*changed));
 	for (int32_t i = 0; i < s->count; i++) {
 		struct stop_item *it = &s->items[i];

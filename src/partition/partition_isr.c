@@ -96,6 +96,7 @@ static struct partition_isr *isr_create(int members_max)
 	struct partition_isr *isr = mem_calloc(1, sizeof(*isr) + (size_t)members_max * sizeof(isr->members[0]));
 
 	isr->resend_due = isr->check_due = MONO_NEVER;
+	isr->even_end = -1;
 	return isr;
 }
 
@@ -274,12 +275,30 @@ static bool may_fall_behind(const struct partition *p)
 	return false;
 }
 
+/*
+ * Nobody asks us again while nothing is appended (api/fetch.c spares us followers without news), so when something is, the last fetch of a follower may be long ago. Who was at the end
+ * until then was caught up until then.
+ */
+static void leave_evenness(struct partition_isr *isr, mono_ms now)
+{
+	for (int i = 0; i < isr->count; i++) {
+		struct partition_member *e = &isr->members[i];
+
+		if (e->is_in_sync && e->log_end_offset >= isr->even_end)
+			e->caught_up = MAX(e->caught_up, now);
+	}
+}
+
 void partition_isr_upkeep(struct partition *p, mono_ms now)
 {
 	struct partition_isr *isr = p->isr;
 
 	if (isr == NULL || p->spec.controller == NULL || p->stop != NULL)
 		return;
+	bool is_even = !may_fall_behind(p);
+	if (!is_even && isr->even_end >= 0)
+		leave_evenness(isr, now);
+	isr->even_end = is_even ? log_end_offset(p->log) : -1;
 	if (isr->state == ISR_ASKED && !p->is_change_out && now >= isr->resend_due)
 		change_send(p);
 	if (now >= isr->check_due) {
@@ -287,7 +306,7 @@ void partition_isr_upkeep(struct partition *p, mono_ms now)
 		if (may_change(p))
 			shrink(p, now);
 	}
-	if (isr->check_due == MONO_NEVER && isr->state == ISR_COMMITTED && may_fall_behind(p))
+	if (isr->check_due == MONO_NEVER && isr->state == ISR_COMMITTED && !is_even)
 		isr->check_due = now + MAX(p->spec.replica_lag_time_max_ms / 2, 1);
 }
 
@@ -303,6 +322,7 @@ static void commit(struct partition *p, const struct partition_isr_change *m)
 	struct partition_isr *isr = isr_create(p->isr->count + n), *old = p->isr;
 
 	isr->check_due = old->check_due;
+	isr->even_end = old->even_end;
 	for (int i = 0; i < old->count; i++) {
 		isr->members[i] = old->members[i];
 		isr->members[i].is_in_sync = false;

@@ -48,6 +48,7 @@ struct partition_isr {
 	enum partition_isr_state state;
 	mono_ms resend_due;	/* MONO_NEVER: the change is out */
 	mono_ms check_due;	/* of the members that fall behind; MONO_NEVER: nobody can */
+	int64_t even_end;	/* the log's end when last all in sync were there, which they still are: -1: they are not */
 	int     count;
 	struct partition_member members[];
 };

@@ -1,5 +1,5 @@
 /*
- * What the parts of broker_bench share: the broker under test as a process of its own, a client on
+ * What the parts of broker_bench and cluster_bench share: the broker under test as a process of its own, a client on
  * plain sockets, loads, and a table of figures.
  *
  * A bench is a program for one purpose: whatever fails ends it, with one line that says what.
@@ -26,6 +26,7 @@ struct bench_broker {
 	const char *dir;		/* its log directory; broker.log stands beside it */
 	pid_t       pid;		/* 0: not running */
 	uint16_t    port;
+	const char *settings[8];	/* "key=value", beside listeners and log.dirs; ends with NULL */
 };
 
 struct bench_cost {			/* of a process since it started */
@@ -39,8 +40,11 @@ void broker_start(struct bench_broker *b, bool keeps, const char *environment);
 void broker_stop(struct bench_broker *b);	/* as an operator does */
 void broker_kill(struct bench_broker *b);
 void broker_clear(const struct bench_broker *b);	/* removes its directory */
+uint16_t process_free_port(void);
 struct bench_cost process_cost(pid_t pid);
 double process_pss_mib(pid_t pid);
+/* Of the last such event in its log: false if there is none since it was started. */
+bool broker_event(const struct bench_broker *b, const char *event, const char *field, double *value);
 /* From the statistics that jemalloc printed when the broker ended. */
 uint64_t broker_allocations(const struct bench_broker *b);
 
@@ -54,7 +58,7 @@ struct slice client_receive(int fd);
 size_t client_receive_away(int fd);
 
 /* Creates `topics` topics name0, name1, ... (one: plain name). False: refused. */
-bool client_create_topics(int fd, const char *name, int topics, int partitions);
+bool client_create_topics(int fd, const char *name, int topics, int partitions, int replicas);
 /* Frames to be sent; the caller owns w. */
 void client_make_produce(struct writer *w, const char *topic, int partition, int acks,
                          struct slice batch);
@@ -63,6 +67,19 @@ void client_make_fetch(struct writer *w, const char *topic, int64_t offset, int3
 int  client_produce_error(struct slice answer);
 /* Produces until it is acknowledged, through the errors of a broker that is starting. */
 void client_produce_until_acked(int fd, struct slice frame);
+
+#define CLIENT_BROKERS_MAX 8
+
+struct client_view {			/* what a broker says of the cluster */
+	int controller, brokers;
+	/* of one topic: */
+	int first_leader;		/* of partition 0; -1: none */
+	int partitions, in_sync;	/* in_sync: sizes of all in-sync sets */
+	int led[CLIENT_BROKERS_MAX];	/* by broker id */
+};
+void client_look(int fd, const char *topic, struct client_view *v);	/* "": no topic */
+
+void client_elect_preferred(int fd);	/* of all partitions; fd: the controller's */
 
 /* A batch of `count` records whose values have value_bytes each, half of them easy to compress. */
 struct bench_batch {
@@ -119,6 +136,7 @@ struct figure {
 
 void report_init(struct report *r, const char *json, const char *revision);
 void report_fini(struct report *r);
+bool report_is_listed(const char *list, const char *name);	/* is name one of the words "a,b"? */
 void figure_init(struct figure *f, const char *unit, double aim, const char *name, ...) PRINTF(4, 5);
 void figure_add(struct figure *f, double value);
 void report_figure(struct report *r, struct figure *f);

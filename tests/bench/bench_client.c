@@ -15,13 +15,17 @@
 #include "base/err.h"
 #include "record/build.h"
 #include "wire/gen/create_topics.h"
+#include "wire/gen/elect_leaders.h"
 #include "wire/gen/fetch.h"
+#include "wire/gen/metadata.h"
 #include "wire/gen/produce.h"
 #include "wire/header.h"
 
 #define PRODUCE_VERSION       9
 #define FETCH_VERSION         12
 #define CREATE_TOPICS_VERSION 5
+#define METADATA_VERSION      9
+#define ELECT_LEADERS_VERSION 2
 #define START_SECONDS_MAX     20.0
 #define START_POLL_SECONDS    100e-6
 
@@ -116,7 +120,7 @@ static void begin_frame(struct writer *w, int key, int version)
 {
 	struct request_header h = {
 		.request_api_key = (int16_t)key, .request_api_version = (int16_t)version,
-		.correlation_id = 1, .client_id = SLICE_LIT("broker_bench"),
+		.correlation_id = 1, .client_id = SLICE_LIT("skein_bench"),
 	};
 
 	writer_begin_frame(w);
@@ -227,7 +231,7 @@ static bool are_created(struct slice answer)
 	return ok;
 }
 
-bool client_create_topics(int fd, const char *name, int topics, int partitions)
+bool client_create_topics(int fd, const char *name, int topics, int partitions, int replicas)
 {
 	struct create_topics_request_topic *t = mem_calloc((size_t)topics, sizeof(*t));
 	char (*names)[64] = mem_calloc((size_t)topics, sizeof(*names));
@@ -238,7 +242,7 @@ bool client_create_topics(int fd, const char *name, int topics, int partitions)
 		snprintf(names[i], sizeof(names[i]), topics > 1 ? "%s%d" : "%s", name, i);
 		t[i] = (struct create_topics_request_topic){
 			.name = slice_str(names[i]), .num_partitions = partitions,
-			.replication_factor = 1,
+			.replication_factor = (int16_t)replicas,
 		};
 	}
 	writer_init(&w);
@@ -249,6 +253,69 @@ bool client_create_topics(int fd, const char *name, int topics, int partitions)
 	free(names);
 	free(t);
 	return are_created(client_receive(fd));
+}
+
+/* --- metadata --------------------------------------------------------------------------------- */
+
+static void take_topic(struct client_view *v, const struct metadata_response_topic *t)
+{
+	for (int32_t i = 0; i < t->partitions_count; i++) {
+		const struct metadata_response_partition *p = &t->partitions[i];
+
+		v->partitions++;
+		v->in_sync += p->isr_nodes_count;
+		if (p->leader_id >= 0 && p->leader_id < CLIENT_BROKERS_MAX)
+			v->led[p->leader_id]++;
+		if (p->partition_index == 0)
+			v->first_leader = p->leader_id;
+	}
+}
+
+void client_look(int fd, const char *topic, struct client_view *v)
+{
+	struct metadata_request_topic t = { .name = slice_str(topic) };
+	struct metadata_request q = { .topics = &t, .topics_count = topic[0] != 0 };
+	struct metadata_response m;
+	struct arena arena;
+	struct writer w;
+
+	writer_init(&w);
+	begin_frame(&w, API_METADATA, METADATA_VERSION);
+	end_frame(&w, metadata_request_encode(&q, &w, METADATA_VERSION));
+	client_send(fd, slice_of(w.buf, w.len));
+	writer_fini(&w);
+	struct reader r = answer_body(client_receive(fd), API_METADATA, METADATA_VERSION);
+	arena_init(&arena, 64 << 20);
+	if (!metadata_response_decode(&m, &r, METADATA_VERSION, &arena))
+		bench_die("a Metadata answer that does not decode");
+	*v = (struct client_view){
+		.controller = m.controller_id, .brokers = m.brokers_count, .first_leader = -1,
+	};
+	for (int32_t i = 0; i < m.topics_count; i++)
+		take_topic(v, &m.topics[i]);
+	arena_fini(&arena);
+}
+
+void client_elect_preferred(int fd)
+{
+	struct elect_leaders_request q;
+	struct elect_leaders_response e;
+	struct arena arena;
+	struct writer w;
+
+	elect_leaders_request_init(&q);		/* preferred ones */
+	q.topic_partitions_count = -1;		/* of all */
+	q.timeout_ms = 60000;
+	writer_init(&w);
+	begin_frame(&w, API_ELECT_LEADERS, ELECT_LEADERS_VERSION);
+	end_frame(&w, elect_leaders_request_encode(&q, &w, ELECT_LEADERS_VERSION));
+	client_send(fd, slice_of(w.buf, w.len));
+	writer_fini(&w);
+	struct reader r = answer_body(client_receive(fd), API_ELECT_LEADERS, ELECT_LEADERS_VERSION);
+	arena_init(&arena, 64 << 20);
+	if (!elect_leaders_response_decode(&e, &r, ELECT_LEADERS_VERSION, &arena) || e.error_code != NONE)
+		bench_die("no preferred leaders were elected");
+	arena_fini(&arena);
 }
 
 /* --- batches ---------------------------------------------------------------------------------- */

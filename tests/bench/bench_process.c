@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint16_t free_port(void)
+uint16_t process_free_port(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(a);
@@ -50,7 +50,10 @@ static void output_path(const struct bench_broker *b, char *out, size_t size)
 NORETURN static void exec_broker(const struct bench_broker *b, char *environment)
 {
 	char listeners[64], dirs[1024], output[1024];
-	int fd;
+	const char *argv[2 * ARRAY_LEN(b->settings) + 8] = {
+		b->program, "serve", "--override", listeners, "--override", dirs,
+	};
+	int fd, n = 6;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	output_path(b, output, sizeof(output));
@@ -61,8 +64,11 @@ NORETURN static void exec_broker(const struct bench_broker *b, char *environment
 	snprintf(dirs, sizeof(dirs), "log.dirs=%s", b->dir);
 	if (environment != NULL)
 		putenv(environment);
-	execl(b->program, b->program, "serve", "--override", listeners, "--override", dirs,
-	      (char *)NULL);
+	for (const char *const *s = b->settings; *s != NULL; s++) {
+		argv[n++] = "--override";
+		argv[n++] = *s;
+	}
+	execv(b->program, (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
 
@@ -72,7 +78,7 @@ void broker_start(struct bench_broker *b, bool keeps, const char *environment)
 
 	if (!keeps)
 		broker_clear(b);
-	b->port = free_port();
+	b->port = process_free_port();
 	fflush(NULL);
 	b->pid = fork();
 	if (b->pid == 0)
@@ -152,6 +158,29 @@ double process_pss_mib(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
 	return (double)proc_number(path, "Pss:") / 1024;
+}
+
+bool broker_event(const struct bench_broker *b, const char *event, const char *field, double *value)
+{
+	char path[1024], line[1024], name[64], key[64];
+	bool is_found = false;
+	FILE *f;
+
+	snprintf(name, sizeof(name), " %s ", event);
+	snprintf(key, sizeof(key), " %s=", field);
+	output_path(b, path, sizeof(path));
+	f = fopen(path, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		const char *at = strstr(line, name);
+
+		if (at == NULL || (at = strstr(at, key)) == NULL)
+			continue;
+		*value = strtod(at + strlen(key), NULL);
+		is_found = true;
+	}
+	if (f != NULL)
+		fclose(f);
+	return is_found;
 }
 
 /* "nmalloc" of the merged statistics: first of small sizes, then of large ones. */

@@ -44,7 +44,7 @@ static void start_fresh(struct bench *b, const char *topic, const char *environm
 
 	broker_start(&b->broker, false, environment);
 	fd = client_connect(b->broker.port);
-	if (!client_create_topics(fd, topic, 1, 1))
+	if (!client_create_topics(fd, topic, 1, 1, 1))
 		bench_die("the topic %s was not created", topic);
 	bench_batch_init(&batch, CODEC_NONE, 1, 100);
 	writer_init(&w);
@@ -216,7 +216,7 @@ static void bench_fetch(struct bench *b)
 	bench_batch_init(&batch, CODEC_NONE, records, RECORD_BYTES);
 	start_fresh(b, "warm", NULL);
 	int fd = client_connect(b->broker.port);
-	if (!client_create_topics(fd, "bench", 1, 1))
+	if (!client_create_topics(fd, "bench", 1, 1, 1))
 		bench_die("the topic bench was not created");
 	close(fd);
 	fill(b, "bench", &batch, HOT_BYTES, 5);
@@ -242,7 +242,7 @@ static double start_to_ack(struct bench *b, bool keeps)
 	double began = bench_now();
 	broker_start(&b->broker, keeps, NULL);
 	int fd = client_connect(b->broker.port);
-	if (!keeps && !client_create_topics(fd, "bench", 1, 1))
+	if (!keeps && !client_create_topics(fd, "bench", 1, 1, 1))
 		bench_die("the topic bench was not created");
 	client_produce_until_acked(fd, slice_of(w.buf, w.len));
 	double ms = (bench_now() - began) * 1e3;
@@ -327,7 +327,7 @@ static void measure_topics(struct bench *b, int topics, int partitions)
 		double before = process_pss_mib(b->broker.pid);
 		int fd = client_connect(b->broker.port);
 		double began = bench_now();
-		if (!client_create_topics(fd, "many", topics, partitions))
+		if (!client_create_topics(fd, "many", topics, partitions, 1))
 			bench_die("not all topics were created");
 		figure_add(&time, bench_now() - began);
 		bench_sleep(SETTLE_SECONDS);
@@ -440,17 +440,6 @@ static const struct suite {
 	{ "allocations", bench_allocations },
 };
 
-/* Is name one of the words in list? */
-static bool is_listed(const char *list, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *p = list; (p = strstr(p, name)) != NULL; p += len)
-		if ((p == list || p[-1] == ',') && (p[len] == ',' || p[len] == 0))
-			return true;
-	return false;
-}
-
 NORETURN static void usage(void)
 {
 	bench_die("usage: broker_bench [--dir D] [--only A,B] [--runs N] [--seconds S] [--gib N] "
@@ -489,7 +478,7 @@ int main(int argc, char **argv)
 	b.broker.program = argv[optind];
 	report_init(&b.report, json, revision);
 	for (size_t i = 0; i < ARRAY_LEN(suites); i++)
-		if (b.only == NULL || is_listed(b.only, suites[i].name))
+		if (b.only == NULL || report_is_listed(b.only, suites[i].name))
 			suites[i].run(&b);
 	report_fini(&b.report);
 	return 0;

@@ -1,4 +1,4 @@
-# The figures of a whole broker: make bench, or tests/bench/broker_bench with options of its own.
+# The figures of a whole broker: make bench, or tests/bench/broker_bench with options of its own; of three over ZooKeeper: make bench-cluster.
 noinst_PROGRAMS += tests/bench/broker_bench
 tests_bench_broker_bench_SOURCES = tests/bench/broker_bench.c tests/bench/bench.h \
 	tests/bench/bench_client.c tests/bench/bench_load.c \
@@ -6,9 +6,18 @@ tests_bench_broker_bench_SOURCES = tests/bench/broker_bench.c tests/bench/bench.
 tests_bench_broker_bench_LDADD = src/wire/libskein_wire.a src/record/libskein_record.a \
 	src/base/libskein_base.a
 $(tests_bench_broker_bench_OBJECTS): | $(wire_gen)
+noinst_PROGRAMS += tests/bench/cluster_bench
+tests_bench_cluster_bench_SOURCES = tests/bench/cluster_bench.c tests/bench/bench.h \
+	tests/bench/bench_client.c tests/bench/bench_load.c \
+	tests/bench/bench_process.c tests/bench/bench_report.c
+tests_bench_cluster_bench_LDADD = $(tests_bench_broker_bench_LDADD)
+$(tests_bench_cluster_bench_OBJECTS): | $(wire_gen)
 EXTRA_DIST += tests/bench/README.md
 
 bench: $(bin_PROGRAMS) tests/bench/broker_bench
 	tests/bench/broker_bench --json bench.json --dir "$$(pwd)/bench-data" \
 		--revision "$$(git -C $(srcdir) describe --always --dirty 2>/dev/null || echo $(VERSION))" ./skein
-.PHONY: bench
+bench-cluster: $(bin_PROGRAMS) tests/bench/cluster_bench
+	tests/bench/cluster_bench --json bench.json --dir "$$(pwd)/bench-data" \
+		--revision "$$(git -C $(srcdir) describe --always --dirty 2>/dev/null || echo $(VERSION))" ./skein $(srcdir)/tests/system/zookeeper
+.PHONY: bench bench-cluster

@@ -135,11 +135,11 @@ static void hurt(struct life *l)
 		duel(l);
 	switch (draw(l, 10)) {
 	case 0: case 1:
-		if (l->mood.kills && n->state != NODE_RETIRING)
+		if (l->mood.kills)
 			cluster_sim_kill(&l->c, node, SIM_CRASH_PROCESS, 10 + (mono_ms)draw(l, 900));
 		break;
 	case 2:
-		if (l->mood.kills && n->state == NODE_UP)
+		if (l->mood.kills && n->state >= NODE_UP)
 			sim_crash_after_ops(n->b.machine, 1 + draw(l, 60));
 		break;
 	case 3:

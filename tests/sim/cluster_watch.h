@@ -29,7 +29,7 @@ struct seen_log {			/* of one replica, also while its process is away */
 	int64_t             high_watermark;		/* in this life; -1 */
 	int64_t             compared;			/* with what is committed, up to here */
 	int32_t             leader_epoch, partition_epoch;	/* in this life; -1 */
-	bool                is_anew;			/* it was no replica for a time: what it has next may be another, empty log */
+	bool                is_anew;			/* it was no replica for a time, and is not in sync since: what it has next may be another, empty log */
 	bool                is_doubtful;		/* its machine lost power: what the disk kept is not known, or was less than it had acknowledged */
 };
 

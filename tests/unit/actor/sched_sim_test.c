@@ -240,6 +240,51 @@ START_TEST(deadlines_come_without_waiting)
 }
 END_TEST
 
+/* A machine that stands still takes no step, whatever is due, and does not stop the clock of the others; then it goes on where it was. Who observes sees every step, in order. */
+static void see_step(void *arg, struct actor *a)
+{
+	int *seen = arg;
+
+	seen[a->sched == sched[1]]++;
+}
+
+START_TEST(a_machine_may_stand_still)
+{
+	struct ticker here = { .ticks = 0 }, there = { .ticks = 0 };
+	int seen[2] = { 0 };
+
+	world_create(5);
+	sched_sim_set_observer(sched[0], see_step, seen);
+	actor_init(&here.actor, sched[0], &ticker_ops, LANE_NONE, "here");
+	actor_init(&there.actor, sched[1], &ticker_ops, LANE_NONE, "there");
+	ck_assert_int_eq(actor_start(&here.actor, 0), OK);
+	ck_assert_int_eq(actor_start(&there.actor, 0), OK);
+	while (there.ticks < 2)
+		sched_sim_step(sched[0]);
+	int before = seen[1];
+	sched_sim_pause(sched[1], true);
+	while (sched_sim_step(sched[0]))
+		;
+	ck_assert_int_eq(here.ticks, ARRAY_LEN(here.at));
+	ck_assert_int_eq(there.ticks, 2);
+	ck_assert_int_eq(seen[1], before);
+	ck_assert_int_ge(seen[0], (int)ARRAY_LEN(here.at));
+	sched_sim_pause(sched[1], false);
+	while (sched_sim_step(sched[0]))
+		;
+	ck_assert_int_eq(there.ticks, ARRAY_LEN(there.at));
+	ck_assert_int_gt(seen[1], before);
+	for (int i = 0; i < 2; i++) {
+		struct ticker *t = i == 0 ? &here : &there;
+
+		actor_stop(&t->actor);
+		actor_join(&t->actor);
+		actor_fini(&t->actor);
+	}
+	world_destroy();
+}
+END_TEST
+
 START_TEST(somebody_busy_does_not_stop_the_clock)
 {
 	struct ticker t = { .ticks = 0 };
@@ -424,6 +469,7 @@ int main(void)
 	tcase_add_test(t, equal_seeds_give_equal_runs);
 	tcase_add_test(t, every_order_is_found);
 	tcase_add_test(t, deadlines_come_without_waiting);
+	tcase_add_test(t, a_machine_may_stand_still);
 	tcase_add_test(t, somebody_busy_does_not_stop_the_clock);
 	tcase_add_loop_test(t, machines_talk_through_their_pollers, 0, 30);
 	tcase_add_test(t, an_actor_may_join_another);

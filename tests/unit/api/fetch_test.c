@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "api/fetch_session.h"
 #include "api/fetch_watch.h"
 #include "rig.h"
 #include "storage/log_file.h"
@@ -20,6 +21,7 @@ static void setup(void)
 	static const int32_t replicas[] = { 0, 1, 2 }, others[] = { 1, 2 };
 
 	rig_setup();
+	rig.context.sessions = fetch_sessions_create(os_real(), 4);
 	rig_add_broker(1, "PLAINTEXT", "east");
 	rig_add_broker(2, "PLAINTEXT", "west");
 	rig_add_broker(3, "INTERNAL", "east");
@@ -46,6 +48,7 @@ static void teardown(void)
 			rig_watch_home(i);
 	}
 	ck_assert_uint_eq(rig_addr_refs(addr), 2);	/* handlers gave back what they took */
+	fetch_sessions_destroy(&rig.context.sessions);
 	rig_teardown();
 	partition_addr_unref(&addr);
 }
@@ -152,6 +155,83 @@ START_TEST(what_a_follower_tells_counts_once)
 		rig_free(&c);
 		addr->log_end_offset--;
 	}
+}
+END_TEST
+
+/* Within a session, which it opens with epoch 0; a fetch with n = 0 says that nothing has changed. Answers at once. */
+static struct call *fetch_in_session(int32_t replica, int32_t session, int32_t epoch, int64_t offset, int32_t n)
+{
+	struct call *c = fetch(15, replica, offset, n);
+	struct fetch_request *r = c->request;
+
+	r->session_id = session;
+	r->session_epoch = epoch;
+	r->max_wait_ms = 0;
+	r->topics_count = n > 0;
+	rig_begin(c);
+	return c;
+}
+
+static int32_t session_of(struct call *c)
+{
+	int32_t id = ((const struct fetch_response *)rig_response(c))->session_id;
+
+	ck_assert_int_gt(id, 0);
+	return id;
+}
+
+/* The session of a follower that was heard once, at the log's end. */
+static int32_t heard(int32_t replica)
+{
+	struct call *c = fetch_in_session(replica, 0, 0, 5, 1);
+
+	ck_assert_int_eq(rig.asked_count, 1);
+	answer_empty(c, 0);
+	int32_t id = session_of(c);
+	rig_free(&c);
+	return id;
+}
+
+START_TEST(a_follower_without_news_is_heard_once)
+{
+	int32_t id = heard(2);
+	struct call *c = fetch_in_session(2, id, 1, 5, 0);
+
+	ck_assert_int_eq(rig.asked_count, 0);
+	ck_assert_int_eq(((const struct fetch_response *)rig_response(c))->responses_count, 0);
+	rig_free(&c);
+
+	c = fetch_in_session(2, id, 2, 5, 1);	/* it speaks of it again: its log's start may have moved */
+	answer_empty(c, 0);
+	rig_free(&c);
+
+	addr->log_end_offset++;
+	c = fetch_in_session(2, id, 3, 5, 0);	/* there is something for it */
+	question(0)->error = KAFKA_STORAGE_ERROR;
+	rig_answer(c, 0);
+	rig_free(&c);
+	addr->log_end_offset--;
+
+	c = fetch_in_session(2, id, 4, 5, 0);	/* it was refused: nothing was noted */
+	answer_empty(c, 0);
+	rig_free(&c);
+
+	addr->leader_epoch++;
+	c = fetch_in_session(2, id, 5, 5, 0);	/* another epoch's leader has noted nothing */
+	answer_empty(c, 0);
+	rig_free(&c);
+	addr->leader_epoch--;
+}
+END_TEST
+
+/* Each of its fetches may let it in. */
+START_TEST(a_follower_that_is_not_in_sync_is_heard_always)
+{
+	int32_t id = heard(3);
+	struct call *c = fetch_in_session(3, id, 1, 5, 0);
+
+	answer_empty(c, 0);
+	rig_free(&c);
 }
 END_TEST
 
@@ -506,6 +586,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_a_follower_tells_counts_once);
+	tcase_add_test(tc, a_follower_without_news_is_heard_once);
+	tcase_add_test(tc, a_follower_that_is_not_in_sync_is_heard_always);
 	tcase_add_test(tc, a_broker_that_is_gone_is_not_live);
 	tcase_add_test(tc, the_high_watermark_alone_does_not_end_a_followers_wait);
 	tcase_add_test(tc, followers_and_consumers_wait_for_different_things);

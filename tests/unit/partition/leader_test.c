@@ -331,6 +331,27 @@ START_TEST(who_stays_behind_leaves)
 }
 END_TEST
 
+/* Its last fetch may be long ago when something is appended: nobody asks again while there is no news. Its time begins with the append. */
+START_TEST(who_was_at_the_end_of_an_idle_log_has_time)
+{
+	mono_ms begin;
+
+	lead(1, SET(0, 1));
+	append(1);
+	fetch(1, 1);
+	rig_pass(&r, 10 * LAG_MS);
+	append(1);
+	begin = os_mono_ms(r.os);
+	while (controller.held == NULL) {
+		rig_pass(&r, 500);
+		ck_assert_int_lt(os_mono_ms(r.os) - begin, 2 * LAG_MS);
+		append(1);		/* this one is no beginning: it was behind before */
+	}
+	ck_assert_int_ge(os_mono_ms(r.os) - begin, LAG_MS);
+	ck_assert_int_le(os_mono_ms(r.os) - begin, LAG_MS + LAG_MS / 2 + 1000);
+}
+END_TEST
+
 /* A follower that never quite reaches the moving end keeps up all the same: it is where the end was at its last fetch. */
 START_TEST(who_follows_a_moving_end_stays)
 {
@@ -940,6 +961,7 @@ int main(void)
 	tcase_add_test(t, nobody_joins_below_the_start_of_the_epoch);
 	tcase_add_test(t, the_partition_epoch_goes_with_each_change);
 	tcase_add_test(t, who_stays_behind_leaves);
+	tcase_add_test(t, who_was_at_the_end_of_an_idle_log_has_time);
 	tcase_add_test(t, who_follows_a_moving_end_stays);
 	tcase_add_test(t, a_shrunken_set_commits_what_waited);
 	tcase_add_test(t, who_is_no_replica_leaves);
