@@ -24,7 +24,7 @@ def normalised(text, names, spread):
     text = re.sub(r"(TopicId: )[\w-]{22}", r"\1<id>", text)
     text = re.sub(r"(Isr: )([\d,]+)", sorted_list, text)
     text = re.sub(r"(partitions? )(\S+-\d+(?:, \S+-\d+)*)$", sorted_list, text, flags=re.M)
-    text = re.sub(r"(\.$|:\s)?(\S+-\d+(?:,\S+-\d+)+)", lambda m: (m[1] or "") + ",".join(sorted(m[2].split(","))), text)
+    text = re.sub(r"^(Connecting to .*|WATCHER::|WatchedEvent .*|)\n", "", text, flags=re.M)
     if spread:
         text = re.sub(r"(Leader: )\d+", r"\1<one>", text)
         text = re.sub(r"(Replicas: )([\d,]+)", sorted_list, text)
