@@ -177,7 +177,8 @@ static bool isr_take_outcome(struct controller *c, struct partition_isr_change *
 	m->new_leader_epoch = p->leader_epoch;
 	m->new_partition_epoch = p->partition_epoch;
 	m->new_isr_count = p->isr_count;
-	memcpy(m->new_isr, p->isr, (size_t)p->isr_count * sizeof(int32_t));
+	if (p->isr_count > 0)
+		memcpy(m->new_isr, p->isr, (size_t)p->isr_count * sizeof(int32_t));
 	isr_answer(c, m, (enum kafka_error)p->error_code);
 	return true;
 }

@@ -113,6 +113,15 @@ static enum task_result roles_check(struct controller *c, struct roles_task *r)
 	return task_submit(c, &r->control.task);
 }
 
+/* There may be none, and then no list either. Their number has been checked. */
+static int32_t copy_ids(int32_t to[REPLICAS_MAX], const int32_t *ids, int32_t count)
+{
+	ASSERT(count >= 0 && count <= REPLICAS_MAX);
+	for (int32_t i = 0; i < count; i++)
+		to[i] = ids[i];
+	return count;
+}
+
 static void role_fill(struct controller *c, struct role_item *it)
 {
 	const struct leader_and_isr_request_partition_state *s = it->said;
@@ -126,14 +135,10 @@ static void role_fill(struct controller *c, struct role_item *it)
 	m->is_new = s->is_new;
 	m->is_recovering = s->leader_recovery_state != 0;
 	m->topic_id = it->topic_id;
-	m->replica_count = s->replicas_count;
-	m->isr_count = s->isr_count;
-	m->adding_count = s->adding_replicas_count;
-	m->removing_count = s->removing_replicas_count;
-	memcpy(m->replicas, s->replicas, (size_t)s->replicas_count * sizeof(int32_t));
-	memcpy(m->isr, s->isr, (size_t)s->isr_count * sizeof(int32_t));
-	memcpy(m->adding, s->adding_replicas, (size_t)s->adding_replicas_count * sizeof(int32_t));
-	memcpy(m->removing, s->removing_replicas, (size_t)s->removing_replicas_count * sizeof(int32_t));
+	m->replica_count = copy_ids(m->replicas, s->replicas, s->replicas_count);
+	m->isr_count = copy_ids(m->isr, s->isr, s->isr_count);
+	m->adding_count = copy_ids(m->adding, s->adding_replicas, s->adding_replicas_count);
+	m->removing_count = copy_ids(m->removing, s->removing_replicas, s->removing_replicas_count);
 }
 
 static const struct cluster_broker *live_broker(const struct controller *c, int32_t id)

@@ -47,6 +47,15 @@ static bool holds(const int32_t *ids, int32_t count, int32_t id)
 	return false;
 }
 
+static int32_t copy_ids(int32_t *to, const int32_t *ids, int32_t count)
+{
+	int32_t n = MIN(count, CLUSTER_NODES_MAX);
+
+	for (int32_t i = 0; i < n; i++)
+		to[i] = ids[i];
+	return n;
+}
+
 static struct seen_partition *find_or_add(struct cluster_watch *w, const char *topic, struct uuid topic_id, int32_t id)
 {
 	for (int i = 0; i < w->count; i++) {
@@ -130,8 +139,7 @@ static void look_at_state(struct cluster_watch *w, struct seen_partition *p, con
 	p->leader_epoch = s.leader_epoch;
 	p->controller_epoch = s.controller_epoch;
 	p->partition_epoch = n->version;
-	p->isr_count = s.isr_count;
-	memcpy(p->isr, s.isr, (size_t)s.isr_count * sizeof(s.isr[0]));
+	p->isr_count = copy_ids(p->isr, s.isr, s.isr_count);
 }
 
 static void look_at_assignment(struct seen_partition *p, const struct znode_partition *z)
@@ -140,10 +148,8 @@ static void look_at_assignment(struct seen_partition *p, const struct znode_part
 		if (!holds(z->replicas, z->replica_count, i + 1) || !holds(p->replicas, p->replica_count, i + 1))
 			p->logs[i].is_anew = true;
 	}
-	p->replica_count = MIN(z->replica_count, CLUSTER_NODES_MAX);
-	memcpy(p->replicas, z->replicas, (size_t)p->replica_count * sizeof(p->replicas[0]));
-	p->removing_count = MIN(z->removing_count, CLUSTER_NODES_MAX);
-	memcpy(p->removing, z->removing, (size_t)p->removing_count * sizeof(p->removing[0]));
+	p->replica_count = copy_ids(p->replicas, z->replicas, z->replica_count);
+	p->removing_count = copy_ids(p->removing, z->removing, z->removing_count);
 	p->is_moving = z->adding_count + z->removing_count > 0;
 }
 
