@@ -20,6 +20,7 @@
 #include "wire/gen/fetch.h"
 
 #define ABORTED_ROOM 16		/* aborted transactions per partition before more room is taken */
+#define LIGHT_READ_RECORDS 1000	/* so near the log's end what is read was just written: no device is waited for */
 #define STAND_RETRY_MS 10	/* look again so soon when a partition could not take a watch */
 
 struct fetch_item;
@@ -73,10 +74,10 @@ struct fetch_state {
 
 static void want_update(struct fetch_want *w, const struct fetch_request_partition *p)
 {
+	w->noted_by = NULL;
 	/* a follower in a new epoch has not looked at what was on its way to it in the old one */
 	if (w->current_leader_epoch != p->current_leader_epoch)
 		w->told_high_watermark = -1;
-	w->noted_by = NULL;
 	w->fetch_offset = p->fetch_offset;
 	w->max_bytes = p->partition_max_bytes;
 	w->current_leader_epoch = p->current_leader_epoch;
@@ -417,6 +418,7 @@ static bool item_ask(struct call *c, struct fetch_state *s, struct fetch_item *i
 		cluster_broker(call_cluster(c), s->replica_id) != NULL;
 	r->received = s->received;
 	r->choices_count = 0;
+	r->msg.is_light = it->log_end_offset - w->fetch_offset <= LIGHT_READ_RECORDS;
 	if (!call_ask_partition(c, it->addr, &r->msg))
 		it->error = NOT_LEADER_OR_FOLLOWER;
 	return true;

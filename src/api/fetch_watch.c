@@ -68,6 +68,7 @@ static struct watch_entry *entry_of(struct fetch_watches *w, struct partition_ad
 	e->key = (struct watch_key){ partition_addr_ref(partition), is_follower };
 	list_init(&e->standing);
 	msg_init(&e->watch.msg, PARTITION_watch, network_actor(w->network));
+	e->watch.msg.is_light = true;
 	map_put(&w->entries, key_of(&e->key), e);
 	return e;
 }

@@ -18,8 +18,6 @@
 
 /* compressed; smaller ones cost less than the two hand-overs */
 #define VALIDATE_ON_WORKER_BYTES (256 * 1024)
-/* to write it takes no longer than to wake the partition */
-#define LIGHT_APPEND_BYTES       (16 * 1024)
 /* A batch may expand to so many times max.message.bytes: a bomb is refused, a dense one is not. */
 #define DECOMPRESSED_MAX_FACTOR  64
 #define DECOMPRESSED_MAX_LEAST   (256ull << 20)

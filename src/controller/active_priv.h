@@ -285,7 +285,7 @@ void active_push_online(struct controller *c);
 void active_enqueue_online(struct controller *c, const char *topic);
 
 /*
- * active_states.c: rewriting state nodes. Each is read, `decide` changes what was read, and it is written if nobody has written it meanwhile; else all over again. What is written is
+ * active_states.c: rewriting state nodes. Each is read, or as it is cached; `decide` changes it, and it is written if nobody has written it meanwhile; else all over again. What is written is
  * cached, with our controller epoch. Sends nothing.
  */
 enum state_verdict {
@@ -295,10 +295,11 @@ enum state_verdict {
 };
 struct state_change {
 	struct active_partition *p;
-	int32_t          leader, leader_epoch, version;	/* as read; decide changes leader, isr, is_recovering */
+	int32_t          leader, leader_epoch, version;	/* as read or cached; decide changes leader, isr, is_recovering */
 	struct id_list   isr;
 	bool             is_recovering;
 	bool             may_be_unclean;	/* the topic's configuration says so; only looked up with wants_unclean, and when nobody of the in-sync set is online */
+	bool             was_refused;		/* the node is not what was cached or read */
 	bool             is_done;
 	enum kafka_error error;			/* NONE, decide's, or UNKNOWN_SERVER_ERROR: no node, not readable, a newer controller's, not writable */
 	struct id_list   recipients;		/* decide's: who is to be told */

@@ -2,7 +2,7 @@
  * The state nodes of partitions, /brokers/topics/<t>/partitions/<p>/state: read, decided about, and written under the condition that nobody wrote them meanwhile.
  *
  * A leader of an older cluster may write its own in-sync set there, and an answer of ours may be lost; both show as a bad version, and then everything about that partition is decided
- * anew from what the node says. All reads of a round travel together, and all writes.
+ * anew from what the node says. All reads of a round travel together, and all writes. What is cached is not read: it is a failure of a broker that leads thousands that waits for this.
  */
 #include "controller/active_priv.h"
 
@@ -60,14 +60,37 @@ struct change_task {
 	struct state_changes *list;
 };
 
+/*
+ * Since leaders ask for their in-sync sets (AlterPartition) nobody but the controller writes state nodes, so what is cached is what they hold; were it not, the write would be refused,
+ * and the node is read then.
+ */
+static bool take_cached(const struct controller *c, struct state_change *s)
+{
+	const struct active_partition *p = s->p;
+
+	if (!p->has_leadership || s->was_refused || !active_has_version(c, KAFKA_VERSION(2, 7, 2)))
+		return false;
+	s->leader = p->leader;
+	s->leader_epoch = p->leader_epoch;
+	s->version = p->partition_epoch;
+	s->is_recovering = p->is_recovering;
+	id_list_set(&s->isr, p->isr.ids, p->isr.count);
+	return true;
+}
+
 static enum task_result change_read(struct controller *c, struct change_task *ct)
 {
+	bool is_done = true;
+
 	task_drop_calls(&ct->task);
 	for (int32_t i = 0; i < ct->list->count; i++) {
-		if (!ct->list->items[i].is_done)
-			get_state(c, &ct->task, ct->list->items[i].p)->mark = &ct->list->items[i];
+		struct state_change *s = &ct->list->items[i];
+
+		is_done &= s->is_done;
+		if (!s->is_done && !take_cached(c, s))
+			get_state(c, &ct->task, s->p)->mark = s;
 	}
-	if (list_empty(&ct->task.calls))
+	if (is_done)
 		return TASK_DONE;
 	ct->task.stage = CHANGE_UNCLEAN;
 	return task_submit(c, &ct->task);
@@ -214,7 +237,9 @@ static enum task_result change_written(struct controller *c, struct change_task 
 		if (call->call.result == OK) {
 			s->version = store_call_op(call)->stat.version;
 			cache(c, s);
-		} else if (call->call.result != ERR_BAD_VERSION) {
+		} else if (call->call.result == ERR_BAD_VERSION) {
+			s->was_refused = true;
+		} else {
 			fail(s, UNKNOWN_SERVER_ERROR);
 		}
 	}

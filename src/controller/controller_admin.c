@@ -333,8 +333,9 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 		n->topic_id = active_has_version(c, KAFKA_VERSION(2, 8, 0)) ? active_new_topic_id(c) : UUID_ZERO;
 		z = (struct znode_topic){ .id = n->topic_id, .partitions = m->partitions, .partition_count = m->count };
 		encode_overrides(c, &m->overrides);
+		/* An older topic may have left its node; where there is none, the new one has version 0, as from Kafka. */
+		task_set_node(c, &ct->task, false, COORD_ANY_VERSION, "/config/topics/" SLICE_FMT, SLICE_ARG(n->name));
 		task_create_node(c, &ct->task, false, true, 0, "/config/topics/" SLICE_FMT, SLICE_ARG(n->name));
-		task_set_node(c, &ct->task, false, COORD_ANY_VERSION, "/config/topics/" SLICE_FMT, SLICE_ARG(n->name));	/* left behind by an older topic */
 		strbuf_reset(&c->text);
 		znode_topic_encode(&z, &c->text);
 		task_create_node(c, &ct->task, false, true, 0, "/brokers/topics/" SLICE_FMT, SLICE_ARG(n->name))->mark = n;

@@ -259,6 +259,8 @@ struct topic_state *topic_state_make(struct controller *c, struct slice name);
 struct partition_state *topic_state_partition(struct topic_state *t, int32_t id, bool make);	/* NULL: not there */
 void topic_state_drop_if_empty(struct controller *c, struct topic_state *t);	/* nothing known, nothing hosted: freed */
 void topic_state_free(struct topic_state *t);
+/* Children of /brokers/topics and /admin/delete_topics: known topics that are not among the first, or are among the second, leave the picture. */
+void member_forget_gone(struct controller *c, const struct coord_op *topics, const struct coord_op *going);
 void id_list_set(struct id_list *l, const int32_t *ids, int32_t n);
 bool id_list_has(const struct id_list *l, int32_t id);
 

@@ -17,7 +17,7 @@ static const char *const fixed_paths[] = {	/* Kafka's order; parents are made on
 
 enum start_stage {
 	START_PATHS, START_PATHS_DONE, START_CLUSTER_ID, START_CLUSTER_ID_MADE, START_SEQUENCE, START_IDENTITY, START_CONFIGS, START_OTHERS, START_OTHERS_READ,
-	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_ELECT,
+	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_TOPICS_LEFT, START_ELECT,
 };
 
 static void answer_ready(struct controller *c, enum err result, const char *problem)
@@ -297,6 +297,22 @@ static enum task_result registered(struct controller *c, struct task *t, int64_t
 	c->is_registered = true;
 	LOG_INFO(&c->actor.log, registered, KV_I32("broker", c->broker_id), KV_I64("epoch", czxid));
 	task_drop_calls(t);
+	if (map_count(&c->topics) == 0)
+		return go(t, START_ELECT);
+	task_children(c, t, false, "/admin/delete_topics");
+	task_children(c, t, false, "/brokers/topics");
+	t->stage = START_TOPICS_LEFT;
+	return task_submit(c, t);
+}
+
+/* Anew, in a life that has seen topics: that one was deleted, or began to be, while nobody could reach us, will not be said again. */
+static enum task_result start_topics_left(struct controller *c, struct task *t)
+{
+	struct store_call *going = LIST_ENTRY(t->calls.next, struct store_call, link);
+
+	if (going->call.result == OK && t->last->call.result == OK)
+		member_forget_gone(c, store_call_op(t->last), store_call_op(going));
+	task_drop_calls(t);
 	return go(t, START_ELECT);
 }
 
@@ -359,6 +375,7 @@ static enum task_result start_run(struct controller *c, struct task *t)
 		return c->is_stopping ? TASK_DONE : start_register(c, t);
 	case START_REGISTERED:      return start_registered(c, t);
 	case START_OWNER_READ:      return start_owner_read(c, t);
+	case START_TOPICS_LEFT:     return start_topics_left(c, t);
 	case START_ELECT:
 		if (!c->has_started)
 			member_scan_dirs(c);

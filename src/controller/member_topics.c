@@ -96,3 +96,29 @@ void topic_state_drop_if_empty(struct controller *c, struct topic_state *t)
 	map_remove(&c->topics, slice_str(t->name));
 	topic_state_free(t);
 }
+
+void member_forget_gone(struct controller *c, const struct coord_op *topics, const struct coord_op *going)
+{
+	struct cluster *next = NULL;
+	struct map stored = MAP_INIT;
+
+	for (int32_t i = 0; i < topics->name_count; i++)
+		map_put(&stored, topics->names[i], &topics->names[i]);
+	for (int32_t i = 0; i < going->name_count; i++)
+		map_remove(&stored, going->names[i]);
+	MAP_FOREACH(e, &c->topics) {
+		struct topic_state *t = e->value;
+
+		if (!t->is_in_picture || map_get(&stored, e->key) != NULL)
+			continue;
+		for (int32_t i = 0; i < t->partition_count; i++)
+			t->partitions[i].is_known = false;
+		if (next == NULL)
+			next = controller_next_picture(c);
+		controller_put_topic(c, next, t);
+		topic_state_drop_if_empty(c, t);
+	}
+	map_fini(&stored);
+	if (next != NULL)
+		controller_publish(c, next);
+}

@@ -9,6 +9,8 @@
 #include "base/list.h"
 #include "storage/log.h"
 
+#define LIGHT_APPEND_BYTES (16 * 1024)	/* to write so much, of a producer or a leader, takes no longer than to wake the partition: msg.is_light */
+
 /* X(name, struct): the enum, the dispatch switch and the names in dumps come from here. */
 #define PARTITION_MSG_TABLE(X) \
 	X(append) X(read) X(watch) X(list_offsets) X(epoch_end) X(describe) \

@@ -125,6 +125,7 @@ static void replicate(struct pull *p, const struct fetch_response_partition *m)
 	q->batches = slice_of(m->records.ptr, m->records.len);
 	q->leader_high_watermark = m->high_watermark;
 	q->leader_log_start_offset = MAX(m->log_start_offset, 0);	/* older versions do not tell */
+	q->msg.is_light = m->records.len <= LIGHT_APPEND_BYTES;
 	if (!leader_lend(p, &q->msg))
 		return;
 	p->told_high_watermark = m->high_watermark;

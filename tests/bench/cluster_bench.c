@@ -21,6 +21,7 @@
 #include "bench.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,6 +74,12 @@ static void zookeeper_stop(void)
 	if (zookeeper_of != NULL)
 		(void)zookeeper_run(zookeeper_of, "stop");
 	zookeeper_of = NULL;
+}
+
+/* The bench does nothing but wait when it comes, nearly always. */
+static void on_signal(int signal UNUSED)
+{
+	exit(1);
 }
 
 static void zookeeper_start(struct bench *b)
@@ -375,7 +382,7 @@ static void bench_failover(struct bench *b)
 	            b->partitions);
 	figure_init(&killed, "ms", 0, "    the old one and its leaders dead: ready");
 	for (int i = 0; i < b->runs; i++) {	/* a fresh cluster each: logs are read from the start */
-		cluster_start(b, 3000);
+		cluster_start(b, 9000);
 		(void)create(b, "many", 1, b->partitions, BROKERS);
 		wait_in_sync(b, 1, "many", b->partitions);
 		fail_member(b, &moved, &time, &cpu);
@@ -383,7 +390,7 @@ static void bench_failover(struct bench *b)
 		cluster_stop(b);
 	}
 	for (int i = 0; i < b->runs; i++) {
-		cluster_start(b, 3000);
+		cluster_start(b, 9000);
 		(void)create(b, "many", 1, b->partitions, BROKERS);
 		wait_in_sync(b, 1, "many", b->partitions);
 		fail_controller(b, false, &killed);
@@ -439,14 +446,19 @@ static void bench_idle(struct bench *b)
 
 /* --- creation --------------------------------------------------------------------------------- */
 
+/* Each cluster has a directory of its own, and none is removed before the end: see measure_topics in broker_bench.c. */
 static void measure_creation(struct bench *b, int topics, int partitions)
 {
+	const char *dir = b->dir;
+	char dirs[BENCH_RUNS_MAX][512];
 	struct figure time, cpu;
 
 	figure_init(&time, "s", 0, "%d topic(s) of %d partition(s), 3 replicas: answered", topics,
 	            partitions);
 	figure_init(&cpu, "CPU-s", 0, "    CPU of all, until nothing more is done");
 	for (int i = 0; i < b->runs; i++) {
+		snprintf(dirs[i], sizeof(dirs[i]), "%s.%d-%d", dir, topics, i);
+		b->dir = dirs[i];
 		cluster_start(b, 18000);
 		struct bench_cost before = cluster_cost(b);
 		figure_add(&time, create(b, "many", topics, partitions, BROKERS));
@@ -454,14 +466,28 @@ static void measure_creation(struct bench *b, int topics, int partitions)
 		figure_add(&cpu, cluster_cost(b).cpu_s - before.cpu_s);
 		cluster_stop(b);
 	}
+	b->dir = dir;
 	report_figure(&b->report, &time);
 	report_figure(&b->report, &cpu);
+}
+
+static void clear_creation(const struct bench *b, int topics)
+{
+	for (int i = 0; i < b->runs; i++) {
+		char dir[512];
+		struct bench_broker used = { .dir = dir };
+
+		snprintf(dir, sizeof(dir), "%s.%d-%d", b->dir, topics, i);
+		broker_clear(&used);
+	}
 }
 
 static void bench_create(struct bench *b)
 {
 	measure_creation(b, 1, 1000);
 	measure_creation(b, 300, 1);
+	clear_creation(b, 1);
+	clear_creation(b, 300);
 }
 
 /* --- which ------------------------------------------------------------------------------------ */
@@ -470,8 +496,8 @@ static const struct suite {
 	const char *name;
 	void      (*run)(struct bench *b);
 } suites[] = {
+	{ "create", bench_create },	/* before anything is removed */
 	{ "produce", bench_produce }, { "failover", bench_failover }, { "idle", bench_idle },
-	{ "create", bench_create },
 };
 
 NORETURN static void usage(void)
@@ -515,6 +541,8 @@ int main(int argc, char **argv)
 	b.program = argv[optind];
 	b.zookeeper = argv[optind + 1];
 	atexit(zookeeper_stop);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
 	report_init(&b.report, json, revision);
 	for (size_t i = 0; i < ARRAY_LEN(suites); i++)
 		if (b.only == NULL || report_is_listed(b.only, suites[i].name))

@@ -5,6 +5,7 @@
    znodes.py create HOST:PORT PATH [DATA]        PATH ending in _ : a sequence node; its name is printed
    znodes.py delete HOST:PORT PATH
    znodes.py script HOST:PORT                    lines "create PATH [DATA]" from stdin
+   znodes.py record HOST:PORT                    prints the tree as "like" wants it
    znodes.py like HOST:PORT GOLDEN [EXCEPT...]   is the tree as the recorded one? EXCEPT: lines that need not be printed
 """
 import json
@@ -160,6 +161,10 @@ def main(args):
         for line in sys.stdin:
             word = line.split(None, 2)
             zk.create(word[1], word[2].strip().encode() if len(word) > 2 else None)
+    elif verb == "record":
+        nodes = [{"path": path, "data": None if data is None else data.decode(), "version": stat["version"], "ephemeral": stat["ephemeral"]}
+                 for path, (data, stat) in sorted(zk.tree().items())]
+        print("[" + ",\n ".join(json.dumps(n) for n in nodes) + "]")
     elif verb == "like":
         return like(zk, rest[0], rest[1:])
     return 0

@@ -18,7 +18,7 @@ static struct rig rig;
 /* replicas NULL: cancel */
 static void reassign(const char *topic, int32_t partition, int32_t *replicas, int32_t n, enum kafka_error error)
 {
-	struct alter_partition_reassignments_request_partition p = { .partition_index = partition, .replicas = replicas, .replicas_count = n };
+	struct alter_partition_reassignments_request_partition p = { .partition_index = partition, .replicas = replicas, .replicas_count = replicas != NULL ? n : -1 };
 	struct alter_partition_reassignments_request_topic t = { .name = slice_str(topic), .partitions = &p, .partitions_count = 1 };
 	struct alter_partition_reassignments_request m = { .topics = &t, .topics_count = 1 };
 	struct alter_partition_reassignments_response a;
@@ -34,7 +34,7 @@ static void reassign(const char *topic, int32_t partition, int32_t *replicas, in
 /* How many partitions are moving, of all. */
 static int moving(void)
 {
-	struct list_partition_reassignments_request m = { .topics = NULL };
+	struct list_partition_reassignments_request m = { .topics_count = -1 };
 	struct list_partition_reassignments_response a;
 	int n = 0;
 
@@ -97,7 +97,7 @@ END_TEST
 static struct elect_leaders_response elect(int8_t type, const char *topic, int32_t partition)
 {
 	struct elect_leaders_request_topic_partition t = { .topic = slice_str(topic), .partitions = &partition, .partitions_count = 1 };
-	struct elect_leaders_request m = { .election_type = type, .topic_partitions = topic != NULL ? &t : NULL, .topic_partitions_count = topic != NULL, .timeout_ms = 0 };
+	struct elect_leaders_request m = { .election_type = type, .topic_partitions = topic != NULL ? &t : NULL, .topic_partitions_count = topic != NULL ? 1 : -1, .timeout_ms = 0 };
 	struct elect_leaders_response a;
 
 	elect_leaders_response_init(&a);

@@ -283,7 +283,7 @@ END_TEST
 
 static struct alter_partition_reassignments_response_partition reassign(const char *topic, int32_t id, int32_t *replicas, int32_t n)
 {
-	struct alter_partition_reassignments_request_partition p = { .partition_index = id, .replicas = replicas, .replicas_count = n };
+	struct alter_partition_reassignments_request_partition p = { .partition_index = id, .replicas = replicas, .replicas_count = replicas != NULL ? n : -1 };
 	struct alter_partition_reassignments_request_topic t = { .name = slice_str(topic), .partitions = &p, .partitions_count = 1 };
 	struct alter_partition_reassignments_request m = { .topics = &t, .topics_count = 1 };
 	struct alter_partition_reassignments_response out;
