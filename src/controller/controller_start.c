@@ -235,6 +235,7 @@ static enum task_result start_others(struct controller *c, struct task *t)
 static enum task_result start_others_read(struct controller *c, struct task *t)
 {
 	char problem[512] = "";
+	enum err error = OK;
 
 	LIST_FOREACH(e, &t->calls) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
@@ -249,18 +250,22 @@ static enum task_result start_others_read(struct controller *c, struct task *t)
 			LOG_WARN(&c->actor.log, registration_unreadable, KV_STR("path", s->path));
 			continue;
 		}
-		if (!is_skein && c->config->is_controller_eligible)
+		if (!is_skein && c->config->is_controller_eligible) {
+			error = ERR_UNSUPPORTED;
 			snprintf(problem, sizeof(problem), "broker %d of this cluster is not skein; set controller.eligible=false to run beside it", id);
+		}
 		for (int i = 0; i < other.endpoint_count; i++) {
 			for (int k = 0; k < c->spec.endpoint_count; k++) {
-				if (other.endpoints[i].port == c->spec.endpoints[k].port && strcmp(other.endpoints[i].host, c->spec.endpoints[k].host) == 0)
+				if (other.endpoints[i].port == c->spec.endpoints[k].port && strcmp(other.endpoints[i].host, c->spec.endpoints[k].host) == 0) {
+					error = ERR_IN_USE;
 					snprintf(problem, sizeof(problem), "broker %d of this cluster advertises %s:%d already", id, other.endpoints[i].host,
 					         other.endpoints[i].port);
+				}
 			}
 		}
 	}
 	task_drop_calls(t);
-	return problem[0] != 0 ? start_fail(c, ERR_IN_USE, problem) : go(t, START_REGISTER);
+	return problem[0] != 0 ? start_fail(c, error, problem) : go(t, START_REGISTER);
 }
 
 void controller_own_registration(const struct controller *c, struct cluster_broker *b)
