@@ -14,6 +14,7 @@
 #include "os/process.h"
 
 #define WORKERS 4
+#define LAST_LINES_MS 1000	/* for the log of a start that failed to be written */
 
 enum broker_state { BROKER_STARTING, BROKER_READY, BROKER_FAILED, BROKER_RETIRING, BROKER_RETIRED, BROKER_STOPPING, BROKER_STOPPED };
 
@@ -211,8 +212,11 @@ int broker_main(int argc, char **argv)
 	if (actor_start(&b.actor, 0) != OK)
 		return fail("cannot start a thread");
 	code = run(&b);
-	if (code != 0 && b.parts.net != NULL)
-		_Exit(code);	/* half started: threads are about; the sentence is on stderr, and what is on disk is as a crash would leave it */
+	if (code != 0 && b.parts.net != NULL) {	/* half started: threads are about; the sentence is on stderr, and what is on disk is as a crash would leave it */
+		if (b.writer != NULL)
+			(void)log_writer_flush(b.writer, LAST_LINES_MS);
+		_Exit(code);
+	}
 	if (code == 0) {
 		actor_stop(&b.actor);
 		actor_join(&b.actor);
