@@ -189,6 +189,8 @@ static void isr_done(struct controller *c, struct own_request *own)
 	const struct alter_partition_response *out = own->request.response;
 	bool is_answered = own->result == OK && out->error_code == NONE, is_retried = !is_answered;
 
+	if (own->result == ERR_UNSUPPORTED)
+		LOG_WARN(&c->actor.log, isr_request_refused, KV_STR("topic", ""), KV_I32("partition", -1), KV_STR("error", own->call.problem));
 	if (own->result == OK && out->error_code != NONE)
 		LOG_WARN(&c->actor.log, isr_request_refused, KV_STR("topic", ""), KV_I32("partition", -1), KV_STR("error", kafka_error_name(out->error_code)));
 	for (int32_t i = r->count - 1; i >= 0; i--) {
@@ -204,20 +206,32 @@ static void isr_done(struct controller *c, struct own_request *own)
 		isr_send(c);
 }
 
-static void isr_fill(struct isr_request *r, struct alter_partition_request_partition *p, struct partition_isr_change *m)
+/*
+ * The version is negotiated, but the form of the set must fit it: versions below 3 list ids, 3 lists them with epochs. Every broker of a cluster whose protocol version is 3.5
+ * or newer speaks 3; below that the older form is taken, which all speak. Versions 2 and up name topics by id.
+ */
+static int16_t isr_version(const struct controller *c, bool all_have_ids)
 {
-	struct alter_partition_request_new_isr_with_epoch *with_epochs = arena_calloc(&r->arena, (size_t)m->isr_count, sizeof(*with_epochs));
+	if (!all_have_ids || c->config->inter_broker_protocol_version < KAFKA_VERSION(2, 8, 0))
+		return 1;
+	return c->config->inter_broker_protocol_version < KAFKA_VERSION(3, 5, 0) ? 2 : 3;
+}
 
-	ASSERT(with_epochs != NULL);	/* a thousand changes of 64 replicas each fit the arena many times */
+static void isr_fill(struct isr_request *r, struct alter_partition_request_partition *p, struct partition_isr_change *m, int16_t version)
+{
 	alter_partition_request_partition_init(p);
 	p->partition_index = m->partition->partition;
 	p->leader_epoch = m->leader_epoch;
 	p->partition_epoch = m->partition_epoch;
-	p->new_isr = m->isr;		/* as versions below 3 have it */
-	p->new_isr_count = m->isr_count;
+	if (version < 3) {
+		p->new_isr = m->isr;
+		p->new_isr_count = m->isr_count;
+		return;
+	}
+	p->new_isr_with_epochs = arena_calloc(&r->arena, (size_t)m->isr_count, sizeof(*p->new_isr_with_epochs));
+	ASSERT(p->new_isr_with_epochs != NULL);	/* a thousand changes of 64 replicas each fit the arena many times */
 	for (int32_t i = 0; i < m->isr_count; i++)
-		with_epochs[i] = (struct alter_partition_request_new_isr_with_epoch){ .broker_id = m->isr[i], .broker_epoch = -1 };
-	p->new_isr_with_epochs = with_epochs;
+		p->new_isr_with_epochs[i] = (struct alter_partition_request_new_isr_with_epoch){ .broker_id = m->isr[i], .broker_epoch = -1 };
 	p->new_isr_with_epochs_count = m->isr_count;
 }
 
@@ -230,7 +244,7 @@ static int by_topic(const void *a, const void *b)
 }
 
 /* Grouped by topic. */
-static void isr_build(struct isr_request *r)
+static void isr_build(struct isr_request *r, int16_t version)
 {
 	struct alter_partition_request_partition *partitions = arena_calloc(&r->arena, (size_t)r->count, sizeof(*partitions));
 
@@ -249,7 +263,7 @@ static void isr_build(struct isr_request *r)
 			t->partitions = &partitions[i];
 		}
 		r->request.topics[r->request.topics_count - 1].partitions_count++;
-		isr_fill(r, &partitions[i], r->changes[i]);
+		isr_fill(r, &partitions[i], r->changes[i], version);
 	}
 }
 
@@ -270,11 +284,12 @@ static void isr_send(struct controller *c)
 		all_have_ids &= !uuid_is_zero(m->partition->topic_id);
 		r->changes[r->count++] = m;
 	}
-	isr_build(r);
+	int16_t version = isr_version(c, all_have_ids);
+	isr_build(r, version);
 	r->request.broker_id = c->broker_id;
 	r->request.broker_epoch = c->broker_epoch;
 	r->own.request = (struct controller_request){
-		.key = API_ALTER_PARTITION, .version = all_have_ids && c->config->inter_broker_protocol_version >= KAFKA_VERSION(2, 8, 0) ? 3 : 1,
+		.key = API_ALTER_PARTITION, .version = version,
 		.request = &r->request, .response = &r->response, .arena = &r->arena,
 	};
 	r->own.done = isr_done;

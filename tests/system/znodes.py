@@ -12,6 +12,7 @@ import json
 import socket
 import struct
 import sys
+import time
 
 CREATE, DELETE, GET, CHILDREN = 1, 2, 4, 8
 EVERYBODY = struct.pack(">ii", 1, 31) + b"".join(struct.pack(">i", len(s)) + s for s in (b"world", b"anyone"))
@@ -31,6 +32,17 @@ def blob(b):
 
 class ZooKeeper:
     def __init__(self, address):
+        # A server that has just come up answers "imok" and still closes the first sessions.
+        for tries in range(50):
+            try:
+                self._connect(address)
+                return
+            except ConnectionError:
+                if tries == 49:
+                    raise
+                time.sleep(0.1)
+
+    def _connect(self, address):
         host, port = address.rsplit(":", 1)
         self.sock = socket.create_connection((host, int(port)), 10)
         self.xid = 0

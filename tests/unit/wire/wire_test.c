@@ -4,7 +4,6 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "wire/gen/alter_partition.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/metadata.h"
 #include "wire/header.h"
@@ -260,32 +259,6 @@ START_TEST(what_a_version_lacks_is_dropped_or_refused)
 }
 END_TEST
 
-/* A leader fills both in, because it does not know which version the controller will speak. */
-START_TEST(an_in_sync_set_goes_out_in_whichever_form_the_version_has)
-{
-	struct alter_partition_request_new_isr_with_epoch with_epochs[] = { { .broker_id = 3, .broker_epoch = -1 } };
-	int32_t ids[] = { 3 };
-	struct alter_partition_request_partition partition = {
-		.new_isr = ids, .new_isr_count = 1, .new_isr_with_epochs = with_epochs, .new_isr_with_epochs_count = 1,
-	};
-	struct alter_partition_request_topic topic = { .topic_name = SLICE_LIT("t"), .partitions = &partition, .partitions_count = 1 };
-	struct alter_partition_request request = { .topics = &topic, .topics_count = 1 }, back;
-
-	for (int v = 0; v <= 3; v++) {
-		struct writer out;
-
-		writer_init(&out);
-		ck_assert(alter_partition_request_encode(&request, &out, v));
-		struct reader r = reader_of(slice_of(out.buf, out.len));
-		ck_assert(alter_partition_request_decode(&back, &r, v, &arena));
-		ck_assert_int_eq(back.topics->partitions->new_isr_count, v < 3);
-		ck_assert_int_eq(back.topics->partitions->new_isr_with_epochs_count, v == 3);
-		ck_assert_int_eq(v < 3 ? back.topics->partitions->new_isr[0] : back.topics->partitions->new_isr_with_epochs->broker_id, 3);
-		writer_fini(&out);
-	}
-}
-END_TEST
-
 START_TEST(absent_fields_have_their_defaults)
 {
 	struct fetch_request m;
@@ -454,7 +427,6 @@ int main(void)
 	tcase_add_test(t, a_frame_fits_an_int32);
 	tcase_add_test(t, a_failed_writer_goes_on_harmlessly);
 	tcase_add_test(t, what_a_version_lacks_is_dropped_or_refused);
-	tcase_add_test(t, an_in_sync_set_goes_out_in_whichever_form_the_version_has);
 	tcase_add_test(t, absent_fields_have_their_defaults);
 	tcase_add_test(t, a_null_array_is_not_an_empty_one);
 	tcase_add_test(t, a_fetch_response_leaves_gaps_for_the_files);
