@@ -11,6 +11,7 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/config_alter.c src/api/config_alter.h \
 	src/api/config_resource.c src/api/config_resource.h \
 	src/api/controller_requests.c \
+	src/api/coordinator.c \
 	src/api/create_partitions.c \
 	src/api/create_topics.c \
 	src/api/delete_topics.c \
@@ -33,6 +34,7 @@ EXTRA_DIST += src/api/README.md
 if HAVE_CHECK
 # The rig stands in for net, so that library is not linked.
 api_tests = tests/unit/api/admin_test tests/unit/api/controller_requests_test \
+	tests/unit/api/coordinator_test \
 	tests/unit/api/fetch_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
 	tests/unit/api/producer_ids_test tests/unit/api/write_txn_markers_test
 check_PROGRAMS += $(api_tests)
@@ -46,6 +48,8 @@ tests_unit_api_admin_test_LDADD = $(api_test_libs)
 tests_unit_api_controller_requests_test_SOURCES = tests/unit/api/controller_requests_test.c \
 	$(api_test_rig)
 tests_unit_api_controller_requests_test_LDADD = $(api_test_libs)
+tests_unit_api_coordinator_test_SOURCES = tests/unit/api/coordinator_test.c $(api_test_rig)
+tests_unit_api_coordinator_test_LDADD = $(api_test_libs)
 tests_unit_api_fetch_test_SOURCES = tests/unit/api/fetch_test.c $(api_test_rig)
 tests_unit_api_fetch_test_LDADD = $(api_test_libs)
 tests_unit_api_metadata_test_SOURCES = tests/unit/api/metadata_test.c $(api_test_rig)
@@ -58,7 +62,7 @@ tests_unit_api_write_txn_markers_test_SOURCES = tests/unit/api/write_txn_markers
 	$(api_test_rig)
 tests_unit_api_write_txn_markers_test_LDADD = $(api_test_libs)
 $(tests_unit_api_admin_test_OBJECTS) $(tests_unit_api_controller_requests_test_OBJECTS) \
-$(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
+$(tests_unit_api_coordinator_test_OBJECTS) $(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
 $(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS) \
 $(tests_unit_api_write_txn_markers_test_OBJECTS): | $(wire_gen)
 endif

@@ -139,6 +139,11 @@ struct broker_config {
 	int32_t     num_partitions;
 	int32_t     default_replication_factor;
 
+	/* the topic for group state, when it is created */
+	int32_t     offsets_topic_num_partitions;
+	int16_t     offsets_topic_replication_factor;
+	int32_t     offsets_topic_segment_bytes;
+
 	/* network */
 	const char *listeners_text, *advertised_listeners_text, *listener_protocol_map_text;
 	const char *inter_broker_listener_name;		/* upper case; never NULL */
