@@ -17,9 +17,12 @@
 #include "wire/gen/elect_leaders.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/find_coordinator.h"
+#include "wire/gen/heartbeat.h"
 #include "wire/gen/incremental_alter_configs.h"
 #include "wire/gen/init_producer_id.h"
+#include "wire/gen/join_group.h"
 #include "wire/gen/leader_and_isr.h"
+#include "wire/gen/leave_group.h"
 #include "wire/gen/list_groups.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/list_partition_reassignments.h"
@@ -29,6 +32,7 @@
 #include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/gen/produce.h"
 #include "wire/gen/stop_replica.h"
+#include "wire/gen/sync_group.h"
 #include "wire/gen/update_metadata.h"
 
 #define X(number, prefix, first, last) \

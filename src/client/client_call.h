@@ -29,6 +29,10 @@
 	X(API_OFFSET_COMMIT, offset_commit, 2, 8) \
 	X(API_OFFSET_FETCH, offset_fetch, 2, 7) \
 	X(API_FIND_COORDINATOR, find_coordinator, 0, 3) \
+	X(API_JOIN_GROUP, join_group, 2, 9) \
+	X(API_HEARTBEAT, heartbeat, 0, 4) \
+	X(API_LEAVE_GROUP, leave_group, 3, 5) \
+	X(API_SYNC_GROUP, sync_group, 0, 5) \
 	X(API_DESCRIBE_GROUPS, describe_groups, 0, 5) \
 	X(API_LIST_GROUPS, list_groups, 0, 5) \
 	X(API_DELETE_GROUPS, delete_groups, 0, 2) \
