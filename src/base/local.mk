@@ -21,7 +21,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/map.c src/base/map.h \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \
-	src/base/uuid.c src/base/uuid.h \
+	src/base/utf16.c src/base/utf16.h src/base/uuid.c src/base/uuid.h \
 	src/base/varint.h
 
 if HAVE_CHECK
