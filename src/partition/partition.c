@@ -141,6 +141,10 @@ static void partition_open_log(struct partition *p)
 
 void partition_refuse(struct msg *m, enum kafka_error error)
 {
+	if (m->kind < MSG_BASE_PARTITION || m->kind >= MSG_BASE_COORD) {
+		((struct coordinator_question *)m)->error = NOT_COORDINATOR;
+		return;
+	}
 	switch ((enum partition_msg_kind)m->kind) {
 	case PARTITION_append: {
 		struct partition_append *a = (struct partition_append *)m;
@@ -215,6 +219,8 @@ static void partition_dispatch(void *arg, struct msg *m)
 		return;
 	}
 	partition_write_batch(p, os_mono_ms(p->spec.log.os));
+	if (partition_hook_asked(p, m))
+		return;
 	if (m->kind == PARTITION_stop) {
 		partition_on_stop(p, (struct partition_stop *)m);
 		return;
@@ -259,8 +265,13 @@ static void partition_on_home(void *arg, struct msg *m)
 		p->dir_failed = NULL;
 		return;
 	}
-	ASSERT(m == &p->lookup.job.msg);	/* nothing else is ever lent out */
-	partition_on_lookup_home(p);
+	if (m == &p->lookup.job.msg) {
+		partition_on_lookup_home(p);
+		return;
+	}
+	ASSERT(p->hook_out > 0);		/* nothing else is ever lent out */
+	p->hook_out--;
+	p->hook->on_home(p->hook->arg, p->addr, m);
 }
 
 /* A replica that nobody asks anything gives its descriptors back: a process has far fewer than three per replica. */
@@ -295,10 +306,11 @@ static int partition_step(struct actor *a, mono_ms now)
 		partition_publish(p);
 		partition_answer_watches(p);
 	}
+	p->hook_due = p->is_elected && p->hook->on_step != NULL ? p->hook->on_step(p->hook->arg, p->addr, now) : MONO_NEVER;
 	if (p->stop != NULL && partition_finish_stop(p))
 		work++;
 	partition_rest(p, now, work);
-	a->deadline = MIN(partition_waiting_deadline(p), p->rest_due);
+	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), p->hook_due);
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
 		a->deadline = MIN(a->deadline, MIN(partition_flush_deadline(p), partition_isr_deadline(p)));
 	return work;
