@@ -214,9 +214,14 @@ static void ignore_hook(void *arg UNUSED, struct partition_addr *p UNUSED)
 {
 }
 
-static const struct partition_hook no_coordinators[] = {
-	{ .topic = "__transaction_state", .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook },
-};
+static void make_hooks(struct assembly *a)
+{
+	a->groups = group_context_create(os_of(a), a->spec.config);
+	a->hooks[0] = group_hook(a->groups);
+	a->hooks[1] = (struct partition_hook){
+		.topic = "__transaction_state", .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook,
+	};
+}
 
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
@@ -225,8 +230,10 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers, .embedded_file = a->store_file,
 		.tree = a->spec.tree,
-		.hooks = no_coordinators, .hook_count = (int)ARRAY_LEN(no_coordinators),
+		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks),
 	};
+
+	make_hooks(a);
 
 	if (!c->is_alone) {
 		a->zookeeper = (struct coord_zookeeper_spec){
@@ -283,6 +290,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 	return OK;
 
 fail_links:
+	if (a->groups != NULL)
+		group_context_destroy(&a->groups);
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
 fail_dirs:
@@ -311,6 +320,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	enum err result = OK;
 
 	controller_join(&a->controller);
+	group_context_destroy(&a->groups);
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
 	net_destroy(&a->net);
