@@ -18,6 +18,14 @@ enum kafka_error api_find_group(struct call *c, struct slice group, struct parti
 	return api_find_partition(c, topic, cluster_coordinator_partition(group, topic->partition_count), out) == NONE ? NONE : NOT_COORDINATOR;
 }
 
+enum kafka_error api_begin_group(struct call *c, enum acl_operation op, struct slice group, struct partition_addr **out)
+{
+	*out = NULL;
+	if (!call_authorize(c, op, ACL_GROUP, group))
+		return GROUP_AUTHORIZATION_FAILED;
+	return group.len > 0 ? api_find_group(c, group, out) : INVALID_GROUP_ID;
+}
+
 bool api_internal_topic(struct call *c, struct controller_new_topic *t)
 {
 	const struct broker_config *broker = call_api(c)->broker;

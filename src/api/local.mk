@@ -14,19 +14,29 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/coordinator.c \
 	src/api/create_partitions.c \
 	src/api/create_topics.c \
+	src/api/delete_groups.c \
 	src/api/delete_topics.c \
 	src/api/describe_cluster.c \
 	src/api/describe_configs.c \
+	src/api/describe_groups.c \
 	src/api/fetch.c \
 	src/api/fetch_session.c src/api/fetch_session.h \
 	src/api/fetch_watch.c src/api/fetch_watch.h \
 	src/api/find_coordinator.c \
+	src/api/heartbeat.c \
 	src/api/incremental_alter_configs.c \
 	src/api/init_producer_id.c \
+	src/api/join_group.c \
+	src/api/leave_group.c \
+	src/api/list_groups.c \
 	src/api/list_offsets.c \
 	src/api/metadata.c \
+	src/api/offset_commit.c \
+	src/api/offset_delete.c \
+	src/api/offset_fetch.c \
 	src/api/offset_for_leader_epoch.c \
 	src/api/produce.c \
+	src/api/sync_group.c \
 	src/api/write_txn_markers.c
 $(src_api_libskein_api_a_OBJECTS): | $(wire_gen)
 EXTRA_DIST += src/api/README.md
