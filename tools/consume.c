@@ -37,8 +37,10 @@ static const char help[] =
 
 #define PARTITIONS_MAX 10000
 #define STEP_MS 1000
-#define COMMIT_EVERY_MS 5000
+#define COMMIT_EVERY_MS 1000
 #define LEAVE_TIMEOUT_MS 5000
+#define SESSION_TIMEOUT_MS 10000
+#define HEARTBEAT_MS 1000
 
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_NDJSON };
 
@@ -345,6 +347,8 @@ static bool start(struct consume *x)
 
 		spec.group = x->group;
 		spec.topic = x->topic;
+		spec.session_timeout_ms = SESSION_TIMEOUT_MS;
+		spec.heartbeat_interval_ms = HEARTBEAT_MS;
 		group_member_create(&x->member, x->client, &spec);
 		return true;
 	}
