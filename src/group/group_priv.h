@@ -138,7 +138,7 @@ void offsets_free_all(struct group *g);
 void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_commit *m, mono_ms now);
 void coordinator_on_offset_fetch(struct coordinator *c, struct group_offset_fetch *m);
 void coordinator_on_offset_delete(struct coordinator *c, struct group_offset_delete *m);
-void coordinator_on_forget_topic(struct coordinator *c, struct group_forget_topic *m);
+void coordinator_forget_topic(struct coordinator *c, struct slice topic);
 void coordinator_expire_offsets(struct coordinator *c, time_ms now);
 
 /* --- records --------------------------------------------------------------------------------------------------------------------- */
