@@ -27,7 +27,7 @@
  */
 static bool owes_more(const struct log *log)
 {
-	if (log->is_new && log->batches_end == 0)
+	if (log->owes_files || (log->is_new && log->batches_end == 0))
 		return false;
 	return log->epochs.is_dirty || log->owes_metadata || log->owes_parent;
 }
