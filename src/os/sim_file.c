@@ -151,7 +151,7 @@ static enum err read_at(const struct sim_inode *i, void *buf, size_t len, int64_
 	if ((uint64_t)pos < i->now.size) {
 		*got = MIN(len, i->now.size - (size_t)pos);
 		if (*got != 0)
-			memcpy(buf, i->now.at + pos, *got);
+			sim_bytes_read(&i->now, (size_t)pos, buf, *got);
 	}
 	return OK;
 }
