@@ -191,7 +191,7 @@ static bool item_ask(struct call *c, struct fetch_state *s, struct fetch_item *i
 		cluster_broker(call_cluster(c), s->replica_id) != NULL;
 	r->received = s->received;
 	r->choices_count = 0;
-	r->msg.is_light = it->log_end_offset - w->fetch_offset <= LIGHT_READ_RECORDS;
+	r->msg.is_light = w->fetch_offset >= it->log_end_offset - LIGHT_READ_RECORDS;
 	if (!call_ask_partition(c, it->addr, &r->msg))
 		it->error = NOT_LEADER_OR_FOLLOWER;
 	return true;

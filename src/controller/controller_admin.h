@@ -20,7 +20,14 @@ struct admin_waiter {
 	int32_t              name_count;
 };
 
-/* Takes the task's asker. */
+/* In a task's fini: has it ended before its time, with the question still there to be answered? One that was handed to a waiter may be answered by now, and be somebody else's
+ * memory. */
+static inline bool admin_is_given_up(const struct task *t)
+{
+	return t->is_expired && t->asker != NULL;
+}
+
+/* Takes the task's asker: the question is not the task's any more. */
 struct admin_waiter *admin_waiter_create(struct controller *c, struct task *t, int32_t timeout_ms,
                                          bool (*look)(struct controller *c, struct active_waiter *w, bool is_over));
 void admin_answer(struct controller *c, struct admin_waiter *w);	/* and frees it */

@@ -35,6 +35,7 @@ struct create_task {
 	struct task                      task;
 	struct controller_create_topics *ask;
 	struct new_topic                *made;
+	int32_t                          made_count;
 };
 
 static void create_fini(struct controller *c, struct task *t)
@@ -42,13 +43,11 @@ static void create_fini(struct controller *c, struct task *t)
 	struct create_task *ct = (struct create_task *)t;
 
 	(void)c;
-	for (int32_t i = 0; t->is_expired && ct->made == NULL && i < ct->ask->topic_count; i++) {
+	for (int32_t i = 0; admin_is_given_up(t) && i < ct->ask->topic_count; i++) {
 		if (ct->ask->topics[i].error == NONE)
-			ct->ask->topics[i].error = NOT_CONTROLLER;
+			ct->ask->topics[i].error = ct->made == NULL ? NOT_CONTROLLER : REQUEST_TIMED_OUT;
 	}
-	for (int32_t i = 0; ct->made != NULL && i < ct->ask->topic_count; i++) {
-		if (t->is_expired && ct->ask->topics[i].error == NONE)
-			ct->ask->topics[i].error = REQUEST_TIMED_OUT;
+	for (int32_t i = 0; i < ct->made_count; i++) {
 		free(ct->made[i].partitions);
 		free(ct->made[i].ids);
 		config_set_fini(&ct->made[i].overrides);
@@ -235,6 +234,7 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 	int64_t room = controller_replica_room(c);
 
 	ct->made = mem_calloc((size_t)ct->ask->topic_count + 1, sizeof(*ct->made));
+	ct->made_count = ct->ask->topic_count;
 	for (int32_t i = 0; i < ct->ask->topic_count; i++) {
 		struct controller_new_topic *n = &ct->ask->topics[i];
 		struct new_topic *m = &ct->made[i];

@@ -137,7 +137,7 @@ static void remove_fini(struct controller *c, struct task *t)
 	struct remove_task *rt = (struct remove_task *)t;
 
 	(void)c;
-	for (int32_t i = 0; t->is_expired && i < rt->ask->topic_count; i++) {
+	for (int32_t i = 0; admin_is_given_up(t) && i < rt->ask->topic_count; i++) {
 		if (rt->ask->topics[i].error == NONE)
 			rt->ask->topics[i].error = t->stage == REMOVE_MARK ? NOT_CONTROLLER : REQUEST_TIMED_OUT;
 	}

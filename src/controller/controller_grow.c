@@ -203,7 +203,7 @@ static void grow_fini(struct controller *c, struct task *t)
 	struct grow_task *gt = (struct grow_task *)t;
 
 	(void)c;
-	for (int32_t i = 0; t->is_expired && i < gt->ask->topic_count; i++) {
+	for (int32_t i = 0; admin_is_given_up(t) && i < gt->ask->topic_count; i++) {
 		if (gt->ask->topics[i].error == NONE)
 			gt->ask->topics[i].error = t->stage == GROW_CHECK ? NOT_CONTROLLER : REQUEST_TIMED_OUT;
 	}
