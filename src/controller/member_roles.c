@@ -278,7 +278,7 @@ static void roles_checkpoint_run(struct job *j)
 		if (logdir_is_offline(d) || logdir_had_clean_shutdown(d))
 			continue;
 		enum err e = partition_settle_recovery_points(d, r->replicas, r->replica_count);
-		if (e != OK && e != ERR_NO_SPACE)
+		if (e != OK && !err_is_passing(e))
 			logdir_set_offline(d, e, "recovery points");
 	}
 }

@@ -105,7 +105,7 @@ enum err partition_settle_recovery_points(struct logdir *dir, struct partition_a
 {
 	enum err e = partition_write_checkpoints(dir, addrs, n, CHECKPOINT_RECOVERY);
 
-	if (e == ERR_NO_SPACE && is_recovery_point_untrue(dir, addrs, n))
+	if (err_is_passing(e) && is_recovery_point_untrue(dir, addrs, n))
 		e = logdir_remove_checkpoint(dir, LOGDIR_RECOVERY_POINTS);
 	return e;
 }

@@ -134,11 +134,11 @@ enum err log_add_first_segment(struct log *log, int64_t offset, time_ms now)
 	struct segment *s = segment_new(&log->store, offset, now);
 	enum err e = log->owes_files ? ERR_NO_SPACE : segment_make(s);
 
-	if (e != OK && e != ERR_NO_SPACE) {
+	if (e != OK && !err_is_passing(e)) {
 		segment_detach(&s);
 		return e;
 	}
-	log->owes_files = e == ERR_NO_SPACE;
+	log->owes_files = e != OK;
 	s->is_loaded = true;
 	log_add_segment(log, s);
 	return OK;
@@ -238,7 +238,7 @@ enum err log_close_clean(struct log *log)
 	if (log->owes_files) {
 		e = log_make_owed_files(log);
 		if (e != OK)		/* it is empty: nothing is lost with it */
-			return e == ERR_NO_SPACE ? OK : e;
+			return err_is_passing(e) ? OK : e;
 	}
 	for (int i = 0; i < log->segment_count; i++) {
 		struct segment *s = log->segments[i];

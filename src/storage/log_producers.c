@@ -150,7 +150,7 @@ enum err log_write_snapshot_or_owe(struct log *log)
 {
 	enum err e = log_write_snapshot(log);
 
-	if (e != ERR_NO_SPACE)
+	if (!err_is_passing(e))
 		return e;
 	log->owes_snapshot = true;
 	return OK;
@@ -188,7 +188,7 @@ enum err log_snapshot_if_due(struct log *log)
 		return OK;
 	e = producer_snapshot_write(log->os, log->store.dir, log->producers, &offset);
 	log->owes_snapshot = false;
-	if (e == ERR_NO_SPACE) {
+	if (err_is_passing(e)) {
 		log->bytes_since_snapshot = 0;		/* it only shortens a restart: tried again
 							 * after as many bytes */
 		return OK;

@@ -113,7 +113,7 @@ static enum err cut_to(struct log *log, int64_t offset)
 /* Once something is cut, a full device is as bad as a broken one: the log is neither what it was nor what it should be. */
 static enum err halfway(enum err e)
 {
-	return e == ERR_NO_SPACE ? ERR_IO : e;
+	return err_is_passing(e) ? ERR_IO : e;
 }
 
 enum err log_truncate_to(struct log *log, int64_t offset)

@@ -408,7 +408,7 @@ static enum err sync_file(struct os *os, const char *dir, int64_t offset, const 
 		return err == ERR_NOT_FOUND ? OK : err;
 	err = os_fsync(os, fd);
 	os_close(os, &fd);
-	return err;
+	return err_is_passing(err) ? ERR_IO : err;	/* what a failed sync has dropped is not known */
 }
 
 enum err producer_snapshot_sync(struct os *os, const char *dir, int64_t offset)

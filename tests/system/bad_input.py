@@ -304,6 +304,21 @@ def deaf_peer(address):
     assert slowest < 1, slowest
 
 
+def hoard(address, count=190):
+    """As many connections as the broker may have files (some wait to be accepted), while somebody who was there first goes on producing to partitions that need files of their own."""
+    client = wire.connect(address)
+    wire.create_topics(client, {"hoard": (8, {})})
+    hoarders = [peer(address) for _ in range(count)]
+    time.sleep(0.5)
+    for partition in range(8):
+        error, _ = wire.produce(client, "hoard", partition, wire.plain_batch([b"value"]))
+        assert error == 0, f"partition {partition}: error {error}"
+    time.sleep(0.6)
+    for sock in hoarders:
+        sock.close()
+    wire.connect(address)
+
+
 def idle_peers(address):
     """To a broker whose connections may be idle for two seconds."""
     silent, half, busy = peer(address), peer(address), wire.connect(address)

@@ -405,6 +405,38 @@ START_TEST(a_disk_too_full_for_the_small_files_is_waited_for)
 }
 END_TEST
 
+/* Somebody else has all of the process's descriptors: nothing is wrong with the disk. */
+START_TEST(without_a_descriptor_an_append_is_refused_until_there_is_one)
+{
+	static const enum sim_op ops[] = { SIM_OPEN, SIM_NAME };
+	int64_t end = 0;
+
+	rig_down(&r, STOP_CLEAN);
+	rig_fini(&r);
+	rig_init(&r, 2);
+	r.config.segment_bytes = 1000;
+	r.config.segment_index_bytes = 400;
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 0);
+	for (int i = 0; i < 60; i++) {
+		enum kafka_error e;
+
+		rig_pass(&r, 3600000);		/* it rests, and has given its descriptors back */
+		sim_fail(r.sim, ops[_i], RIG_DIR, (uint64_t)i % 5 + 1, ERR_LIMIT);
+		e = append_now(i % 2 == 0 ? -1 : 1);
+		ck_assert(e == NONE || e == KAFKA_STORAGE_ERROR);
+		end += e == NONE;
+		rig_pass(&r, 1000);
+		ck_assert_int_eq(rig_checkpoint(&r) == OK || rig_checkpoint(&r) == OK, true);
+		ck_assert(!logdir_is_offline(r.dir));
+	}
+	sim_fail(r.sim, SIM_ANY, NULL, 0, OK);
+	ck_assert_int_lt(end, 60);
+	ck_assert_int_eq(append_now(-1), NONE);
+	ck_assert_int_eq(rig_read_all(&r, 0, NULL, NULL), end + 1);
+}
+END_TEST
+
 static void fill_disk(bool is_full)
 {
 	sim_fail_often(r.sim, SIM_WRITE, RIG_DIR, is_full ? 1000000 : 0, ERR_NO_SPACE);
@@ -873,6 +905,7 @@ int main(void)
 	tcase_add_test(t, deadlines);
 	tcase_add_test(t, a_full_disk_refuses_appends_until_there_is_room);
 	tcase_add_test(t, a_disk_too_full_for_the_small_files_is_waited_for);
+	tcase_add_loop_test(t, without_a_descriptor_an_append_is_refused_until_there_is_one, 0, 2);
 	tcase_add_loop_test(t, a_partition_starts_on_a_full_disk, 0, 4);
 	tcase_add_loop_test(t, an_untrue_recovery_point_goes_from_a_full_disk, 0, 2);
 	tcase_add_test(t, a_broken_disk_takes_the_directory_offline);
