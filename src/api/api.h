@@ -15,7 +15,7 @@
 #include "net/net.h"
 #include "partition/partition.h"
 #include "record/validate.h"
-#include "replica/throttle.h"
+#include "base/throttle.h"
 
 struct fetch_sessions;
 
