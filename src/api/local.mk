@@ -16,6 +16,8 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/delete_topics.c \
 	src/api/describe_cluster.c \
 	src/api/describe_configs.c \
+	src/api/describe_log_dirs.c \
+	src/api/describe_transactions.c \
 	src/api/fetch.c \
 	src/api/fetch_session.c src/api/fetch_session.h \
 	src/api/fetch_watch.c src/api/fetch_watch.h \
@@ -23,9 +25,11 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/incremental_alter_configs.c \
 	src/api/init_producer_id.c \
 	src/api/list_offsets.c \
+	src/api/list_transactions.c \
 	src/api/metadata.c \
 	src/api/offset_for_leader_epoch.c \
 	src/api/produce.c \
+	src/api/update_features.c \
 	src/api/write_txn_markers.c
 $(src_api_libskein_api_a_OBJECTS): | $(wire_gen)
 EXTRA_DIST += src/api/README.md

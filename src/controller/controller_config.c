@@ -161,6 +161,8 @@ static void apply_broker(struct controller *c, struct reload_task *r, struct con
 	config_set_fini(&before);
 	if (c->spec.fetchers != NULL)
 		fetchers_set_throttle(c->spec.fetchers, c->config->follower_throttled_rate);
+	if (c->spec.movers != NULL)
+		throttle_set_limit(&c->spec.movers->throttle, c->config->alter_log_dirs_rate);
 	refresh_topics(c, r, NULL);
 }
 
