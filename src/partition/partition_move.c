@@ -16,6 +16,7 @@
 #define COPY_LAST_DOUBLED 6
 #define COPY_RETRY_MS     1000		/* after a full disk */
 #define COPY_CHANGE_MS    50		/* between looks whether a change of the in-sync set is known */
+#define COPY_LOOK_MS      1000		/* between looks at the throttle: its limit may have been lifted */
 #define COPY_STRAY_MAX    100		/* ranges that did not fit, one after the other, before a move is given up */
 
 enum copy_cut { CUT_NOTHING = -1 };
@@ -433,7 +434,7 @@ static void copy_next(struct partition *p, struct partition_copy *y, mono_ms now
 	mono_ms wait = throttle_wait(&p->spec.movers->throttle, now);
 
 	if (wait > 0) {
-		y->due = now + wait;
+		y->due = now + MIN(wait, COPY_LOOK_MS);
 		return;
 	}
 	if (left <= allowed && y->flushed_end == y->end_offset) {
