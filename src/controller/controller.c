@@ -136,12 +136,15 @@ enum err controller_create(struct controller **out, const struct controller_spec
 	map_init(&c->wishes);
 	c->dir_load = mem_calloc((size_t)spec->dir_count, sizeof(*c->dir_load));
 	c->dir_has_failed = mem_calloc((size_t)spec->dir_count, sizeof(*c->dir_has_failed));
+	mutation_quotas_init(&c->quotas, 0);
 	config_set_init(&c->broker_own);
 	config_set_init(&c->broker_default);
 	actor_init(&c->actor, spec->sched, &controller_ops, LANE_CONTROLLER, "controller");
 	enum err e = controller_resolve_broker(c, &c->text) ? OK : ERR_INVALID;
 	if (e != OK)
 		snprintf(problem, problem_size, "%s", strbuf_cstr(&c->text));
+	if (e == OK)
+		c->quotas.burst_s = (double)c->config->controller_quota_window_num * c->config->controller_quota_window_size_s;
 	if (e == OK)
 		e = open_store(c, problem, problem_size);
 	*out = e == OK ? c : NULL;	/* on an error the process ends: what was begun here is not taken apart */
@@ -182,6 +185,7 @@ void controller_join(struct controller **cp)
 	member_moves_free(c);
 	if (c->picture != NULL)
 		cluster_unref(&c->picture);
+	mutation_quotas_fini(&c->quotas);
 	config_set_fini(&c->broker_own);
 	config_set_fini(&c->broker_default);
 	broker_config_unref(&c->config);

@@ -54,6 +54,21 @@ int64_t controller_replica_room(const struct controller *c)
 	return (int64_t)REPLICAS_PER_BROKER_MAX * (is_active(c) ? c->active->broker_count : c->broker_count) - used;
 }
 
+/* False: the asker owes, and is to come again later. */
+static bool may_change(struct controller *c, struct controller_payer *p, int32_t partitions)
+{
+	struct mutation_payer payer = { .user = p->principal, .client_id = p->client_id, .is_strict = p->is_strict };
+
+	if (p->principal.len >= 5 && memcmp(p->principal.ptr, "User:", 5) == 0)
+		payer.user = slice_of(p->principal.ptr + 5, p->principal.len - 5);
+	return mutation_quotas_charge(&c->quotas, &payer, partitions, os_mono_ms(c->os), &p->throttle_ms);
+}
+
+static char *over_quota_text(void)
+{
+	return mem_strdup("The throttling quota has been exceeded.");
+}
+
 enum known { UNKNOWN, KNOWN, KNOWN_AND_GOING };
 
 static enum known look_up(const struct controller *c, struct slice name)
@@ -324,6 +339,8 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 
 		config_set_init(&m->overrides);
 		n->error = is_active(c) || ct->ask->is_automatic ? check_new_topic(c, n, m, &room) : NOT_CONTROLLER;
+		if (n->error == NONE && !ct->ask->validate_only && !ct->ask->is_automatic && !may_change(c, &ct->ask->payer, m->count))
+			n->error = refuse(n, THROTTLING_QUOTA_EXCEEDED, over_quota_text());
 		if (n->error != NONE)
 			continue;
 		n->partitions_made = m->count;
@@ -466,6 +483,8 @@ static enum task_result remove_mark(struct controller *c, struct remove_task *rt
 			o->error = TOPIC_DELETION_DISABLED;
 		else if (t == NULL || t->is_queued)
 			o->error = slice_is_null(o->name) ? UNKNOWN_TOPIC_ID : UNKNOWN_TOPIC_OR_PARTITION;
+		else if (!may_change(c, &rt->ask->payer, t->partition_count))
+			o->error = THROTTLING_QUOTA_EXCEEDED;
 		else
 			task_create_node(c, &rt->task, false, false, 0, "/admin/delete_topics/%s", t->name)->mark = o;
 	}
@@ -711,6 +730,8 @@ static enum task_result grow_check(struct controller *c, struct grow_task *gt)
 		m->error = is_active(c) ? check_growth(m, t, &room) : NOT_CONTROLLER;
 		if (m->error == NONE)
 			m->error = check_new_replicas(c, m, t);
+		if (m->error == NONE && !gt->ask->validate_only && !may_change(c, &gt->ask->payer, m->count - t->partition_count))
+			m->error = grow_refuse(m, THROTTLING_QUOTA_EXCEEDED, over_quota_text());
 		if (m->error == NONE)
 			m->error = grow_write(c, gt, m, t);
 	}

@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "client/channel.h"
 #include "controller/controller.h"
+#include "controller/mutation_quota.h"
 #include "controller/znode.h"
 
 #define CONTROLLER_MAGIC 0x63747274u
@@ -182,6 +183,7 @@ struct controller {
 	struct map             copies, wishes;	/* of replicas that are not started yet: member_moves.c */
 	int                   *dir_load;	/* partitions per log directory */
 	bool                  *dir_has_failed;	/* it was announced */
+	struct mutation_quotas quotas;		/* what clients may ask of this broker as the active controller */
 	int64_t                last_change;	/* number of the newest config notification handled */
 
 	struct cluster        *picture;		/* the newest; NULL before the first */
@@ -328,6 +330,11 @@ void controller_resolve_topic(struct controller *c, struct topic_state *t);
 void controller_set_overrides(struct topic_state *t, const struct cluster_override *pairs, int32_t n);
 void controller_enqueue_alter(struct controller *c, struct controller_alter_configs *m);
 void controller_enqueue_config_changes(struct controller *c);
+
+/* controller_quotas.c */
+void controller_enqueue_quotas(struct controller *c);	/* reads all that stand in the store */
+/* entity: "users/u", "clients/c", "users/u/clients/c". */
+void controller_set_quotas(struct controller *c, const char *entity, const struct cluster_override *pairs, int32_t n);
 
 /* controller_admin.c: what clients ask; by the active controller, but for topics that are made because somebody asked for them */
 void controller_enqueue_create_topics(struct controller *c, struct controller_create_topics *m);
