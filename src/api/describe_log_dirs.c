@@ -65,9 +65,9 @@ static void collect(struct call *c, struct log_items *s)
 	const struct describe_log_dirs_request *r = c->request;
 	int32_t kept = 0;
 
-	if (r->topics == NULL)
+	if (r->topics_count < 0)
 		cluster_each_topic(call_cluster(c), add_topic, s);
-	for (int32_t t = 0; r->topics != NULL && t < r->topics_count; t++) {
+	for (int32_t t = 0; t < r->topics_count; t++) {
 		const struct cluster_topic *topic = cluster_topic(call_cluster(c),
 		                                                  r->topics[t].topic);
 

@@ -37,7 +37,7 @@ EXTRA_DIST += src/api/README.md
 if HAVE_CHECK
 # The rig stands in for net, so that library is not linked.
 api_tests = tests/unit/api/admin_test tests/unit/api/controller_requests_test \
-	tests/unit/api/fetch_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
+	tests/unit/api/fetch_test tests/unit/api/log_dirs_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
 	tests/unit/api/producer_ids_test tests/unit/api/write_txn_markers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
@@ -52,6 +52,8 @@ tests_unit_api_controller_requests_test_SOURCES = tests/unit/api/controller_requ
 tests_unit_api_controller_requests_test_LDADD = $(api_test_libs)
 tests_unit_api_fetch_test_SOURCES = tests/unit/api/fetch_test.c $(api_test_rig)
 tests_unit_api_fetch_test_LDADD = $(api_test_libs)
+tests_unit_api_log_dirs_test_SOURCES = tests/unit/api/log_dirs_test.c $(api_test_rig)
+tests_unit_api_log_dirs_test_LDADD = $(api_test_libs)
 tests_unit_api_metadata_test_SOURCES = tests/unit/api/metadata_test.c $(api_test_rig)
 tests_unit_api_metadata_test_LDADD = $(api_test_libs)
 tests_unit_api_offsets_test_SOURCES = tests/unit/api/offsets_test.c $(api_test_rig)
@@ -62,7 +64,7 @@ tests_unit_api_write_txn_markers_test_SOURCES = tests/unit/api/write_txn_markers
 	$(api_test_rig)
 tests_unit_api_write_txn_markers_test_LDADD = $(api_test_libs)
 $(tests_unit_api_admin_test_OBJECTS) $(tests_unit_api_controller_requests_test_OBJECTS) \
-$(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
+$(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_log_dirs_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
 $(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS) \
 $(tests_unit_api_write_txn_markers_test_OBJECTS): | $(wire_gen)
 endif
