@@ -16,6 +16,8 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/delete_topics.c \
 	src/api/describe_cluster.c \
 	src/api/describe_configs.c \
+	src/api/describe_log_dirs.c \
+	src/api/describe_transactions.c \
 	src/api/fetch.c src/api/fetch_priv.h src/api/fetch_answer.c src/api/fetch_round.c src/api/fetch_want.c \
 	src/api/fetch_session.c src/api/fetch_session.h \
 	src/api/fetch_watch.c src/api/fetch_watch.h \
@@ -23,9 +25,11 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/incremental_alter_configs.c \
 	src/api/init_producer_id.c \
 	src/api/list_offsets.c \
+	src/api/list_transactions.c \
 	src/api/metadata.c \
 	src/api/offset_for_leader_epoch.c \
 	src/api/produce.c \
+	src/api/update_features.c \
 	src/api/write_txn_markers.c
 $(src_api_libskein_api_a_OBJECTS): | $(wire_gen)
 EXTRA_DIST += src/api/README.md
@@ -33,7 +37,7 @@ EXTRA_DIST += src/api/README.md
 if HAVE_CHECK
 # The rig stands in for net, so that library is not linked.
 api_tests = tests/unit/api/admin_test tests/unit/api/controller_requests_test \
-	tests/unit/api/fetch_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
+	tests/unit/api/fetch_test tests/unit/api/log_dirs_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
 	tests/unit/api/producer_ids_test tests/unit/api/write_txn_markers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
@@ -48,6 +52,8 @@ tests_unit_api_controller_requests_test_SOURCES = tests/unit/api/controller_requ
 tests_unit_api_controller_requests_test_LDADD = $(api_test_libs)
 tests_unit_api_fetch_test_SOURCES = tests/unit/api/fetch_test.c $(api_test_rig)
 tests_unit_api_fetch_test_LDADD = $(api_test_libs)
+tests_unit_api_log_dirs_test_SOURCES = tests/unit/api/log_dirs_test.c $(api_test_rig)
+tests_unit_api_log_dirs_test_LDADD = $(api_test_libs)
 tests_unit_api_metadata_test_SOURCES = tests/unit/api/metadata_test.c $(api_test_rig)
 tests_unit_api_metadata_test_LDADD = $(api_test_libs)
 tests_unit_api_offsets_test_SOURCES = tests/unit/api/offsets_test.c $(api_test_rig)
@@ -58,7 +64,7 @@ tests_unit_api_write_txn_markers_test_SOURCES = tests/unit/api/write_txn_markers
 	$(api_test_rig)
 tests_unit_api_write_txn_markers_test_LDADD = $(api_test_libs)
 $(tests_unit_api_admin_test_OBJECTS) $(tests_unit_api_controller_requests_test_OBJECTS) \
-$(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
+$(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_log_dirs_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
 $(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS) \
 $(tests_unit_api_write_txn_markers_test_OBJECTS): | $(wire_gen)
 endif

@@ -16,6 +16,7 @@
 #include "api/fetch_session.h"
 #include "broker/upkeep.h"
 
+#define MOVERS_MAX 64		/* threads that copy replicas to other log directories */
 #define STORE_FILE ".skein-store"	/* a plain file with a dot: a Java broker on the same directory passes over it */
 
 static struct os *os_of(const struct assembly *a)
@@ -183,6 +184,25 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }
 
+static void start_movers(struct assembly *a)
+{
+	const struct broker_config *c = a->spec.config;
+	int threads = c->alter_log_dirs_threads == FIELD_UNSET_INT ? a->dir_count : c->alter_log_dirs_threads;
+
+	if (a->dir_count == 1)
+		return;
+	throttle_init(&a->movers.throttle, c->alter_log_dirs_window_num, c->alter_log_dirs_window_size_s * (mono_ms)1000);
+	a->movers.workers = workers_create(a->spec.sched, MAX(1, MIN(threads, MOVERS_MAX)));
+}
+
+static void end_movers(struct assembly *a)
+{
+	if (a->movers.workers == NULL)
+		return;
+	workers_destroy(&a->movers.workers);
+	throttle_fini(&a->movers.throttle);
+}
+
 /* What a broker alone has no use for. The broker id may not be known yet; it is part of a name for people only. */
 static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
@@ -231,7 +251,8 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	const struct broker_config *c = a->spec.config;
 	struct controller_spec spec = {
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
-		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers, .embedded_file = a->store_file,
+		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
+		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
 		.tree = a->spec.tree,
 		.hooks = no_coordinators, .hook_count = (int)ARRAY_LEN(no_coordinators),
 	};
@@ -280,16 +301,21 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_dirs;
 	if ((e = find_store(a, problem)) != OK)
 		goto fail_dirs;
+	a->api.dirs = a->dirs;
+	a->api.dir_count = a->dir_count;
 	make_endpoints(a);
 	a->spec.host_name = NULL;
 	if ((e = start_upkeep(a, problem)) != OK)
 		goto fail_dirs;
 	if ((e = start_links(a, problem)) != OK)
 		goto fail_links;
+	start_movers(a);
 	if ((e = start_controller(a, ready, problem)) != OK)
-		goto fail_links;
+		goto fail_movers;
 	return OK;
 
+fail_movers:
+	end_movers(a);
 fail_links:
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
@@ -319,6 +345,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	enum err result = OK;
 
 	controller_join(&a->controller);
+	end_movers(a);
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
 	net_destroy(&a->net);

@@ -44,6 +44,7 @@ struct assembly {
 	struct upkeep          *upkeep;
 	struct channels        *channels;	/* to other brokers; NULL: alone */
 	struct fetchers        *fetchers;	/* NULL: alone */
+	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
 	struct controller      *controller;
 	struct coord_zookeeper_spec zookeeper;
 	char                    store_file[1024];

@@ -47,6 +47,20 @@ int64_t controller_replica_room(const struct controller *c)
 	return (int64_t)REPLICAS_PER_BROKER_MAX * (admin_is_active(c) ? c->active->broker_count : c->broker_count) - used;
 }
 
+bool admin_may_change(struct controller *c, struct controller_payer *p, int32_t partitions)
+{
+	struct mutation_payer payer = { .user = p->principal, .client_id = p->client_id, .is_strict = p->is_strict };
+
+	if (p->principal.len >= 5 && memcmp(p->principal.ptr, "User:", 5) == 0)
+		payer.user = slice_of(p->principal.ptr + 5, p->principal.len - 5);
+	return mutation_quotas_charge(&c->quotas, &payer, partitions, os_mono_ms(c->os), &p->throttle_ms);
+}
+
+char *admin_over_quota_text(void)
+{
+	return mem_strdup("The throttling quota has been exceeded.");
+}
+
 void admin_answer(struct controller *c, struct admin_waiter *w)
 {
 	for (int32_t i = 0; i < w->name_count; i++)

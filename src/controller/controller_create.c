@@ -242,6 +242,8 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 
 		config_set_init(&m->overrides);
 		n->error = admin_is_active(c) || ct->ask->is_automatic ? check_new_topic(c, n, m, &room) : NOT_CONTROLLER;
+		if (n->error == NONE && !ct->ask->validate_only && !ct->ask->is_automatic && !admin_may_change(c, &ct->ask->payer, m->count))
+			n->error = refuse(n, THROTTLING_QUOTA_EXCEEDED, admin_over_quota_text());
 		if (n->error != NONE)
 			continue;
 		n->partitions_made = m->count;

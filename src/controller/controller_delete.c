@@ -35,6 +35,8 @@ static enum task_result remove_mark(struct controller *c, struct remove_task *rt
 			o->error = TOPIC_DELETION_DISABLED;
 		else if (t == NULL || t->is_queued)
 			o->error = slice_is_null(o->name) ? UNKNOWN_TOPIC_ID : UNKNOWN_TOPIC_OR_PARTITION;
+		else if (!admin_may_change(c, &rt->ask->payer, t->partition_count))
+			o->error = THROTTLING_QUOTA_EXCEEDED;
 		else
 			task_create_node(c, &rt->task, false, false, 0, "/admin/delete_topics/%s", t->name)->mark = o;
 	}

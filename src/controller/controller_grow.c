@@ -128,6 +128,8 @@ static enum task_result grow_check(struct controller *c, struct grow_task *gt)
 		m->error = admin_is_active(c) ? check_growth(m, t, &room) : NOT_CONTROLLER;
 		if (m->error == NONE)
 			m->error = check_new_replicas(c, m, t);
+		if (m->error == NONE && !gt->ask->validate_only && !admin_may_change(c, &gt->ask->payer, m->count - t->partition_count))
+			m->error = grow_refuse(m, THROTTLING_QUOTA_EXCEEDED, admin_over_quota_text());
 		if (m->error == NONE)
 			m->error = grow_write(c, gt, m, t);
 	}

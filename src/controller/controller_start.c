@@ -387,6 +387,7 @@ static enum task_result start_run(struct controller *c, struct task *t)
 		c->has_started = true;
 		controller_enqueue_election(c);
 		controller_enqueue_config_changes(c);
+		controller_enqueue_quotas(c);
 		if (c->spec.zookeeper != NULL || c->spec.tree != NULL)	/* in a store of our own only our own active side writes it */
 			member_enqueue_feature(c);
 		return TASK_DONE;

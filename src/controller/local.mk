@@ -12,19 +12,20 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/controller_admin.c src/controller/controller_admin.h src/controller/controller_create.c src/controller/controller_delete.c src/controller/controller_grow.c \
 	src/controller/controller_config.c \
 	src/controller/controller_picture.c \
+	src/controller/controller_quotas.c \
 	src/controller/controller_start.c \
 	src/controller/controller_stop.c \
 	src/controller/controller_task.c \
 	src/controller/member_asks.c src/controller/member_control.c src/controller/member_feature.c src/controller/member_isr_node.c \
-	src/controller/member_metadata.c src/controller/member_replicas.c src/controller/member_roles.c src/controller/member_stop_replica.c \
-	src/controller/member_topics.c src/controller/producer_ids.c \
+	src/controller/member_metadata.c src/controller/member_moves.c src/controller/member_replicas.c src/controller/member_roles.c src/controller/member_stop_replica.c \
+	src/controller/member_topics.c src/controller/mutation_quota.c src/controller/mutation_quota.h src/controller/producer_ids.c \
 	src/controller/znode.c src/controller/znode.h
 EXTRA_DIST += src/controller/README.md
 
 if HAVE_CHECK
 controller_tests = tests/unit/controller/active_elect_test tests/unit/controller/active_golden_test tests/unit/controller/active_members_test \
 	tests/unit/controller/active_requests_test tests/unit/controller/active_rules_test tests/unit/controller/assignment_test \
-	tests/unit/controller/controller_sim_test tests/unit/controller/znode_test
+	tests/unit/controller/controller_sim_test tests/unit/controller/mutation_quota_test tests/unit/controller/znode_test
 check_PROGRAMS += $(controller_tests)
 TESTS += $(controller_tests)
 # The controller is tested within a whole broker in simulation.
@@ -47,6 +48,8 @@ tests_unit_controller_active_members_test_SOURCES = tests/unit/controller/active
 tests_unit_controller_active_members_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_controller_active_members_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=member_enqueue_own
 tests_unit_controller_active_members_test_LDADD = $(controller_test_libs)
+tests_unit_controller_mutation_quota_test_SOURCES = tests/unit/controller/mutation_quota_test.c
+tests_unit_controller_mutation_quota_test_LDADD = $(controller_test_libs)
 tests_unit_controller_assignment_test_SOURCES = tests/unit/controller/assignment_test.c
 tests_unit_controller_assignment_test_LDADD = $(controller_test_libs)
 tests_unit_controller_controller_sim_test_SOURCES = tests/unit/controller/controller_sim_test.c tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h

@@ -155,7 +155,7 @@ static void role_give(struct controller *c, struct roles_task *r, struct role_it
 	struct partition_state *p = topic_state_partition(it->topic, it->said->partition_index, true);
 	bool leads = it->said->leader == c->broker_id;
 
-	if (p->local != NULL && p->local->dir != NULL && logdir_is_offline(p->local->dir)) {
+	if (p->local != NULL && partition_dir(p->local) != NULL && logdir_is_offline(partition_dir(p->local))) {
 		it->error = KAFKA_STORAGE_ERROR;
 		return;
 	}

@@ -6,6 +6,7 @@ src_partition_libskein_partition_a_SOURCES = \
 	src/partition/partition_flush.c \
 	src/partition/partition_follow.c \
 	src/partition/partition_isr.c \
+	src/partition/partition_move.c \
 	src/partition/partition_offsets.c \
 	src/partition/partition_read.c \
 	src/partition/partition_role.c

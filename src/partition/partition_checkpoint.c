@@ -35,7 +35,7 @@ static enum err write_kind(struct logdir *dir, struct partition_addr *const *add
 		const struct partition_addr *a = addrs[i];
 		int64_t start = partition_log_start_offset(a), value;
 
-		if (a->dir != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
+		if (partition_dir(a) != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
 			continue;
 		switch (kind) {
 		case LOGDIR_RECOVERY_POINTS:  value = __atomic_load_n(&a->recovery_point, __ATOMIC_RELAXED); break;
@@ -60,7 +60,7 @@ static enum err write_marks(struct logdir *dir, struct partition_addr *const *ad
 	int count = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (addrs[i]->dir != dir || !read_mark(addrs[i], &marks[count].mark))
+		if (partition_dir(addrs[i]) != dir || !read_mark(addrs[i], &marks[count].mark))
 			continue;
 		marks[count].topic = slice_str(addrs[i]->topic);
 		marks[count++].partition = addrs[i]->partition;

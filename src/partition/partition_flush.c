@@ -43,7 +43,7 @@ static bool flush_is_due(struct partition *p, mono_ms now)
 
 void partition_flush_if_wanted(struct partition *p, mono_ms now)
 {
-	if (p->flush.is_out || now < p->flush_retry || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
+	if (p->flush.is_out || partition_copy_wants_log(p) || now < p->flush_retry || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
 		return;
 	p->flush_wanted = false;
 	p->flush_due = MONO_NEVER;
@@ -57,8 +57,8 @@ void partition_flush_if_wanted(struct partition *p, mono_ms now)
 
 mono_ms partition_flush_deadline(const struct partition *p)
 {
-	if (p->flush.is_out)
-		return MONO_NEVER;	/* its coming home is a wake */
+	if (p->flush.is_out || partition_copy_wants_log(p))
+		return MONO_NEVER;	/* its coming home, or that of what the swap waits for, is a wake */
 	return p->flush_wanted ? MIN(p->flush_due, p->flush_retry) : p->flush_due;
 }
 

@@ -139,6 +139,7 @@ void partition_on_truncate(struct partition *p, struct partition_truncate *m)
 		m->error = KAFKA_STORAGE_ERROR;
 		partition_storage_failed(p, "truncate", e);
 	} else if (m->error == NONE) {
+		partition_copy_cut(p);
 		m->log_end_offset = log_end_offset(p->log);
 		m->last_epoch = log_latest_epoch(p->log);
 	}

@@ -10,6 +10,7 @@ storage_log_files = \
 	src/storage/log_append.c \
 	src/storage/log_file.c src/storage/log_file.h \
 	src/storage/log_flush.c \
+	src/storage/log_move.c \
 	src/storage/log_producers.c \
 	src/storage/log_read.c \
 	src/storage/log_recover.c \

@@ -272,6 +272,23 @@ int64_t  log_synced_offset(const struct log *log);	/* batches below survive a po
 /* Progress mark for a fast restart: what log_open may trust after a killed process. */
 void     log_progress(const struct log *log, struct log_progress_mark *out);
 
+/* --- a copy in another log directory takes the place of the log ------------------------------- */
+/* Both hold the same history up to here, at most the copy's end; -1: it cannot be known. */
+int64_t  log_parting(const struct log *log, const struct log *copy);
+/* The copy holds every batch of the log: it takes over what they do not say, and is brought to the
+ * device whole. Waits for it. */
+enum err log_take_over(struct log *copy, const struct log *log) MUST_CHECK;
+/* Everything below the end, here and now: as all flushes that a worker would run. */
+enum err log_flush_now(struct log *log) MUST_CHECK;
+/* The log's directory gets another name, in the same parent, which is the caller's to sync. An error:
+ * it has its old one. */
+enum err log_rename(struct log *log, const char *dir) MUST_CHECK;
+/* A file that says: of two directories with this replica's name, this one counts. It is there from
+ * before the copy gets that name until the log has lost it. Both are on the device after OK. */
+enum err log_swap_note_write(struct os *os, const char *dir) MUST_CHECK;
+enum err log_swap_note_remove(struct os *os, const char *dir) MUST_CHECK;	/* none: OK */
+bool     log_has_swap_note(struct os *os, const char *dir);
+
 /* --- deletion --------------------------------------------------------------------------------- */
 /* Closes the log and renames its directory to <topic>-<p>.<uuid>-delete; the files go later, by
  * logdir_purge. */

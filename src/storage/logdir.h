@@ -124,8 +124,14 @@ void     logdir_set_offline(struct logdir *d, enum err cause, const char *what);
 /* "<topic>-<p>.<32 hex>-delete", the topic shortened so that it fits. */
 void     logdir_deleted_name(const char *topic, int32_t partition, struct uuid id,
 	char out[LOGDIR_NAME_MAX + 1]);
+/* "<topic>-<p>.<32 hex>-future": of a copy that is to take a replica's place. False: too long for a
+ * name. */
+bool     logdir_future_name(const char *topic, int32_t partition, struct uuid id,
+	char out[LOGDIR_NAME_MAX + 1]);
 /* Is the name that of a partition directory? */
 bool     logdir_parse_name(const char *name, struct logdir_entry *out);
+/* Renames a partition directory, of whatever kind, to be removed later. Absent: OK. Any thread. */
+enum err logdir_give_up(struct logdir *d, const char *name, const char *topic, int32_t partition) MUST_CHECK;
 /* Removes a partition directory and all files in it; absent: OK. A directory inside: ERR_NOT_EMPTY.
  * A worker. */
 enum err logdir_purge(struct os *os, const char *path) MUST_CHECK;
