@@ -93,6 +93,7 @@ struct own_request {
 	void                    (*done)(struct controller *c, struct own_request *r);
 	struct channel_call       call;		/* controller_ask_active's; call.internal != NULL after an answer of another broker: channel_call_fini */
 	char                      host[256];
+	int32_t                   limit_ms;	/* of connecting, and of waiting for the answer; 0: as configured */
 	void                     *context;
 };
 
