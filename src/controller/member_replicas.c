@@ -175,6 +175,7 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 		.sched = c->spec.sched, .workers = c->spec.workers, .dir = dir, .broker_id = c->broker_id,
 		.flush_acks = (enum flush_acks)c->config->flush_acks, .replica_lag_time_max_ms = c->config->replica_lag_time_max_ms,
 		.movers = c->spec.movers, .copy_dir = has_copy ? copy_dir : NULL, .copy_name = has_copy ? copy_name : NULL,
+		.retention_check_interval_ms = c->config->log_retention_check_interval_ms,
 		.stack_bytes = PARTITION_STACK, .controller = &c->actor, .hooks = c->spec.hooks, .hook_count = c->spec.hook_count,
 		.log = {
 			.os = c->os, .dir = path, .topic = t->name, .partition = p->id, .topic_id = t->id, .config = &t->config,

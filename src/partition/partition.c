@@ -280,6 +280,8 @@ static void partition_on_home(void *arg, struct msg *m)
 		partition_on_lookup_home(p);
 		return;
 	}
+	if (partition_purge_on_home(p, m))
+		return;
 	bool is_copy = partition_copy_on_home(p, m);
 
 	ASSERT(is_copy);	/* nothing else is ever lent out */
@@ -336,6 +338,8 @@ static int partition_step(struct actor *a, mono_ms now)
 		partition_isr_upkeep(p, now);
 		partition_copy_upkeep(p, now);
 	}
+	if (partition_is_usable(p) && !partition_copy_wants_log(p))
+		partition_retain_upkeep(p, now);
 	if (partition_is_usable(p)) {		/* a move may have met a device that fails */
 		partition_look_up_next(p);
 		partition_flush_if_wanted(p, now);
@@ -348,7 +352,7 @@ static int partition_step(struct actor *a, mono_ms now)
 	partition_rest(p, now, work);
 	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), partition_copy_deadline(p));
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
-		a->deadline = MIN(a->deadline, MIN(partition_flush_deadline(p), partition_isr_deadline(p)));
+		a->deadline = MIN(a->deadline, MIN(MIN(partition_flush_deadline(p), partition_isr_deadline(p)), partition_retain_deadline(p)));
 	return work;
 }
 
@@ -404,6 +408,7 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	list_init(&p->lookups);
 	p->held_end = &p->held;
 	p->flush_due = p->rest_due = MONO_NEVER;
+	partition_retain_begin(p, os_mono_ms(spec->log.os));
 	enum err e = actor_start(&p->actor, spec->stack_bytes);
 	if (e != OK) {
 		p->addr->owner = NULL;

@@ -76,6 +76,7 @@ struct partition_spec {
 	int32_t         broker_id;
 	enum flush_acks flush_acks;
 	int64_t         replica_lag_time_max_ms;	/* a follower that was not at the end for so long leaves the in-sync set */
+	int64_t         retention_check_interval_ms;	/* 0: old records are not looked for (tests) */
 	size_t          stack_bytes;
 	struct partition_movers *movers;	/* NULL in tests of what does not move */
 	/* An unfinished copy that was found at start: the directory, and its name there (copied). NULL: none. */

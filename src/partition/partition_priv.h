@@ -54,6 +54,7 @@ struct partition_isr {
 };
 
 struct partition_copy;			/* partition_move.c */
+struct partition_purge;			/* partition_retain.c */
 
 struct partition {
 	struct actor           actor;
@@ -101,6 +102,10 @@ struct partition {
 	int                    copies_out;	/* jobs of copies, also of given-up ones */
 	ck_stack_entry_t      *held, **held_end;	/* questions that came while the swap has the log, in their order */
 	int                    moved_out;	/* partition_moved that are not home yet */
+
+	mono_ms                retain_due;	/* when old records are looked for */
+	mono_ms                purge_due;	/* when .deleted files are to go; MONO_NEVER: there are none */
+	struct partition_purge *purge;		/* a worker removes them; NULL */
 
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
 };
@@ -179,6 +184,13 @@ void partition_flush_all(struct partition *p);		/* the set has come down to this
 void partition_flush_if_wanted(struct partition *p, mono_ms now);
 mono_ms partition_flush_deadline(const struct partition *p);	/* when the next flush is to begin */
 void partition_on_flush_home(struct partition *p);
+
+/* partition_retain.c */
+void partition_retain_begin(struct partition *p, mono_ms now);
+void partition_retain_upkeep(struct partition *p, mono_ms now);	/* looks for old records when it is time to */
+void partition_remove_below_start(struct partition *p);		/* files that are not needed any more, as far as the recovery point allows */
+mono_ms partition_retain_deadline(const struct partition *p);
+bool partition_purge_on_home(struct partition *p, struct msg *m);	/* false: not its message */
 
 /* partition_move.c */
 void partition_on_move(struct partition *p, struct partition_move *m);
