@@ -27,6 +27,7 @@ static const struct verb {
 	{ "produce", tool_produce, "write records to a topic" },
 	{ "consume", tool_consume, "read records from a topic" },
 	{ "topic",   tool_topic,   "create, list, describe, alter and delete topics" },
+	{ "group",   tool_group,   "list, describe, reset and delete consumer groups" },
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
 };
 
