@@ -145,6 +145,10 @@ static void partition_open_log(struct partition *p)
 
 void partition_refuse(struct msg *m, enum kafka_error error)
 {
+	if (m->kind < MSG_BASE_PARTITION || m->kind >= MSG_BASE_COORD) {
+		((struct coordinator_question *)m)->error = NOT_COORDINATOR;
+		return;
+	}
 	switch ((enum partition_msg_kind)m->kind) {
 	case PARTITION_append: {
 		struct partition_append *a = (struct partition_append *)m;
@@ -231,6 +235,8 @@ static void partition_dispatch(void *arg, struct msg *m)
 		return;
 	}
 	partition_write_batch(p, os_mono_ms(p->spec.log.os));
+	if (partition_hook_asked(p, m))
+		return;
 	if (m->kind == PARTITION_stop) {
 		partition_on_stop(p, (struct partition_stop *)m);
 		return;
@@ -282,9 +288,11 @@ static void partition_on_home(void *arg, struct msg *m)
 	}
 	if (partition_purge_on_home(p, m))
 		return;
-	bool is_copy = partition_copy_on_home(p, m);
-
-	ASSERT(is_copy);	/* nothing else is ever lent out */
+	if (partition_copy_on_home(p, m))
+		return;
+	ASSERT(p->hook_out > 0);		/* nothing else is ever lent out */
+	p->hook_out--;
+	p->hook->on_home(p->hook->arg, p->addr, m);
 }
 
 static int partition_dispatch_held(struct partition *p)
@@ -347,10 +355,11 @@ static int partition_step(struct actor *a, mono_ms now)
 		partition_publish(p);
 		partition_answer_watches(p);
 	}
+	p->hook_due = p->is_elected && p->hook->on_step != NULL ? p->hook->on_step(p->hook->arg, p->addr, now) : MONO_NEVER;
 	if (p->stop != NULL && partition_finish_stop(p))
 		work++;
 	partition_rest(p, now, work);
-	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), partition_copy_deadline(p));
+	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), MIN(partition_copy_deadline(p), p->hook_due));
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
 		a->deadline = MIN(a->deadline, MIN(MIN(partition_flush_deadline(p), partition_isr_deadline(p)), partition_retain_deadline(p)));
 	return work;

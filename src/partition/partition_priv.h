@@ -78,6 +78,8 @@ struct partition {
 	bool                   is_change_out, is_change_current;	/* current: of the role in force */
 	const struct partition_hook *hook;	/* NULL: none for this topic */
 	bool                   is_elected;	/* the hook was told so, and not the contrary yet */
+	int                    hook_out;	/* appends and jobs of the hook that are not home yet */
+	mono_ms                hook_due;
 	struct partition_dir_failed *dir_failed;	/* NULL: nothing to tell, or told and home again */
 
 	/* appends collected in this step, written together */
@@ -155,6 +157,7 @@ void partition_fail_lookups(struct partition *p, enum kafka_error error);
 void partition_on_role(struct partition *p, struct partition_role *m);
 void partition_hook_elected(struct partition *p);
 void partition_hook_resigned(struct partition *p);		/* no effect where it does not lead */
+bool partition_hook_asked(struct partition *p, struct msg *m);	/* false: not of a kind that a hook may know */
 void partition_on_config(struct partition *p, struct partition_config *m);
 void partition_on_stop(struct partition *p, struct partition_stop *m);
 bool partition_finish_stop(struct partition *p);		/* true when the stop was answered in this call */
