@@ -346,10 +346,22 @@ static void do_start(struct world *w)
 		return;
 	int64_t to = w->m.start + (int64_t)draw(w,
 		(uint64_t)(w->m.high_watermark - w->m.start) + 1);
-	ck_assert_int_eq(log_raise_start_offset(w->k.log, to), OK);
+	int removed;
+	enum err e;
+	if (draw(w, 2) == 0) {		/* retention chooses where */
+		struct topic_config config = *log_config(w->k.log);
+
+		config.retention_bytes = (int64_t)draw(w, (uint64_t)log_size_bytes(w->k.log) + 1);
+		config.retention_ms = -1;
+		log_set_config(w->k.log, &config);
+		e = log_retain(w->k.log, w->k.spec.now, &removed);
+		to = log_start_offset(w->k.log);
+	} else {
+		ck_assert_int_eq(log_raise_start_offset(w->k.log, to), OK);
+		e = log_remove_segments_below_start(w->k.log, &removed);
+	}
 	w->m.start = to;
 	w->k.spec.log_start_offset = to;
-	enum err e = log_remove_segments_below_start(w->k.log, NULL);
 	w->m.low = to;
 	if (!sim_is_dead(w->machine))
 		ck_assert_int_eq(e, OK);

@@ -660,6 +660,129 @@ START_TEST(recovery_gives_what_kafka_gives)
 }
 END_TEST
 
+/* 100 batches of 3 records, a second apart, in segments of 2000 bytes; all committed and on the device. */
+static void retained_log(struct kit *k)
+{
+	kit_temporary(k, "t-0");
+	k->config.segment_bytes = 2000;
+	k->config.retention_ms = -1;
+	kit_open(k);
+	ck_assert_int_eq(log_begin_epoch(k->log, 0), OK);
+	for (int i = 0; i < 100; i++)
+		append_one(k->log, make_batch(&PLAIN, 3, 1700000000000 + i * 1000, "value"), false, 1700000000000 + i * 1000);
+	kit_replicate(k);
+	ck_assert_int_eq(log_flush_now(k->log), OK);
+	ck_assert_int_gt(log_segment_count(k->log), 4);
+}
+
+static void retain(struct kit *k, time_ms now)
+{
+	int removed;
+
+	log_set_config(k->log, &k->config);
+	ck_assert_int_eq(log_retain(k->log, now, &removed), OK);
+	ck_assert_int_eq(log_flush_now(k->log), OK);	/* files stay until the recovery point has passed them */
+	ck_assert_int_eq(log_remove_segments_below_start(k->log, &removed), OK);
+	ck_assert_int_eq(log_start_offset(k->log), log_first_segment_base(k->log));
+}
+
+START_TEST(too_many_bytes_go)
+{
+	struct kit k;
+
+	retained_log(&k);
+	int64_t all = log_size_bytes(k.log), segment = all / log_segment_count(k.log);
+
+	retain(&k, 1700000100000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	k.config.retention_bytes = all - 1;		/* less than a segment too much: none goes */
+	retain(&k, 1700000100000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	k.config.retention_bytes = 4000;
+	k.config.cleanup_policy = CLEANUP_COMPACT;
+	retain(&k, 1700000100000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	k.config.cleanup_policy = CLEANUP_DELETE;
+	log_set_config(k.log, &k.config);
+	retain(&k, 1700000100000);
+	ck_assert_int_ge(log_size_bytes(k.log), 4000);
+	ck_assert_int_lt(log_size_bytes(k.log), 4000 + segment * 2);
+	ck_assert_int_gt(log_start_offset(k.log), 0);
+	ck_assert_int_eq(log_end_offset(k.log), 300);
+	int64_t start = log_start_offset(k.log);
+	kit_reopen_clean(&k);
+	ck_assert_int_eq(log_start_offset(k.log), start);
+	ck_assert_int_eq(log_epoch_at(k.log, start), 0);
+	kit_fini(&k);
+}
+END_TEST
+
+START_TEST(old_records_go)
+{
+	struct kit k;
+	struct log_range r;
+
+	retained_log(&k);
+	k.config.retention_ms = 50000;
+	retain(&k, 1700000100000);
+	/* the segment that holds the 50th batch stays whole */
+	ck_assert_int_gt(log_start_offset(k.log), 50);
+	ck_assert_int_le(log_start_offset(k.log), 150);
+	int64_t start = log_start_offset(k.log);
+	ck_assert_int_eq(log_read(k.log, start - 1, 300, 100, true, &r), ERR_OUT_OF_RANGE);
+	/* everything is old: the active segment goes too, and a new one begins at the end */
+	retain(&k, 1700000000000 + 86400000);
+	ck_assert_int_eq(log_start_offset(k.log), 300);
+	ck_assert_int_eq(log_segment_count(k.log), 1);
+	ck_assert_int_eq(log_size_bytes(k.log), 0);
+	ck_assert_int_eq(append_one(k.log, make_batch(&PLAIN, 3, 1700086400000, "value"), false, 1700086400000).base_offset, 300);
+	retain(&k, 1700086400000);
+	kit_reopen_clean(&k);
+	ck_assert_int_eq(log_start_offset(k.log), 300);
+	ck_assert_int_eq(log_end_offset(k.log), 303);
+	kit_fini(&k);
+}
+END_TEST
+
+START_TEST(what_is_not_committed_stays)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 2000;
+	k.config.retention_ms = 1;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 100; i++)
+		append_one(k.log, make_batch(&PLAIN, 3, 1700000000000, "value"), false, 1700000000000);
+	log_set_high_watermark(k.log, 100);
+	ck_assert_int_eq(log_flush_now(k.log), OK);
+	retain(&k, 1800000000000);
+	ck_assert_int_gt(log_start_offset(k.log), 0);
+	ck_assert_int_le(log_start_offset(k.log), 100);
+	kit_fini(&k);
+}
+END_TEST
+
+START_TEST(a_time_to_come_holds_all_behind_it)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 2000;
+	k.config.retention_ms = 1000;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 100; i++)
+		append_one(k.log, make_batch(&PLAIN, 3, i == 0 ? 1900000000000 : 1700000000000, "value"), false, 1700000000000);
+	kit_replicate(&k);
+	ck_assert_int_eq(log_flush_now(k.log), OK);
+	retain(&k, 1800000000000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	kit_fini(&k);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("log");
@@ -672,6 +795,10 @@ int main(void)
 	tcase_add_test(t, a_look_up_notices_what_was_cut);
 	tcase_add_test(t, segments_are_listed_by_when_they_were_written);
 	tcase_add_test(t, a_cut_below_the_checkpoint_is_remembered);
+	tcase_add_test(t, too_many_bytes_go);
+	tcase_add_test(t, old_records_go);
+	tcase_add_test(t, what_is_not_committed_stays);
+	tcase_add_test(t, a_time_to_come_holds_all_behind_it);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_loop_test(t, a_log_opens_on_a_full_disk, 0, BEFORE_KINDS);
 	tcase_add_test(t, a_log_without_files_can_be_ended);
