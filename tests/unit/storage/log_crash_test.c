@@ -490,8 +490,11 @@ static void reopen(struct world *w, bool is_clean)
 	set_room(w, lacking);
 	enum err e = log_open(&w->k.log, &w->k.spec, &w->k.recovery);
 	if (e == ERR_NO_SPACE && lacking > 0 && !sim_is_dead(w->machine)) {	/* what it could not do without: nothing is lost by trying */
+		int32_t deleted = w->k.recovery.segments_deleted;
+
 		set_room(w, 0);
 		e = log_open(&w->k.log, &w->k.spec, &w->k.recovery);
+		w->k.recovery.segments_deleted += deleted;	/* the log may have begun anew in the first attempt */
 		w->refused++;
 	}
 	w->full_starts += lacking > 0;

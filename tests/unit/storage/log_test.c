@@ -458,6 +458,67 @@ START_TEST(a_log_opens_on_a_full_disk)
 }
 END_TEST
 
+/* The nth operation of an open that makes an index anew is the last before a kill. What was aborted, and when things were, is known all the same. */
+static bool killed_while_remaking(uint64_t nth)
+{
+	struct sim_os *machine = sim_create(NULL, "m", nth);
+	struct batch_spec spec = BATCH_SPEC_INIT;
+	struct log_aborted aborted[4];
+	struct log_append a;
+	struct kit k;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	k.config.segment_bytes = 400;
+	k.config.index_interval_bytes = 0;
+	k.config.segment_index_bytes = 1200;
+	kit_open(&k);
+	spec.producer_id = 7;
+	spec.producer_epoch = 0;
+	spec.base_sequence = 0;
+	spec.is_transactional = true;
+	append_one(k.log, make_batch(&spec, 1, FULL_TIME, "gone"), false, FULL_TIME);
+	struct strbuf out = STRBUF_INIT;
+	struct marker marker = { MARKER_ABORT, 7, 0, 0, FULL_TIME };
+	append_one(k.log, marker_build(&marker, &out), true, FULL_TIME);
+	strbuf_fini(&out);
+	for (int i = 0; i < 12; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	ck_assert_int_gt(log_segment_count(k.log), 2);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	k.spec.recovery_point = log_recovery_point(k.log);
+	k.spec.had_clean_shutdown = true;
+	log_progress(k.log, &k.spec.mark);
+	log_close(&k.log);
+	ck_assert_int_eq(os_unlink(k.os, "/data/t-0/00000000000000000000.index"), OK);
+	sim_crash_after_ops(machine, nth);
+	if (log_open(&k.log, &k.spec, &k.recovery) == OK)
+		log_close(&k.log);
+	bool has_died = sim_is_dead(machine);
+	sim_crash_after_ops(machine, 0);
+	if (has_died)
+		sim_crash(machine, SIM_CRASH_PROCESS);
+	k.spec.had_clean_shutdown = false;
+	kit_open(&k);
+	kit_replicate(&k);
+	ck_assert_int_eq(log_aborted_transactions(k.log, 0, 2, aborted, 4), 1);
+	ck_assert_int_eq(aborted[0].producer_id, 7);
+	for (int i = 0; i < 12; i++)
+		ck_assert_int_eq(look_up(k.log, FULL_TIME + i).offset, i == 0 ? 0 : 2 + 2 * i);
+	log_close(&k.log);
+	sim_destroy(&machine);
+	return has_died;
+}
+
+START_TEST(a_kill_while_indexes_are_remade_leaves_none_half)
+{
+	uint64_t nth = 1;
+
+	while (killed_while_remaking(nth))
+		nth++;
+	ck_assert_uint_gt(nth, 8);
+}
+END_TEST
+
 /* A new log for which there was no room, stopped or deleted before there is. */
 START_TEST(a_log_without_files_can_be_ended)
 {
@@ -802,6 +863,7 @@ int main(void)
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_loop_test(t, a_log_opens_on_a_full_disk, 0, BEFORE_KINDS);
 	tcase_add_test(t, a_log_without_files_can_be_ended);
+	tcase_add_test(t, a_kill_while_indexes_are_remade_leaves_none_half);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));
