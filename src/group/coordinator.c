@@ -347,9 +347,14 @@ static void on_question(void *arg UNUSED, struct partition_addr *p, struct msg *
 	case GROUP_describe:      on_describe(c, (struct group_describe *)m); break;
 	case GROUP_list:          on_list(c, (struct group_list *)m); break;
 	case GROUP_delete:        on_delete(c, (struct group_delete *)m); break;
-	case GROUP_forget_topic:  coordinator_on_forget_topic(c, (struct group_forget_topic *)m); break;
 	case GROUP_MSG_FIRST:     ASSERT(!"no question");
 	}
+}
+
+static void on_topics_gone(void *arg UNUSED, struct partition_addr *p, const struct slice *topics, int32_t count)
+{
+	for (int32_t i = 0; i < count; i++)
+		coordinator_forget_topic(p->hook_state, topics[i]);
 }
 
 /* --- the role ------------------------------------------------------------------------------------------------------------------------ */
@@ -465,6 +470,6 @@ struct partition_hook group_hook(struct group_context *c)
 {
 	return (struct partition_hook){
 		.topic = "__consumer_offsets", .on_elected = on_elected, .on_resigned = on_resigned, .on_stop = on_stop, .on_question = on_question,
-		.on_home = on_home, .on_step = on_step, .arg = c,
+		.on_home = on_home, .on_topics_gone = on_topics_gone, .on_step = on_step, .arg = c,
 	};
 }

@@ -37,6 +37,7 @@ struct group *group_create(struct coordinator *c, struct slice id)
 	g->state_since = coordinator_time(c);
 	list_init(&g->in_order);
 	list_init(&g->pending);
+	g->storing = -1;
 	g->join_at = g->sync_at = g->due = MONO_NEVER;
 	return g;
 }
@@ -152,7 +153,7 @@ static void end_join(struct group *g, struct member *m, enum kafka_error error, 
 
 static void renew_session(struct group *g, struct member *m, mono_ms now)
 {
-	m->session_end = now + m->session_timeout_ms;
+	m->session_end = now + MAX(m->session_timeout_ms, 1);
 	set_due(g, m->session_end);
 }
 
@@ -275,7 +276,7 @@ static void complete_join(struct group *g, mono_ms now)
 	if (leader == NULL || leader->join == NULL)
 		leader = any_joined(g);
 	if (leader == NULL) {			/* static members, none of whom is there now */
-		g->join_at = now + MAX(group_rebalance_timeout(g), 1);
+		g->join_at = now + group_rebalance_timeout(g);
 		set_due(g, g->join_at);
 		return;
 	}
@@ -601,9 +602,9 @@ void group_on_sync(struct group *g, struct group_sync *s, mono_ms now)
 	}
 	end_sync(g, m, UNKNOWN_MEMBER_ID);		/* an older one of the same member: its connection is gone */
 	m->sync = s;
-	if (is_leader(g, m) && !g->is_storing) {
+	if (is_leader(g, m) && g->storing != g->generation) {
 		take_assignments(g, s);
-		g->is_storing = true;
+		g->storing = g->generation;
 		coordinator_store_group(g->coordinator, g, s->assignments, s->assignment_count);
 	}
 }
@@ -627,10 +628,9 @@ static enum kafka_error sync_error(enum kafka_error error)
 
 void group_stored(struct group *g, int32_t generation, enum kafka_error error, mono_ms now)
 {
-	if (!g->is_storing || g->state == GROUP_DEAD)
-		return;		/* a member came back in a stable group: it has been answered */
-	if (generation == g->generation)
-		g->is_storing = false;
+	if (generation != g->storing || g->state == GROUP_DEAD)
+		return;		/* of a generation that is over; or a member came back in a stable group, and has been answered */
+	g->storing = -1;
 	if (generation != g->generation || g->state != GROUP_COMPLETING)
 		return;
 	if (error != NONE) {

@@ -160,7 +160,7 @@ void group_remove_pending(struct group *g, struct pending_member *p)
 
 int32_t group_rebalance_timeout(const struct group *g)
 {
-	int32_t longest = 0;
+	int32_t longest = 1;	/* members may say anything, and what is due lies ahead */
 
 	LIST_FOREACH(e, &g->in_order)
 		longest = MAX(longest, LIST_ENTRY(e, struct member, link)->rebalance_timeout_ms);

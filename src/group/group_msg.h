@@ -13,7 +13,7 @@
 #include "partition/partition_msg.h"
 
 #define GROUP_MSG_TABLE(X) \
-	X(join) X(sync) X(heartbeat) X(leave) X(offset_commit) X(offset_fetch) X(offset_delete) X(describe) X(list) X(delete) X(forget_topic)
+	X(join) X(sync) X(heartbeat) X(leave) X(offset_commit) X(offset_fetch) X(offset_delete) X(describe) X(list) X(delete)
 
 enum group_msg_kind {
 	GROUP_MSG_FIRST = MSG_BASE_GROUP,
@@ -155,12 +155,6 @@ struct group_list {
 struct group_delete {
 	struct coordinator_question q;
 	struct slice         group;
-};
-
-/* The topic is gone: so are its offsets. Answered at once. */
-struct group_forget_topic {
-	struct coordinator_question q;
-	struct slice         topic;
 };
 
 #endif

@@ -77,7 +77,7 @@ struct group {
 	struct map       statics;	/* by instance id: member */
 	struct list      pending;	/* struct pending_member */
 	int              pending_count, joining_count;
-	bool             is_storing;	/* the leader's assignment is on its way to the log */
+	int32_t          storing;	/* generation whose assignment is on its way to the log; -1 */
 	/* the delayed join */
 	mono_ms          join_at;	/* the phase ends; MONO_NEVER: not joining */
 	bool             is_initial;	/* the first wait, which never ends early */
@@ -121,7 +121,7 @@ char *group_vote(const struct group *g);			/* the protocol, malloc'd; NULL witho
 struct pending_member *group_pending(const struct group *g, struct slice id);
 void group_add_pending(struct group *g, struct slice id, mono_ms end);
 void group_remove_pending(struct group *g, struct pending_member *p);
-int32_t group_rebalance_timeout(const struct group *g);		/* the largest of the members */
+int32_t group_rebalance_timeout(const struct group *g);		/* the largest of the members, at least 1 */
 /* NONE, FENCED_INSTANCE_ID, UNKNOWN_MEMBER_ID. */
 enum kafka_error group_check_member(const struct group *g, const struct group_caller *caller, struct member **out);
 char *copy_text(struct slice s);
@@ -138,7 +138,7 @@ void offsets_free_all(struct group *g);
 void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_commit *m, mono_ms now);
 void coordinator_on_offset_fetch(struct coordinator *c, struct group_offset_fetch *m);
 void coordinator_on_offset_delete(struct coordinator *c, struct group_offset_delete *m);
-void coordinator_on_forget_topic(struct coordinator *c, struct group_forget_topic *m);
+void coordinator_forget_topic(struct coordinator *c, struct slice topic);
 void coordinator_expire_offsets(struct coordinator *c, time_ms now);
 
 /* --- records --------------------------------------------------------------------------------------------------------------------- */

@@ -250,7 +250,7 @@ void coordinator_on_offset_delete(struct coordinator *c, struct group_offset_del
 	coordinator_answer(c, &m->q, NONE);
 }
 
-void coordinator_on_forget_topic(struct coordinator *c, struct group_forget_topic *m)
+void coordinator_forget_topic(struct coordinator *c, struct slice topic)
 {
 	MAP_FOREACH(e, &c->groups) {
 		struct group *g = e->value;
@@ -259,7 +259,7 @@ void coordinator_on_forget_topic(struct coordinator *c, struct group_forget_topi
 		MAP_FOREACH(f, &g->offsets) {
 			struct stored_offset *o = f->value;
 
-			if (!o->has_value || !slice_eq(o->topic, m->topic))
+			if (!o->has_value || !slice_eq(o->topic, topic))
 				continue;
 			if (s == NULL)
 				s = coordinator_store_begin(c);
@@ -269,7 +269,6 @@ void coordinator_on_forget_topic(struct coordinator *c, struct group_forget_topi
 		if (s != NULL)
 			coordinator_store_submit(c, s, 1);
 	}
-	coordinator_answer(c, &m->q, NONE);
 }
 
 /* When this offset's time is over; INT64_MAX: not as things are. */

@@ -196,6 +196,7 @@ void partition_refuse(struct msg *m, enum kafka_error error)
 	}
 	case PARTITION_watch:
 	case PARTITION_config:
+	case PARTITION_topics_gone:
 	case PARTITION_stop:
 	case PARTITION_offline:
 	case PARTITION_job:
@@ -256,6 +257,7 @@ static void partition_dispatch(void *arg, struct msg *m)
 	case PARTITION_role:         partition_on_role(p, (struct partition_role *)m); break;
 	case PARTITION_config:       partition_on_config(p, (struct partition_config *)m); break;
 	case PARTITION_move:         partition_on_move(p, (struct partition_move *)m); break;
+	case PARTITION_topics_gone:  partition_on_topics_gone(p, (struct partition_topics_gone *)m); break;
 	case PARTITION_offline:      partition_on_offline(p, (struct partition_offline *)m); break;
 	case PARTITION_append:
 	case PARTITION_stop:

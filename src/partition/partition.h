@@ -65,6 +65,8 @@ struct partition_hook {
 	void (*on_question)(void *arg, struct partition_addr *p, struct msg *m);
 	/* An append or a job of the hook's has come home, also after it has resigned. */
 	void (*on_home)(void *arg, struct partition_addr *p, struct msg *m);
+	/* While elected: these topics were deleted. */
+	void (*on_topics_gone)(void *arg, struct partition_addr *p, const struct slice *topics, int32_t count);
 	/* In every step while elected. When it wants the next at the latest. */
 	mono_ms (*on_step)(void *arg, struct partition_addr *p, mono_ms now);
 	void *arg;

@@ -15,7 +15,7 @@
 #define PARTITION_MSG_TABLE(X) \
 	X(append) X(read) X(watch) X(list_offsets) X(epoch_end) X(describe) \
 	X(replicate) X(truncate) \
-	X(role) X(config) X(move) X(stop) X(offline) X(job)
+	X(role) X(config) X(move) X(topics_gone) X(stop) X(offline) X(job)
 
 enum partition_msg_kind {
 	PARTITION_MSG_FIRST = MSG_BASE_PARTITION,
@@ -203,6 +203,13 @@ struct partition_role {
 	bool        is_changed;			/* a new leader epoch is in force: fetching stops, or starts anew from here: */
 	int64_t     log_end_offset, high_watermark;
 	int32_t     last_epoch;			/* latest in the epoch cache, -1: none */
+};
+
+/* For a coordinator that lives here: these topics were deleted. Without one it is answered all the same. */
+struct partition_topics_gone {
+	struct msg          msg;
+	const struct slice *topics;
+	int32_t             count;
 };
 
 struct partition_config {

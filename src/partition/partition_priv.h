@@ -158,6 +158,7 @@ void partition_on_role(struct partition *p, struct partition_role *m);
 void partition_hook_elected(struct partition *p);
 void partition_hook_resigned(struct partition *p);		/* no effect where it does not lead */
 bool partition_hook_asked(struct partition *p, struct msg *m);	/* false: not of a kind that a hook may know */
+void partition_on_topics_gone(struct partition *p, struct partition_topics_gone *m);
 void partition_on_config(struct partition *p, struct partition_config *m);
 void partition_on_stop(struct partition *p, struct partition_stop *m);
 bool partition_finish_stop(struct partition *p);		/* true when the stop was answered in this call */

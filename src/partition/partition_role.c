@@ -187,6 +187,13 @@ void partition_on_role(struct partition *p, struct partition_role *m)
 	actor_answer(&p->actor, &m->msg);
 }
 
+void partition_on_topics_gone(struct partition *p, struct partition_topics_gone *m)
+{
+	if (p->is_elected && p->hook->on_topics_gone != NULL)
+		p->hook->on_topics_gone(p->hook->arg, p->addr, m->topics, m->count);
+	actor_answer(&p->actor, &m->msg);
+}
+
 void partition_on_config(struct partition *p, struct partition_config *m)
 {
 	p->config = m->config;
