@@ -25,6 +25,11 @@ int partition_list_read(struct partition_list *l, struct client *c, char **words
 /* Says of one partition what the cluster said of it. error: its code; NONE: nothing is said. The exit code. */
 int partition_answer(struct slice topic, int32_t partition, int16_t error, struct slice message);
 
+/* How fast what the plan moves may be copied, in bytes per second and broker: before it is executed. An exit code. */
+int reassign_limit(struct client *c, const struct partition_list *plan, int64_t rate);
+/* Once nothing of the plan moves any more: no limit on any broker, nor on its topics. An exit code. */
+int reassign_lift(struct client *c, const struct partition_list *plan);
+
 /* skein cluster reassign; argv[0] is that word. */
 int tool_reassign(int argc, char **argv);
 

@@ -8,7 +8,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/produce.c \
-	tools/reassign.c \
+	tools/reassign.c tools/reassign_throttle.c \
 	tools/show.c tools/show.h \
 	tools/tool.c tools/tool.h \
 	tools/topic.c \

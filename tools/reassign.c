@@ -15,7 +15,8 @@
 
 static const char help[] =
 	"Usage: skein cluster reassign --topics LIST [--brokers LIST] [-r N]\n"
-	"       skein cluster reassign --execute FILE [--wait]\n"
+	"       skein cluster reassign --execute FILE [--throttle BYTES] [--wait]\n"
+	"       skein cluster reassign --verify FILE [--wait]\n"
 	"       skein cluster reassign --status [--wait]\n"
 	"       skein cluster reassign --cancel [TOPIC[:PARTITION]...]\n\n"
 	"The first prints a plan: which brokers shall hold which partition. Execute it as it is or edited.\n\n"
@@ -23,6 +24,8 @@ static const char help[] =
 	"      --brokers LIST       ids: 1,2,5-7 (default: all that are there)\n"
 	"  -r, --replication-factor N  copies of each partition (default: as many as it has)\n"
 	"      --execute FILE       begin to move; - reads the plan from stdin\n"
+	"      --throttle BYTES     copy no more than so many per second and broker; --verify, or --wait, ends that\n"
+	"      --verify FILE        is it as the plan says? What --throttle has set is taken away once it does not move any more\n"
 	"      --status             what is moving, and how far it is\n"
 	"      --cancel             back to where it was; all that is moving, or what is named\n"
 	"      --wait               until nothing moves any more\n"
@@ -30,13 +33,13 @@ static const char help[] =
 	TOOL_BOOTSTRAP_HELP
 	"\nExamples:\n"
 	"  skein cluster reassign --topics orders --brokers 2,3,4 >plan.json\n"
-	"  skein cluster reassign --execute plan.json --wait\n";
+	"  skein cluster reassign --execute plan.json --throttle 50000000 --wait\n";
 
 #define BROKERS_MAX     1024
 #define PLAN_BYTES_MAX  (64 << 20)
 #define LOOK_EVERY_MS   500
 
-enum mode { MODE_NONE, MODE_PLAN, MODE_EXECUTE, MODE_STATUS, MODE_CANCEL };
+enum mode { MODE_NONE, MODE_PLAN, MODE_EXECUTE, MODE_VERIFY, MODE_STATUS, MODE_CANCEL };
 
 struct reassign {
 	const char    *bootstrap, *topics, *brokers, *file;
@@ -44,6 +47,7 @@ struct reassign {
 	bool           is_mixed;	/* more than one of the modes was given */
 	bool           wait, ndjson;
 	int64_t        replication_factor;	/* 0: as it is */
+	int64_t        throttle;		/* bytes per second; 0: none */
 	char         **names;
 	int            name_count;
 	struct client *client;
@@ -444,21 +448,83 @@ static int status(struct reassign *x)
 	return EXIT_OK;
 }
 
+static void plan_fini(struct partition_list *l)
+{
+	for (int i = 0; i < l->count; i++)
+		free((int32_t *)(uintptr_t)l->items[i].replicas);
+	partition_list_fini(l);
+}
+
+/* Looks, and with --wait until nothing moves. The limit goes when nothing does. */
+static int follow_up(struct reassign *x, const struct partition_list *l, bool lifts)
+{
+	struct progress p;
+	int code = look(x, &p, NULL);
+
+	if (code == EXIT_OK && x->wait)
+		code = wait_until_done(x, &p);
+	if (code == EXIT_OK && p.partitions == 0 && lifts)
+		code = reassign_lift(x->client, l);
+	else if (p.partitions > 0 && lifts)
+		tool_say("a limit that was set stays until --verify finds that nothing moves any more");
+	return code;
+}
+
 static int execute(struct reassign *x)
 {
 	struct partition_list l = { 0 };
-	struct progress p;
+	int code = load_plan(&l, x->file);
+
+	if (code == EXIT_OK && x->throttle > 0)
+		code = reassign_limit(x->client, &l, x->throttle);
+	if (code == EXIT_OK)
+		code = submit(x, &l);
+	if (code == EXIT_OK && (x->wait || x->throttle > 0))
+		code = follow_up(x, &l, x->throttle > 0);
+	plan_fini(&l);
+	return code;
+}
+
+static bool is_as_planned(const struct metadata_response *m, const struct admin_partition *p)
+{
+	const struct metadata_response_partition *now = find(m, slice_str(p->topic), p->partition);
+
+	return now != NULL && now->replica_nodes_count == p->replica_count &&
+		memcmp(now->replica_nodes, p->replicas, (size_t)p->replica_count * sizeof(*p->replicas)) == 0;
+}
+
+static int compare_with_plan(struct reassign *x, const struct partition_list *l)
+{
+	struct client_call *answer = NULL;
+	const struct metadata_response *m;
+	struct client_error error;
+	int done = 0;
+
+	if (admin_describe_topics(x->client, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &m, &error) != OK)
+		return tool_fail(&error);
+	for (int i = 0; i < l->count; i++) {
+		bool is_done = is_as_planned(m, &l->items[i]);
+
+		done += is_done;
+		if (!is_done)
+			printf("%s:%d is not as planned\n", l->items[i].topic, l->items[i].partition);
+	}
+	printf("%d of %d partition%s as planned\n", done, l->count, l->count == 1 ? " is" : "s are");
+	admin_answer_destroy(&answer);
+	return done == l->count ? EXIT_OK : done > 0 ? EXIT_PARTIAL : EXIT_FAILED;
+}
+
+static int verify(struct reassign *x)
+{
+	struct partition_list l = { 0 };
 	int code = load_plan(&l, x->file);
 
 	if (code == EXIT_OK)
-		code = submit(x, &l);
-	for (int i = 0; i < l.count; i++)
-		free((int32_t *)(uintptr_t)l.items[i].replicas);
-	partition_list_fini(&l);
-	if (code != EXIT_OK || !x->wait)
-		return code;
-	code = look(x, &p, NULL);
-	return code == EXIT_OK ? wait_until_done(x, &p) : code;
+		code = follow_up(x, &l, true);
+	if (code == EXIT_OK)
+		code = compare_with_plan(x, &l);
+	plan_fini(&l);
+	return code;
 }
 
 /* What is moving now, when nothing is named. */
@@ -502,11 +568,12 @@ static void set_mode(struct reassign *x, enum mode mode)
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct reassign *x, int argc, char **argv)
 {
-	enum { OPT_BROKERS = 256, OPT_EXECUTE, OPT_STATUS, OPT_CANCEL, OPT_WAIT };
+	enum { OPT_BROKERS = 256, OPT_EXECUTE, OPT_VERIFY, OPT_THROTTLE, OPT_STATUS, OPT_CANCEL, OPT_WAIT };
 	static const struct option options[] = {
 		{ "bootstrap", required_argument, NULL, 'b' }, { "topics", required_argument, NULL, 't' },
 		{ "brokers", required_argument, NULL, OPT_BROKERS }, { "replication-factor", required_argument, NULL, 'r' },
-		{ "execute", required_argument, NULL, OPT_EXECUTE }, { "status", no_argument, NULL, OPT_STATUS },
+		{ "execute", required_argument, NULL, OPT_EXECUTE }, { "verify", required_argument, NULL, OPT_VERIFY },
+		{ "throttle", required_argument, NULL, OPT_THROTTLE }, { "status", no_argument, NULL, OPT_STATUS },
 		{ "cancel", no_argument, NULL, OPT_CANCEL }, { "wait", no_argument, NULL, OPT_WAIT },
 		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
@@ -519,6 +586,8 @@ static int parse(struct reassign *x, int argc, char **argv)
 		case OPT_BROKERS: x->brokers = optarg; set_mode(x, MODE_PLAN); break;
 		case 'r': ok = value_int(optarg, 1, INT16_MAX, &x->replication_factor); set_mode(x, MODE_PLAN); break;
 		case OPT_EXECUTE: x->file = optarg; set_mode(x, MODE_EXECUTE); break;
+		case OPT_VERIFY: x->file = optarg; set_mode(x, MODE_VERIFY); break;
+		case OPT_THROTTLE: ok = value_int(optarg, 1, INT64_MAX, &x->throttle); break;
 		case OPT_STATUS: set_mode(x, MODE_STATUS); break;
 		case OPT_CANCEL: set_mode(x, MODE_CANCEL); break;
 		case OPT_WAIT: x->wait = true; break;
@@ -537,20 +606,22 @@ static int parse(struct reassign *x, int argc, char **argv)
 static int check(const struct reassign *x)
 {
 	if (x->mode == MODE_NONE || x->is_mixed)
-		return tool_usage("cluster reassign", "give one of --topics, --execute, --status and --cancel");
+		return tool_usage("cluster reassign", "give one of --topics, --execute, --verify, --status and --cancel");
 	if (x->mode == MODE_PLAN && x->topics == NULL)
 		return tool_usage("cluster reassign", "a plan needs --topics");
 	if (x->name_count > 0 && x->mode != MODE_CANCEL)
 		return tool_usage("cluster reassign", "names go with --cancel");
-	if (x->wait && x->mode != MODE_EXECUTE && x->mode != MODE_STATUS)
-		return tool_usage("cluster reassign", "--wait goes with --execute and --status");
+	if (x->wait && x->mode != MODE_EXECUTE && x->mode != MODE_VERIFY && x->mode != MODE_STATUS)
+		return tool_usage("cluster reassign", "--wait goes with --execute, --verify and --status");
+	if (x->throttle > 0 && x->mode != MODE_EXECUTE)
+		return tool_usage("cluster reassign", "--throttle goes with --execute");
 	return EXIT_OK;
 }
 
 int tool_reassign(int argc, char **argv)
 {
 	static int (*const runs[])(struct reassign *x) = {
-		[MODE_PLAN] = plan, [MODE_EXECUTE] = execute, [MODE_STATUS] = status, [MODE_CANCEL] = cancel,
+		[MODE_PLAN] = plan, [MODE_EXECUTE] = execute, [MODE_VERIFY] = verify, [MODE_STATUS] = status, [MODE_CANCEL] = cancel,
 	};
 	struct reassign x = { 0 };
 	int code = parse(&x, argc, argv);

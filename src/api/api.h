@@ -15,7 +15,7 @@
 #include "net/net.h"
 #include "partition/partition.h"
 #include "record/validate.h"
-#include "replica/throttle.h"
+#include "base/throttle.h"
 
 struct fetch_sessions;
 
@@ -28,6 +28,8 @@ struct api_context {
 	struct config_set     *config;		/* the static layer */
 	struct broker_config  *broker;		/* what it says, without what the store overrides */
 	struct fetch_sessions *sessions;
+	struct logdir        **dirs;
+	int                    dir_count;
 	struct throttle        leader_throttle;	/* bytes given to throttled replicas: fetch.c */
 };
 
@@ -160,6 +162,10 @@ bool    api_may_write_any_topic(struct call *c);
 struct producer_ids *producer_ids_create(void);
 /* no call may wait for a block */
 void                 producer_ids_destroy(struct producer_ids **ids);
+/* Who pays for a change of topics; from version strict_from on a request over its quota is refused. */
+void api_fill_payer(struct call *c, struct controller_payer *p, int16_t strict_from);
+/* How long the client was told to wait, and is made to. */
+void api_take_throttle(struct call *c, const struct controller_payer *p, int32_t *throttle_time_ms);
 /*
  * Texts of the controller's answers, made the call's own. Null stays null, and so does what the
  * arena has no room for.

@@ -128,6 +128,20 @@ void api_nothing_left(struct call *c)
 	(void)c;
 }
 
+void api_fill_payer(struct call *c, struct controller_payer *p, int16_t strict_from)
+{
+	*p = (struct controller_payer){
+		.principal = arena_copy(&c->arena, c->principal), .client_id = c->client_id,
+		.is_strict = c->version >= strict_from,
+	};
+}
+
+void api_take_throttle(struct call *c, const struct controller_payer *p, int32_t *throttle_time_ms)
+{
+	*throttle_time_ms = p->throttle_ms;
+	c->throttle_ms = MAX(c->throttle_ms, p->throttle_ms);
+}
+
 struct slice api_take_message(struct call *c, char **message)
 {
 	struct slice text = arena_copy(&c->arena, slice_str(*message));

@@ -1,7 +1,7 @@
 /*
  * Requests that the controller actor answers by itself: what the cluster's controller tells this
  * broker (LeaderAndIsr, UpdateMetadata, StopReplica), what brokers ask of it (ControlledShutdown,
- * AlterPartition, AllocateProducerIds), and what administrators do. They are decoded, permitted and
+ * AlterPartition, AllocateProducerIds), and what administrators do to replicas. They are decoded, permitted and
  * encoded here; what they mean, src/controller knows. So one table and one pair of functions serve
  * all of them.
  *
@@ -12,6 +12,7 @@
 #include "wire/gen/allocate_producer_ids.h"
 #include "wire/gen/alter_partition.h"
 #include "wire/gen/alter_partition_reassignments.h"
+#include "wire/gen/alter_replica_log_dirs.h"
 #include "wire/gen/controlled_shutdown.h"
 #include "wire/gen/elect_leaders.h"
 #include "wire/gen/leader_and_isr.h"
@@ -33,7 +34,9 @@
 	  "AlterPartitionReassignments", 0, ACL_ALTER, false) \
 	X(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, \
 	  "ListPartitionReassignments", 0, ACL_DESCRIBE, false) \
-	X(ELECT_LEADERS, elect_leaders, "ElectLeaders", 2, ACL_ALTER, false)
+	X(ELECT_LEADERS, elect_leaders, "ElectLeaders", 2, ACL_ALTER, false) \
+	X(ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, "AlterReplicaLogDirs", 2, ACL_ALTER, \
+	  false)
 
 enum { ELECTION_TYPES = 2 };		/* preferred, unclean */
 
@@ -251,6 +254,39 @@ static bool refuse_elect_leaders(struct call *c, enum kafka_error error)
 			t->partition_result[p].partition_id = asked->partitions[p];
 			t->partition_result[p].error_code = (int16_t)error;
 			t->partition_result[p].error_message = SLICE_NULL;
+		}
+	}
+	return true;
+}
+
+static bool refuse_alter_replica_log_dirs(struct call *c, enum kafka_error error)
+{
+	const struct alter_replica_log_dirs_request *r = c->request;
+	struct alter_replica_log_dirs_response *out = c->response;
+	int32_t n = 0;
+
+	for (int32_t d = 0; d < r->dirs_count; d++)
+		n += r->dirs[d].topics_count;
+	out->results = arena_calloc(&c->arena, (size_t)n, sizeof(*out->results));
+	if (out->results == NULL)
+		return false;
+	for (int32_t d = 0; d < r->dirs_count; d++) {
+		for (int32_t t = 0; t < r->dirs[d].topics_count; t++) {
+			const struct alter_replica_log_dirs_request_topic *asked =
+				&r->dirs[d].topics[t];
+			struct alter_replica_log_dirs_response_result *to =
+				&out->results[out->results_count++];
+
+			to->topic_name = asked->name;
+			to->partitions = arena_calloc(&c->arena, (size_t)asked->partitions_count,
+			                              sizeof(*to->partitions));
+			if (to->partitions == NULL)
+				return false;
+			to->partitions_count = asked->partitions_count;
+			for (int32_t p = 0; p < asked->partitions_count; p++) {
+				to->partitions[p].partition_index = asked->partitions[p];
+				to->partitions[p].error_code = (int16_t)error;
+			}
 		}
 	}
 	return true;

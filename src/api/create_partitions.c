@@ -59,6 +59,7 @@ static bool begin_all(struct call *c, struct more_state *s)
 		return false;
 	s->ask->validate_only = r->validate_only;
 	s->ask->timeout_ms = r->timeout_ms;
+	api_fill_payer(c, &s->ask->payer, 3);
 	s->ask->topics = arena_calloc(&c->arena, (size_t)r->topics_count, sizeof(*s->ask->topics));
 	if (s->ask->topics == NULL)
 		return false;
@@ -110,6 +111,7 @@ static void create_partitions_end(struct call *c)
 	if (!c->wants_close) {
 		out->results = arena_calloc(&c->arena, (size_t)n, sizeof(*out->results));
 		c->wants_close = out->results == NULL;
+		api_take_throttle(c, &s->ask->payer, &out->throttle_time_ms);
 	}
 	for (int32_t i = 0; i < n; i++) {
 		struct controller_more_partitions *m = &s->ask->topics[i];

@@ -99,6 +99,7 @@ static bool begin_items(struct call *c, struct create_state *s, const struct map
 	s->ask->topics = topics;
 	s->ask->validate_only = r->validate_only;
 	s->ask->timeout_ms = r->timeout_ms;
+	api_fill_payer(c, &s->ask->payer, 6);
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		struct create_item *it = &s->items[i];
 
@@ -202,6 +203,7 @@ static bool fill_response(struct call *c, struct create_state *s)
 	out->topics = arena_calloc(&c->arena, (size_t)r->topics_count, sizeof(*out->topics));
 	if (out->topics == NULL)
 		return false;
+	api_take_throttle(c, &s->ask->payer, &out->throttle_time_ms);
 	for (; out->topics_count < r->topics_count; out->topics_count++) {
 		if (!fill_topic(c, &s->items[out->topics_count], &out->topics[out->topics_count]))
 			return false;

@@ -65,6 +65,7 @@ static void delete_topics_begin(struct call *c)
 		return;
 	}
 	s->ask->timeout_ms = r->timeout_ms;
+	api_fill_payer(c, &s->ask->payer, 5);
 	s->ask->topics = topics;
 	s->ask->topic_count = n;
 	for (int32_t i = 0; i < n; i++) {
@@ -98,6 +99,7 @@ static void delete_topics_end(struct call *c)
 		c->wants_close = true;
 		return;
 	}
+	api_take_throttle(c, &s->ask->payer, &out->throttle_time_ms);
 	for (; out->responses_count < s->ask->topic_count; out->responses_count++) {
 		const struct controller_old_topic *t = &s->ask->topics[out->responses_count];
 		bool is_old_client = t->error == TOPIC_DELETION_DISABLED && c->version < 3;

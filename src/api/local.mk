@@ -19,7 +19,9 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/describe_cluster.c \
 	src/api/describe_configs.c \
 	src/api/describe_groups.c \
-	src/api/fetch.c \
+	src/api/describe_log_dirs.c \
+	src/api/describe_transactions.c \
+	src/api/fetch.c src/api/fetch_priv.h src/api/fetch_answer.c src/api/fetch_round.c src/api/fetch_want.c \
 	src/api/fetch_session.c src/api/fetch_session.h \
 	src/api/fetch_watch.c src/api/fetch_watch.h \
 	src/api/find_coordinator.c \
@@ -30,6 +32,7 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/leave_group.c \
 	src/api/list_groups.c \
 	src/api/list_offsets.c \
+	src/api/list_transactions.c \
 	src/api/metadata.c \
 	src/api/offset_commit.c \
 	src/api/offset_delete.c \
@@ -37,6 +40,7 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/offset_for_leader_epoch.c \
 	src/api/produce.c \
 	src/api/sync_group.c \
+	src/api/update_features.c \
 	src/api/write_txn_markers.c
 $(src_api_libskein_api_a_OBJECTS): | $(wire_gen)
 EXTRA_DIST += src/api/README.md
@@ -45,7 +49,7 @@ if HAVE_CHECK
 # The rig stands in for net, so that library is not linked.
 api_tests = tests/unit/api/admin_test tests/unit/api/controller_requests_test \
 	tests/unit/api/coordinator_test \
-	tests/unit/api/fetch_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
+	tests/unit/api/fetch_test tests/unit/api/log_dirs_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
 	tests/unit/api/producer_ids_test tests/unit/api/write_txn_markers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
@@ -62,6 +66,8 @@ tests_unit_api_coordinator_test_SOURCES = tests/unit/api/coordinator_test.c $(ap
 tests_unit_api_coordinator_test_LDADD = $(api_test_libs)
 tests_unit_api_fetch_test_SOURCES = tests/unit/api/fetch_test.c $(api_test_rig)
 tests_unit_api_fetch_test_LDADD = $(api_test_libs)
+tests_unit_api_log_dirs_test_SOURCES = tests/unit/api/log_dirs_test.c $(api_test_rig)
+tests_unit_api_log_dirs_test_LDADD = $(api_test_libs)
 tests_unit_api_metadata_test_SOURCES = tests/unit/api/metadata_test.c $(api_test_rig)
 tests_unit_api_metadata_test_LDADD = $(api_test_libs)
 tests_unit_api_offsets_test_SOURCES = tests/unit/api/offsets_test.c $(api_test_rig)
@@ -72,7 +78,7 @@ tests_unit_api_write_txn_markers_test_SOURCES = tests/unit/api/write_txn_markers
 	$(api_test_rig)
 tests_unit_api_write_txn_markers_test_LDADD = $(api_test_libs)
 $(tests_unit_api_admin_test_OBJECTS) $(tests_unit_api_controller_requests_test_OBJECTS) \
-$(tests_unit_api_coordinator_test_OBJECTS) $(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
+$(tests_unit_api_coordinator_test_OBJECTS) $(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_log_dirs_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
 $(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS) \
 $(tests_unit_api_write_txn_markers_test_OBJECTS): | $(wire_gen)
 endif

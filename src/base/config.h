@@ -190,6 +190,10 @@ struct broker_config {
 	int32_t     replica_socket_timeout_ms;
 	int64_t     leader_throttled_rate, follower_throttled_rate;	/* bytes/s of throttled replicas */
 	int32_t     replication_quota_window_num, replication_quota_window_size_s;	/* over which those are means */
+	int64_t     alter_log_dirs_rate;		/* bytes/s of replicas that move between log directories */
+	int32_t     alter_log_dirs_window_num, alter_log_dirs_window_size_s;
+	int32_t     alter_log_dirs_threads;		/* FIELD_UNSET_INT: one per log directory */
+	int32_t     controller_quota_window_num, controller_quota_window_size_s;	/* what a client may ask of the controller at once */
 	bool        is_auto_rebalance_enabled;
 	int64_t     imbalance_check_interval_s;
 	int32_t     imbalance_percentage;

@@ -21,7 +21,9 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/map.c src/base/map.h \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \
-	src/base/utf16.c src/base/utf16.h src/base/uuid.c src/base/uuid.h \
+	src/base/throttle.c src/base/throttle.h \
+	src/base/utf16.c src/base/utf16.h \
+	src/base/uuid.c src/base/uuid.h \
 	src/base/varint.h
 
 if HAVE_CHECK
@@ -49,6 +51,11 @@ check_PROGRAMS += tests/unit/base/strbuf_test
 TESTS += tests/unit/base/strbuf_test
 tests_unit_base_strbuf_test_SOURCES = tests/unit/base/strbuf_test.c
 tests_unit_base_strbuf_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/throttle_test
+TESTS += tests/unit/base/throttle_test
+tests_unit_base_throttle_test_SOURCES = tests/unit/base/throttle_test.c
+tests_unit_base_throttle_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/base/crc32c_test
 TESTS += tests/unit/base/crc32c_test

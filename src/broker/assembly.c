@@ -16,6 +16,7 @@
 #include "api/fetch_session.h"
 #include "broker/upkeep.h"
 
+#define MOVERS_MAX 64		/* threads that copy replicas to other log directories */
 #define STORE_FILE ".skein-store"	/* a plain file with a dot: a Java broker on the same directory passes over it */
 
 static struct os *os_of(const struct assembly *a)
@@ -110,6 +111,14 @@ static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 	return at < 0 && a->spec.config->is_alone && a->spec.tree == NULL ? may_make_store(a, problem) : OK;
 }
 
+/* Connections leave a quarter of the descriptors to the logs: a crowd of clients must not keep the broker from its own files. */
+static int connections_max(const struct assembly *a)
+{
+	uint64_t files = a->spec.files_max;
+
+	return files == 0 ? a->spec.config->max_connections : (int)MIN((uint64_t)a->spec.config->max_connections, files - files / 4);
+}
+
 static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -125,7 +134,7 @@ static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 		.sched = a->spec.sched, .workers = a->spec.workers, .rows = api_rows, .row_count = api_row_count,
 		.network_threads = MIN(c->num_network_threads, NETWORK_THREADS_MAX), .max_request_bytes = c->socket_request_max_bytes,
 		.backlog = c->socket_listen_backlog_size, .send_buffer = c->socket_send_buffer_bytes, .recv_buffer = c->socket_receive_buffer_bytes,
-		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = c->max_connections,
+		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = connections_max(a),
 		.max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
 		.network_created = api_network_created, .on_home = api_on_home, .network_ended = api_network_ended,
 	};
@@ -173,6 +182,25 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	enum err e = upkeep_start(&a->upkeep, &spec);
 
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
+}
+
+static void start_movers(struct assembly *a)
+{
+	const struct broker_config *c = a->spec.config;
+	int threads = c->alter_log_dirs_threads == FIELD_UNSET_INT ? a->dir_count : c->alter_log_dirs_threads;
+
+	if (a->dir_count == 1)
+		return;
+	throttle_init(&a->movers.throttle, c->alter_log_dirs_window_num, c->alter_log_dirs_window_size_s * (mono_ms)1000);
+	a->movers.workers = workers_create(a->spec.sched, MAX(1, MIN(threads, MOVERS_MAX)));
+}
+
+static void end_movers(struct assembly *a)
+{
+	if (a->movers.workers == NULL)
+		return;
+	workers_destroy(&a->movers.workers);
+	throttle_fini(&a->movers.throttle);
 }
 
 /* What a broker alone has no use for. The broker id may not be known yet; it is part of a name for people only. */
@@ -228,7 +256,8 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	const struct broker_config *c = a->spec.config;
 	struct controller_spec spec = {
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
-		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers, .embedded_file = a->store_file,
+		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
+		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
 		.tree = a->spec.tree,
 		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks),
 	};
@@ -279,16 +308,21 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_dirs;
 	if ((e = find_store(a, problem)) != OK)
 		goto fail_dirs;
+	a->api.dirs = a->dirs;
+	a->api.dir_count = a->dir_count;
 	make_endpoints(a);
 	a->spec.host_name = NULL;
 	if ((e = start_upkeep(a, problem)) != OK)
 		goto fail_dirs;
 	if ((e = start_links(a, problem)) != OK)
 		goto fail_links;
+	start_movers(a);
 	if ((e = start_controller(a, ready, problem)) != OK)
-		goto fail_links;
+		goto fail_movers;
 	return OK;
 
+fail_movers:
+	end_movers(a);
 fail_links:
 	if (a->groups != NULL)
 		group_context_destroy(&a->groups);
@@ -320,6 +354,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	enum err result = OK;
 
 	controller_join(&a->controller);
+	end_movers(a);
 	group_context_destroy(&a->groups);
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
@@ -330,7 +365,8 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 		if (logdir_is_offline(a->dirs[i]))
 			continue;
 		enum err e = logdir_close_clean(&a->dirs[i]);
-		result = result == OK ? e : result;
+		if (result == OK && e != ERR_NO_SPACE)	/* a full disk: everything is synced, only the marker that would say so is missing */
+			result = e;
 	}
 	close_dirs(a);
 	return result;

@@ -28,6 +28,7 @@ struct assembly_spec {
 	struct broker_config *config;	/* ... what it says; both outlive the assembly */
 	struct log_source    *log;
 	const char           *host_name;	/* advertised where the configuration names no host; borrowed during the start */
+	uint64_t              files_max;	/* descriptors that this process may have; 0: no bound */
 	struct coord_tree    *tree;	/* simulation: the cluster's state; NULL: as the configuration says */
 };
 
@@ -44,6 +45,7 @@ struct assembly {
 	struct upkeep          *upkeep;
 	struct channels        *channels;	/* to other brokers; NULL: alone */
 	struct fetchers        *fetchers;	/* NULL: alone */
+	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
 	struct controller      *controller;
 	struct group_context   *groups;
 	struct partition_hook   hooks[2];	/* of the topics that coordinators keep their state in */

@@ -22,6 +22,7 @@ struct broker {
 	struct actor            actor;
 	struct serve_config     config;
 	struct os              *os;
+	uint64_t                files_max;
 	struct log_writer      *writer;
 	struct log_source       log;
 	struct sched           *sched;
@@ -83,7 +84,7 @@ static enum err start_all(struct broker *b)
 {
 	char host[256], problem[ASSEMBLY_PROBLEM_MAX];
 	struct assembly_spec spec = {
-		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host,
+		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host, .files_max = b->files_max,
 	};
 
 	process_host_name(host, sizeof(host));
@@ -121,7 +122,7 @@ static void print_banner(const struct broker *b)
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
-	fprintf(stderr, "  not yet     retention and compaction are not enforced: old records stay\n");
+	fprintf(stderr, "  not yet     topics are not compacted: with cleanup.policy=compact every record stays\n");
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
 		        b->parts.endpoints[0].port, b->parts.endpoints[0].port);
@@ -192,7 +193,7 @@ int broker_main(int argc, char **argv)
 	uint64_t seed[2];
 
 	process_block_signals();
-	process_raise_files();
+	b.files_max = process_raise_files();
 	b.os = os_real();
 	os_random(b.os, seed, sizeof(seed));
 	map_seed_set(seed[0], seed[1]);

@@ -368,7 +368,8 @@ static void fill_update_topics(struct active *a, struct update_metadata_request 
 		t->topic_id = topic->id;
 		t->partition_states = arena_calloc(arena, (size_t)run, sizeof(*t->partition_states));
 		for (int32_t end = i + run; i < end; i++) {
-			if (l->items[i].p->has_leadership)
+			/* One that is being deleted also when its state node is gone already: its members may still know it, and nobody would tell them later. */
+			if (l->items[i].p->has_leadership || topic->is_queued)
 				fill_update(a, &t->partition_states[t->partition_states_count++], l->items[i].p, arena);
 		}
 		m->topic_states_count += t->partition_states_count > 0;

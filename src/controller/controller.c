@@ -16,6 +16,8 @@ static void controller_on_request(struct controller *c, struct controller_reques
 {
 	if (m->key == API_LEADER_AND_ISR || m->key == API_UPDATE_METADATA || m->key == API_STOP_REPLICA)
 		member_enqueue_request(c, m);
+	else if (m->key == API_ALTER_REPLICA_LOG_DIRS)
+		member_enqueue_moves(c, m);
 	else
 		active_enqueue_request(c, m);
 }
@@ -30,6 +32,10 @@ static void controller_on_question(void *arg, struct msg *m)
 	}
 	if (m->kind == PARTITION_DIR_FAILED) {
 		member_on_dir_failed(c, (struct partition_dir_failed *)m);
+		return;
+	}
+	if (m->kind == PARTITION_MOVED) {
+		member_on_moved(c, (struct partition_moved *)m);
 		return;
 	}
 	switch ((enum controller_msg_kind)m->kind) {
@@ -127,14 +133,19 @@ enum err controller_create(struct controller **out, const struct controller_spec
 	c->isr_timer.at = MONO_NEVER;
 	map_init(&c->topics);
 	map_init(&c->known_dirs);
+	map_init(&c->copies);
+	map_init(&c->wishes);
 	c->dir_load = mem_calloc((size_t)spec->dir_count, sizeof(*c->dir_load));
 	c->dir_has_failed = mem_calloc((size_t)spec->dir_count, sizeof(*c->dir_has_failed));
+	mutation_quotas_init(&c->quotas, 0);
 	config_set_init(&c->broker_own);
 	config_set_init(&c->broker_default);
 	actor_init(&c->actor, spec->sched, &controller_ops, LANE_CONTROLLER, "controller");
 	enum err e = controller_resolve_broker(c, &c->text) ? OK : ERR_INVALID;
 	if (e != OK)
 		snprintf(problem, problem_size, "%s", strbuf_cstr(&c->text));
+	if (e == OK)
+		c->quotas.burst_s = (double)c->config->controller_quota_window_num * c->config->controller_quota_window_size_s;
 	if (e == OK)
 		e = open_store(c, problem, problem_size);
 	*out = e == OK ? c : NULL;	/* on an error the process ends: what was begun here is not taken apart */
@@ -172,8 +183,10 @@ void controller_join(struct controller **cp)
 	while ((e = map_next(&c->known_dirs, &at)) != NULL)
 		free(e->value);
 	map_fini(&c->known_dirs);
+	member_moves_free(c);
 	if (c->picture != NULL)
 		cluster_unref(&c->picture);
+	mutation_quotas_fini(&c->quotas);
 	config_set_fini(&c->broker_own);
 	config_set_fini(&c->broker_default);
 	broker_config_unref(&c->config);

@@ -26,6 +26,7 @@ struct controller_spec {
 	int             endpoint_count;
 	struct channels *channels;		/* to other brokers */
 	struct fetchers *fetchers;
+	struct partition_movers *movers;	/* given to every partition; its throttle follows the configuration */
 	/* one of: */
 	const struct coord_zookeeper_spec *zookeeper;	/* NULL: embedded */
 	const char     *embedded_file;			/* LMDB file */

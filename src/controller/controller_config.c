@@ -11,6 +11,7 @@
 #include "controller/active.h"
 
 #define CHANGE_PREFIX "config_change_"
+#define ENTITY_MAX    2048
 
 bool controller_resolve_broker(struct controller *c, struct strbuf *why)
 {
@@ -75,7 +76,7 @@ enum reload_stage { RELOAD_READ, RELOAD_APPLY, RELOAD_TOLD };
 
 struct reload_task {
 	struct task              task;
-	char                     entity[LOGDIR_NAME_MAX + 32];	/* "topics/t", "brokers/0", "brokers/<default>" */
+	char                     entity[ENTITY_MAX];		/* "topics/t", "brokers/0", "brokers/<default>", "users/u/clients/c" */
 	struct partition_config *told;				/* one per local replica that was told */
 	struct fetcher_assign   *assigns;			/* of those whose throttling changed */
 	int32_t                  told_count, assign_count;
@@ -161,6 +162,8 @@ static void apply_broker(struct controller *c, struct reload_task *r, struct con
 	config_set_fini(&before);
 	if (c->spec.fetchers != NULL)
 		fetchers_set_throttle(c->spec.fetchers, c->config->follower_throttled_rate);
+	if (c->spec.movers != NULL)
+		throttle_set_limit(&c->spec.movers->throttle, c->config->alter_log_dirs_rate);
 	refresh_topics(c, r, NULL);
 }
 
@@ -186,6 +189,8 @@ static void reload_apply(struct controller *c, struct reload_task *r)
 		apply_broker(c, r, &c->broker_default, pairs, n);
 	} else if (strcmp(r->entity, own) == 0) {
 		apply_broker(c, r, &c->broker_own, pairs, n);
+	} else if (strncmp(r->entity, "users/", 6) == 0 || strncmp(r->entity, "clients/", 8) == 0) {
+		controller_set_quotas(c, r->entity, pairs, n);
 	}
 }
 
@@ -282,7 +287,7 @@ static enum task_result changes_list(struct controller *c, struct task *t)
 static enum task_result changes_read(struct task *t)
 {
 	struct changes_task *ct = (struct changes_task *)t;
-	char entity[LOGDIR_NAME_MAX + 32];
+	char entity[ENTITY_MAX];
 	int32_t n = 0;
 
 	LIST_FOREACH(e, &t->calls)

@@ -24,6 +24,13 @@ enum controller_msg_kind {
 #undef X
 };
 
+/* Who asks for a change that quotas count (mutation_quota.h), and how long it is to ask nothing. */
+struct controller_payer {
+	struct slice principal, client_id;
+	bool         is_strict;		/* over its quota it is refused, E(89); else only made to wait */
+	int32_t      throttle_ms;	/* answer */
+};
+
 struct controller_assignment {
 	int32_t        partition;
 	const int32_t *brokers;
@@ -56,6 +63,7 @@ struct controller_create_topics {
 	bool        is_automatic;	/* by any broker, because somebody asked for a topic that is not there; else only the active controller creates */
 	bool        validate_only;
 	int32_t     timeout_ms;		/* <= 0: created, but the answer is E(7) */
+	struct controller_payer payer;
 	struct controller_new_topic *topics;	/* names are distinct: the asker has checked */
 	int32_t     topic_count;
 };
@@ -68,6 +76,7 @@ struct controller_old_topic {
 
 struct controller_delete_topics {
 	struct msg  msg;
+	struct controller_payer payer;
 	int32_t     timeout_ms;
 	struct controller_old_topic *topics;
 	int32_t     topic_count;
@@ -84,6 +93,7 @@ struct controller_more_partitions {
 
 struct controller_create_partitions {
 	struct msg  msg;
+	struct controller_payer payer;
 	bool        validate_only;
 	int32_t     timeout_ms;
 	struct controller_more_partitions *topics;

@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "client/channel.h"
 #include "controller/controller.h"
+#include "controller/mutation_quota.h"
 #include "controller/znode.h"
 
 #define CONTROLLER_MAGIC 0x63747274u
@@ -92,6 +93,7 @@ struct own_request {
 	void                    (*done)(struct controller *c, struct own_request *r);
 	struct channel_call       call;		/* controller_ask_active's; call.internal != NULL after an answer of another broker: channel_call_fini */
 	char                      host[256];
+	int32_t                   limit_ms;	/* of connecting, and of waiting for the answer; 0: as configured */
 	void                     *context;
 };
 
@@ -179,8 +181,10 @@ struct controller {
 	struct retirement     *retirement;	/* the controlled shutdown under way; NULL */
 	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
+	struct map             copies, wishes;	/* of replicas that are not started yet: member_moves.c */
 	int                   *dir_load;	/* partitions per log directory */
 	bool                  *dir_has_failed;	/* it was announced */
+	struct mutation_quotas quotas;		/* what clients may ask of this broker as the active controller */
 	int64_t                last_change;	/* number of the newest config notification handled */
 
 	struct cluster        *picture;		/* the newest; NULL before the first */
@@ -265,7 +269,11 @@ void id_list_set(struct id_list *l, const int32_t *ids, int32_t n);
 bool id_list_has(const struct id_list *l, int32_t id);
 
 /* member_replicas.c: which directory holds which replica, starting them */
+#define REPLICA_KEY_MAX (LOGDIR_NAME_MAX + 16)
+void member_replica_key(char out[REPLICA_KEY_MAX], const char *topic, int32_t partition);
+void member_replica_is_in(struct controller *c, const char *topic, int32_t partition, int dir);	/* it has moved there */
 void member_scan_dirs(struct controller *c);
+bool member_is_any_dir_offline(const struct controller *c);
 /* NONE, or KAFKA_STORAGE_ERROR: no directory is online; or one is offline, might hold the replica, and it is not new. */
 enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new);
 /* What no topic of the store owns becomes -stray: for a broker whose own store says what there is. */
@@ -276,6 +284,15 @@ enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic
 /* Does follower.replication.throttled.replicas of the topic name this replica? */
 bool member_is_throttled(const struct topic_state *t, int32_t partition, int32_t broker);
 void member_on_dir_failed(struct controller *c, struct partition_dir_failed *m);
+
+/* member_moves.c: AlterReplicaLogDirs, and what it wants of replicas that are not started yet */
+void member_enqueue_moves(struct controller *c, struct controller_request *m);
+void member_on_moved(struct controller *c, struct partition_moved *m);
+void member_found_copy(struct controller *c, int dir, const struct logdir_entry *e);	/* at start: unfinished */
+bool member_take_copy(struct controller *c, const char *key, struct logdir **dir, char name[LOGDIR_NAME_MAX + 1]);	/* false: none that can be used */
+void member_drop_copy(struct controller *c, const char *topic, int32_t partition);	/* the replica is made anew, or gone: what was copied is of no use */
+int  member_take_wish(struct controller *c, const char *key);				/* the directory; -1: none */
+void member_moves_free(struct controller *c);
 
 /* member_asks.c: what this broker asks of the controller of the cluster */
 /* request.key, version (the highest to be used), request and response are filled in; the answer comes by r->done. */
@@ -314,6 +331,11 @@ void controller_resolve_topic(struct controller *c, struct topic_state *t);
 void controller_set_overrides(struct topic_state *t, const struct cluster_override *pairs, int32_t n);
 void controller_enqueue_alter(struct controller *c, struct controller_alter_configs *m);
 void controller_enqueue_config_changes(struct controller *c);
+
+/* controller_quotas.c */
+void controller_enqueue_quotas(struct controller *c);	/* reads all that stand in the store */
+/* entity: "users/u", "clients/c", "users/u/clients/c". */
+void controller_set_quotas(struct controller *c, const char *entity, const struct cluster_override *pairs, int32_t n);
 
 /* controller_admin.c: what clients ask; by the active controller, but for topics that are made because somebody asked for them */
 void controller_enqueue_create_topics(struct controller *c, struct controller_create_topics *m);

@@ -387,6 +387,7 @@ static enum task_result start_run(struct controller *c, struct task *t)
 		c->has_started = true;
 		controller_enqueue_election(c);
 		controller_enqueue_config_changes(c);
+		controller_enqueue_quotas(c);
 		if (c->spec.zookeeper != NULL || c->spec.tree != NULL)	/* in a store of our own only our own active side writes it */
 			member_enqueue_feature(c);
 		return TASK_DONE;
@@ -516,6 +517,11 @@ static enum task_result elect_tried(struct controller *c, struct task *t)
 
 	if (s->call.result == OK)
 		return elect_won(c, t, e->epoch + 1, s->ops[1].stat.version);
+	if (s->call.result == ERR_NO_SPACE || s->call.result == ERR_IO) {	/* an embedded store that cannot be written: there is nobody else to be elected */
+		start_fail(c, s->call.result, s->call.result == ERR_NO_SPACE ? "the coordination store finds no room for this start: make some" :
+		           "the coordination store cannot be written");
+		return go(t, ELECT_DONE);
+	}
 	task_drop_calls(t);
 	task_get(c, t, true, "/controller");
 	task_get(c, t, false, "/controller_epoch");

@@ -20,15 +20,15 @@ struct scan {
 	int                dir;
 };
 
-static void replica_key(char out[LOGDIR_NAME_MAX + 16], const char *topic, int32_t partition)
+void member_replica_key(char out[REPLICA_KEY_MAX], const char *topic, int32_t partition)
 {
-	snprintf(out, LOGDIR_NAME_MAX + 16, "%s-%d", topic, partition);
+	snprintf(out, REPLICA_KEY_MAX, "%s-%d", topic, partition);
 }
 
 struct known_entry {
 	struct known_dir dir;
 	size_t           key_len;
-	char             key[LOGDIR_NAME_MAX + 16];
+	char             key[REPLICA_KEY_MAX];
 };
 
 static struct known_entry *remember_dir(struct controller *c, const char *key, int dir)
@@ -48,16 +48,45 @@ static struct known_entry *remember_dir(struct controller *c, const char *key, i
 	return k;
 }
 
+static bool has_swap_note(struct controller *c, int dir, const char *key)
+{
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s/%s", logdir_path(c->spec.dirs[dir]), key);
+	return log_has_swap_note(c->os, path);
+}
+
+/* The process ended between the two renames of a swap: both have everything, the one with the note counts. True: that was so, and one of them is given up. */
+static bool settle_swap(struct controller *c, const char *key, const struct logdir_entry *e, int dir)
+{
+	struct known_entry *k = map_get(&c->known_dirs, slice_str(key));
+	bool has_old, has_new;
+
+	if (k == NULL)
+		return false;
+	has_old = has_swap_note(c, k->dir.dir, key);
+	has_new = has_swap_note(c, dir, key);
+	if (has_old == has_new)
+		return false;
+	int gone = has_old ? dir : k->dir.dir;
+	enum err r = logdir_give_up(c->spec.dirs[gone], key, e->topic, e->partition);
+
+	LOG_WARN(&c->actor.log, replica_swap_settled, KV_STR("replica", key), KV_STR("not_in", logdir_path(c->spec.dirs[gone])), KV_ERR(r));
+	if (has_new)
+		member_replica_is_in(c, e->topic, e->partition, dir);
+	return true;
+}
+
 static void on_directory(void *arg, const struct logdir_entry *e)
 {
 	struct scan *s = arg;
+	char key[REPLICA_KEY_MAX];
 
-	if (e->kind == LOGDIR_PARTITION) {
-		char key[LOGDIR_NAME_MAX + 16];
-
-		replica_key(key, e->topic, e->partition);
+	member_replica_key(key, e->topic, e->partition);
+	if (e->kind == LOGDIR_FUTURE)
+		member_found_copy(s->c, s->dir, e);
+	if (e->kind == LOGDIR_PARTITION && !settle_swap(s->c, key, e, s->dir))
 		remember_dir(s->c, key, s->dir);
-	}
 }
 
 void member_scan_dirs(struct controller *c)
@@ -84,7 +113,7 @@ static int roomiest_dir(const struct controller *c)
 	return best;
 }
 
-static bool is_any_dir_offline(const struct controller *c)
+bool member_is_any_dir_offline(const struct controller *c)
 {
 	for (int i = 0; i < c->spec.dir_count; i++) {
 		if (logdir_is_offline(c->spec.dirs[i]))
@@ -93,14 +122,28 @@ static bool is_any_dir_offline(const struct controller *c)
 	return false;
 }
 
+void member_replica_is_in(struct controller *c, const char *topic, int32_t partition, int dir)
+{
+	char key[REPLICA_KEY_MAX];
+
+	member_replica_key(key, topic, partition);
+	struct known_entry *k = map_get(&c->known_dirs, slice_str(key));
+	if (k == NULL)
+		return;
+	c->dir_load[k->dir.dir]--;
+	c->dir_load[dir]++;
+	k->dir.dir = dir;
+}
+
 /* What the directory's checkpoints say counts for a replica that was found at start, once: what is made anew later under the same name is another log. */
 static struct known_entry *place_replica(struct controller *c, const char *key, bool is_new, bool *was_found)
 {
 	struct known_entry *k = map_get(&c->known_dirs, slice_str(key));
+	int wish = member_take_wish(c, key), dir = wish >= 0 ? wish : roomiest_dir(c);
 
 	*was_found = k != NULL && !k->dir.is_taken;
-	if (k == NULL && (is_new || !is_any_dir_offline(c)) && roomiest_dir(c) >= 0)
-		k = remember_dir(c, key, roomiest_dir(c));
+	if (k == NULL && (is_new || !member_is_any_dir_offline(c)) && dir >= 0)
+		k = remember_dir(c, key, dir);
 	if (k != NULL)
 		k->dir.is_taken = true;
 	return k;
@@ -108,23 +151,31 @@ static struct known_entry *place_replica(struct controller *c, const char *key, 
 
 enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new)
 {
-	char key[LOGDIR_NAME_MAX + 16], path[1024];
+	char key[REPLICA_KEY_MAX], path[1024];
 	struct logdir_known known = { .recovery_point = -1, .log_start_offset = -1, .high_watermark = -1, .cleaner_offset = -1 };
-	bool was_found;
+	struct logdir *copy_dir;
+	char copy_name[LOGDIR_NAME_MAX + 1];
+	bool was_found, has_copy = false;
 
-	replica_key(key, t->name, p->id);
+	member_replica_key(key, t->name, p->id);
 	struct known_entry *k = place_replica(c, key, is_new, &was_found);
 	if (k == NULL || logdir_is_offline(c->spec.dirs[k->dir.dir])) {
 		LOG_WARN(&c->actor.log, replica_without_directory, KV_STR("replica", key));
 		return KAFKA_STORAGE_ERROR;
 	}
 	struct logdir *dir = c->spec.dirs[k->dir.dir];
-	if (was_found)
+	if (was_found) {
 		logdir_known(dir, t->name, p->id, &known);
+		has_copy = member_take_copy(c, key, &copy_dir, copy_name) && copy_dir != dir;
+	} else {
+		member_drop_copy(c, t->name, p->id);
+	}
 	snprintf(path, sizeof(path), "%s/%s", logdir_path(dir), key);
 	struct partition_spec spec = {
 		.sched = c->spec.sched, .workers = c->spec.workers, .dir = dir, .broker_id = c->broker_id,
 		.flush_acks = (enum flush_acks)c->config->flush_acks, .replica_lag_time_max_ms = c->config->replica_lag_time_max_ms,
+		.movers = c->spec.movers, .copy_dir = has_copy ? copy_dir : NULL, .copy_name = has_copy ? copy_name : NULL,
+		.retention_check_interval_ms = c->config->log_retention_check_interval_ms,
 		.stack_bytes = PARTITION_STACK, .controller = &c->actor, .hooks = c->spec.hooks, .hook_count = c->spec.hook_count,
 		.log = {
 			.os = c->os, .dir = path, .topic = t->name, .partition = p->id, .topic_id = t->id, .config = &t->config,
@@ -165,9 +216,9 @@ void member_set_strays_aside(struct controller *c)
 
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition)
 {
-	char key[LOGDIR_NAME_MAX + 16];
+	char key[REPLICA_KEY_MAX];
 
-	replica_key(key, topic, partition);
+	member_replica_key(key, topic, partition);
 	struct known_entry *k = map_remove(&c->known_dirs, slice_str(key));
 	if (k != NULL) {
 		c->dir_load[k->dir.dir]--;
@@ -177,26 +228,22 @@ void member_forget_dir(struct controller *c, const char *topic, int32_t partitio
 
 enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition)
 {
-	char name[LOGDIR_NAME_MAX + 1], key[LOGDIR_NAME_MAX + 16], gone[LOGDIR_NAME_MAX + 1], from[1024], to[1024];
-	struct uuid id;
+	char name[LOGDIR_NAME_MAX + 1], key[REPLICA_KEY_MAX];
 
 	if (topic.len > LOGDIR_NAME_MAX)
 		return NONE;
 	snprintf(name, sizeof(name), SLICE_FMT, SLICE_ARG(topic));
-	replica_key(key, name, partition);
+	member_replica_key(key, name, partition);
+	member_drop_copy(c, name, partition);
 	struct known_entry *k = map_get(&c->known_dirs, slice_str(key));
 	if (k == NULL)
 		return NONE;
 	struct logdir *dir = c->spec.dirs[k->dir.dir];
 	if (logdir_is_offline(dir))
 		return KAFKA_STORAGE_ERROR;
-	os_random(c->os, id.bytes, sizeof(id.bytes));
-	logdir_deleted_name(name, partition, id, gone);
-	snprintf(from, sizeof(from), "%s/%s", logdir_path(dir), key);
-	snprintf(to, sizeof(to), "%s/%s", logdir_path(dir), gone);
-	enum err e = os_rename(c->os, from, to);
-	if (e != OK && e != ERR_NOT_FOUND) {
-		logdir_set_offline(dir, e, from);
+	enum err e = logdir_give_up(dir, key, name, partition);
+	if (e != OK) {
+		logdir_set_offline(dir, e, key);
 		return KAFKA_STORAGE_ERROR;
 	}
 	member_forget_dir(c, name, partition);
@@ -246,7 +293,7 @@ static enum task_result failed_tell(struct controller *c, struct failed_task *f)
 			struct fetcher_assign *a = &f->assigns[f->count];
 			struct partition_offline *o = &f->offline[f->count];
 
-			if (p->local == NULL || p->local->dir != f->dir)
+			if (p->local == NULL || partition_dir(p->local) != f->dir)
 				continue;
 			f->count++;
 			if (p->is_following) {

@@ -73,7 +73,7 @@ static void stop_decide(struct controller *c, struct stop_item *it)
 			it->error = member_delete_unhosted(c, it->name, it->partition);
 		return;
 	}
-	if (p->local->dir != NULL && logdir_is_offline(p->local->dir))
+	if (partition_dir(p->local) != NULL && logdir_is_offline(partition_dir(p->local)))
 		it->error = KAFKA_STORAGE_ERROR;
 	else if (it->leader_epoch != EPOCH_DURING_DELETE && it->leader_epoch != -1 && it->leader_epoch < p->role_epoch)
 		it->error = FENCED_LEADER_EPOCH;

@@ -32,7 +32,8 @@ static void publish_mark(struct partition *p)
 	struct log_progress_mark mark;
 
 	log_progress(p->log, &mark);
-	if (mark.is_valid == a->mark.is_valid && mark.file_size == a->mark.file_size && mark.segment_base == a->mark.segment_base)
+	if (mark.is_valid == a->mark.is_valid && mark.file_size == a->mark.file_size && mark.segment_base == a->mark.segment_base &&
+	    mark.inode == a->mark.inode)
 		return;
 	PUBLISH(a->mark_sequence, a->mark_sequence + 1);
 	ck_pr_fence_store();	/* the odd number before the values */
@@ -61,6 +62,7 @@ void partition_publish(struct partition *p)
 		PUBLISH(a->first_segment_base, log_first_segment_base(p->log));
 		publish_mark(p);
 	}
+	partition_copy_publish(p);
 	PUBLISH(a->leader_id, p->has_role ? p->leader : -1);
 	PUBLISH(a->leader_epoch, p->has_role ? p->leader_epoch : -1);
 	PUBLISH(a->isr_count, p->isr_count);
@@ -82,6 +84,7 @@ static void partition_go_offline(struct partition *p)
 	if (p->log != NULL && !p->flush.is_out)
 		log_close(&p->log);	/* with a flush out the log must live until it is home: partition_on_flush_home closes it */
 	p->refusal = KAFKA_STORAGE_ERROR;
+	partition_copy_leave(p);
 	partition_isr_end(p);
 	partition_hook_resigned(p);
 	partition_fail_waiting(p, KAFKA_STORAGE_ERROR);
@@ -90,14 +93,14 @@ static void partition_go_offline(struct partition *p)
 	partition_drop_watches(p);
 }
 
-/* The controller hears of it once: elections, and the notice to the cluster, are its business. */
-static void partition_tell_dir_failed(struct partition *p)
+/* The controller hears of it: elections, and the notice to the cluster, are its business. While it has not answered, a second directory that fails is told by the next who meets it. */
+void partition_tell_dir_failed(struct partition *p, struct logdir *dir)
 {
-	if (p->spec.controller == NULL || p->spec.dir == NULL || p->stop != NULL)
+	if (p->spec.controller == NULL || dir == NULL || p->stop != NULL || p->dir_failed != NULL)
 		return;
 	p->dir_failed = mem_calloc(1, sizeof(*p->dir_failed));
 	msg_init(&p->dir_failed->msg, PARTITION_DIR_FAILED, &p->actor);
-	p->dir_failed->dir = p->spec.dir;
+	p->dir_failed->dir = dir;
 	bool is_asked = actor_ask(&p->actor, p->spec.controller, &p->dir_failed->msg);
 
 	ASSERT(is_asked);	/* who has no lane is never declined */
@@ -110,7 +113,7 @@ void partition_storage_failed(struct partition *p, const char *what, enum err e)
 	partition_go_offline(p);
 	if (p->spec.dir != NULL)
 		logdir_set_offline(p->spec.dir, e, what);
-	partition_tell_dir_failed(p);
+	partition_tell_dir_failed(p, p->spec.dir);
 }
 
 static void partition_on_offline(struct partition *p, struct partition_offline *m)
@@ -128,14 +131,15 @@ static void partition_open_log(struct partition *p)
 	if (e == OK && recovery.bytes_scanned > 0)
 		LOG_INFO(&p->actor.log, log_recovered, KV_I64("bytes_scanned", recovery.bytes_scanned), KV_I64("bytes_cut", recovery.bytes_cut),
 		         KV_I64("end", log_end_offset(p->log)));
-	if (e == ERR_CORRUPT) {		/* this one cannot be served; its neighbours in the directory can */
-		LOG_ERROR(&p->actor.log, log_unreadable, KV_STR("dir", p->dir));
+	if (e == ERR_CORRUPT || err_is_passing(e)) {	/* this one cannot be served; its neighbours in the directory can */
+		LOG_ERROR(&p->actor.log, log_unreadable, KV_STR("dir", p->dir), KV_ERR(e));
 		p->refusal = KAFKA_STORAGE_ERROR;
 	} else if (e != OK) {
 		partition_storage_failed(p, "open", e);
 	} else if (p->config.min_insync_replicas == 0) {
 		p->config.min_insync_replicas = 1;
 	}
+	partition_copy_resume(p);
 	partition_publish(p);
 }
 
@@ -167,6 +171,7 @@ void partition_refuse(struct msg *m, enum kafka_error error)
 	case PARTITION_list_offsets: ((struct partition_list_offsets *)m)->error = error; break;
 	case PARTITION_epoch_end:    ((struct partition_epoch_end *)m)->error = error; break;
 	case PARTITION_describe:     ((struct partition_describe *)m)->error = error; break;
+	case PARTITION_move:         ((struct partition_move *)m)->error = error; break;
 	case PARTITION_role: {
 		struct partition_role *r = (struct partition_role *)m;
 		r->error = error;
@@ -211,10 +216,21 @@ static void partition_answer_refused(struct partition *p, struct msg *m)
 	actor_answer(&p->actor, m);
 }
 
+static void partition_hold(struct partition *p, struct msg *m)
+{
+	m->link.next = NULL;
+	*p->held_end = &m->link;
+	p->held_end = &m->link.next;
+}
+
 static void partition_dispatch(void *arg, struct msg *m)
 {
 	struct partition *p = arg;
 
+	if (partition_copy_has_log(p)) {
+		partition_hold(p, m);
+		return;
+	}
 	if (m->kind == PARTITION_append && partition_is_usable(p) && p->stop == NULL) {
 		partition_on_append(p, (struct partition_append *)m);
 		return;
@@ -240,6 +256,7 @@ static void partition_dispatch(void *arg, struct msg *m)
 	case PARTITION_truncate:     partition_on_truncate(p, (struct partition_truncate *)m); break;
 	case PARTITION_role:         partition_on_role(p, (struct partition_role *)m); break;
 	case PARTITION_config:       partition_on_config(p, (struct partition_config *)m); break;
+	case PARTITION_move:         partition_on_move(p, (struct partition_move *)m); break;
 	case PARTITION_topics_gone:  partition_on_topics_gone(p, (struct partition_topics_gone *)m); break;
 	case PARTITION_offline:      partition_on_offline(p, (struct partition_offline *)m); break;
 	case PARTITION_append:
@@ -271,9 +288,29 @@ static void partition_on_home(void *arg, struct msg *m)
 		partition_on_lookup_home(p);
 		return;
 	}
+	if (partition_purge_on_home(p, m))
+		return;
+	if (partition_copy_on_home(p, m))
+		return;
 	ASSERT(p->hook_out > 0);		/* nothing else is ever lent out */
 	p->hook_out--;
 	p->hook->on_home(p->hook->arg, p->addr, m);
+}
+
+static int partition_dispatch_held(struct partition *p)
+{
+	ck_stack_entry_t *at = p->held;
+	int n = 0;
+
+	p->held = NULL;
+	p->held_end = &p->held;
+	for (; at != NULL; n++) {
+		struct msg *m = CONTAINER_OF(at, struct msg, link);
+
+		at = at->next;
+		partition_dispatch(p, m);
+	}
+	return n;
 }
 
 /* A replica that nobody asks anything gives its descriptors back: a process has far fewer than three per replica. */
@@ -299,10 +336,22 @@ static int partition_step(struct actor *a, mono_ms now)
 	}
 	int work = actor_drain_answers(a, partition_on_home, p);
 
+	if (!partition_copy_has_log(p))
+		work += partition_dispatch_held(p);
 	work += actor_drain_questions(a, PARTITION_DRAIN_MAX, partition_dispatch, p);
+	if (partition_copy_has_log(p)) {
+		a->deadline = MONO_NEVER;	/* its coming home is a wake */
+		return work;
+	}
 	partition_write_batch(p, now);
 	if (partition_is_usable(p)) {
 		partition_isr_upkeep(p, now);
+		partition_copy_upkeep(p, now);
+	}
+	if (partition_is_usable(p) && !partition_copy_wants_log(p))
+		partition_retain_upkeep(p, now);
+	if (partition_is_usable(p)) {		/* a move may have met a device that fails */
+		partition_look_up_next(p);
 		partition_flush_if_wanted(p, now);
 		partition_answer_waiting(p, now);
 		partition_publish(p);
@@ -312,9 +361,9 @@ static int partition_step(struct actor *a, mono_ms now)
 	if (p->stop != NULL && partition_finish_stop(p))
 		work++;
 	partition_rest(p, now, work);
-	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), p->hook_due);
+	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), MIN(partition_copy_deadline(p), p->hook_due));
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
-		a->deadline = MIN(a->deadline, MIN(partition_flush_deadline(p), partition_isr_deadline(p)));
+		a->deadline = MIN(a->deadline, MIN(MIN(partition_flush_deadline(p), partition_isr_deadline(p)), partition_retain_deadline(p)));
 	return work;
 }
 
@@ -360,6 +409,7 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	p->spec.log.topic = p->addr->topic;
 	p->spec.log.config = &p->config;
 	p->spec.log.log = &p->actor.log;
+	p->spec.copy_name = spec->copy_name != NULL ? mem_strdup(spec->copy_name) : NULL;
 	for (int i = 0; i < spec->hook_count; i++) {
 		if (strcmp(spec->hooks[i].topic, spec->log.topic) == 0)
 			p->hook = &spec->hooks[i];
@@ -367,12 +417,15 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	list_init(&p->waiting);
 	list_init(&p->watches);
 	list_init(&p->lookups);
+	p->held_end = &p->held;
 	p->flush_due = p->rest_due = MONO_NEVER;
+	partition_retain_begin(p, os_mono_ms(spec->log.os));
 	enum err e = actor_start(&p->actor, spec->stack_bytes);
 	if (e != OK) {
 		p->addr->owner = NULL;
 		partition_addr_unref(&p->addr);
 		actor_fini(&p->actor);
+		free((char *)(uintptr_t)p->spec.copy_name);
 		free(p);
 		return e;
 	}
@@ -391,6 +444,7 @@ void partition_join(struct partition_addr *a)
 	actor_fini(&p->actor);
 	partition_isr_end(p);
 	free(p->change);
+	free((char *)(uintptr_t)p->spec.copy_name);
 	free(p);
 }
 

@@ -6,6 +6,7 @@
 #define SKEIN_PARTITION_H
 
 #include "base/counted.h"
+#include "base/throttle.h"
 #include "partition/partition_msg.h"
 
 /* Which flush rule stands before an answer: log.flush.acks. */
@@ -40,7 +41,9 @@ struct partition_addr {
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */
 	uint32_t       mark_sequence;
 	struct log_progress_mark mark;
-	struct logdir *dir;		/* where the replica lives; NULL in tests */
+	struct logdir *dir;		/* where the replica lives: partition_dir; NULL in tests */
+	struct logdir *copy_dir;	/* where it is being moved to; NULL: it is not */
+	int64_t        copy_size_bytes, copy_end_offset;	/* how far that has come */
 	struct partition *owner;
 	void          *hook_state;	/* the hook's; nobody else looks at it */
 };
@@ -69,6 +72,11 @@ struct partition_hook {
 	void *arg;
 };
 
+/* Who copies for replicas that move to another log directory: one for all partitions of a broker, which it outlives. */
+struct partition_movers {
+	struct workers *workers;	/* their own: a copy may be long, and nobody else is to wait behind it */
+	struct throttle throttle;
+};
 /* For hooks, on the partition's thread. */
 /* As if a network actor had asked, but for the epoch: in another one than the hook was elected in it is refused. m's home is p->actor. */
 void     partition_hook_append(struct partition_addr *p, struct partition_append *m, int32_t leader_epoch);
@@ -84,7 +92,12 @@ struct partition_spec {
 	int32_t         broker_id;
 	enum flush_acks flush_acks;
 	int64_t         replica_lag_time_max_ms;	/* a follower that was not at the end for so long leaves the in-sync set */
+	int64_t         retention_check_interval_ms;	/* 0: old records are not looked for (tests) */
 	size_t          stack_bytes;
+	struct partition_movers *movers;	/* NULL in tests of what does not move */
+	/* An unfinished copy that was found at start: the directory, and its name there (copied). NULL: none. */
+	struct logdir  *copy_dir;
+	const char     *copy_name;
 	/* who is asked for a change of the in-sync set, and told of failed directories; NULL in tests of one replica */
 	struct actor   *controller;
 	const struct partition_hook *hooks;	/* of all topics that have one; they outlive the partition */
@@ -125,6 +138,7 @@ static inline bool    partition_is_under_replicated(const struct partition_addr 
 {
 	return partition_is_leader(p) && __atomic_load_n(&p->isr_count, __ATOMIC_RELAXED) < __atomic_load_n(&p->replica_count, __ATOMIC_RELAXED);
 }
+static inline struct logdir *partition_dir(const struct partition_addr *p)         { return __atomic_load_n(&p->dir, __ATOMIC_ACQUIRE); }
 static inline int32_t partition_leader_epoch(const struct partition_addr *p)       { return __atomic_load_n(&p->leader_epoch, __ATOMIC_RELAXED); }
 
 #endif

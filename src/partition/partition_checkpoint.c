@@ -35,7 +35,7 @@ static enum err write_kind(struct logdir *dir, struct partition_addr *const *add
 		const struct partition_addr *a = addrs[i];
 		int64_t start = partition_log_start_offset(a), value;
 
-		if (a->dir != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
+		if (partition_dir(a) != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
 			continue;
 		switch (kind) {
 		case LOGDIR_RECOVERY_POINTS:  value = __atomic_load_n(&a->recovery_point, __ATOMIC_RELAXED); break;
@@ -60,7 +60,7 @@ static enum err write_marks(struct logdir *dir, struct partition_addr *const *ad
 	int count = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (addrs[i]->dir != dir || !read_mark(addrs[i], &marks[count].mark))
+		if (partition_dir(addrs[i]) != dir || !read_mark(addrs[i], &marks[count].mark))
 			continue;
 		marks[count].topic = slice_str(addrs[i]->topic);
 		marks[count++].partition = addrs[i]->partition;
@@ -82,5 +82,30 @@ enum err partition_write_checkpoints(struct logdir *dir, struct partition_addr *
 		e = write_kind(dir, addrs, n, LOGDIR_HIGH_WATERMARKS);
 	if (e == OK && (what & CHECKPOINT_MARKS) != 0)
 		e = write_marks(dir, addrs, n);
+	return e;
+}
+
+static bool is_recovery_point_untrue(const struct logdir *dir, struct partition_addr *const *addrs, int n)
+{
+	struct logdir_known known;
+
+	for (int i = 0; i < n; i++) {
+		const struct partition_addr *a = addrs[i];
+
+		if (a->dir != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
+			continue;
+		logdir_known(dir, a->topic, a->partition, &known);
+		if (known.recovery_point > partition_log_end_offset(a))
+			return true;
+	}
+	return false;
+}
+
+enum err partition_settle_recovery_points(struct logdir *dir, struct partition_addr *const *addrs, int n)
+{
+	enum err e = partition_write_checkpoints(dir, addrs, n, CHECKPOINT_RECOVERY);
+
+	if (err_is_passing(e) && is_recovery_point_untrue(dir, addrs, n))
+		e = logdir_remove_checkpoint(dir, LOGDIR_RECOVERY_POINTS);
 	return e;
 }

@@ -43,7 +43,7 @@ static bool flush_is_due(struct partition *p, mono_ms now)
 
 void partition_flush_if_wanted(struct partition *p, mono_ms now)
 {
-	if (p->flush.is_out || now < p->flush_retry || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
+	if (p->flush.is_out || partition_copy_wants_log(p) || now < p->flush_retry || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
 		return;
 	p->flush_wanted = false;
 	p->flush_due = MONO_NEVER;
@@ -57,8 +57,8 @@ void partition_flush_if_wanted(struct partition *p, mono_ms now)
 
 mono_ms partition_flush_deadline(const struct partition *p)
 {
-	if (p->flush.is_out)
-		return MONO_NEVER;	/* its coming home is a wake */
+	if (p->flush.is_out || partition_copy_wants_log(p))
+		return MONO_NEVER;	/* its coming home, or that of what the swap waits for, is a wake */
 	return p->flush_wanted ? MIN(p->flush_due, p->flush_retry) : p->flush_due;
 }
 
@@ -80,9 +80,9 @@ void partition_on_flush_home(struct partition *p)
 		log_close(&p->log);
 		return;
 	}
-	if (e == ERR_NO_SPACE) {	/* what small files are owed finds no room: nothing is lost, it is tried again */
+	if (err_is_passing(e)) {	/* what small files are owed finds no room: nothing is lost, it is tried again */
 		if (!p->is_full)
-			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
 		p->is_full = true;
 		p->flush_wanted = true;
 		p->flush_retry = os_mono_ms(p->spec.log.os) + FLUSH_RETRY_MS;
@@ -93,4 +93,5 @@ void partition_on_flush_home(struct partition *p)
 		return;
 	}
 	p->flush_wanted = p->flush_wanted || p->flush.flush.has_more || flush_is_awaited(p);
+	partition_remove_below_start(p);	/* the recovery point may have passed them now */
 }

@@ -15,7 +15,7 @@
 #define PARTITION_MSG_TABLE(X) \
 	X(append) X(read) X(watch) X(list_offsets) X(epoch_end) X(describe) \
 	X(replicate) X(truncate) \
-	X(role) X(config) X(topics_gone) X(stop) X(offline) X(job)
+	X(role) X(config) X(move) X(topics_gone) X(stop) X(offline) X(job)
 
 enum partition_msg_kind {
 	PARTITION_MSG_FIRST = MSG_BASE_PARTITION,
@@ -25,7 +25,7 @@ enum partition_msg_kind {
 };
 
 /* What a partition asks of, or tells, the controller of its broker (struct partition_spec). */
-enum { PARTITION_ISR_CHANGE = MSG_BASE_PARTITION + 0x80, PARTITION_DIR_FAILED };
+enum { PARTITION_ISR_CHANGE = MSG_BASE_PARTITION + 0x80, PARTITION_DIR_FAILED, PARTITION_MOVED };
 
 /*
  * What a coordinator is asked (struct partition_hook) begins so, whatever its kind: a partition refuses questions that it does not know. NOT_COORDINATOR where no
@@ -222,6 +222,16 @@ struct partition_offline {
 	struct msg  msg;
 };
 
+/*
+ * The replica is to live in another log directory: README.md, "Moving to another directory". Answered at once; that it has moved is told by PARTITION_MOVED. Asked to be where
+ * it is, a move that is under way ends; one to yet another directory begins anew.
+ */
+struct partition_move {
+	struct msg     msg;
+	struct logdir *dir;
+	enum kafka_error error;			/* NONE, KAFKA_STORAGE_ERROR, INVALID_TOPIC_EXCEPTION (the name of the copy would be too long) */
+};
+
 enum partition_stop_how { STOP_CLEAN, STOP_DELETE, STOP_ABANDON };	/* close cleanly; delete the replica; leave as a crash would */
 struct partition_stop {
 	struct msg  msg;
@@ -254,6 +264,13 @@ struct partition_isr_change {
 struct partition_dir_failed {
 	struct msg     msg;			/* kind PARTITION_DIR_FAILED */
 	struct logdir *dir;
+};
+
+/* The replica lives in this directory from now on. Each is one's own, and home before the replica can stop. */
+struct partition_moved {
+	struct msg             msg;		/* kind PARTITION_MOVED */
+	struct partition_addr *partition;
+	struct logdir         *dir;
 };
 
 #endif

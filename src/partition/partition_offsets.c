@@ -79,7 +79,7 @@ void partition_look_up_next(struct partition *p)
 {
 	struct partition_lookup_job *l = &p->lookup;
 
-	if (l->is_out || list_empty(&p->lookups))
+	if (l->is_out || partition_copy_wants_log(p) || list_empty(&p->lookups))
 		return;
 	l->question = LIST_ENTRY(list_pop_front(&p->lookups), struct partition_list_offsets, wait);
 	const struct partition_list_offsets *m = l->question;

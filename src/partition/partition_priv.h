@@ -53,6 +53,9 @@ struct partition_isr {
 	struct partition_member members[];
 };
 
+struct partition_copy;			/* partition_move.c */
+struct partition_purge;			/* partition_retain.c */
+
 struct partition {
 	struct actor           actor;
 	uint32_t               magic;
@@ -97,6 +100,15 @@ struct partition {
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
 
+	struct partition_copy *copy;		/* of a move under way; NULL */
+	int                    copies_out;	/* jobs of copies, also of given-up ones */
+	ck_stack_entry_t      *held, **held_end;	/* questions that came while the swap has the log, in their order */
+	int                    moved_out;	/* partition_moved that are not home yet */
+
+	mono_ms                retain_due;	/* when old records are looked for */
+	mono_ms                purge_due;	/* when .deleted files are to go; MONO_NEVER: there are none */
+	struct partition_purge *purge;		/* a worker removes them; NULL */
+
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
 };
 
@@ -114,6 +126,7 @@ static inline bool partition_is_usable(const struct partition *p)
 /* partition.c */
 void partition_publish(struct partition *p);			/* copies the offsets to the address where they changed */
 void partition_storage_failed(struct partition *p, const char *what, enum err e);	/* takes the log directory offline, answers all that waits */
+void partition_tell_dir_failed(struct partition *p, struct logdir *dir);
 bool partition_is_of_topic(const struct partition *p, struct uuid topic_id);	/* or one of the two ids is not known */
 
 /* partition_append.c */
@@ -175,5 +188,25 @@ void partition_flush_all(struct partition *p);		/* the set has come down to this
 void partition_flush_if_wanted(struct partition *p, mono_ms now);
 mono_ms partition_flush_deadline(const struct partition *p);	/* when the next flush is to begin */
 void partition_on_flush_home(struct partition *p);
+
+/* partition_retain.c */
+void partition_retain_begin(struct partition *p, mono_ms now);
+void partition_retain_upkeep(struct partition *p, mono_ms now);	/* looks for old records when it is time to */
+void partition_remove_below_start(struct partition *p);		/* files that are not needed any more, as far as the recovery point allows */
+mono_ms partition_retain_deadline(const struct partition *p);
+bool partition_purge_on_home(struct partition *p, struct msg *m);	/* false: not its message */
+
+/* partition_move.c */
+void partition_on_move(struct partition *p, struct partition_move *m);
+void partition_copy_resume(struct partition *p);		/* after the log was opened: what an earlier process has left */
+void partition_copy_upkeep(struct partition *p, mono_ms now);	/* the next piece, or the swap */
+mono_ms partition_copy_deadline(const struct partition *p);
+bool partition_copy_has_log(const struct partition *p);	/* the swap is under way: the log is not the partition's */
+bool partition_copy_wants_log(const struct partition *p);	/* the swap is due: nobody else is to begin anything with the log */
+void partition_copy_cut(struct partition *p);			/* the log was truncated */
+bool partition_copy_on_home(struct partition *p, struct msg *m);	/* false: none of its messages */
+void partition_copy_leave(struct partition *p);			/* the log has failed; the files of the copy stay */
+enum err partition_copy_stop(struct partition *p, enum partition_stop_how how);	/* nothing is out any more */
+void partition_copy_publish(struct partition *p);
 
 #endif

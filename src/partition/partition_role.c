@@ -221,13 +221,17 @@ bool partition_finish_stop(struct partition *p)
 {
 	struct partition_stop *m = p->stop;
 
-	if (p->hook_out > 0 || p->flush.is_out || p->lookup.is_out || p->is_change_out || p->dir_failed != NULL || p->actor.stop_wanted)
+	if (p->hook_out > 0 || p->purge != NULL || p->flush.is_out || p->lookup.is_out || p->is_change_out || p->dir_failed != NULL || p->copies_out > 0 ||
+	    p->moved_out > 0 || p->actor.stop_wanted)
 		return false;
 	hook_stop(p);
-	m->result = OK;
+	m->result = partition_copy_stop(p, m->how);
 	if (p->log != NULL) {
-		if (m->how == STOP_CLEAN)
-			m->result = log_close_clean(p->log);
+		if (m->how == STOP_CLEAN) {
+			enum err e = log_close_clean(p->log);
+
+			m->result = e != OK ? e : m->result;
+		}
 		if (m->how == STOP_DELETE)
 			m->result = log_delete(&p->log);
 		partition_publish(p);

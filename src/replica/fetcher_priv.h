@@ -8,7 +8,7 @@
 #include "client/client_call.h"
 #include "replica/fetcher.h"
 #include "replica/session.h"
-#include "replica/throttle.h"
+#include "base/throttle.h"
 
 enum pull_state {
 	PULL_FETCHING,

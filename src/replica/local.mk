@@ -4,8 +4,7 @@ src_replica_libskein_replica_a_SOURCES = \
 	src/replica/leader.c \
 	src/replica/pull_fetch.c \
 	src/replica/pull_truncate.c \
-	src/replica/session.c src/replica/session.h \
-	src/replica/throttle.c src/replica/throttle.h
+	src/replica/session.c src/replica/session.h
 $(src_replica_libskein_replica_a_OBJECTS): | $(wire_gen)
 EXTRA_DIST += src/replica/README.md
 
@@ -14,12 +13,10 @@ replica_test_libs = src/replica/libskein_replica.a src/client/libskein_client.a 
 	src/cluster/libskein_cluster.a src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(CHECK_LIBS)
 replica_rig = tests/unit/replica/rig.c tests/unit/replica/rig.h tests/unit/replica/fake_leader.c tests/unit/replica/fake_leader.h
-replica_tests = tests/unit/replica/fetcher_test tests/unit/replica/throttle_test
+replica_tests = tests/unit/replica/fetcher_test
 check_PROGRAMS += $(replica_tests)
 TESTS += $(replica_tests)
 tests_unit_replica_fetcher_test_SOURCES = tests/unit/replica/fetcher_test.c $(replica_rig)
 tests_unit_replica_fetcher_test_LDADD = $(replica_test_libs)
 $(tests_unit_replica_fetcher_test_OBJECTS): | $(wire_gen)
-tests_unit_replica_throttle_test_SOURCES = tests/unit/replica/throttle_test.c
-tests_unit_replica_throttle_test_LDADD = $(replica_test_libs)
 endif

@@ -10,9 +10,11 @@ storage_log_files = \
 	src/storage/log_append.c \
 	src/storage/log_file.c src/storage/log_file.h \
 	src/storage/log_flush.c \
+	src/storage/log_move.c \
 	src/storage/log_producers.c \
 	src/storage/log_read.c \
 	src/storage/log_recover.c \
+	src/storage/log_retain.c \
 	src/storage/log_sweep.c \
 	src/storage/log_time.c \
 	src/storage/log_truncate.c \

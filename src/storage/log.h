@@ -70,7 +70,9 @@ struct log_recovery {			/* what opening had to do, for the log line and the test
 };
 
 /* Sweeps, recovers, checks the topic id (see README). ERR_CORRUPT: the directory cannot be served (foreign
- * magic, topic id of another topic). */
+ * magic, topic id of another topic). A full disk is no reason not to open: what finds no room is written
+ * later, or left out (an index entry). ERR_NO_SPACE only where recovery could not do without (aborted
+ * transactions, which readers must not miss). */
 enum err log_open(struct log **out, const struct log_spec *spec,
 	struct log_recovery *recovery) MUST_CHECK;
 /* The topic id became known after opening (a log that an older broker wrote). */
@@ -221,6 +223,9 @@ enum err log_roll(struct log *log, time_ms now) MUST_CHECK;
 /* Segments that lie wholly below the log start and the recovery point, not the active one: renamed
  * to .deleted for logdir_purge_files. *removed (may be NULL): how many. */
 enum err log_remove_segments_below_start(struct log *log, int *removed) MUST_CHECK;
+/* Raises the log start over what is too old or too much for the topic's configuration, then removes as above. What is below the log start and cannot go yet goes in a later
+ * call. Reads an index entry or two of segments that have not been looked at since the log was opened. ERR_NO_SPACE: later. */
+enum err log_retain(struct log *log, time_ms now, int *removed) MUST_CHECK;
 /* Drops producers idle for longer than the expiration; every
  * producer.id.expiration.check.interval. */
 void     log_expire_producers(struct log *log, time_ms now);
@@ -269,6 +274,23 @@ int64_t  log_synced_offset(const struct log *log);	/* batches below survive a po
 
 /* Progress mark for a fast restart: what log_open may trust after a killed process. */
 void     log_progress(const struct log *log, struct log_progress_mark *out);
+
+/* --- a copy in another log directory takes the place of the log ------------------------------- */
+/* Both hold the same history up to here, at most the copy's end; -1: it cannot be known. */
+int64_t  log_parting(const struct log *log, const struct log *copy);
+/* The copy holds every batch of the log: it takes over what they do not say, and is brought to the
+ * device whole. Waits for it. */
+enum err log_take_over(struct log *copy, const struct log *log) MUST_CHECK;
+/* Everything below the end, here and now: as all flushes that a worker would run. */
+enum err log_flush_now(struct log *log) MUST_CHECK;
+/* The log's directory gets another name, in the same parent, which is the caller's to sync. An error:
+ * it has its old one. */
+enum err log_rename(struct log *log, const char *dir) MUST_CHECK;
+/* A file that says: of two directories with this replica's name, this one counts. It is there from
+ * before the copy gets that name until the log has lost it. Both are on the device after OK. */
+enum err log_swap_note_write(struct os *os, const char *dir) MUST_CHECK;
+enum err log_swap_note_remove(struct os *os, const char *dir) MUST_CHECK;	/* none: OK */
+bool     log_has_swap_note(struct os *os, const char *dir);
 
 /* --- deletion --------------------------------------------------------------------------------- */
 /* Closes the log and renames its directory to <topic>-<p>.<uuid>-delete; the files go later, by

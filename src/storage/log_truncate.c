@@ -113,7 +113,7 @@ static enum err cut_to(struct log *log, int64_t offset)
 /* Once something is cut, a full device is as bad as a broken one: the log is neither what it was nor what it should be. */
 static enum err halfway(enum err e)
 {
-	return e == ERR_NO_SPACE ? ERR_IO : e;
+	return err_is_passing(e) ? ERR_IO : e;
 }
 
 enum err log_truncate_to(struct log *log, int64_t offset)
@@ -135,7 +135,6 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 {
-	struct segment *s;
 	time_ms now = os_time_ms(log->os);
 	enum err e = OK;
 
@@ -149,13 +148,12 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (e == OK)
 		e = producer_snapshot_remove_above(log->os, log->store.dir, -1);
 	if (e == OK)
-		e = segment_create(&s, &log->store, offset, now);
+		e = log_add_first_segment(log, offset, now);
 	if (e != OK) {
 		log->is_broken = true;		/* without a segment: nothing but closing is
 						 * possible */
 		return halfway(e);
 	}
-	log_add_segment(log, s);
 	log_forget_recent(log);
 	log->last_batch_pos = -1;
 	log->start_offset = log->end_offset = log->batches_end = log->high_watermark = offset;
@@ -163,21 +161,23 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	producer_state_clear(log->producers, offset);
 	log_update_first_unstable(log);
 	log_lower_epoch_mark(log);
-	return halfway(os_fsync_dir(log->os, log->store.dir));
+	e = os_fsync_dir(log->os, log->store.dir);
+	return e == ERR_NOT_FOUND && log->owes_files ? OK : halfway(e);
 }
 
 enum err log_remove_segments_below_start(struct log *log, int *removed)
 {
-	int n = 0;
+	int n = 0, below = 0;
 	enum err e = OK;
 
-	/* Not above the recovery point: the snapshot that remembers the producers of the removed
-	 * batches is not on the device yet. */
-	while (e == OK && log->segment_count > 1 &&
-		log->segments[1]->base_offset <= MIN(log->start_offset, log->recovery_point)) {
-		e = log_remove_segment(log, 0);
-		n++;
+	/* A snapshot must remember the producers of the removed batches: one at the base of what is then the first segment (after a truncation
+	 * into a batch, or on a full disk, a base may have none), and not above the recovery point, where it is not on the device yet. */
+	for (int i = 1; i < log->segment_count && log->segments[i]->base_offset <= MIN(log->start_offset, log->recovery_point); i++) {
+		if (producer_snapshot_is_there(log->os, log->store.dir, log->segments[i]->base_offset))
+			below = i;
 	}
+	for (; e == OK && n < below; n++)
+		e = log_remove_segment(log, 0);
 	if (removed != NULL)
 		*removed = n;
 	return e;

@@ -86,6 +86,8 @@ enum logdir_checkpoint { LOGDIR_RECOVERY_POINTS, LOGDIR_LOG_STARTS, LOGDIR_HIGH_
 /* A worker may run it, one at a time per kind. Atomic and synced. */
 enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,
 	const struct checkpoint_entry *entries, int n) MUST_CHECK;
+/* When it says too much and cannot be written. Synced; absent: OK. */
+enum err logdir_remove_checkpoint(struct logdir *d, enum logdir_checkpoint kind) MUST_CHECK;
 
 /*
  * Progress marks: how far each active segment is known to be sound, for a restart after a killed
@@ -122,8 +124,14 @@ void     logdir_set_offline(struct logdir *d, enum err cause, const char *what);
 /* "<topic>-<p>.<32 hex>-delete", the topic shortened so that it fits. */
 void     logdir_deleted_name(const char *topic, int32_t partition, struct uuid id,
 	char out[LOGDIR_NAME_MAX + 1]);
+/* "<topic>-<p>.<32 hex>-future": of a copy that is to take a replica's place. False: too long for a
+ * name. */
+bool     logdir_future_name(const char *topic, int32_t partition, struct uuid id,
+	char out[LOGDIR_NAME_MAX + 1]);
 /* Is the name that of a partition directory? */
 bool     logdir_parse_name(const char *name, struct logdir_entry *out);
+/* Renames a partition directory, of whatever kind, to be removed later. Absent: OK. Any thread. */
+enum err logdir_give_up(struct logdir *d, const char *name, const char *topic, int32_t partition) MUST_CHECK;
 /* Removes a partition directory and all files in it; absent: OK. A directory inside: ERR_NOT_EMPTY.
  * A worker. */
 enum err logdir_purge(struct os *os, const char *path) MUST_CHECK;
@@ -131,9 +139,10 @@ enum err logdir_purge(struct os *os, const char *path) MUST_CHECK;
 enum err logdir_purge_files(struct os *os, const char *path) MUST_CHECK;
 
 /* --- clean stop ------------------------------------------------------------------------------- */
-/* After every log was closed clean and the checkpoints are written: removes the marks, writes the
- * clean-shutdown marker last, releases the lock. On an error there is no marker; the directory is
- * closed all the same. */
+/* After every log was closed clean and the checkpoints are written: writes the clean-shutdown marker
+ * last, and then removes the marks, releases the lock. On an error there is no marker, but for
+ * ERR_NO_SPACE the marks, with which the next start is as fast; the directory is closed all the
+ * same. */
 enum err logdir_close_clean(struct logdir **d) MUST_CHECK;
 
 #endif

@@ -85,16 +85,32 @@ bool logdir_parse_name(const char *name, struct logdir_entry *out)
 	return true;
 }
 
+/* "-<partition>.<32 hex><kind>"; its length. */
+static int name_end(char out[80], int32_t partition, struct uuid id, const char *kind)
+{
+	int n = snprintf(out, 80, "-%d.", partition);
+
+	for (size_t i = 0; i < sizeof(id.bytes); i++)
+		n += snprintf(out + n, 80 - (size_t)n, "%02x", id.bytes[i]);
+	return n + snprintf(out + n, 80 - (size_t)n, "%s", kind);
+}
+
 void logdir_deleted_name(const char *topic, int32_t partition, struct uuid id,
 	char out[LOGDIR_NAME_MAX + 1])
 {
-	char suffix[80];
-	int n = snprintf(suffix, sizeof(suffix), "-%d.", partition);
+	char end[80];
+	int n = name_end(end, partition, id, "-delete");
 
-	for (size_t i = 0; i < sizeof(id.bytes); i++)
-		n += snprintf(suffix + n, sizeof(suffix) - (size_t)n, "%02x", id.bytes[i]);
-	n += snprintf(suffix + n, sizeof(suffix) - (size_t)n, "-delete");
-	snprintf(out, LOGDIR_NAME_MAX + 1, "%.*s%s", LOGDIR_NAME_MAX - n, topic, suffix);
+	snprintf(out, LOGDIR_NAME_MAX + 1, "%.*s%s", LOGDIR_NAME_MAX - n, topic, end);
+}
+
+bool logdir_future_name(const char *topic, int32_t partition, struct uuid id,
+	char out[LOGDIR_NAME_MAX + 1])
+{
+	char end[80];
+
+	name_end(end, partition, id, "-future");
+	return snprintf(out, LOGDIR_NAME_MAX + 1, "%s%s", topic, end) <= LOGDIR_NAME_MAX;
 }
 
 /* --- finding ---------------------------------------------------------------------------------- */
@@ -185,6 +201,20 @@ enum err logdir_purge_files(struct os *os, const char *path)
 	enum err err = purge(os, path, ".deleted");
 
 	return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err logdir_give_up(struct logdir *d, const char *name, const char *topic, int32_t partition)
+{
+	char from[LOGDIR_FILE_MAX], to[LOGDIR_FILE_MAX], gone[LOGDIR_NAME_MAX + 1];
+	struct uuid id;
+
+	os_random(d->os, id.bytes, sizeof(id.bytes));
+	logdir_deleted_name(topic, partition, id, gone);
+	logdir_file(d, name, from);
+	logdir_file(d, gone, to);
+	enum err e = os_rename(d->os, from, to);
+
+	return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err logdir_purge(struct os *os, const char *path)

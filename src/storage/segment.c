@@ -13,6 +13,8 @@
 
 #include "storage/batch_scan.h"
 
+#define REMADE_SUFFIX ".index.cleaned"	/* what a sweep removes */
+
 const char *const segment_suffix[SEGMENT_PARTS] = { ".log", ".index", ".timeindex" };
 
 void segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix,
@@ -40,7 +42,7 @@ bool segment_parse_name(const char *name, int64_t *base_offset, const char **suf
 	return true;
 }
 
-static struct segment *segment_new(struct segment_store *store, int64_t base_offset, time_ms now)
+struct segment *segment_new(struct segment_store *store, int64_t base_offset, time_ms now)
 {
 	struct segment *s = mem_calloc(1, sizeof(*s));
 	int64_t jitter = store->config->segment_jitter_ms;
@@ -64,7 +66,7 @@ enum err segment_file(struct segment *s, enum segment_part part, struct log_file
 	enum err e = OK;
 
 	if (UNLIKELY(s->files[part] == NULL))
-		segment_path(s->store, s->base_offset, segment_suffix[part], path);
+		segment_path(s->store, s->base_offset, part == SEGMENT_OFFSETS && s->is_remade ? REMADE_SUFFIX : segment_suffix[part], path);
 	e = file_cache_get(&s->store->cache, &s->files[part], path,
 		s->store->is_borrowed ? OS_RDONLY : flags);
 	*out = s->files[part];
@@ -96,16 +98,16 @@ static enum err unlink_if_there(struct segment_store *store, int64_t base_offset
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset,
-	time_ms now)
+enum err segment_make(struct segment *s)
 {
-	struct segment *s = segment_new(store, base_offset, now);
+	struct segment_store *store = s->store;
+	int64_t base_offset = s->base_offset;
 	char path[LOG_PATH_MAX];
 	struct log_file *f;
 	struct os_stat st = { 0 };
 	enum err e;
 
-	*out = NULL;
+	ASSERT(s->tail.size == 0);
 	segment_path(store, base_offset, segment_suffix[SEGMENT_LOG], path);
 	e = file_cache_get(&store->cache, &s->files[SEGMENT_LOG], path,
 		OS_RDWR | OS_CREATE | OS_TRUNC);
@@ -122,7 +124,8 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 	if (e == OK)
 		e = unlink_if_there(store, base_offset, ".txnindex");
 	if (e != OK) {
-		segment_detach(&s);
+		close_files(s);
+		s->times.is_reserved = false;
 		/* the first error is told */
 		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_LOG]);
 		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_TIMES]);
@@ -130,8 +133,60 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 	}
 	s->inode = st.inode;
 	s->is_loaded = true;
-	*out = s;
 	return OK;
+}
+
+enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset,
+	time_ms now)
+{
+	struct segment *s = segment_new(store, base_offset, now);
+	enum err e = segment_make(s);
+
+	if (e != OK)
+		segment_detach(&s);
+	*out = s;
+	return e;
+}
+
+enum err segment_remake_begin(struct segment *s)
+{
+	file_cache_drop(&s->store->cache, &s->files[SEGMENT_OFFSETS]);
+	s->is_remade = true;
+	return unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]);
+}
+
+enum err segment_remake_end(struct segment *s)
+{
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+
+	if (!s->is_remade)
+		return OK;
+	s->is_remade = false;
+	segment_path(s->store, s->base_offset, REMADE_SUFFIX, from);
+	segment_path(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS], to);
+	enum err e = os_rename(s->store->os, from, to);
+	return e == ERR_NOT_FOUND ? OK : e;	/* there was no room for it */
+}
+
+enum err segment_disown_indexes(struct segment *s)
+{
+	struct log_file *f;
+	enum err e = segment_file(s, SEGMENT_TIMES, &f);
+
+	if (e == OK)
+		e = index_file_trim(&s->times, s->store->os, f->fd);
+	file_cache_drop(&s->store->cache, &s->files[SEGMENT_OFFSETS]);
+	s->offsets.count = 0;
+	s->offsets.is_reserved = s->times.is_reserved = s->is_remade = false;
+	s->is_sparse = true;
+	s->tail.last_entry_offset = s->base_offset - 1;
+	s->tail.last_entry_pos = 0;
+	if (e == OK || e == ERR_NO_SPACE)
+		e = unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]);
+	if (e == OK)
+		e = unlink_if_there(s->store, s->base_offset, REMADE_SUFFIX);
+	/* Were it to come back after a power cut, it would vouch for indexes that are not whole. */
+	return e == OK ? os_fsync_dir(s->store->os, s->store->dir) : e;
 }
 
 enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset,

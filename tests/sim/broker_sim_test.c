@@ -8,6 +8,7 @@
  *	- no batch is in the log twice, none of a producer is missing between others, each is where the answer said;
  *	- fetched batches are whole, their CRCs right, offsets without gaps; offsets never go back, nor does ListOffsets, but for what a power cut may take;
  *	- the same seed gives the same life.
+ * In every second life the broker has two log directories, and replicas are moved from one to the other.
  *
  *	SKEIN_SIM_SEEDS=first-last	other seeds (or one)
  *	SKEIN_SIM_LOG=1			with the broker's log
@@ -21,6 +22,7 @@
 #include "broker_sim.h"
 #include "record/build.h"
 #include "seeds.h"
+#include "wire/gen/alter_replica_log_dirs.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/fetch.h"
@@ -38,7 +40,8 @@
 #define OUT_MAX     3		/* requests of a producer under way; Kafka's clients allow 5 */
 #define TOPIC       "orders"
 
-enum { KEY_PRODUCE = 0, KEY_FETCH = 1, KEY_LIST_OFFSETS = 2, KEY_CREATE_TOPICS = 19, KEY_DELETE_TOPICS = 20, KEY_INIT_PRODUCER_ID = 22 };
+enum { KEY_PRODUCE = 0, KEY_FETCH = 1, KEY_LIST_OFFSETS = 2, KEY_CREATE_TOPICS = 19, KEY_DELETE_TOPICS = 20, KEY_INIT_PRODUCER_ID = 22,
+       KEY_ALTER_REPLICA_LOG_DIRS = 34 };
 
 /* A batch of one producer, of one record, to one partition; its sequence is its number. */
 struct sent {
@@ -72,7 +75,8 @@ struct life {
 	int64_t           latest[PARTITIONS];	/* that ListOffsets has told since the start */
 	bool              is_verifying;
 	int               found[PRODUCERS];
-	int               fetches, produced;
+	int               fetches, produced, moved;
+	bool              has_two_dirs;
 };
 
 static uint64_t draw(struct life *l, uint64_t n)	/* xorshift64* */
@@ -91,6 +95,7 @@ WRAP(list_offsets)
 WRAP(create_topics)
 WRAP(delete_topics)
 WRAP(init_producer_id)
+WRAP(alter_replica_log_dirs)
 
 /* --- administration ---------------------------------------------------------------------------------------------------------------- */
 
@@ -156,6 +161,35 @@ static void administrate(struct life *l)
 	if (draw(l, 2) == 0 ? create_topic(l, name, 1 + (int32_t)draw(l, 3), &error) : delete_topic(l, name, &error))
 		ck_assert_msg(error == NONE || error == TOPIC_ALREADY_EXISTS || error == UNKNOWN_TOPIC_OR_PARTITION || error == REQUEST_TIMED_OUT ||
 		              sim_is_dead(l->b.machine), "seed %llu: %s: %s", (unsigned long long)l->seed, name, kafka_error_name(error));
+}
+
+static void move_replica(struct life *l)
+{
+	int32_t partition = (int32_t)draw(l, PARTITIONS);
+	struct alter_replica_log_dirs_request_topic t = { .name = SLICE_LIT(TOPIC), .partitions = &partition, .partitions_count = 1 };
+	struct alter_replica_log_dirs_request_dir d = { .path = draw(l, 2) == 0 ? SLICE_LIT("/data") : SLICE_LIT("/data2"), .topics = &t, .topics_count = 1 };
+	struct alter_replica_log_dirs_request q;
+	struct alter_replica_log_dirs_response a;
+	struct arena arena;
+	struct slice body;
+
+	if (!l->has_two_dirs)
+		return;
+	if (l->admin.has_ended)
+		sim_client_connect(&l->admin);
+	alter_replica_log_dirs_request_init(&q);
+	q.dirs = &d;
+	q.dirs_count = 1;
+	if (!sim_client_call(&l->admin, KEY_ALTER_REPLICA_LOG_DIRS, 2, encode_alter_replica_log_dirs, &q, &body))
+		return;
+	struct reader r = reader_of(body);
+	arena_init(&arena, 1 << 16);
+	ck_assert(alter_replica_log_dirs_response_decode(&a, &r, 2, &arena));
+	int16_t error = a.results[0].partitions[0].error_code;
+	ck_assert_msg(error == NONE || error == KAFKA_STORAGE_ERROR || error == REPLICA_NOT_AVAILABLE, "seed %llu: move: %s", (unsigned long long)l->seed,
+	              kafka_error_name(error));
+	l->moved += error == NONE;
+	arena_fini(&arena);
 }
 
 static bool list_latest(struct life *l, int partition, int64_t *offset)
@@ -490,6 +524,8 @@ static void work(struct life *l, int turns)
 			look_at_the_end(l);
 		else if (draw(l, 6) == 0)
 			administrate(l);
+		else if (draw(l, 2) == 0)
+			move_replica(l);
 		broker_sim_run(&l->b, 1 + (int)draw(l, 20));
 	}
 }
@@ -607,8 +643,8 @@ static enum sim_crash crash_and_restart(struct life *l)
 	return worst;
 }
 
-static const char *const configs[] = {
-	"log.dirs=/data", "listeners=PLAINTEXT://broker:9092", "num.network.threads=2", "zookeeper.session.timeout.ms=500",
+static const char *configs[] = {
+	NULL, "listeners=PLAINTEXT://broker:9092", "num.network.threads=2", "zookeeper.session.timeout.ms=500",
 	"log.segment.bytes=1500", "log.index.size.max.bytes=600", "log.index.interval.bytes=200", "log.flush.offset.checkpoint.interval.ms=150",
 	"replica.high.watermark.checkpoint.interval.ms=100", "file.delete.delay.ms=100", "log.segment.delete.delay.ms=100", NULL,
 };
@@ -618,6 +654,8 @@ static void life_init(struct life *l, uint64_t seed)
 	memset(l, 0, sizeof(*l));
 	l->seed = seed;
 	l->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	l->has_two_dirs = draw(l, 2) == 0;
+	configs[0] = l->has_two_dirs ? "log.dirs=/data,/data2" : "log.dirs=/data";
 	broker_sim_init(&l->b, seed, configs);
 	sim_client_init(&l->admin, &l->b);
 	for (int i = 0; i < PRODUCERS; i++) {
@@ -654,7 +692,7 @@ static void rest(struct life *l)
 }
 
 /* Returns the hash of all that happened. */
-static uint64_t live(uint64_t seed, int *produced, int *fetches)
+static uint64_t live(uint64_t seed, int *produced, int *fetches, int *moved)
 {
 	static struct life l;
 	uint64_t hash;
@@ -683,6 +721,7 @@ static uint64_t live(uint64_t seed, int *produced, int *fetches)
 	hash = broker_sim_hash(&l.b);
 	*produced += l.produced;
 	*fetches += l.fetches;
+	*moved += l.moved;
 	life_fini(&l);
 	return hash;
 }
@@ -690,20 +729,21 @@ static uint64_t live(uint64_t seed, int *produced, int *fetches)
 START_TEST(lives)
 {
 	uint64_t first = SEED_FIRST, last = SEED_LAST;
-	int produced = 0, fetches = 0;
+	int produced = 0, fetches = 0, moved = 0;
 	clock_t begin = clock();
 
 	seeds_choose(&first, &last);
 	for (uint64_t seed = first; seed <= last; seed++) {
 		seeds_begin(seed);
-		uint64_t hash = live(seed, &produced, &fetches);
-		ck_assert_msg(hash == live(seed, &produced, &fetches), "seed %llu: two lives of one seed differ", (unsigned long long)seed);
+		uint64_t hash = live(seed, &produced, &fetches, &moved);
+		ck_assert_msg(hash == live(seed, &produced, &fetches, &moved), "seed %llu: two lives of one seed differ", (unsigned long long)seed);
 	}
 	seeds_end();
 	double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
-	printf("%llu seeds twice, %d batches acknowledged, %d fetches, %.1f s\n", (unsigned long long)(last - first + 1), produced, fetches, seconds);
+	printf("%llu seeds twice, %d batches acknowledged, %d fetches, %d moves, %.1f s\n", (unsigned long long)(last - first + 1), produced, fetches, moved, seconds);
 	ck_assert_int_gt(produced, 0);
 	ck_assert_int_gt(fetches, 0);
+	ck_assert(last - first < 10 || moved > 0);
 }
 END_TEST
 

@@ -3,6 +3,8 @@
    wire.py create HOST:PORT TOPIC PARTITIONS [key=value...]   creates a topic
    wire.py topics HOST:PORT                                   one line per topic: name, id, number of partitions
    wire.py znodes HOST:PORT                                   commands for ZooKeeper's shell that make another cluster of this one
+   wire.py changes HOST:PORT                                  makes and deletes topics, for a client whose quota allows 11 partitions at
+                                                              once, one a second; fails where an answer is not as Kafka's
    wire.py produce HOST:PORT TOPIC PARTITION BYTES COUNT      that many records, one per request, acks=all; stops at the first
                                                               error; prints "OFFSET_OF_LAST ERROR" (-1 none, 0 none)
 """
@@ -42,6 +44,33 @@ def create_topics(client, topics, timeout_ms=10000, replicas=1):
 def delete_topics(client, names, timeout_ms=10000):
     body = {"TimeoutMs": timeout_ms, "Topics": [{"Name": name} for name in names]}
     return {t["Name"]: t["ErrorCode"] for t in ask(client, "DeleteTopics", 6, body)["Responses"]}
+
+
+def changes(address):
+    """Strict versions refuse what is over the quota, older ones carry it out; both say how long to wait, and the connection is not read for so long."""
+    def new(client, version, name, partitions, validate=False):
+        answer = ask(client, "CreateTopics", version, {"timeoutMs": 10000, "validateOnly": validate, "Topics": [
+            {"Name": name, "NumPartitions": partitions, "ReplicationFactor": 1, "Assignments": [], "Configs": []}]})
+        return answer["Topics"][0]["ErrorCode"], answer["ThrottleTimeMs"]
+
+    def expect(what, got, code, low, high):
+        assert got[0] == code and low <= got[1] <= high, (what, got)
+
+    expect("the first", new(connect(address), 7, "q-first", 13), 0, 0, 0)
+    expect("validated only", new(connect(address), 7, "q-second", 5, True), 0, 0, 0)
+    strict = connect(address)
+    expect("over the quota", new(strict, 7, "q-second", 1), 89, 500, 2000)
+    start = time.monotonic()
+    assert ask(strict, "Metadata", 12, {"Topics": [{"Name": "q-second"}], "AllowAutoTopicCreation": False})["Topics"][0]["ErrorCode"] == 3
+    assert time.monotonic() - start > 0.4, "the connection was read"
+    expect("an old version", new(connect(address), 5, "q-third", 2), 0, 500, 5000)
+    answer = ask(connect(address), "CreatePartitions", 3, {"TimeoutMs": 10000, "ValidateOnly": False, "Topics": [
+        {"Name": "q-third", "Count": 3, "Assignments": None}]})
+    expect("more partitions", (answer["Results"][0]["ErrorCode"], answer["ThrottleTimeMs"]), 89, 500, 5000)
+    answer = ask(connect(address), "DeleteTopics", 5, {"TimeoutMs": 10000, "TopicNames": ["q-third"]})
+    expect("deletion", (answer["Responses"][0]["ErrorCode"], answer["ThrottleTimeMs"]), 89, 500, 5000)
+    answer = ask(connect(address), "DeleteTopics", 4, {"TimeoutMs": 10000, "TopicNames": ["q-third", "q-first"]})
+    assert [r["ErrorCode"] for r in answer["Responses"]] == [0, 0] and answer["ThrottleTimeMs"] > 10000, answer
 
 
 def topics(client):
@@ -88,6 +117,9 @@ def main(args):
         if error:
             print(f"creating {name}: error {error}", file=sys.stderr)
         return 1 if error else 0
+    if verb == "changes":
+        changes(args[1])
+        return 0
     if verb == "topics":
         for name, (topic_id, partitions) in sorted(topics(client).items()):
             print(name, topic_id, len(partitions))

@@ -14,7 +14,8 @@
 
 extern const struct api_row leader_and_isr_row, stop_replica_row, update_metadata_row,
 	controlled_shutdown_row, alter_partition_row, allocate_producer_ids_row,
-	alter_partition_reassignments_row, list_partition_reassignments_row, elect_leaders_row;
+	alter_partition_reassignments_row, list_partition_reassignments_row, elect_leaders_row,
+	alter_replica_log_dirs_row;
 
 static const struct {
 	const struct api_row *row;
@@ -27,6 +28,7 @@ static const struct {
 	{ &allocate_producer_ids_row, ACL_CLUSTER_ACTION },
 	{ &alter_partition_reassignments_row, ACL_ALTER },
 	{ &list_partition_reassignments_row, ACL_DESCRIBE }, { &elect_leaders_row, ACL_ALTER },
+	{ &alter_replica_log_dirs_row, ACL_ALTER },
 };
 
 static enum acl_operation asked_for;

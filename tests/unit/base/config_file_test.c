@@ -140,7 +140,7 @@ START_TEST(judgements)
 	check("log.retension.hours=1\n", "", "f:1: log.retension.hours is not known and has no effect; did you mean "
 	      "log.retention.hours?");
 	check("my.own.plugin.key=1\n", "", "f:1: my.own.plugin.key is not known and has no effect");
-	check("num.replica.alter.log.dirs.threads=1\nnum.replica.alter.log.dirs.threads=2\n", "", "f:2: num.replica.alter.log.dirs.threads=2 has no effect yet");
+	check("quota.window.num=1\nquota.window.num=2\n", "", "f:2: quota.window.num=2 has no effect yet");
 	check("listener.name.plaintext.max.connections=5", "", "f:1: listener.name.plaintext.max.connections=5 has no effect yet");
 	check("log.dirs=${file:/etc/x:dir}\n", "f:1: log.dirs takes its value from a config provider (${...}), which skein does "
 	      "not have: write the value itself", "");

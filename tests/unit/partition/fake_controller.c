@@ -7,8 +7,16 @@ static void on_question(void *arg, struct msg *m)
 	struct fake_controller *c = arg;
 
 	if (m->kind == PARTITION_DIR_FAILED) {
-		ck_assert_ptr_eq(((struct partition_dir_failed *)m)->dir, c->rig->dir);
+		c->last_failed = ((struct partition_dir_failed *)m)->dir;
+		ck_assert(c->rig->has_two_dirs || c->last_failed == c->rig->dir);
 		c->dirs_failed++;
+		actor_answer(&c->actor, m);
+		return;
+	}
+	if (m->kind == PARTITION_MOVED) {
+		c->last_moved_to = ((struct partition_moved *)m)->dir;
+		ck_assert_ptr_eq(c->last_moved_to, partition_dir(((struct partition_moved *)m)->partition));
+		c->moved++;
 		actor_answer(&c->actor, m);
 		return;
 	}

@@ -10,7 +10,8 @@ struct fake_controller {
 	struct actor actor;
 	struct rig  *rig;
 	struct partition_isr_change *held;	/* NULL: nothing is asked */
-	int          asked, dirs_failed;	/* how many so far */
+	int          asked, dirs_failed, moved;	/* how many so far */
+	struct logdir *last_failed, *last_moved_to;
 	bool         is_answer_due;		/* what is held goes home, as it is filled in, with the next step */
 	bool         is_away;			/* everything is answered NETWORK_EXCEPTION at once */
 };

@@ -5,6 +5,7 @@
  * the disk, comes up, and what is found is compared with what was said before:
  *	- the log holds whole batches with right CRCs and offsets without gaps, each batch at most once, each producer's in their order;
  *	- a batch that was acknowledged is where the answer said: after a killed process whatever the acks, after a power cut where the answer promised it;
+ *	- in every second life it moves from one log directory to another and back meanwhile;
  *	- a retry of any of a producer's last five batches is a duplicate, with the old offset; then writing goes on.
  *
  *	SKEIN_SIM_SEEDS=first-last		other seeds than the usual ones, printing the rate
@@ -44,7 +45,7 @@ struct life {
 	int         isr;
 	int64_t     seen_end;		/* while verifying */
 	int         found[PRODUCERS];
-	uint64_t    crash_points;
+	uint64_t    crash_points, moves;
 };
 
 static uint64_t draw(struct life *l, uint64_t n)	/* xorshift64* */
@@ -73,7 +74,7 @@ static void take_answer(struct life *l, struct sent *s)
 
 	if (a->error == NONE && !s->ask->was_declined) {
 		if (s->offset >= 0)
-			ck_assert_int_eq(a->base_offset, s->offset);
+			rig_expect(a->base_offset == s->offset);
 		s->offset = a->base_offset;
 		s->is_acknowledged = true;
 		s->is_promised |= is_promise(l, s);
@@ -143,6 +144,18 @@ static void change_role(struct life *l)
 	l->isr = isr;
 }
 
+/* Also to where it is, or is on its way to. */
+static void move(struct life *l)
+{
+	struct ask a;
+
+	if (!l->rig.has_two_dirs)
+		return;
+	rig_ask(&l->rig, ask_move(&a, l->rig.dirs[draw(l, RIG_DIRS)]));
+	rig_wait(&l->rig, &a);
+	ck_assert(a.was_declined || a.move.error == NONE || a.move.error == KAFKA_STORAGE_ERROR);
+}
+
 static void live(struct life *l)
 {
 	struct ask role;
@@ -150,15 +163,19 @@ static void live(struct life *l)
 	rig_ask(&l->rig, ask_role(&role, RIG_BROKER, ++l->epoch, 1));
 	l->isr = 1;
 	rig_wait(&l->rig, &role);
+	struct logdir *begun_in = partition_dir(l->rig.addr);
+
 	for (int i = 0; i < 600 && !sim_is_dead(l->rig.sim) && !logdir_is_offline(l->rig.dir); i++) {
 		switch (draw(l, 24)) {
 		case 0:  change_role(l); break;
 		case 1:  (void)!rig_checkpoint(&l->rig); break;
-		case 2:  rig_pass(&l->rig, 1 + (mono_ms)draw(l, 30)); break;
+		case 2:  move(l); break;
+		case 3:  rig_pass(&l->rig, 1 + (mono_ms)draw(l, 30)); break;
 		default: produce(l); break;
 		}
 		rig_run(&l->rig, 1 + (int)draw(l, 12));
 	}
+	l->moves += partition_dir(l->rig.addr) != begun_in;
 }
 
 /* --- after it --------------------------------------------------------------------------------------------------------------------- */
@@ -168,14 +185,14 @@ static void see_batch(void *arg, struct slice batch)
 	struct life *l = arg;
 	int p = (int)(batch_producer_id(batch.ptr) - 100), i = batch_base_sequence(batch.ptr);
 
-	ck_assert_int_eq(batch_base_offset(batch.ptr), l->seen_end);
+	rig_expect(batch_base_offset(batch.ptr) == l->seen_end);
 	l->seen_end = batch_last_offset(batch.ptr) + 1;
-	ck_assert(p >= 0 && p < PRODUCERS);
-	ck_assert_int_lt(i, l->made[p]);
-	ck_assert_msg(i == l->found[p], "seed %llu: producer %d: batch %d where %d belongs", (unsigned long long)l->seed, p, i, l->found[p]);
+	rig_expect(p >= 0 && p < PRODUCERS);
+	rig_expect(i < l->made[p]);
+	rig_expect_msg(i == l->found[p], "seed %llu: producer %d: batch %d where %d belongs", (unsigned long long)l->seed, p, i, l->found[p]);
 	l->found[p]++;
 	if (l->sent[p][i].is_acknowledged)
-		ck_assert_int_eq(l->sent[p][i].offset, l->seen_end - 1);
+		rig_expect(l->sent[p][i].offset == l->seen_end - 1);
 	l->sent[p][i].offset = l->seen_end - 1;
 }
 
@@ -186,8 +203,8 @@ static void check_found(struct life *l, enum sim_crash kind)
 			struct sent *s = &l->sent[p][i];
 			bool is_owed = kind == SIM_CRASH_PROCESS ? s->is_acknowledged : s->is_promised;
 
-			ck_assert_msg(i < l->found[p] || !is_owed, "seed %llu: batch %d of producer %d was acknowledged at %lld and is gone after a %s",
-			              (unsigned long long)l->seed, i, p, (long long)s->offset, kind == SIM_CRASH_PROCESS ? "crash" : "power cut");
+			rig_expect_msg(i < l->found[p] || !is_owed, "seed %llu: batch %d of producer %d was acknowledged at %lld and is gone after a %s",
+			               (unsigned long long)l->seed, i, p, (long long)s->offset, kind == SIM_CRASH_PROCESS ? "crash" : "power cut");
 			if (i < l->found[p])
 				s->is_acknowledged = true;	/* found: it may not go again in a crash of the process */
 			else
@@ -205,9 +222,9 @@ static void check_duplicates(struct life *l)
 
 			rig_ask(&l->rig, ask_append_as(&again, 1, 1000, 1, 100 + p, i));
 			rig_wait(&l->rig, &again);
-			ck_assert_msg(again.append.error == NONE && again.append.base_offset == l->sent[p][i].offset,
-			              "seed %llu: a retry of batch %d of producer %d gets %s at %lld, it is at %lld", (unsigned long long)l->seed, i, p,
-			              kafka_error_name((int16_t)again.append.error), (long long)again.append.base_offset, (long long)l->sent[p][i].offset);
+			rig_expect_msg(again.append.error == NONE && again.append.base_offset == l->sent[p][i].offset,
+			               "seed %llu: a retry of batch %d of producer %d gets %s at %lld, it is at %lld", (unsigned long long)l->seed, i, p,
+			               kafka_error_name((int16_t)again.append.error), (long long)again.append.base_offset, (long long)l->sent[p][i].offset);
 		}
 	}
 }
@@ -243,6 +260,7 @@ static void life_init(struct life *l, uint64_t seed)
 	l->seed = seed;
 	l->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	rig_init(&l->rig, seed);
+	l->rig.has_two_dirs = draw(l, 2) == 0;
 	l->rig.config.segment_bytes = 400 + (int32_t)draw(l, 3000);
 	l->rig.config.segment_index_bytes = 1000;
 	l->rig.config.index_interval_bytes = 1 + (int32_t)draw(l, 1000);
@@ -262,7 +280,7 @@ static enum sim_crash one_crash(struct life *l, enum sim_crash worst)
 	return worst == SIM_CRASH_POWER ? worst : kind;
 }
 
-static uint64_t live_one_seed(uint64_t seed)
+static uint64_t live_one_seed(uint64_t seed, uint64_t *moves, uint64_t *settled)
 {
 	struct life *l = mem_alloc(sizeof(*l));
 	uint64_t points;
@@ -291,25 +309,28 @@ static uint64_t live_one_seed(uint64_t seed)
 	rig_down(&l->rig, STOP_CLEAN);
 	rig_fini(&l->rig);
 	points = l->crash_points;
+	*moves += l->moves;
+	*settled += (uint64_t)l->rig.swaps_settled;
 	free(l);
 	return points;
 }
 
 START_TEST(every_life)
 {
-	uint64_t first = SEED_FIRST, last = SEED_LAST, points = 0;
+	uint64_t first = SEED_FIRST, last = SEED_LAST, points = 0, moves = 0, settled = 0;
 	clock_t begin = clock();
 
 	bool is_chosen = seeds_choose(&first, &last);
 	for (uint64_t seed = first; seed <= last; seed++) {
 		seeds_begin(seed);
-		points += live_one_seed(seed);
+		points += live_one_seed(seed, &moves, &settled);
 	}
 	seeds_end();
 	double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
-	printf("%llu seeds, %llu crash points, %.1f s: %.0f seeds/s\n", (unsigned long long)(last - first + 1), (unsigned long long)points, seconds,
+	printf("%llu seeds, %llu crash points, %llu moves, %llu swaps cut short, %.1f s: %.0f seeds/s\n", (unsigned long long)(last - first + 1), (unsigned long long)points,
+	       (unsigned long long)moves, (unsigned long long)settled, seconds,
 	       (double)(last - first + 1) / MAX(seconds, 0.001));
-	ck_assert(is_chosen || points >= 10000 / SEEDS_SLOWNESS);
+	ck_assert(is_chosen || (points >= 10000 / SEEDS_SLOWNESS && moves >= 400 / SEEDS_SLOWNESS && settled >= 10 / SEEDS_SLOWNESS));
 }
 END_TEST
 

@@ -49,7 +49,7 @@ static const struct actor_ops desk_ops = { .module = "desk", .step = desk_step }
 
 void rig_ask(struct rig *r, struct ask *a)
 {
-	ck_assert_int_lt(r->queued, RIG_QUEUE);
+	rig_expect(r->queued < RIG_QUEUE);
 	a->order = 0;
 	a->was_declined = false;
 	a->msg.context = a;
@@ -67,16 +67,16 @@ void rig_run(struct rig *r, int steps)
 void rig_wait(struct rig *r, struct ask *a)
 {
 	for (int i = 0; a->order == 0; i++) {
-		ck_assert_int_lt(i, STEPS_MAX);
-		ck_assert(sched_sim_step(r->sched));
+		rig_expect(i < STEPS_MAX);
+		rig_expect(sched_sim_step(r->sched));
 	}
 }
 
 void rig_wait_all(struct rig *r)
 {
 	for (int i = 0; r->queued > 0 || r->desk.messages_out > 0; i++) {
-		ck_assert_int_lt(i, STEPS_MAX);
-		ck_assert(sched_sim_step(r->sched));
+		rig_expect(i < STEPS_MAX);
+		rig_expect(sched_sim_step(r->sched));
 	}
 }
 
@@ -131,6 +131,7 @@ void rig_init_beside(struct rig *r, struct rig *first, int32_t broker_id, uint64
 	r->workers = workers_create(r->sched, 1);
 	log_source_init(&r->source, "rig", "%llu", (unsigned long long)seed);
 	topic_config_init(&r->config);
+	throttle_init(&r->movers.throttle, 11, 1000);
 	r->topic_id = (struct uuid){ { 7, 1 } };
 	actor_init(&r->desk, r->sched, &desk_ops, DESK_LANE, "desk");
 	ck_assert_int_eq(actor_start(&r->desk, 0), OK);
@@ -148,31 +149,121 @@ void rig_fini(struct rig *r)
 	actor_join(&r->desk);
 	actor_fini(&r->desk);
 	workers_destroy(&r->workers);
+	throttle_fini(&r->movers.throttle);
 	sched_destroy(&r->sched);
 	sim_destroy(&r->sim);
 }
 
-enum err rig_up(struct rig *r)
+static int dir_count(const struct rig *r)
+{
+	return r->has_two_dirs ? RIG_DIRS : 1;
+}
+
+static void close_dirs(struct rig *r)
+{
+	for (int i = 0; i < RIG_DIRS; i++)
+		logdir_close(&r->dirs[i]);
+	r->dir = NULL;
+}
+
+static enum err open_dirs(struct rig *r)
+{
+	static const char *const paths[RIG_DIRS] = { RIG_DIR, RIG_DIR_2 };
+	char problem[LOGDIR_ERROR_MAX];
+	enum err e = OK;
+
+	for (int i = 0; e == OK && i < dir_count(r); i++) {
+		e = logdir_open(&r->dirs[i], r->os, &r->source, paths[i], problem);
+		if (e == OK)
+			e = logdir_claim(r->dirs[i], r->broker_id, "cluster", problem);
+		if (e == OK)
+			e = logdir_load(r->dirs[i], problem);
+	}
+	return e;
+}
+
+/* What the controller does: which directory has the replica, which an unfinished copy, and which of two counts after a swap that was cut short. */
+struct find {
+	struct rig *rig;
+	int         at, where, copy_at;
+	char        copy[LOGDIR_NAME_MAX + 1];
+	enum err    result;
+};
+
+static void found_twice(struct find *f)
+{
+	struct rig *r = f->rig;
+	char path[2][64];
+	bool has[2];
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/t-0", logdir_path(r->dirs[i]));
+		has[i] = log_has_swap_note(r->os, path[i]);
+	}
+	ck_assert(has[0] != has[1] || sim_is_dead(r->sim));
+	f->where = has[1];
+	r->swaps_settled++;
+	f->result = logdir_give_up(r->dirs[!f->where], "t-0", "t", 0);
+}
+
+static void on_found(void *arg, const struct logdir_entry *e)
+{
+	struct find *f = arg;
+
+	if (e->kind == LOGDIR_PARTITION && f->where >= 0) {
+		found_twice(f);
+	} else if (e->kind == LOGDIR_PARTITION) {
+		f->where = f->at;
+	} else if (e->kind == LOGDIR_FUTURE && f->copy_at >= 0) {
+		f->result = logdir_give_up(f->rig->dirs[f->at], e->name, "t", 0);
+	} else if (e->kind == LOGDIR_FUTURE) {
+		f->copy_at = f->at;
+		snprintf(f->copy, sizeof(f->copy), "%s", e->name);
+	}
+}
+
+static enum err find_replica(struct find *f)
 {
 	char problem[LOGDIR_ERROR_MAX];
-	struct logdir_known known;
-	enum err e = logdir_open(&r->dir, r->os, &r->source, RIG_DIR, problem);
+	enum err e = OK;
 
-	if (e != OK)
-		return e;
-	e = logdir_claim(r->dir, r->broker_id, "cluster", problem);
+	f->where = f->copy_at = -1;
+	f->result = OK;
+	for (f->at = 0; e == OK && f->at < dir_count(f->rig); f->at++)
+		e = logdir_scan(f->rig->dirs[f->at], on_found, f, problem);
 	if (e == OK)
-		e = logdir_load(r->dir, problem);
+		e = f->result;
+	if (e == OK && f->copy_at >= 0 && (f->where < 0 || f->where == f->copy_at)) {
+		e = logdir_give_up(f->rig->dirs[f->copy_at], f->copy, "t", 0);
+		f->copy_at = -1;
+	}
+	f->where = MAX(f->where, 0);
+	return e;
+}
+
+enum err rig_up(struct rig *r)
+{
+	struct logdir_known known;
+	struct find found = { .rig = r };
+	char path[64];
+	enum err e = open_dirs(r);
+
+	if (e == OK)
+		e = find_replica(&found);
 	if (e != OK) {
-		logdir_close(&r->dir);
+		close_dirs(r);
 		return e;
 	}
+	r->dir = r->dirs[found.where];
 	logdir_known(r->dir, "t", 0, &known);
+	snprintf(path, sizeof(path), "%s/t-0", logdir_path(r->dir));
+	r->movers.workers = r->workers;
 	struct partition_spec spec = {
 		.sched = r->sched, .workers = r->workers, .dir = r->dir, .broker_id = r->broker_id, .flush_acks = r->flush_acks,
 		.replica_lag_time_max_ms = r->lag_ms, .controller = r->controller, .hooks = r->hooks, .hook_count = r->hook_count,
+		.movers = &r->movers, .copy_dir = found.copy_at >= 0 ? r->dirs[found.copy_at] : NULL, .copy_name = found.copy,
 		.log = {
-			.os = r->os, .dir = RIG_DIR "/t-0", .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
+			.os = r->os, .dir = path, .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset,
 			.high_watermark = known.high_watermark, .had_clean_shutdown = logdir_had_clean_shutdown(r->dir), .mark = known.mark,
 			.now = os_time_ms(r->os),
@@ -184,7 +275,11 @@ enum err rig_up(struct rig *r)
 
 enum err rig_checkpoint(struct rig *r)
 {
-	return partition_write_checkpoints(r->dir, &r->addr, 1, CHECKPOINT_RECOVERY | CHECKPOINT_WATERMARK | CHECKPOINT_MARKS);
+	enum err e = OK;
+
+	for (int i = 0; e == OK && i < dir_count(r); i++)
+		e = partition_write_checkpoints(r->dirs[i], &r->addr, 1, CHECKPOINT_RECOVERY | CHECKPOINT_WATERMARK | CHECKPOINT_MARKS);
+	return e;
 }
 
 void rig_down(struct rig *r, enum partition_stop_how how)
@@ -201,10 +296,11 @@ void rig_down(struct rig *r, enum partition_stop_how how)
 	if (how == STOP_CLEAN && stop.stop.result == OK)
 		e = rig_checkpoint(r);
 	partition_addr_unref(&r->addr);
-	if (how == STOP_CLEAN && stop.stop.result == OK && e == OK)
-		(void)!logdir_close_clean(&r->dir);
-	else
-		logdir_close(&r->dir);
+	for (int i = 0; i < dir_count(r); i++) {
+		if (how == STOP_CLEAN && stop.stop.result == OK && e == OK)
+			(void)!logdir_close_clean(&r->dirs[i]);
+	}
+	close_dirs(r);
 }
 
 void rig_lead(struct rig *r, int32_t epoch)
@@ -244,7 +340,7 @@ struct ask *ask_append_as(struct ask *a, int16_t acks, int32_t timeout_ms, int n
 		snprintf(value, sizeof(value), "%08lld-%010d", (long long)producer_id, sequence + i);
 		batch_build_add(&b, 1700000000000 + sequence, SLICE_NULL, slice_str(value), NULL, 0);
 	}
-	ck_assert_int_eq(batch_build_end(&b, &batch), OK);
+	rig_expect(batch_build_end(&b, &batch) == OK);
 	ask_init(a, PARTITION_append);
 	memcpy(a->batch, batch.ptr, batch.len);
 	a->append.append.batch = a->batch;
@@ -294,6 +390,13 @@ struct ask *ask_role(struct ask *a, int32_t leader, int32_t epoch, int32_t isr_c
 	return a;
 }
 
+struct ask *ask_move(struct ask *a, struct logdir *dir)
+{
+	ask_init(a, PARTITION_move);
+	a->move.dir = dir;
+	return a;
+}
+
 struct ask *ask_list(struct ask *a, int64_t timestamp)
 {
 	ask_init(a, PARTITION_list_offsets);
@@ -310,8 +413,8 @@ static int64_t check_batches(struct slice bytes, int64_t next, int *count, void 
 	struct slice batch;
 
 	while (batch_next(&bytes, &batch) == OK) {
-		ck_assert(batch_check_crc(batch));
-		ck_assert_int_eq(batch_base_offset(batch.ptr), next);
+		rig_expect(batch_check_crc(batch));
+		rig_expect(batch_base_offset(batch.ptr) == next);
 		next = batch_last_offset(batch.ptr) + 1;
 		(*count)++;
 		if (each != NULL)

@@ -14,6 +14,8 @@
 
 #define RIG_BROKER  0
 #define RIG_DIR     "/data"
+#define RIG_DIR_2   "/data2"
+#define RIG_DIRS    2
 #define RIG_QUEUE   512
 
 /* One question with all that it borrows. On the test's stack or heap until it is home. */
@@ -31,6 +33,7 @@ struct ask {
 		struct partition_role         role;
 		struct partition_offline      offline;
 		struct partition_config       config;
+		struct partition_move         move;
 		struct partition_stop         stop;
 	};
 	int     order;		/* 0: not home yet; else the how-many-th answer it was */
@@ -38,6 +41,13 @@ struct ask {
 	bool    was_declined;	/* the partition had stopped: never sent */
 	uint8_t batch[512];
 };
+
+/* For what is stated often: Check writes to a file at each of its own statements. */
+#define rig_expect_msg(condition, ...) do { \
+	if (UNLIKELY(!(condition))) \
+		ck_abort_msg(__VA_ARGS__); \
+} while (0)
+#define rig_expect(condition) rig_expect_msg(condition, "%s", #condition)
 
 struct rig {
 	struct sim_os         *sim;
@@ -53,7 +63,11 @@ struct rig {
 	struct actor          *controller;	/* whom the partition asks; NULL at the start: nobody */
 	const struct partition_hook *hooks;
 	int                    hook_count;
-	struct logdir         *dir;		/* NULL: down */
+	bool                   has_two_dirs;	/* set before rig_up: the replica may move */
+	struct logdir         *dirs[RIG_DIRS];
+	struct partition_movers movers;
+	int                    swaps_settled;	/* the replica was found twice */
+	struct logdir         *dir;		/* where it was when it came up; NULL: down */
 	struct partition_addr *addr;
 	struct actor           desk;
 	struct ask            *queue[RIG_QUEUE];	/* not sent yet */
@@ -88,6 +102,7 @@ struct ask *ask_append_as(struct ask *a, int16_t acks, int32_t timeout_ms, int n
 struct ask *ask_read(struct ask *a, int64_t offset, uint32_t max_bytes);
 struct ask *ask_watch(struct ask *a, const struct rig *r);	/* has seen what is published now */
 struct ask *ask_role(struct ask *a, int32_t leader, int32_t epoch, int32_t isr_count);	/* replicas 0, 1; isr the first of them */
+struct ask *ask_move(struct ask *a, struct logdir *dir);
 struct ask *ask_list(struct ask *a, int64_t timestamp);
 
 /* Leads with this epoch, alone; the first sync is over. */

@@ -2,7 +2,7 @@
  * Windows are numbered by the clock. Who records first in a new one takes its place in the ring over: the bytes that lie there are read before the number changes and taken
  * off afterwards, so that what others add in between is neither lost nor counted twice.
  */
-#include "replica/throttle.h"
+#include "base/throttle.h"
 
 #include <stdlib.h>
 

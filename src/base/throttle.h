@@ -1,5 +1,6 @@
 /*
- * How many bytes per second went through, and whether that is more than allowed: replication throttling, replication.quota.window.* and the *.replication.throttled.rate.
+ * How many bytes per second went through, and whether that is more than allowed: replication throttling (replication.quota.window.*, *.replication.throttled.rate) and that of moves between log
+ * directories (alter.log.dirs.replication.quota.window.*, replica.alter.log.dirs.io.max.bytes.per.second).
  *
  * The rate is a mean over the last `windows` windows of window_ms, the current one as far as it has come; so a burst is paid for over the time of all windows. The bound may be
  * passed by what is under way when it is reached.
@@ -8,8 +9,8 @@
  * Threads: any; nothing is lost between them. Who asks beside somebody who begins a window may see the bytes of a window that has ended, for that moment.
  * Memory:  16 bytes per window, once.
  */
-#ifndef SKEIN_REPLICA_THROTTLE_H
-#define SKEIN_REPLICA_THROTTLE_H
+#ifndef SKEIN_BASE_THROTTLE_H
+#define SKEIN_BASE_THROTTLE_H
 
 #include "base/base.h"
 

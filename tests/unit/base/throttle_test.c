@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "replica/throttle.h"
+#include "base/throttle.h"
 
 static struct throttle t;
 
