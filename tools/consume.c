@@ -17,6 +17,7 @@ static const char help[] =
 	"      --from START         beginning, end (default), an OFFSET, or @TIME: the first record not\n"
 	"                           older than 2026-11-22T19:28:07Z, 2026-11-22, or milliseconds since 1970\n"
 	"  -e, --exit               end when everything that was there has been printed\n"
+	"      --timeout MS         with --exit: give up partitions that nobody answers for so long (default 15000)\n"
 	"  -n, --count N            end after N records\n"
 	"  -o, --output FORMAT      text (default), json (one list), ndjson (an object per line)\n"
 	"  -f, --format TEXT        text with %t topic, %p partition, %o offset, %k key, %v value, %T time,\n"
@@ -33,8 +34,14 @@ static const char help[] =
 
 #define PARTITIONS_MAX 10000
 #define STEP_MS 1000
+#define STALL_MS 15000
 
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_NDJSON };
+
+struct progress {		/* of one partition */
+	bool  has_ended;	/* has been at its end, or has failed */
+	char *trouble;		/* what it suffers from, told since its last record; NULL */
+};
 
 struct consume {
 	const char        *bootstrap, *topic, *null_text, *key_separator, *format;
@@ -48,8 +55,10 @@ struct consume {
 	struct consumer   *consumer;
 	struct strbuf      line;
 	int64_t            count;
-	int                ended_count;		/* partitions that have been at their end, or have failed */
-	bool              *has_ended;		/* by place in partitions */
+	int                ended_count, trouble_count;	/* partitions that have ended; and those that have not, and suffer */
+	struct progress   *progress;		/* by place in partitions */
+	int64_t            stall_ms;
+	mono_ms            last_progress;
 	int                code;
 };
 
@@ -132,28 +141,76 @@ static bool print_record(struct consume *x, const struct consumer_event *e)
 
 /* ---- events ---- */
 
+/* The numbers asked for ascend. */
+static struct progress *progress_of(struct consume *x, int32_t partition)
+{
+	int low = 0, high = x->partition_count;
+
+	while (high - low > 1) {
+		int mid = low + (high - low) / 2;
+		if (x->partitions[mid] <= partition)
+			low = mid;
+		else
+			high = mid;
+	}
+	return &x->progress[low];
+}
+
+static void set_trouble(struct consume *x, struct progress *p, const char *text)
+{
+	x->trouble_count += (text != NULL) - (p->trouble != NULL);
+	free(p->trouble);
+	p->trouble = text == NULL ? NULL : mem_strdup(text);
+}
+
 static void partition_ended(struct consume *x, int32_t partition)
 {
+	struct progress *p = progress_of(x, partition);
+
+	set_trouble(x, p, NULL);
+	x->ended_count += !p->has_ended;
+	p->has_ended = true;
+}
+
+static void partition_goes_on(struct consume *x, int32_t partition)
+{
+	x->last_progress = os_mono_ms(os_real());
+	if (x->trouble_count > 0)
+		set_trouble(x, progress_of(x, partition), NULL);
+}
+
+/* Nothing has come for so long, and every partition that is waited for has said why. */
+static bool is_stalled(const struct consume *x)
+{
+	return x->exits_at_end && x->trouble_count > 0 && x->ended_count + x->trouble_count == x->partition_count &&
+	       os_mono_ms(os_real()) - x->last_progress >= x->stall_ms;
+}
+
+static void give_up(struct consume *x)
+{
 	for (int i = 0; i < x->partition_count; i++) {
-		if (x->partitions[i] == partition && !x->has_ended[i]) {
-			x->has_ended[i] = true;
-			x->ended_count++;
-		}
+		if (x->progress[i].trouble != NULL)
+			tool_say("%s; given up after %lld ms", x->progress[i].trouble, (long long)x->stall_ms);
 	}
+	x->code = EXIT_TIMED_OUT;
 }
 
 static void on_event(struct consume *x, const struct consumer_event *e, bool *goes_on)
 {
 	switch (e->kind) {
 	case CONSUMER_RECORD:
+		partition_goes_on(x, e->partition);
 		*goes_on = print_record(x, e);
 		break;
 	case CONSUMER_END:
+		partition_goes_on(x, e->partition);
 		if (x->exits_at_end)
 			partition_ended(x, e->partition);
 		break;
 	case CONSUMER_TROUBLE:
 		tool_say("%s; trying on", e->error->text);
+		if (!progress_of(x, e->partition)->has_ended)
+			set_trouble(x, progress_of(x, e->partition), e->error->text);
 		break;
 	case CONSUMER_FAILED:
 		x->code = tool_fail(e->error);
@@ -172,12 +229,17 @@ static int run(struct consume *x)
 	struct consumer_event e;
 	bool goes_on = true;
 
+	x->last_progress = os_mono_ms(os_real());
 	while (goes_on && !is_finished(x)) {
 		if (consumer_next(x->consumer, &e)) {
 			on_event(x, &e, &goes_on);
 			continue;
 		}
 		goes_on = fflush(stdout) == 0;
+		if (goes_on && is_stalled(x)) {
+			give_up(x);
+			break;
+		}
 		if (goes_on)
 			client_step(x->client, STEP_MS);
 	}
@@ -217,7 +279,7 @@ static bool start(struct consume *x)
 		x->code = EXIT_NOT_FOUND;
 		return false;
 	}
-	x->has_ended = mem_calloc((size_t)x->partition_count, sizeof(*x->has_ended));
+	x->progress = mem_calloc((size_t)x->partition_count, sizeof(*x->progress));
 	consumer_create(&x->consumer, x->client, &spec);
 	for (int i = 0; i < x->partition_count; i++)
 		assign(x, x->partitions[i]);
@@ -240,13 +302,13 @@ static bool set_output(struct consume *x, const char *text)
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct consume *x, int argc, char **argv, struct strbuf *format, struct strbuf *separator)
 {
-	enum { OPT_FROM = 256, OPT_NULL };
+	enum { OPT_FROM = 256, OPT_NULL, OPT_TIMEOUT };
 	static const struct option options[] = {
 		{ "bootstrap", required_argument, NULL, 'b' }, { "partition", required_argument, NULL, 'p' },
 		{ "from", required_argument, NULL, OPT_FROM }, { "exit", no_argument, NULL, 'e' },
 		{ "count", required_argument, NULL, 'n' }, { "output", required_argument, NULL, 'o' },
 		{ "format", required_argument, NULL, 'f' }, { "key-separator", required_argument, NULL, 'k' },
-		{ "null", required_argument, NULL, OPT_NULL }, { "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "null", required_argument, NULL, OPT_NULL }, { "timeout", required_argument, NULL, OPT_TIMEOUT }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "b:p:en:o:f:k:h", options, NULL)) != -1) {
@@ -261,6 +323,7 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 		case 'f': ok = value_unescape(format, optarg); x->format = strbuf_cstr(format); break;
 		case 'k': ok = value_unescape(separator, optarg); x->key_separator = strbuf_cstr(separator); break;
 		case OPT_NULL: x->null_text = optarg; break;
+		case OPT_TIMEOUT: ok = value_int(optarg, 1, INT32_MAX, &x->stall_ms); break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage("consume", "unknown option");
 		}
@@ -275,7 +338,7 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 
 int tool_consume(int argc, char **argv)
 {
-	struct consume x = { .null_text = "", .count_max = -1, .start.kind = START_END };
+	struct consume x = { .null_text = "", .count_max = -1, .start.kind = START_END, .stall_ms = STALL_MS };
 	struct strbuf format = STRBUF_INIT, separator = STRBUF_INIT;
 
 	x.partitions = mem_calloc(PARTITIONS_MAX, sizeof(*x.partitions));
@@ -295,6 +358,8 @@ int tool_consume(int argc, char **argv)
 	strbuf_fini(&format);
 	strbuf_fini(&separator);
 	free(x.partitions);
-	free(x.has_ended);
+	for (int i = 0; x.progress != NULL && i < x.partition_count; i++)
+		free(x.progress[i].trouble);
+	free(x.progress);
 	return x.code == -1 ? EXIT_OK : x.code;
 }

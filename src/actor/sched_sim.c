@@ -30,6 +30,8 @@ struct sim_world {
 	uint64_t    hash;
 	uint64_t    happenings;
 	uint32_t    started;
+	struct list **choices;		/* of the step at hand: links of sim_actor, then of sim_job */
+	size_t      choice_count, choice_room;
 	mono_ms   (*next_event)(void *arg);
 	void      (*advance)(void *arg, mono_ms by);
 	void       *clock_arg;
@@ -120,7 +122,7 @@ static bool may_step(const struct sim_world *w, const struct sim_actor *sa)
 	if (sa->is_stepping || sa->has_ended || machine_of(a->sched)->is_paused)
 		return false;
 	return sa->is_busy || actor_has_mail(a) || a->rest == ACTOR_POKED
-	    || a->deadline <= now_of(a->sched)
+	    || (a->deadline != MONO_NEVER && a->deadline <= now_of(a->sched))
 	    || (a->ops->wait != NULL && sa->looked != w->happenings);
 }
 
@@ -228,43 +230,37 @@ static bool may_run(const struct sim_job *sj)
 	return sj->due <= now_of(sj->sched) && !machine_of(sj->sched)->is_paused;
 }
 
-static uint64_t count_choices(const struct sim_world *w)
+static void add_choice(struct sim_world *w, struct list *link)
 {
-	uint64_t n = 0;
-
-	LIST_FOREACH(link, &w->actors)
-		n += may_step(w, LIST_ENTRY(link, struct sim_actor, link));
-	LIST_FOREACH(link, &w->jobs) {
-		n += may_run(LIST_ENTRY(link, struct sim_job, link));
+	if (w->choice_count == w->choice_room) {
+		w->choice_room = MAX(64, w->choice_room * 2);
+		w->choices = mem_realloc_array(w->choices, w->choice_room, sizeof(*w->choices));
 	}
-	return n;
+	w->choices[w->choice_count++] = link;
 }
 
-static void take_choice(struct sim_world *w, uint64_t k)
+/* Actors first: so many. */
+static size_t find_choices(struct sim_world *w)
 {
+	size_t actors;
+
+	w->choice_count = 0;
 	LIST_FOREACH(link, &w->actors) {
-		struct sim_actor *sa = LIST_ENTRY(link, struct sim_actor, link);
-
-		if (may_step(w, sa) && k-- == 0) {
-			step_actor(w, sa);
-			return;
-		}
+		if (may_step(w, LIST_ENTRY(link, struct sim_actor, link)))
+			add_choice(w, link);
 	}
+	actors = w->choice_count;
 	LIST_FOREACH(link, &w->jobs) {
-		struct sim_job *sj = LIST_ENTRY(link, struct sim_job, link);
-
-		if (may_run(sj) && k-- == 0) {
-			run_job(w, sj);
-			return;
-		}
+		if (may_run(LIST_ENTRY(link, struct sim_job, link)))
+			add_choice(w, link);
 	}
-	ASSERT(!"counted differently");
+	return actors;
 }
 
 bool sched_sim_step(struct sched *s)
 {
 	struct sim_world *w = world_of(s);
-	uint64_t n = count_choices(w);
+	size_t actors = find_choices(w), n = w->choice_count;
 
 	if (n == 0) {
 		mono_ms quiet = quiet_time(w);
@@ -275,7 +271,12 @@ bool sched_sim_step(struct sched *s)
 	} else if (w->advance != NULL && choose(w, STALL_ODDS) == 0) {
 		let_time_pass(w, (mono_ms)choose(w, STALL_MS_MAX) + 1);
 	} else {
-		take_choice(w, choose(w, n));
+		size_t k = (size_t)choose(w, n);
+
+		if (k < actors)
+			step_actor(w, LIST_ENTRY(w->choices[k], struct sim_actor, link));
+		else
+			run_job(w, LIST_ENTRY(w->choices[k], struct sim_job, link));
 	}
 	return true;
 }
@@ -335,8 +336,10 @@ static void sim_destroy(struct sched *s)
 		ASSERT(LIST_ENTRY(link, struct sim_actor, link)->actor->sched != s);
 	LIST_FOREACH(link, &w->jobs)
 		ASSERT(LIST_ENTRY(link, struct sim_job, link)->sched != s);
-	if (--w->machines == 0)
+	if (--w->machines == 0) {
+		free(w->choices);
 		free(w);
+	}
 	free(CONTAINER_OF(s, struct sched_sim, sched));
 }
 

@@ -18,7 +18,7 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/describe_configs.c \
 	src/api/describe_log_dirs.c \
 	src/api/describe_transactions.c \
-	src/api/fetch.c \
+	src/api/fetch.c src/api/fetch_priv.h src/api/fetch_answer.c src/api/fetch_round.c src/api/fetch_want.c \
 	src/api/fetch_session.c src/api/fetch_session.h \
 	src/api/fetch_watch.c src/api/fetch_watch.h \
 	src/api/find_coordinator.c \

@@ -57,6 +57,11 @@ enum kafka_error {
 const char *kafka_error_name(int16_t code);		/* "NONE"; "UNKNOWN_SERVER_ERROR" for codes not in the table */
 const char *kafka_error_text(int16_t code);
 bool        kafka_error_is_retriable(int16_t code);
+/* Of a file: nothing is damaged, there is only no room, or no descriptor, at this moment. It is tried again later. */
+static inline bool err_is_passing(enum err e)
+{
+	return e == ERR_NO_SPACE || e == ERR_LIMIT;
+}
 enum kafka_error err_to_kafka(enum err e);
 /* From errno of a failed system call. */
 enum err err_from_errno(int errnum);

@@ -111,6 +111,14 @@ static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 	return at < 0 && a->spec.config->is_alone && a->spec.tree == NULL ? may_make_store(a, problem) : OK;
 }
 
+/* Connections leave a quarter of the descriptors to the logs: a crowd of clients must not keep the broker from its own files. */
+static int connections_max(const struct assembly *a)
+{
+	uint64_t files = a->spec.files_max;
+
+	return files == 0 ? a->spec.config->max_connections : (int)MIN((uint64_t)a->spec.config->max_connections, files - files / 4);
+}
+
 static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -126,7 +134,7 @@ static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 		.sched = a->spec.sched, .workers = a->spec.workers, .rows = api_rows, .row_count = api_row_count,
 		.network_threads = MIN(c->num_network_threads, NETWORK_THREADS_MAX), .max_request_bytes = c->socket_request_max_bytes,
 		.backlog = c->socket_listen_backlog_size, .send_buffer = c->socket_send_buffer_bytes, .recv_buffer = c->socket_receive_buffer_bytes,
-		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = c->max_connections,
+		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = connections_max(a),
 		.max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
 		.network_created = api_network_created, .on_home = api_on_home, .network_ended = api_network_ended,
 	};
@@ -347,7 +355,8 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 		if (logdir_is_offline(a->dirs[i]))
 			continue;
 		enum err e = logdir_close_clean(&a->dirs[i]);
-		result = result == OK ? e : result;
+		if (result == OK && e != ERR_NO_SPACE)	/* a full disk: everything is synced, only the marker that would say so is missing */
+			result = e;
 	}
 	close_dirs(a);
 	return result;

@@ -27,6 +27,7 @@ struct assembly_spec {
 	struct broker_config *config;	/* ... what it says; both outlive the assembly */
 	struct log_source    *log;
 	const char           *host_name;	/* advertised where the configuration names no host; borrowed during the start */
+	uint64_t              files_max;	/* descriptors that this process may have; 0: no bound */
 	struct coord_tree    *tree;	/* simulation: the cluster's state; NULL: as the configuration says */
 };
 

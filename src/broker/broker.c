@@ -22,6 +22,7 @@ struct broker {
 	struct actor            actor;
 	struct serve_config     config;
 	struct os              *os;
+	uint64_t                files_max;
 	struct log_writer      *writer;
 	struct log_source       log;
 	struct sched           *sched;
@@ -83,7 +84,7 @@ static enum err start_all(struct broker *b)
 {
 	char host[256], problem[ASSEMBLY_PROBLEM_MAX];
 	struct assembly_spec spec = {
-		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host,
+		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host, .files_max = b->files_max,
 	};
 
 	process_host_name(host, sizeof(host));
@@ -192,7 +193,7 @@ int broker_main(int argc, char **argv)
 	uint64_t seed[2];
 
 	process_block_signals();
-	process_raise_files();
+	b.files_max = process_raise_files();
 	b.os = os_real();
 	os_random(b.os, seed, sizeof(seed));
 	map_seed_set(seed[0], seed[1]);

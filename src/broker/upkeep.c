@@ -88,7 +88,7 @@ static void upkeep_run(struct job *j)
 			continue;
 		enum err e = u->job_picture != NULL ? partition_write_checkpoints(d, c.addrs, c.count, u->what) : OK;
 		/* a full disk is no damage: what stands is older but right, and the next round tries again */
-		if (e != OK && e != ERR_NO_SPACE)
+		if (e != OK && !err_is_passing(e))
 			logdir_set_offline(d, e, "checkpoints");
 		if (u->purge && logdir_scan(d, purge_entry, &p, problem) != OK)
 			LOG_WARN(&u->actor.log, purge_failed, KV_STR("path", problem), KV_ERR(ERR_IO));

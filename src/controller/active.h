@@ -26,13 +26,13 @@ void active_enqueue_own(struct controller *c, struct own_request *r);
 /* A channel_call or channel_close of the active side came home (msg.context is the active side's own; also after active_end). */
 void active_on_channel_home(struct controller *c, struct msg *m);
 
-/* What was created through clients (controller_admin.c): reads these topics' nodes and brings them up, as a sub-task of the active queue. When it is done the members are being
+/* What was created through clients (controller_create.c, controller_grow.c): reads these topics' nodes and brings them up, as a sub-task of the active queue. When it is done the members are being
  * told; active_wait (active_priv.h) waits for this broker's own. Names that the store does not have are passed over. */
 void active_push_new_topics(struct controller *c, char **names, int n);
 /* /admin/delete_topics has been written for them: deletion begins, as a sub-task; what follows are events. */
 void active_push_deletions(struct controller *c);
 
-/* For controller_admin.c: what the active side knows. NULL: unknown topic. */
+/* For what clients ask of topics: what the active side knows. NULL: unknown topic. */
 struct active_topic;
 struct active_topic *active_topic_get(const struct controller *c, struct slice name);
 

@@ -517,6 +517,11 @@ static enum task_result elect_tried(struct controller *c, struct task *t)
 
 	if (s->call.result == OK)
 		return elect_won(c, t, e->epoch + 1, s->ops[1].stat.version);
+	if (s->call.result == ERR_NO_SPACE || s->call.result == ERR_IO) {	/* an embedded store that cannot be written: there is nobody else to be elected */
+		start_fail(c, s->call.result, s->call.result == ERR_NO_SPACE ? "the coordination store finds no room for this start: make some" :
+		           "the coordination store cannot be written");
+		return go(t, ELECT_DONE);
+	}
 	task_drop_calls(t);
 	task_get(c, t, true, "/controller");
 	task_get(c, t, false, "/controller_epoch");

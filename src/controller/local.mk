@@ -3,12 +3,13 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/active.c src/controller/active.h src/controller/active_priv.h \
 	src/controller/active_batch.c src/controller/active_brokers.c src/controller/active_channel.c src/controller/active_deletion.c \
 	src/controller/active_elect.c src/controller/active_feature.c src/controller/active_isr.c src/controller/active_leaders.c src/controller/active_logdirs.c \
-	src/controller/active_notices.c src/controller/active_partitions.c src/controller/active_reassign.c src/controller/active_replicas.c \
+	src/controller/active_move.c src/controller/active_moving.c src/controller/active_notices.c src/controller/active_partitions.c src/controller/active_prune.c \
+	src/controller/active_reassign.c src/controller/active_reassign.h src/controller/active_replicas.c \
 	src/controller/active_rules.c src/controller/active_shutdown.c src/controller/active_start.c \
 	src/controller/active_states.c src/controller/active_topics.c \
 	src/controller/assignment.c src/controller/assignment.h \
 	src/controller/controller.c src/controller/controller.h src/controller/controller_msg.h src/controller/controller_priv.h \
-	src/controller/controller_admin.c \
+	src/controller/controller_admin.c src/controller/controller_admin.h src/controller/controller_create.c src/controller/controller_delete.c src/controller/controller_grow.c \
 	src/controller/controller_config.c \
 	src/controller/controller_picture.c \
 	src/controller/controller_quotas.c \

@@ -277,16 +277,13 @@ static void roles_checkpoint_run(struct job *j)
 
 		if (logdir_is_offline(d) || logdir_had_clean_shutdown(d))
 			continue;
-		enum err e = partition_write_checkpoints(d, r->replicas, r->replica_count, CHECKPOINT_RECOVERY);
-		if (e != OK && e != ERR_NO_SPACE)
+		enum err e = partition_settle_recovery_points(d, r->replicas, r->replica_count);
+		if (e != OK && !err_is_passing(e))
 			logdir_set_offline(d, e, "recovery points");
 	}
 }
 
-/*
- * After an unclean start, before the first append: a log may have been cut below the recovery point that the directory still names. Were that point believed after
- * the next crash, what is appended from now on up to it would be trusted without having been synced. Nobody can append before the picture shows the replica.
- */
+/* After an unclean start: partition_checkpoint.h says why. Nobody can append before the picture shows the replica. */
 static enum task_result roles_checkpoint(struct controller *c, struct roles_task *r)
 {
 	bool is_unclean = false;

@@ -8,6 +8,7 @@
 #include "coord/store_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #define MAP_BYTES   ((size_t)1 << 30)	/* address space only; what is not used costs nothing */
 #define FORMAT      1
 #define DISK_FULL_BYTES ((uint64_t)1 << 20)
+#define RESERVE_PAGES   64
 #define HEAD_MAGIC  "skeincrd"
 #define HEAD_BYTES  (4 + 8 + 4 + 8)
 #define NODE_BYTES  (4 + 8 + 8 + 8 + 4 + 4 + 4 + 4)	/* without name and data */
@@ -61,6 +63,28 @@ static enum err say(char *problem, size_t size, enum err e, const char *fmt, ...
 	vsnprintf(problem, size, fmt, ap);
 	va_end(ap);
 	return e;
+}
+
+/* --- room set aside ----------------------------------------------------------------------------------------------------------- */
+
+/*
+ * A start changes the store (the controller's epoch, who leads), also one on a full disk; so the file has blocks for a copy of all that is in it, and a few pages more,
+ * before they are needed. LMDB writes where its own count of pages ends, whatever the file's size. Without room it goes on with what there is.
+ */
+static void set_room_aside(struct store_file *f)
+{
+	struct os_stat st;
+	MDB_envinfo info;
+	MDB_stat stat;
+	int fd;
+
+	if (os_stat(f->os, f->path, &st) != OK || mdb_env_info(f->env, &info) != 0 || mdb_env_stat(f->env, &stat) != 0 || mdb_env_get_fd(f->env, &fd) != 0)
+		return;
+	uint64_t wanted = 2 * (info.me_last_pgno + 1) + RESERVE_PAGES, most = MAP_BYTES / stat.ms_psize;
+	if (st.size / stat.ms_psize >= MIN(wanted, most))
+		return;
+	/* Twice the few pages: not with every commit. */
+	(void)!fallocate(fd, 0, 0, (off_t)(MIN(wanted + RESERVE_PAGES, most) * stat.ms_psize));
 }
 
 /* --- open ------------------------------------------------------------------------------------------------------------------ */
@@ -146,6 +170,7 @@ enum err store_file_open(struct store_file **out, struct os *os, const char *pat
 		say(problem, problem_size, e, "cannot sync the directory of %s: %s", path, err_text(e));
 		goto fail;
 	}
+	set_room_aside(f);
 	*out = f;
 	return OK;
 fail:
@@ -359,6 +384,8 @@ enum err store_file_commit(struct store_file *f, int64_t zxid)
 	}
 	int rc = mdb_txn_commit(f->txn);	/* frees it, whatever it answers */
 	f->txn = NULL;
+	if (rc == MDB_SUCCESS)
+		set_room_aside(f);
 	return settle(f, err_of(rc));
 }
 

@@ -62,7 +62,7 @@ enum sim_op {
 	SIM_WRITE,		/* an error leaves a prefix written; sometimes none, sometimes all */
 	SIM_TRUNCATE,
 	SIM_SYNC,		/* an error drops what was dirty, as Linux does: a second sync would say OK and mean nothing */
-	SIM_NAME,		/* create, rename, unlink, mkdir, rmdir */
+	SIM_NAME,		/* create, rename, unlink, mkdir, rmdir; removing never suffers from ERR_NO_SPACE */
 	SIM_OP_COUNT,
 	SIM_ANY = SIM_OP_COUNT
 };

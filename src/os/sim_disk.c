@@ -30,16 +30,26 @@
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
+static void bytes_hold(struct sim_bytes *b, size_t end)
+{
+	if (end <= b->capacity)
+		return;
+	size_t capacity = MAX(end, MAX(b->capacity * 2, (size_t)SIM_SECTOR));
+	b->at = mem_realloc_array(b->at, capacity, 1);
+	memset(b->at + b->capacity, 0, capacity - b->capacity);
+	b->capacity = capacity;
+}
+
+static void bytes_zero(struct sim_bytes *b, size_t pos, size_t end)
+{
+	end = MIN(end, b->capacity);
+	if (pos < end)
+		memset(b->at + pos, 0, end - pos);
+}
+
 static void bytes_resize(struct sim_bytes *b, size_t size)
 {
-	if (size > b->capacity) {
-		size_t capacity = MAX(size, MAX(b->capacity * 2, (size_t)SIM_SECTOR));
-		b->at = mem_realloc_array(b->at, capacity, 1);
-		memset(b->at + b->capacity, 0, capacity - b->capacity);
-		b->capacity = capacity;
-	}
-	if (size < b->size)
-		memset(b->at + size, 0, b->size - size);
+	bytes_zero(b, size, b->size);
 	b->size = size;
 }
 
@@ -50,6 +60,7 @@ static void bytes_put(struct sim_bytes *b, size_t pos, const void *data, size_t 
 		return;
 	if (pos + len > b->size)
 		bytes_resize(b, pos + len);
+	bytes_hold(b, pos + len);
 	memcpy(b->at + pos, data, len);
 }
 
@@ -57,8 +68,16 @@ static void bytes_copy(struct sim_bytes *to, const struct sim_bytes *from)
 {
 	bytes_resize(to, 0);
 	bytes_resize(to, from->size);
-	if (from->size != 0)
-		memcpy(to->at, from->at, from->size);
+	bytes_put(to, 0, from->at, MIN(from->size, from->capacity));
+}
+
+void sim_bytes_read(const struct sim_bytes *b, size_t pos, void *buf, size_t len)
+{
+	size_t held = MIN(len, b->capacity - MIN(pos, b->capacity));
+
+	if (held != 0)
+		memcpy(buf, b->at + pos, held);
+	memset((uint8_t *)buf + held, 0, len - held);
 }
 
 /* --- inodes ----------------------------------------------------------------------------------- */
@@ -409,9 +428,9 @@ static void apply_write_by_sector(struct sim_bytes *to, const struct sim_write *
 		size_t stop = MIN((sector + 1) * SIM_SECTOR, end);
 		if (i < sector_version(salt, sector, n)) {
 			if (w->is_truncate)
-				memset(to->at + at, 0, stop - at);
+				bytes_zero(to, at, stop);
 			else
-				memcpy(to->at + at, w->data + (at - w->pos), stop - at);
+				bytes_put(to, at, w->data + (at - w->pos), stop - at);
 		}
 		at = stop;
 	}

@@ -46,25 +46,26 @@ static enum err injected(enum err e)
 	return e;
 }
 
-static enum err strike(struct sim_os *m, enum sim_op op, const char *path)
+/* What needs no room does not suffer from a lack of it. */
+static enum err strike(struct sim_os *m, enum sim_op op, const char *path, bool needs_room)
 {
 	struct sim_fault *once = &m->once, *often[2] = { &m->often[op], &m->often[SIM_ANY] };
 
-	if (once->nth != 0 && (m->once_op == op || m->once_op == SIM_ANY) && is_under(path, once->under) && --once->nth == 0)
+	if (once->nth != 0 && (needs_room || once->error != ERR_NO_SPACE) && (m->once_op == op || m->once_op == SIM_ANY) && is_under(path, once->under) && --once->nth == 0)
 		return injected(once->error);
 	for (int i = 0; i < 2; i++)
-		if (often[i]->per_million != 0 && is_under(path, often[i]->under)
+		if (often[i]->per_million != 0 && (needs_room || often[i]->error != ERR_NO_SPACE) && is_under(path, often[i]->under)
 		    && sim_rng_chance(&m->chance, often[i]->per_million))
 			return injected(often[i]->error);
 	return OK;
 }
 
 /* OK: go on. ERR_CLOSED: the machine is dead, or just died in this operation. Others: a fault, to be answered. */
-static enum err admit(struct sim_os *m, enum sim_op op, const char *path)
+static enum err admit_as(struct sim_os *m, enum sim_op op, const char *path, bool needs_room)
 {
 	if (m->is_dead)
 		return ERR_CLOSED;
-	enum err e = strike(m, op, path);
+	enum err e = strike(m, op, path, needs_room);
 	if (op == SIM_OPEN || op == SIM_READ)
 		return e;
 	m->disk_ops++;
@@ -73,6 +74,11 @@ static enum err admit(struct sim_os *m, enum sim_op op, const char *path)
 		return ERR_CLOSED;
 	}
 	return e;
+}
+
+static enum err admit(struct sim_os *m, enum sim_op op, const char *path)
+{
+	return admit_as(m, op, path, true);
 }
 
 /* --- descriptors ------------------------------------------------------------------------------ */
@@ -145,7 +151,7 @@ static enum err read_at(const struct sim_inode *i, void *buf, size_t len, int64_
 	if ((uint64_t)pos < i->now.size) {
 		*got = MIN(len, i->now.size - (size_t)pos);
 		if (*got != 0)
-			memcpy(buf, i->now.at + pos, *got);
+			sim_bytes_read(&i->now, (size_t)pos, buf, *got);
 	}
 	return OK;
 }
@@ -401,8 +407,10 @@ static enum err sim_rename(struct os *os, const char *from, const char *to)
 	struct sim_os *m = sim_of(os);
 	struct sim_place a, b, again;
 	bool to_is_below = false, from_is_below = false;
-	enum err e = admit(m, SIM_NAME, from);
+	enum err e = admit(m, SIM_NAME, from), missing;
 
+	if (e == ERR_NO_SPACE && existing(m, from, &a, &missing) == NULL)
+		e = missing;
 	if (e == OK && existing(m, from, &a, &e) != NULL)
 		e = sim_errno(sim_disk_find(&m->disk, to, &b, a.inode, &to_is_below));
 	if (e == OK)
@@ -419,7 +427,7 @@ static enum err sim_rename(struct os *os, const char *from, const char *to)
 static enum err remove_name(struct sim_os *m, const char *what, const char *path, bool wants_dir)
 {
 	struct sim_place place;
-	enum err e = admit(m, SIM_NAME, path);
+	enum err e = admit_as(m, SIM_NAME, path, false);
 
 	if (e == OK && existing(m, path, &place, &e) != NULL) {
 		if (place.inode->is_dir != wants_dir)

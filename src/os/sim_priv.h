@@ -22,7 +22,7 @@ uint64_t sim_mix(uint64_t a, uint64_t b);
 
 struct sim_bytes {
 	uint8_t *at;
-	size_t   size, capacity;	/* all zeros between the two */
+	size_t   size, capacity;	/* zeros behind the smaller of the two, held in memory or not: indexes are files that are mostly hole */
 };
 
 struct sim_entry {
@@ -102,6 +102,7 @@ int  sim_disk_find(struct sim_disk *d, const char *path, struct sim_place *out, 
 struct sim_inode *sim_names_find(const struct sim_names *n, const char *name);
 /* Changes names now, and remembers the change until a sync. The second change may be NULL. */
 void sim_disk_rename(struct sim_disk *d, const struct sim_change *a, const struct sim_change *b, int64_t now_ns);
+void sim_bytes_read(const struct sim_bytes *b, size_t pos, void *buf, size_t len);	/* pos + len <= b->size */
 /* errno: 0, or ENOSPC with a part written. */
 int  sim_inode_write(struct sim_inode *f, const void *data, size_t len, size_t pos, int64_t now_ns);
 int  sim_inode_truncate(struct sim_inode *f, size_t size, int64_t now_ns);

@@ -109,12 +109,12 @@ void partition_write_batch(struct partition *p, mono_ms now)
 		appends[i] = &p->batch[i]->append;
 	enum err e = log_append(p->log, appends, n, p->leader_epoch, os_time_ms(p->spec.log.os));
 
-	if (e == ERR_NO_SPACE && !p->is_full)
-		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+	if (err_is_passing(e) && !p->is_full)
+		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
 	if (e == OK && p->is_full)
 		LOG_INFO(&p->actor.log, disk_has_room);
-	p->is_full = e == ERR_NO_SPACE;
-	if (e != OK && e != ERR_NO_SPACE) {
+	p->is_full = err_is_passing(e);
+	if (e != OK && !p->is_full) {
 		for (int i = 0; i < n; i++)
 			append_refuse(p, p->batch[i], KAFKA_STORAGE_ERROR);
 		partition_storage_failed(p, "append", e);

@@ -84,3 +84,28 @@ enum err partition_write_checkpoints(struct logdir *dir, struct partition_addr *
 		e = write_marks(dir, addrs, n);
 	return e;
 }
+
+static bool is_recovery_point_untrue(const struct logdir *dir, struct partition_addr *const *addrs, int n)
+{
+	struct logdir_known known;
+
+	for (int i = 0; i < n; i++) {
+		const struct partition_addr *a = addrs[i];
+
+		if (partition_dir(a) != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
+			continue;
+		logdir_known(dir, a->topic, a->partition, &known);
+		if (known.recovery_point > partition_log_end_offset(a))
+			return true;
+	}
+	return false;
+}
+
+enum err partition_settle_recovery_points(struct logdir *dir, struct partition_addr *const *addrs, int n)
+{
+	enum err e = partition_write_checkpoints(dir, addrs, n, CHECKPOINT_RECOVERY);
+
+	if (err_is_passing(e) && is_recovery_point_untrue(dir, addrs, n))
+		e = logdir_remove_checkpoint(dir, LOGDIR_RECOVERY_POINTS);
+	return e;
+}

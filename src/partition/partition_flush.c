@@ -80,9 +80,9 @@ void partition_on_flush_home(struct partition *p)
 		log_close(&p->log);
 		return;
 	}
-	if (e == ERR_NO_SPACE) {	/* what small files are owed finds no room: nothing is lost, it is tried again */
+	if (err_is_passing(e)) {	/* what small files are owed finds no room: nothing is lost, it is tried again */
 		if (!p->is_full)
-			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
 		p->is_full = true;
 		p->flush_wanted = true;
 		p->flush_retry = os_mono_ms(p->spec.log.os) + FLUSH_RETRY_MS;

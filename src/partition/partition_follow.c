@@ -20,14 +20,14 @@ static enum kafka_error append_fetched(struct partition *p, struct slice batches
 {
 	enum err e = log_append_fetched(p->log, batches, os_time_ms(p->spec.log.os));
 
-	if (e == ERR_NO_SPACE && !p->is_full)
-		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+	if (err_is_passing(e) && !p->is_full)
+		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
 	if (e == OK && p->is_full)
 		LOG_INFO(&p->actor.log, disk_has_room);
-	p->is_full = e == ERR_NO_SPACE;
+	p->is_full = err_is_passing(e);
 	if (e == OK)
 		return NONE;
-	if (e == ERR_NO_SPACE)
+	if (p->is_full)
 		return CORRUPT_MESSAGE;		/* the fetcher pauses and comes again */
 	if (e == ERR_CORRUPT || e == ERR_UNSUPPORTED) {
 		LOG_WARN(&p->actor.log, fetched_refused, KV_ERR(e), KV_I64("end", log_end_offset(p->log)));
@@ -131,8 +131,8 @@ void partition_on_truncate(struct partition *p, struct partition_truncate *m)
 		m->error = OFFSET_OUT_OF_RANGE;
 	else
 		e = cut_as_asked(p, m);
-	if (e == ERR_NO_SPACE) {
-		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir));
+	if (err_is_passing(e)) {
+		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
 		m->error = CORRUPT_MESSAGE;
 		m->is_complete = false;
 	} else if (e != OK) {

@@ -118,12 +118,45 @@ enum err log_parent_dir(const char *dir, char out[LOG_PATH_MAX])
 static enum err create_directory(struct os *os, const char *dir, bool *is_new)
 {
 	char parent[LOG_PATH_MAX];
+	struct os_stat st;
 	enum err e = log_parent_dir(dir, parent);
 
 	if (e == OK)
 		e = os_mkdir(os, dir);
 	*is_new = e == OK;
+	if (e == ERR_NO_SPACE && os_stat(os, dir, &st) == OK)
+		e = ERR_EXISTS;		/* whichever of the two a file system looks at first */
 	return e == ERR_EXISTS ? OK : e;
+}
+
+enum err log_add_first_segment(struct log *log, int64_t offset, time_ms now)
+{
+	struct segment *s = segment_new(&log->store, offset, now);
+	enum err e = log->owes_files ? ERR_NO_SPACE : segment_make(s);
+
+	if (e != OK && !err_is_passing(e)) {
+		segment_detach(&s);
+		return e;
+	}
+	log->owes_files = e != OK;
+	s->is_loaded = true;
+	log_add_segment(log, s);
+	return OK;
+}
+
+enum err log_make_owed_files(struct log *log)
+{
+	bool is_new;
+	enum err e = create_directory(log->os, log->store.dir, &is_new);
+
+	if (e == OK)
+		e = segment_make(log_active(log));
+	if (e != OK)
+		return e;
+	log->owes_files = false;
+	log_lower_epoch_mark(log);
+	log->is_dir_dirty = log->owes_parent = true;
+	return OK;
 }
 
 static enum err check_topic_id(struct log *log, const struct log_spec *spec)
@@ -153,7 +186,8 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 	*recovery = (struct log_recovery){ 0 };
 	if (strlen(spec->dir) > LOG_PATH_MAX - 64)
 		return ERR_INVALID;
-	if ((e = create_directory(spec->os, spec->dir, &is_new)) != OK)
+	e = create_directory(spec->os, spec->dir, &is_new);
+	if (e != OK && e != ERR_NO_SPACE)
 		return e;
 	log = mem_calloc(1, sizeof(*log));
 	log->os = spec->os;
@@ -169,9 +203,10 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 	for (int i = 0; i < SNAPSHOT_EXTRA_KEPT; i++)
 		log->extra_snapshots[i] = -1;
 	log->first_unstable_offset = -1;
-	log->is_new = is_new;
+	log->owes_files = e == ERR_NO_SPACE;
+	log->is_new = is_new || log->owes_files;
 	/* Also when it was there: a killed process may have made it and not synced its name. */
-	log->owes_parent = is_new || !spec->had_clean_shutdown;
+	log->owes_parent = log->is_new || !spec->had_clean_shutdown;
 	if ((e = check_topic_id(log, spec)) == OK && (e = log_load(log, spec, recovery)) == OK) {
 		log_release_files(log);
 		*out = log;
@@ -200,6 +235,11 @@ enum err log_close_clean(struct log *log)
 	ASSERT(!log->is_flush_out);
 	if (log->is_broken)
 		return ERR_IO;
+	if (log->owes_files) {
+		e = log_make_owed_files(log);
+		if (e != OK)		/* it is empty: nothing is lost with it */
+			return err_is_passing(e) ? OK : e;
+	}
 	for (int i = 0; i < log->segment_count; i++) {
 		struct segment *s = log->segments[i];
 		if (s->offsets.is_reserved || s->times.is_reserved || i == log->segment_count - 1) {
@@ -238,6 +278,8 @@ enum err log_delete(struct log **plog)
 		logdir_deleted_name(log->topic, log->partition, id, name);
 		snprintf(to, sizeof(to), "%s/%s", parent, name);
 		e = os_rename(log->os, log->store.dir, to);
+		if (e == ERR_NOT_FOUND && log->owes_files)
+			e = OK;
 	}
 	log_close(plog);
 	return e;
@@ -322,7 +364,7 @@ static bool are_epochs_behind(const struct log *log)
 void log_progress(const struct log *log, struct log_progress_mark *out)
 {
 	*out = (struct log_progress_mark){ 0 };
-	if (log->is_broken)
+	if (log->is_broken || log->owes_files)
 		return;
 	if (are_epochs_behind(log))
 		*out = log->epoch_mark;

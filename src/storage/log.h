@@ -70,7 +70,9 @@ struct log_recovery {			/* what opening had to do, for the log line and the test
 };
 
 /* Sweeps, recovers, checks the topic id (see README). ERR_CORRUPT: the directory cannot be served (foreign
- * magic, topic id of another topic). */
+ * magic, topic id of another topic). A full disk is no reason not to open: what finds no room is written
+ * later, or left out (an index entry). ERR_NO_SPACE only where recovery could not do without (aborted
+ * transactions, which readers must not miss). */
 enum err log_open(struct log **out, const struct log_spec *spec,
 	struct log_recovery *recovery) MUST_CHECK;
 /* The topic id became known after opening (a log that an older broker wrote). */

@@ -236,6 +236,8 @@ enum err log_append(struct log *log, struct log_append *const *appends, int n, i
 	enum err e = log->is_broken ? ERR_IO : OK;
 
 	ASSERT(n <= LOG_APPEND_MAX);
+	if (UNLIKELY(log->owes_files) && e == OK)
+		e = log_make_owed_files(log);
 	if (leader_epoch != leader_epochs_latest(&log->epochs))
 		log_epochs_will_change(log);
 	group_begin(log, &g);
@@ -382,6 +384,8 @@ enum err log_append_fetched(struct log *log, struct slice batches, time_ms now)
 	e = check_fetched(log, batches, &whole, &first_offset);
 	if (e == ERR_OUT_OF_RANGE)
 		e = log_truncate_fully_and_start_at(log, first_offset);
+	if (e == OK && log->owes_files)
+		e = log_make_owed_files(log);
 	if (e != OK)
 		return e;
 	group_begin(log, &g);

@@ -27,7 +27,7 @@
  */
 static bool owes_more(const struct log *log)
 {
-	if (log->is_new && log->batches_end == 0)
+	if (log->owes_files || (log->is_new && log->batches_end == 0))
 		return false;
 	return log->epochs.is_dirty || log->owes_metadata || log->owes_parent;
 }
@@ -113,7 +113,7 @@ static enum err sync_by_name(struct os *os, const char *dir, int64_t base_offset
 		return e == ERR_NOT_FOUND ? OK : e;
 	e = os_fdatasync(os, fd);
 	os_close(os, &fd);
-	return e;
+	return err_is_passing(e) ? ERR_IO : e;	/* a sync that failed may have dropped data, whatever the reason */
 }
 
 enum err log_sync_segment(struct os *os, const char *dir, int64_t base_offset,
@@ -141,12 +141,10 @@ static enum err sync_parent(struct log_flush *f)
 void log_flush_run(struct log_flush *f)
 {
 	f->result = OK;
-	if (f->file != NULL)
-		f->result = os_fdatasync(f->os, f->file->fd);
-	else if (f->segment_base >= 0)
+	if (f->file != NULL && os_fdatasync(f->os, f->file->fd) != OK)
+		f->result = ERR_IO;
+	else if (f->file == NULL && f->segment_base >= 0)
 		f->result = log_sync_segment(f->os, f->dir, f->segment_base, f->snapshot_offset);
-	if (f->result == ERR_NO_SPACE)
-		f->result = ERR_IO;	/* a sync that failed may have dropped data, whatever the reason */
 	if (f->result == OK && f->epochs != NULL)
 		f->result = leader_epochs_write(f->epochs, f->os, f->dir);
 	if (f->result == OK && !uuid_is_zero(f->topic_id))
@@ -162,7 +160,7 @@ enum err log_flush_end(struct log *log, struct log_flush *f)
 	ASSERT(log->is_flush_out);
 	log->is_flush_out = log->is_epoch_write_out = false;
 	log_file_unref(&f->file);
-	if (f->result == ERR_NO_SPACE) {	/* the small files are written whole or not at all: they are still owed */
+	if (err_is_passing(f->result)) {	/* the small files are written whole or not at all: they are still owed */
 		log->epochs.is_dirty |= f->epochs != NULL;
 		log->owes_metadata |= !uuid_is_zero(f->topic_id);
 		log->is_dir_dirty |= f->sync_dir;

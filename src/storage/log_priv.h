@@ -60,6 +60,9 @@ struct log {
 	/* The next flush also syncs the name of the directory, writes partition.metadata. */
 	bool     owes_parent, owes_metadata;
 	bool     is_new;			/* its directory was made when it was opened */
+	/* What a full disk has put off. Files: those of its one, empty segment, and perhaps the directory,
+	 * are made with the first append. */
+	bool     owes_files, owes_snapshot;
 	uint32_t cuts;				/* segments removed and tails cut off: what was
 						 * looked up before one is void */
 	bool     is_flush_out, is_epoch_write_out;
@@ -99,6 +102,11 @@ void     log_lower_epoch_mark(struct log *log);
 /* after log_epochs_will_change, and after the batch is written */
 void     log_assign_epoch(struct log *log, int32_t epoch, int64_t offset);
 
+/* The one segment of an empty log. Where there is no room for its files, they are owed. */
+enum err log_add_first_segment(struct log *log, int64_t offset, time_ms now) MUST_CHECK;
+/* Before anything is appended. ERR_NO_SPACE: later. */
+enum err log_make_owed_files(struct log *log) MUST_CHECK;
+
 /* --- log_producers.c -------------------------------------------------------------------------- */
 /* Fills the question from a batch of `len` bytes (the whole of a control batch; else the header is
  * enough). */
@@ -117,6 +125,8 @@ enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *recor
 /* State at the end from the newest snapshot and the log; a snapshot there. */
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records) MUST_CHECK;
 enum err log_write_snapshot(struct log *log) MUST_CHECK;
+/* The same, but no space: it is owed, as it only shortens a restart. */
+enum err log_write_snapshot_or_owe(struct log *log) MUST_CHECK;
 /* After appends: an extra snapshot when enough has been written since the last one. No space:
  * later. */
 enum err log_snapshot_if_due(struct log *log) MUST_CHECK;

@@ -117,7 +117,7 @@ enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *recor
 		if (i >= log->segment_count - 2 && i > first) {
 			int64_t base = log->segments[i]->base_offset;
 			producer_state_advance(log->producers, base);
-			if ((e = log_write_snapshot(log)) == OK)
+			if ((e = log_write_snapshot_or_owe(log)) == OK && !log->owes_snapshot)
 				e = producer_snapshot_sync(log->os, log->store.dir, base);
 		}
 		int64_t end = i + 1 < log->segment_count ? log->segments[i + 1]->base_offset
@@ -139,9 +139,21 @@ enum err log_write_snapshot(struct log *log)
 	enum err e = producer_snapshot_write(log->os, log->store.dir, log->producers, NULL);
 
 	log->is_dir_dirty = true;
-	if (e == OK)
+	if (e == OK) {
 		log->bytes_since_snapshot = 0;
+		log->owes_snapshot = false;
+	}
 	return e;
+}
+
+enum err log_write_snapshot_or_owe(struct log *log)
+{
+	enum err e = log_write_snapshot(log);
+
+	if (!err_is_passing(e))
+		return e;
+	log->owes_snapshot = true;
+	return OK;
 }
 
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records)
@@ -152,7 +164,7 @@ enum err log_reload_producers(struct log *log, time_ms now, int64_t *records)
 	if (e == OK)
 		e = log_replay_producers(log, log->end_offset, records);
 	if (e == OK)
-		e = log_write_snapshot(log);
+		e = log_write_snapshot_or_owe(log);
 	producer_state_set_high_watermark(log->producers, log->high_watermark);
 	log_update_first_unstable(log);
 	return e;
@@ -163,7 +175,7 @@ enum err log_reload_producers(struct log *log, time_ms now, int64_t *records)
 static bool snapshot_is_due(const struct log *log)
 {
 	if (LIKELY(log->bytes_since_snapshot < SNAPSHOT_EVERY_BYTES))
-		return false;
+		return log->owes_snapshot;
 	return log->bytes_since_snapshot >= 8 * (uint64_t)producer_snapshot_bytes(log->producers);
 }
 
@@ -175,7 +187,8 @@ enum err log_snapshot_if_due(struct log *log)
 	if (!snapshot_is_due(log))
 		return OK;
 	e = producer_snapshot_write(log->os, log->store.dir, log->producers, &offset);
-	if (e == ERR_NO_SPACE) {
+	log->owes_snapshot = false;
+	if (err_is_passing(e)) {
 		log->bytes_since_snapshot = 0;		/* it only shortens a restart: tried again
 							 * after as many bytes */
 		return OK;

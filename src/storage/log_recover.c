@@ -175,6 +175,19 @@ static enum err cut_here(struct log *log, int at, os_fd fd, int64_t bytes, int64
 }
 
 /*
+ * The last segment goes on and needs no final entry yet. One before it would be taken for finished by the next start, and its last time entry
+ * for its largest timestamp.
+ */
+static enum err finish_recovered(struct log *log, int at)
+{
+	enum err e = segment_finish(log->segments[at]);
+
+	if (e != ERR_NO_SPACE)
+		return e;
+	return at + 1 < log->segment_count ? segment_disown_indexes(log->segments[at]) : OK;
+}
+
+/*
  * *next_offset: behind the last batch. *cut: bytes that were cut off. ERR_INVALID: the resume point
  * does not fit; nothing was cut, the caller begins at the start.
  */
@@ -221,7 +234,7 @@ out:
 	*epoch = w.epoch;
 	recovery->bytes_cut += *cut;
 	recovery->segments_recovered++;
-	return segment_finish(s);
+	return finish_recovered(log, at);
 }
 
 /*
@@ -263,7 +276,7 @@ static enum err recover_from(struct log *log, const struct recovery_plan *plan, 
 		producer_state_advance(log->producers,
 			MAX(s->base_offset, producer_state_end_offset(log->producers)));
 		if ((e = recover_segment(log, i, from, buf, &epoch, end, &cut, recovery)) == OK)
-			e = log_write_snapshot(log);
+			e = log_write_snapshot_or_owe(log);
 		/* No later recovery looks at what lies below the recovery point: its indexes must
 		 * be as durable as they were. */
 		if (e == OK && i + 1 < log->segment_count &&
@@ -386,16 +399,14 @@ static enum err read_clean_end(struct log *log, struct recovery_plan *plan, stru
 static enum err start_anew(struct log *log, int64_t offset, time_ms now,
 	struct log_recovery *recovery)
 {
-	struct segment *s;
 	enum err e = OK;
 
 	if (log->segment_count > 0)
 		e = delete_segments_from(log, 0, recovery);
 	if (e == OK)
-		e = segment_create(&s, &log->store, offset, now);
+		e = log_add_first_segment(log, offset, now);
 	if (e != OK)
 		return e;
-	log_add_segment(log, s);
 	log->is_dir_dirty = true;
 	log->end_offset = log->batches_end = offset;
 	log->last_batch_pos = -1;
@@ -439,7 +450,7 @@ static enum err bring_up(struct log *log, const struct log_spec *spec, struct re
 		e = producer_snapshot_remove_above(log->os, log->store.dir, log->end_offset);
 	if (e == OK && producer_state_end_offset(log->producers) != log->end_offset)
 		e = log_reload_producers(log, spec->now, &recovery->records_replayed);
-	return e == OK ? log_write_snapshot(log) : e;
+	return e == OK ? log_write_snapshot_or_owe(log) : e;
 }
 
 static enum err read_epochs(struct log *log, struct recovery_plan *plan)

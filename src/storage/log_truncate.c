@@ -113,7 +113,7 @@ static enum err cut_to(struct log *log, int64_t offset)
 /* Once something is cut, a full device is as bad as a broken one: the log is neither what it was nor what it should be. */
 static enum err halfway(enum err e)
 {
-	return e == ERR_NO_SPACE ? ERR_IO : e;
+	return err_is_passing(e) ? ERR_IO : e;
 }
 
 enum err log_truncate_to(struct log *log, int64_t offset)
@@ -135,7 +135,6 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 {
-	struct segment *s;
 	time_ms now = os_time_ms(log->os);
 	enum err e = OK;
 
@@ -149,13 +148,12 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	if (e == OK)
 		e = producer_snapshot_remove_above(log->os, log->store.dir, -1);
 	if (e == OK)
-		e = segment_create(&s, &log->store, offset, now);
+		e = log_add_first_segment(log, offset, now);
 	if (e != OK) {
 		log->is_broken = true;		/* without a segment: nothing but closing is
 						 * possible */
 		return halfway(e);
 	}
-	log_add_segment(log, s);
 	log_forget_recent(log);
 	log->last_batch_pos = -1;
 	log->start_offset = log->end_offset = log->batches_end = log->high_watermark = offset;
@@ -163,7 +161,8 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 	producer_state_clear(log->producers, offset);
 	log_update_first_unstable(log);
 	log_lower_epoch_mark(log);
-	return halfway(os_fsync_dir(log->os, log->store.dir));
+	e = os_fsync_dir(log->os, log->store.dir);
+	return e == ERR_NOT_FOUND && log->owes_files ? OK : halfway(e);
 }
 
 enum err log_remove_segments_below_start(struct log *log, int *removed)

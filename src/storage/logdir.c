@@ -302,6 +302,18 @@ enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,
 	return checkpoint_write(d->os, path, entries, n);
 }
 
+enum err logdir_remove_checkpoint(struct logdir *d, enum logdir_checkpoint kind)
+{
+	char path[LOGDIR_FILE_MAX];
+
+	ASSERT(kind < LOGDIR_CHECKPOINTS);
+	logdir_file(d, checkpoint_files[kind], path);
+	enum err err = os_unlink(d->os, path);
+	if (err == OK)
+		err = os_fsync_dir(d->os, d->path);
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 enum err logdir_space(struct logdir *d, uint64_t *total, uint64_t *usable)
 {
 	return os_space(d->os, d->path, total, usable);
@@ -323,12 +335,15 @@ enum err logdir_close_clean(struct logdir **dp)
 {
 	struct logdir *d = *dp;
 	char path[LOGDIR_FILE_MAX];
-	enum err err = logdir_is_offline(d) ? ERR_OFFLINE : logdir_remove_marks(d);
+	enum err err = logdir_is_offline(d) ? ERR_OFFLINE : OK;
 
 	if (err == OK) {
 		logdir_file(d, CLEAN_FILE, path);
 		err = os_replace_file(d->os, path, CLEAN_TEXT, sizeof(CLEAN_TEXT) - 1);
 	}
+	/* What they say stays true until a file they speak of is changed, which a mark notices. */
+	if (err == OK)
+		err = logdir_remove_marks(d);
 	logdir_close(dp);
 	return err;
 }

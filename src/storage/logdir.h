@@ -86,6 +86,8 @@ enum logdir_checkpoint { LOGDIR_RECOVERY_POINTS, LOGDIR_LOG_STARTS, LOGDIR_HIGH_
 /* A worker may run it, one at a time per kind. Atomic and synced. */
 enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,
 	const struct checkpoint_entry *entries, int n) MUST_CHECK;
+/* When it says too much and cannot be written. Synced; absent: OK. */
+enum err logdir_remove_checkpoint(struct logdir *d, enum logdir_checkpoint kind) MUST_CHECK;
 
 /*
  * Progress marks: how far each active segment is known to be sound, for a restart after a killed
@@ -137,9 +139,10 @@ enum err logdir_purge(struct os *os, const char *path) MUST_CHECK;
 enum err logdir_purge_files(struct os *os, const char *path) MUST_CHECK;
 
 /* --- clean stop ------------------------------------------------------------------------------- */
-/* After every log was closed clean and the checkpoints are written: removes the marks, writes the
- * clean-shutdown marker last, releases the lock. On an error there is no marker; the directory is
- * closed all the same. */
+/* After every log was closed clean and the checkpoints are written: writes the clean-shutdown marker
+ * last, and then removes the marks, releases the lock. On an error there is no marker, but for
+ * ERR_NO_SPACE the marks, with which the next start is as fast; the directory is closed all the
+ * same. */
 enum err logdir_close_clean(struct logdir **d) MUST_CHECK;
 
 #endif

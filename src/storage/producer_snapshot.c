@@ -408,7 +408,7 @@ static enum err sync_file(struct os *os, const char *dir, int64_t offset, const 
 		return err == ERR_NOT_FOUND ? OK : err;
 	err = os_fsync(os, fd);
 	os_close(os, &fd);
-	return err;
+	return err_is_passing(err) ? ERR_IO : err;	/* what a failed sync has dropped is not known */
 }
 
 enum err producer_snapshot_sync(struct os *os, const char *dir, int64_t offset)
@@ -465,6 +465,14 @@ static void see_newest(void *arg, const char *name, bool is_dir)
 		n->found = MAX(n->found, offset);
 }
 
+/* A directory that is not made yet has none. */
+static enum err list(struct os *os, const char *dir, void (*each)(void *arg, const char *name, bool is_dir), void *arg)
+{
+	enum err err = os_list_dir(os, dir, each, arg);
+
+	return err == ERR_NOT_FOUND ? OK : err;
+}
+
 static enum err load_one(struct os *os, const char *dir, struct producer_state *s, int64_t offset,
 	time_ms now)
 {
@@ -502,7 +510,7 @@ enum err producer_snapshot_load_newest(struct os *os, const char *dir, struct pr
 
 	for (;;) {
 		n.found = -1;
-		err = os_list_dir(os, dir, see_newest, &n);
+		err = list(os, dir, see_newest, &n);
 		if (err != OK)
 			return err;
 		if (n.found < 0)
@@ -568,7 +576,7 @@ static void sweep_one(void *arg, const char *name, bool is_dir)
 
 static enum err sweep(struct sweep *w)
 {
-	enum err err = os_list_dir(w->os, w->dir, sweep_one, w);
+	enum err err = list(w->os, w->dir, sweep_one, w);
 
 	return err == OK ? w->err : err;
 }
@@ -588,7 +596,7 @@ enum err producer_snapshot_remove_strays(struct os *os, const char *dir, const i
 	enum err err;
 
 	ASSERT(bases != NULL);
-	err = os_list_dir(os, dir, see_newest, &newest);
+	err = list(os, dir, see_newest, &newest);
 	if (err != OK)
 		return err;
 	w.keep_up_to = newest.found;

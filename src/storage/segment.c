@@ -40,7 +40,7 @@ bool segment_parse_name(const char *name, int64_t *base_offset, const char **suf
 	return true;
 }
 
-static struct segment *segment_new(struct segment_store *store, int64_t base_offset, time_ms now)
+struct segment *segment_new(struct segment_store *store, int64_t base_offset, time_ms now)
 {
 	struct segment *s = mem_calloc(1, sizeof(*s));
 	int64_t jitter = store->config->segment_jitter_ms;
@@ -96,16 +96,16 @@ static enum err unlink_if_there(struct segment_store *store, int64_t base_offset
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset,
-	time_ms now)
+enum err segment_make(struct segment *s)
 {
-	struct segment *s = segment_new(store, base_offset, now);
+	struct segment_store *store = s->store;
+	int64_t base_offset = s->base_offset;
 	char path[LOG_PATH_MAX];
 	struct log_file *f;
 	struct os_stat st = { 0 };
 	enum err e;
 
-	*out = NULL;
+	ASSERT(s->tail.size == 0);
 	segment_path(store, base_offset, segment_suffix[SEGMENT_LOG], path);
 	e = file_cache_get(&store->cache, &s->files[SEGMENT_LOG], path,
 		OS_RDWR | OS_CREATE | OS_TRUNC);
@@ -122,7 +122,8 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 	if (e == OK)
 		e = unlink_if_there(store, base_offset, ".txnindex");
 	if (e != OK) {
-		segment_detach(&s);
+		close_files(s);
+		s->times.is_reserved = false;
 		/* the first error is told */
 		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_LOG]);
 		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_TIMES]);
@@ -130,8 +131,36 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 	}
 	s->inode = st.inode;
 	s->is_loaded = true;
-	*out = s;
 	return OK;
+}
+
+enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset,
+	time_ms now)
+{
+	struct segment *s = segment_new(store, base_offset, now);
+	enum err e = segment_make(s);
+
+	if (e != OK)
+		segment_detach(&s);
+	*out = s;
+	return e;
+}
+
+enum err segment_disown_indexes(struct segment *s)
+{
+	struct log_file *f;
+	enum err e = segment_file(s, SEGMENT_TIMES, &f);
+
+	if (e == OK)
+		e = index_file_trim(&s->times, s->store->os, f->fd);
+	file_cache_drop(&s->store->cache, &s->files[SEGMENT_OFFSETS]);
+	s->offsets.count = 0;
+	s->offsets.is_reserved = s->times.is_reserved = false;
+	s->tail.last_entry_offset = s->base_offset - 1;
+	s->tail.last_entry_pos = 0;
+	if (e == OK || e == ERR_NO_SPACE)
+		e = unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]);
+	return e;
 }
 
 enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset,

@@ -68,8 +68,12 @@ void     segment_path(const struct segment_store *store, int64_t base_offset, co
 	char out[LOG_PATH_MAX]);
 /* Twenty digits and a suffix; *suffix points into name. */
 bool     segment_parse_name(const char *name, int64_t *base_offset, const char **suffix);
-/* A new empty one: creates .log and the reserved .timeindex; .index comes with the first append.
- * Leaves nothing behind on failure. */
+/* A new empty one, in memory: segment_make creates its files before anything is written to them. */
+struct segment *segment_new(struct segment_store *store, int64_t base_offset, time_ms now);
+/* Creates .log and the reserved .timeindex; .index comes with the first append. Leaves no file behind
+ * on failure, and may be tried again. */
+enum err segment_make(struct segment *s) MUST_CHECK;
+/* Both. */
 enum err segment_create(struct segment **out, struct segment_store *store, int64_t base_offset,
 	time_ms now) MUST_CHECK;
 /* One that is there. ERR_CORRUPT: larger than any segment can be. */
@@ -110,7 +114,8 @@ void     segment_stage_bytes(struct segment_stage *g, const uint8_t *bytes, uint
 /* Writes log and index entries and makes the stage true. On failure the file has its old size again
  * and nothing has changed; *is_broken: it could not even be cut back. */
 enum err segment_commit(struct segment *s, struct segment_stage *g, bool *is_broken) MUST_CHECK;
-/* Index entries only: recovery, where the batches are in the file already. */
+/* Index entries only: recovery, where the batches are in the file already. Entries for which there is
+ * no room are left out. */
 enum err segment_commit_indexes(struct segment *s, struct segment_stage *g) MUST_CHECK;
 /* Would a set of batches make a new segment necessary? Positions and counts are those of the
  * stage. */
@@ -122,6 +127,9 @@ enum err segment_learn_first_timestamp(struct segment *s) MUST_CHECK;
 /* No longer active: final time entry, indexes cut to their length (.index created when it is not
  * there). */
 enum err segment_finish(struct segment *s) MUST_CHECK;
+/* Of a segment that could not be finished: removes its .index, which tells the next open to make all
+ * indexes anew. What is known of it in memory stays right. */
+enum err segment_disown_indexes(struct segment *s) MUST_CHECK;
 
 /* --- look-up ---------------------------------------------------------------------------------- */
 struct batch_place {
@@ -146,7 +154,8 @@ enum err segment_largest_timestamp(struct segment *s, time_ms *out) MUST_CHECK;
 /* --- truncation ------------------------------------------------------------------------------- */
 /* Cuts the file at file_pos and the indexes to entries below end_offset. */
 enum err segment_truncate(struct segment *s, uint32_t file_pos, int64_t end_offset) MUST_CHECK;
-/* Cuts the three indexes to their first entries, for recovery to go on from there. */
+/* Cuts both indexes to their first entries, for recovery to go on from there. One that is not there,
+ * and for which there is no room, is empty. */
 enum err segment_reset_indexes(struct segment *s, uint32_t offset_count,
 	uint32_t time_count) MUST_CHECK;
 

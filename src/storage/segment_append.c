@@ -112,10 +112,23 @@ static void make_true(struct segment *s, struct segment_stage *g)
 	segment_stage_begin(s, g);
 }
 
+/* An index is a hint, and a sparser one costs time only. */
+static void leave_out_entries(const struct segment *s, struct segment_stage *g)
+{
+	g->offset_count = g->time_count = 0;
+	g->tail.last_entry_offset = s->tail.last_entry_offset;
+	g->tail.last_entry_pos = s->tail.last_entry_pos;
+	g->tail.last_time = s->tail.last_time;
+}
+
 enum err segment_commit_indexes(struct segment *s, struct segment_stage *g)
 {
 	enum err e = write_entries(s, g);
 
+	if (e == ERR_NO_SPACE) {
+		leave_out_entries(s, g);
+		e = OK;
+	}
 	if (e == OK)
 		make_true(s, g);
 	return e;
@@ -291,19 +304,29 @@ enum err segment_truncate(struct segment *s, uint32_t file_pos, int64_t end_offs
 	return txn_index_truncate(&s->txns, s->store->os, s->store->dir, end_offset);
 }
 
-enum err segment_reset_indexes(struct segment *s, uint32_t offset_count, uint32_t time_count)
+static enum err cut_index(struct segment *s, enum segment_part part, struct index_file *x)
 {
 	struct log_file *f;
+	enum err e = segment_file(s, part, &f);
+
+	if (e == ERR_NO_SPACE) {	/* it is not there */
+		x->count = 0;
+		x->is_reserved = false;
+		return OK;
+	}
+	return e == OK ? index_file_trim(x, s->store->os, f->fd) : e;
+}
+
+enum err segment_reset_indexes(struct segment *s, uint32_t offset_count, uint32_t time_count)
+{
 	enum err e;
 
 	s->offsets.count = offset_count;
 	s->times.count = time_count;
 	s->tail.bytes_since_entry = 0;
 	s->is_loaded = true;
-	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
-		(e = index_file_trim(&s->offsets, s->store->os, f->fd)) != OK ||
-	    (e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
-	    	(e = index_file_trim(&s->times, s->store->os, f->fd)) != OK)
+	if ((e = cut_index(s, SEGMENT_OFFSETS, &s->offsets)) != OK ||
+	    (e = cut_index(s, SEGMENT_TIMES, &s->times)) != OK)
 		return e;
 	return reread_last_entries(s);
 }

@@ -5,6 +5,8 @@
 
 After each the broker must serve a decent client as before; bad-input.test looks at that.
 """
+import json
+import os
 import random
 import socket
 import struct
@@ -18,6 +20,15 @@ import wire
 def peer(address, timeout=10):
     host, port = address.rsplit(":", 1)
     return socket.create_connection((host, int(port)), timeout)
+
+
+def receive(sock, n):
+    got = b""
+    while len(got) < n:
+        piece = sock.recv(n - len(got))
+        assert piece, "closed"
+        got += piece
+    return got
 
 
 def ends(sock, within=5):
@@ -115,6 +126,82 @@ def garbage(address):
                     pass
             except ConnectionResetError:
                 pass
+
+
+def extreme_numbers(address):
+    client = wire.connect(address)
+    for offset in (-2**63, 1 - 2**63, -3, 2**63 - 1):
+        for replica in (-1, 7):
+            answer = wire.ask(client, "Fetch", 4, {
+                "ReplicaId": replica, "MaxWaitMs": 0, "MinBytes": 2**31 - 1, "MaxBytes": 2**31 - 1, "Topics": [
+                    {"Topic": "fine", "Partitions": [{"Partition": 0, "FetchOffset": offset, "PartitionMaxBytes": 2**31 - 1}]}]})
+            error = answer["Responses"][0]["Partitions"][0]["ErrorCode"]
+            assert error == (1 if replica < 0 else 6), f"replica {replica} from {offset}: error {error}"
+
+
+def mutants(address, count=3000):
+    """Requests that real brokers were asked, with a few numbers changed, lost or added."""
+    requests = []
+    with open(os.path.join(wire.TESTS, "golden", "wire", "probes.json")) as f:
+        for probe in json.load(f):
+            requests += [bytes.fromhex(s["request_hex"])[4:] for s in probe["steps"] if 24 < len(s.get("request_hex", "")) < 20000]
+    assert len(requests) > 1000, len(requests)
+    rng = random.Random(int(os.environ.get("SKEIN_SEED", "1")))
+    edges32, edges64 = (-1, -2, 0, 1, 2**31 - 1, -2**31), (-1, -2, 0, 2**62, -2**63, 2**63 - 1)
+
+    def mutate(request):
+        request = bytearray(request)
+        for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
+            at = rng.randrange(8, max(len(request), 9))
+            how = rng.randrange(6)
+            if how == 0:
+                request[at:at + 1] = bytes([rng.randrange(256)])
+            elif how == 1:
+                request[at:at + 4] = struct.pack(">i", rng.choice(edges32))
+            elif how == 2:
+                request[at:at + 8] = struct.pack(">q", rng.choice(edges64))
+            elif how == 3:
+                del request[at:at + rng.randrange(1, 20)]
+            elif how == 4:
+                other = rng.choice(requests)
+                begin = rng.randrange(len(other))
+                request[at:at] = other[begin:begin + rng.randrange(1, 40)]
+            else:
+                request[2:4] = struct.pack(">h", rng.randrange(18))
+        return frame(bytes(request))
+
+    while count > 0:
+        with peer(address) as sock:
+            sock.settimeout(0.05)
+            try:
+                for _ in range(rng.randrange(1, 12)):
+                    count -= 1
+                    sock.sendall(mutate(rng.choice(requests)))
+                    if rng.random() < 0.7 and not sock.recv(65536):
+                        break
+            except (socket.timeout, ConnectionError):
+                pass
+
+
+def refused_creations(address, seconds=2):
+    """Many topics with more replicas than there are brokers, and few, by turns: each is answered at once, and its memory is another request's."""
+    def creations(n):
+        with peer(address) as sock:
+            until = time.monotonic() + seconds
+            requests = [wire.protocol.request("CreateTopics", 5, {"timeoutMs": 1000, "Topics": [
+                {"Name": f"refused-{i}", "NumPartitions": 1, "ReplicationFactor": 9, "Assignments": [], "Configs": []} for i in range(k)]}, "many", 1)
+                for k in (1, n)]
+            while time.monotonic() < until:
+                for request in requests:
+                    sock.sendall(request)
+                    left = struct.unpack(">i", receive(sock, 4))[0]
+                    receive(sock, left)
+
+    threads = [threading.Thread(target=creations, args=(n,)) for n in (20, 40, 80, 160)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
 
 
 def broken_batches(address):
@@ -215,6 +302,21 @@ def deaf_peer(address):
     for sock in deaf:
         sock.close()
     assert slowest < 1, slowest
+
+
+def hoard(address, count=190):
+    """As many connections as the broker may have files (some wait to be accepted), while somebody who was there first goes on producing to partitions that need files of their own."""
+    client = wire.connect(address)
+    wire.create_topics(client, {"hoard": (8, {})})
+    hoarders = [peer(address) for _ in range(count)]
+    time.sleep(0.5)
+    for partition in range(8):
+        error, _ = wire.produce(client, "hoard", partition, wire.plain_batch([b"value"]))
+        assert error == 0, f"partition {partition}: error {error}"
+    time.sleep(0.6)
+    for sock in hoarders:
+        sock.close()
+    wire.connect(address)
 
 
 def idle_peers(address):

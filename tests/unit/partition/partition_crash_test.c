@@ -74,7 +74,7 @@ static void take_answer(struct life *l, struct sent *s)
 
 	if (a->error == NONE && !s->ask->was_declined) {
 		if (s->offset >= 0)
-			ck_assert_int_eq(a->base_offset, s->offset);
+			rig_expect(a->base_offset == s->offset);
 		s->offset = a->base_offset;
 		s->is_acknowledged = true;
 		s->is_promised |= is_promise(l, s);
@@ -185,14 +185,14 @@ static void see_batch(void *arg, struct slice batch)
 	struct life *l = arg;
 	int p = (int)(batch_producer_id(batch.ptr) - 100), i = batch_base_sequence(batch.ptr);
 
-	ck_assert_int_eq(batch_base_offset(batch.ptr), l->seen_end);
+	rig_expect(batch_base_offset(batch.ptr) == l->seen_end);
 	l->seen_end = batch_last_offset(batch.ptr) + 1;
-	ck_assert(p >= 0 && p < PRODUCERS);
-	ck_assert_int_lt(i, l->made[p]);
-	ck_assert_msg(i == l->found[p], "seed %llu: producer %d: batch %d where %d belongs", (unsigned long long)l->seed, p, i, l->found[p]);
+	rig_expect(p >= 0 && p < PRODUCERS);
+	rig_expect(i < l->made[p]);
+	rig_expect_msg(i == l->found[p], "seed %llu: producer %d: batch %d where %d belongs", (unsigned long long)l->seed, p, i, l->found[p]);
 	l->found[p]++;
 	if (l->sent[p][i].is_acknowledged)
-		ck_assert_int_eq(l->sent[p][i].offset, l->seen_end - 1);
+		rig_expect(l->sent[p][i].offset == l->seen_end - 1);
 	l->sent[p][i].offset = l->seen_end - 1;
 }
 
@@ -203,8 +203,8 @@ static void check_found(struct life *l, enum sim_crash kind)
 			struct sent *s = &l->sent[p][i];
 			bool is_owed = kind == SIM_CRASH_PROCESS ? s->is_acknowledged : s->is_promised;
 
-			ck_assert_msg(i < l->found[p] || !is_owed, "seed %llu: batch %d of producer %d was acknowledged at %lld and is gone after a %s",
-			              (unsigned long long)l->seed, i, p, (long long)s->offset, kind == SIM_CRASH_PROCESS ? "crash" : "power cut");
+			rig_expect_msg(i < l->found[p] || !is_owed, "seed %llu: batch %d of producer %d was acknowledged at %lld and is gone after a %s",
+			               (unsigned long long)l->seed, i, p, (long long)s->offset, kind == SIM_CRASH_PROCESS ? "crash" : "power cut");
 			if (i < l->found[p])
 				s->is_acknowledged = true;	/* found: it may not go again in a crash of the process */
 			else
@@ -222,9 +222,9 @@ static void check_duplicates(struct life *l)
 
 			rig_ask(&l->rig, ask_append_as(&again, 1, 1000, 1, 100 + p, i));
 			rig_wait(&l->rig, &again);
-			ck_assert_msg(again.append.error == NONE && again.append.base_offset == l->sent[p][i].offset,
-			              "seed %llu: a retry of batch %d of producer %d gets %s at %lld, it is at %lld", (unsigned long long)l->seed, i, p,
-			              kafka_error_name((int16_t)again.append.error), (long long)again.append.base_offset, (long long)l->sent[p][i].offset);
+			rig_expect_msg(again.append.error == NONE && again.append.base_offset == l->sent[p][i].offset,
+			               "seed %llu: a retry of batch %d of producer %d gets %s at %lld, it is at %lld", (unsigned long long)l->seed, i, p,
+			               kafka_error_name((int16_t)again.append.error), (long long)again.append.base_offset, (long long)l->sent[p][i].offset);
 		}
 	}
 }

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "partition/partition_checkpoint.h"
 #include "rig.h"
 
 #define FOREVER 3600000
@@ -404,6 +405,114 @@ START_TEST(a_disk_too_full_for_the_small_files_is_waited_for)
 }
 END_TEST
 
+/* Somebody else has all of the process's descriptors: nothing is wrong with the disk. */
+START_TEST(without_a_descriptor_an_append_is_refused_until_there_is_one)
+{
+	static const enum sim_op ops[] = { SIM_OPEN, SIM_NAME };
+	int64_t end = 0;
+
+	rig_down(&r, STOP_CLEAN);
+	rig_fini(&r);
+	rig_init(&r, 2);
+	r.config.segment_bytes = 1000;
+	r.config.segment_index_bytes = 400;
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 0);
+	for (int i = 0; i < 60; i++) {
+		enum kafka_error e;
+
+		rig_pass(&r, 3600000);		/* it rests, and has given its descriptors back */
+		sim_fail(r.sim, ops[_i], RIG_DIR, (uint64_t)i % 5 + 1, ERR_LIMIT);
+		e = append_now(i % 2 == 0 ? -1 : 1);
+		ck_assert(e == NONE || e == KAFKA_STORAGE_ERROR);
+		end += e == NONE;
+		rig_pass(&r, 1000);
+		ck_assert_int_eq(rig_checkpoint(&r) == OK || rig_checkpoint(&r) == OK, true);
+		ck_assert(!logdir_is_offline(r.dir));
+	}
+	sim_fail(r.sim, SIM_ANY, NULL, 0, OK);
+	ck_assert_int_lt(end, 60);
+	ck_assert_int_eq(append_now(-1), NONE);
+	ck_assert_int_eq(rig_read_all(&r, 0, NULL, NULL), end + 1);
+}
+END_TEST
+
+static void fill_disk(bool is_full)
+{
+	sim_fail_often(r.sim, SIM_WRITE, RIG_DIR, is_full ? 1000000 : 0, ERR_NO_SPACE);
+	sim_fail_often(r.sim, SIM_NAME, RIG_DIR, is_full ? 1000000 : 0, ERR_NO_SPACE);
+}
+
+/* After every kind of stop, and when there never was room for it. */
+START_TEST(a_partition_starts_on_a_full_disk)
+{
+	static const enum partition_stop_how ends[] = { STOP_CLEAN, STOP_ABANDON, STOP_ABANDON, STOP_CLEAN };
+	struct ask a;
+	int64_t end = 0;
+
+	r.config.segment_bytes = 1000;
+	r.config.segment_index_bytes = 400;
+	if (_i < 3) {
+		rig_down(&r, STOP_CLEAN);
+		ck_assert_int_eq(rig_up(&r), OK);
+		rig_lead(&r, 0);
+		for (; end < 90; end += 3) {
+			ck_assert_int_eq(answer_of(ask_append(&a, -1, FOREVER, 3)), NONE);
+			if (_i == 1 && end == 60)
+				ck_assert_int_eq(rig_checkpoint(&r), OK);
+		}
+	} else {
+		rig_down(&r, STOP_DELETE);
+		ck_assert_int_eq(rig_up(&r), OK);
+		rig_down(&r, STOP_DELETE);
+	}
+	if (_i == 0)
+		fill_disk(true);	/* not even the marker of a clean stop finds room */
+	if (_i < 3)
+		rig_down(&r, ends[_i]);
+	fill_disk(true);
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 1);
+	ck_assert_int_eq(rig_read_all(&r, 0, NULL, NULL) * 3, end);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(answer_of(ask_append(&a, i == 1 ? 1 : -1, FOREVER, 3)), KAFKA_STORAGE_ERROR);
+	ck_assert(!logdir_is_offline(r.dir));
+	ck_assert_int_eq(rig_read_all(&r, 0, NULL, NULL) * 3, end);
+	fill_disk(false);
+	for (int i = 0; i < 40; i++, end += 3) {
+		ck_assert_int_eq(answer_of(ask_append(&a, -1, FOREVER, 3)), NONE);
+		ck_assert_int_eq(a.append.base_offset, end);
+	}
+	rig_down(&r, STOP_ABANDON);
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 2);
+	ck_assert_int_eq(rig_read_all(&r, 0, NULL, NULL) * 3, end);
+}
+END_TEST
+
+/* A recovery point beyond the end of its log must not outlast the start, also when no better one can be written; one that is true stays. */
+START_TEST(an_untrue_recovery_point_goes_from_a_full_disk)
+{
+	bool is_untrue = _i != 0;
+	struct checkpoint_entry said = { .topic = SLICE_LIT("t"), .partition = 0, .offset = is_untrue ? 1000 : 0 };
+	struct logdir_known known;
+
+	ck_assert_int_eq(role_now(RIG_BROKER, 0, 1), NONE);
+	ck_assert_int_eq(append_now(-1), NONE);
+	ck_assert_int_eq(logdir_write_checkpoint(r.dir, LOGDIR_RECOVERY_POINTS, &said, 1), OK);
+	rig_down(&r, STOP_ABANDON);
+	fill_disk(true);
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_settle(&r);
+	ck_assert_int_eq(partition_settle_recovery_points(r.dir, &r.addr, 1), is_untrue ? OK : ERR_NO_SPACE);
+	fill_disk(false);
+	rig_down(&r, STOP_ABANDON);
+	ck_assert_int_eq(rig_up(&r), OK);
+	logdir_known(r.dir, "t", 0, &known);
+	ck_assert_int_eq(known.recovery_point, is_untrue ? -1 : 0);
+}
+END_TEST
+
 START_TEST(a_broken_disk_takes_the_directory_offline)
 {
 	struct ask parked, watch, list;
@@ -796,6 +905,9 @@ int main(void)
 	tcase_add_test(t, deadlines);
 	tcase_add_test(t, a_full_disk_refuses_appends_until_there_is_room);
 	tcase_add_test(t, a_disk_too_full_for_the_small_files_is_waited_for);
+	tcase_add_loop_test(t, without_a_descriptor_an_append_is_refused_until_there_is_one, 0, 2);
+	tcase_add_loop_test(t, a_partition_starts_on_a_full_disk, 0, 4);
+	tcase_add_loop_test(t, an_untrue_recovery_point_goes_from_a_full_disk, 0, 2);
 	tcase_add_test(t, a_broken_disk_takes_the_directory_offline);
 	tcase_add_test(t, a_partition_that_nobody_asks_rests);
 	tcase_add_loop_test(t, a_partition_whose_directory_failed_rests, 0, 2);

@@ -49,7 +49,7 @@ static const struct actor_ops desk_ops = { .module = "desk", .step = desk_step }
 
 void rig_ask(struct rig *r, struct ask *a)
 {
-	ck_assert_int_lt(r->queued, RIG_QUEUE);
+	rig_expect(r->queued < RIG_QUEUE);
 	a->order = 0;
 	a->was_declined = false;
 	a->msg.context = a;
@@ -67,16 +67,16 @@ void rig_run(struct rig *r, int steps)
 void rig_wait(struct rig *r, struct ask *a)
 {
 	for (int i = 0; a->order == 0; i++) {
-		ck_assert_int_lt(i, STEPS_MAX);
-		ck_assert(sched_sim_step(r->sched));
+		rig_expect(i < STEPS_MAX);
+		rig_expect(sched_sim_step(r->sched));
 	}
 }
 
 void rig_wait_all(struct rig *r)
 {
 	for (int i = 0; r->queued > 0 || r->desk.messages_out > 0; i++) {
-		ck_assert_int_lt(i, STEPS_MAX);
-		ck_assert(sched_sim_step(r->sched));
+		rig_expect(i < STEPS_MAX);
+		rig_expect(sched_sim_step(r->sched));
 	}
 }
 
@@ -340,7 +340,7 @@ struct ask *ask_append_as(struct ask *a, int16_t acks, int32_t timeout_ms, int n
 		snprintf(value, sizeof(value), "%08lld-%010d", (long long)producer_id, sequence + i);
 		batch_build_add(&b, 1700000000000 + sequence, SLICE_NULL, slice_str(value), NULL, 0);
 	}
-	ck_assert_int_eq(batch_build_end(&b, &batch), OK);
+	rig_expect(batch_build_end(&b, &batch) == OK);
 	ask_init(a, PARTITION_append);
 	memcpy(a->batch, batch.ptr, batch.len);
 	a->append.append.batch = a->batch;
@@ -413,8 +413,8 @@ static int64_t check_batches(struct slice bytes, int64_t next, int *count, void 
 	struct slice batch;
 
 	while (batch_next(&bytes, &batch) == OK) {
-		ck_assert(batch_check_crc(batch));
-		ck_assert_int_eq(batch_base_offset(batch.ptr), next);
+		rig_expect(batch_check_crc(batch));
+		rig_expect(batch_base_offset(batch.ptr) == next);
 		next = batch_last_offset(batch.ptr) + 1;
 		(*count)++;
 		if (each != NULL)

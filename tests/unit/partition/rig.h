@@ -42,6 +42,13 @@ struct ask {
 	uint8_t batch[512];
 };
 
+/* For what is stated often: Check writes to a file at each of its own statements. */
+#define rig_expect_msg(condition, ...) do { \
+	if (UNLIKELY(!(condition))) \
+		ck_abort_msg(__VA_ARGS__); \
+} while (0)
+#define rig_expect(condition) rig_expect_msg(condition, "%s", #condition)
+
 struct rig {
 	struct sim_os         *sim;
 	struct os             *os;

@@ -340,6 +340,152 @@ START_TEST(no_space_leaves_no_trace)
 }
 END_TEST
 
+/* --- opening on a full disk ------------------------------------------------------------------- */
+
+enum before_full { BEFORE_NOTHING, BEFORE_DIRECTORY, BEFORE_CLEAN_STOP, BEFORE_KILL, BEFORE_KILL_EARLY_MARK, BEFORE_REBOOT, BEFORE_KINDS };
+
+#define FULL_TIME 1700000000000
+
+/* Batch i of two records, from a producer whose retries must be recognised. */
+static struct slice numbered_batch(int i)
+{
+	struct batch_spec spec = BATCH_SPEC_INIT;
+
+	spec.producer_id = 1;
+	spec.producer_epoch = 0;
+	spec.base_sequence = 2 * i;
+	return make_batch(&spec, 2, FULL_TIME + i, "some value");
+}
+
+static enum err append_numbered(struct kit *k, int i, struct log_append *a)
+{
+	struct slice b = numbered_batch(i);
+	struct log_append *list[] = { a };
+
+	*a = (struct log_append){ .batch = (uint8_t *)(uintptr_t)b.ptr, .batch_bytes = (uint32_t)b.len };
+	return log_append(k->log, list, 1, 0, FULL_TIME);
+}
+
+static void fill_and_stop(struct kit *k, enum before_full how, int batches)
+{
+	struct log_append a;
+
+	kit_open(k);
+	for (int i = 0; i < batches; i++) {
+		ck_assert_int_eq(append_numbered(k, i, &a), OK);
+		if (how == BEFORE_KILL || (how == BEFORE_KILL_EARLY_MARK && i == batches / 3))
+			log_progress(k->log, &k->spec.mark);
+	}
+	if (how == BEFORE_CLEAN_STOP) {
+		ck_assert_int_eq(log_close_clean(k->log), OK);
+		k->spec.had_clean_shutdown = true;
+	}
+	k->spec.recovery_point = log_recovery_point(k->log);
+	log_close(&k->log);
+	if (how == BEFORE_REBOOT)	/* the indexes are older than the log */
+		k->spec.recovery_point = 0;
+}
+
+static void check_all(struct kit *k, int batches)
+{
+	ck_assert_int_eq(log_end_offset(k->log), 2 * batches);
+	kit_replicate(k);
+	if (batches > 0)
+		check_reads(k, batches, 2);
+	for (int i = 0; i < batches; i++)
+		ck_assert_int_eq(look_up(k->log, FULL_TIME + i).offset, 2 * i);
+	ck_assert_int_eq(look_up(k->log, FULL_TIME + batches).offset, -1);
+}
+
+/* Opened where there is no room for anything, or where only the nth write finds none: read, refused, and going on when there is. */
+static bool open_on_full(enum before_full how, uint64_t nth)
+{
+	struct sim_os *machine = sim_create(NULL, "m", 1);
+	int batches = how <= BEFORE_DIRECTORY ? 0 : 12;
+	uint64_t ops;
+	struct log_append a;
+	struct kit k;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	k.config.segment_bytes = 400;
+	k.config.index_interval_bytes = 0;
+	k.config.segment_index_bytes = 1200;
+	if (how == BEFORE_DIRECTORY)
+		ck_assert_int_eq(os_mkdir(k.os, k.dir), OK);
+	else if (how != BEFORE_NOTHING)
+		fill_and_stop(&k, how, batches);
+	if (nth > 0) {
+		sim_fail(machine, SIM_WRITE, "/data", nth, ERR_NO_SPACE);
+	} else {
+		sim_fail_often(machine, SIM_WRITE, "/data", 1000000, ERR_NO_SPACE);
+		sim_fail_often(machine, SIM_NAME, "/data", 1000000, ERR_NO_SPACE);
+	}
+	ops = sim_disk_ops(machine);
+	kit_open(&k);
+	check_all(&k, batches);
+	if (nth == 0) {
+		ck_assert_int_eq(append_numbered(&k, batches, &a), ERR_NO_SPACE);
+		ck_assert_int_eq(a.error, KAFKA_STORAGE_ERROR);
+		check_all(&k, batches);
+		sim_fail_often(machine, SIM_WRITE, NULL, 0, OK);
+		sim_fail_often(machine, SIM_NAME, NULL, 0, OK);
+	}
+	ops = sim_disk_ops(machine) - ops;
+	sim_fail(machine, SIM_WRITE, NULL, 0, OK);
+	ck_assert_int_eq(append_numbered(&k, batches, &a), OK);
+	ck_assert_int_eq(a.base_offset, 2 * batches);
+	check_all(&k, batches + 1);
+	k.spec.had_clean_shutdown = false;
+	log_progress(k.log, &k.spec.mark);
+	log_close(&k.log);
+	kit_open(&k);			/* killed again, with room */
+	check_all(&k, batches + 1);
+	ck_assert_int_eq(append_numbered(&k, batches, &a), OK);
+	ck_assert(a.is_duplicate);
+	kit_reopen_clean(&k);
+	check_all(&k, batches + 1);
+	log_close(&k.log);
+	sim_destroy(&machine);
+	return nth <= ops;
+}
+
+START_TEST(a_log_opens_on_a_full_disk)
+{
+	uint64_t nth = 0;
+
+	while (open_on_full((enum before_full)_i, nth))
+		nth++;
+}
+END_TEST
+
+/* A new log for which there was no room, stopped or deleted before there is. */
+START_TEST(a_log_without_files_can_be_ended)
+{
+	struct sim_os *machine = sim_create(NULL, "m", 1);
+	struct kit k;
+	struct os_stat st;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	sim_fail_often(machine, SIM_NAME, "/data", 1000000, ERR_NO_SPACE);
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 3), OK);
+	ck_assert(!log_wants_flush(k.log));
+	ck_assert_int_eq(log_truncate_fully_and_start_at(k.log, 7), OK);
+	ck_assert_int_eq(log_roll(k.log, 1), OK);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	log_close(&k.log);
+	kit_open(&k);
+	ck_assert_int_eq(log_delete(&k.log), OK);
+	ck_assert_int_eq(os_stat(k.os, k.dir, &st), ERR_NOT_FOUND);
+	kit_open(&k);
+	sim_fail_often(machine, SIM_NAME, NULL, 0, OK);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	ck_assert_int_eq(os_stat(k.os, k.dir, &st), OK);
+	log_close(&k.log);
+	sim_destroy(&machine);
+}
+END_TEST
+
 START_TEST(an_io_error_is_told)
 {
 	struct sim_os *machine = sim_create(NULL, "m", 1);
@@ -527,6 +673,8 @@ int main(void)
 	tcase_add_test(t, segments_are_listed_by_when_they_were_written);
 	tcase_add_test(t, a_cut_below_the_checkpoint_is_remembered);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
+	tcase_add_loop_test(t, a_log_opens_on_a_full_disk, 0, BEFORE_KINDS);
+	tcase_add_test(t, a_log_without_files_can_be_ended);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));
