@@ -3,6 +3,7 @@ noinst_LIBRARIES += tools/libskein_tools.a
 tools_libskein_tools_a_SOURCES = \
 	tools/cluster.c tools/cluster.h \
 	tools/consume.c \
+	tools/dirs.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/produce.c \
