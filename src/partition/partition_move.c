@@ -452,7 +452,7 @@ static void copy_next(struct partition *p, struct partition_copy *y, mono_ms now
 		y->wants_log = !p->is_change_out;	/* the controller may keep us waiting for that: syncs do not wait with it */
 		if (!y->wants_log)
 			y->due = now + COPY_CHANGE_MS;
-		else if (!p->flush.is_out && !p->lookup.is_out)
+		else if (!partition_has_lent_log(p))
 			copy_swap(p, y);
 		return;
 	}

@@ -110,6 +110,13 @@ static inline bool partition_leads(const struct partition *p)
 	return p->has_role && p->leader == p->spec.broker_id;
 }
 
+/* Jobs that hold something of the log: before they are home it can neither be closed for good nor be swapped for its copy. Whoever adds a job of another kind adds it here, and
+ * begins none while partition_copy_wants_log. */
+static inline bool partition_has_lent_log(const struct partition *p)
+{
+	return p->flush.is_out || p->lookup.is_out;
+}
+
 /* The log may be used: it is open, and its directory has not failed (a flush that is out keeps a failed log in memory). */
 static inline bool partition_is_usable(const struct partition *p)
 {
