@@ -26,6 +26,17 @@
 	X(API_API_VERSIONS, api_versions, 0, 4) \
 	X(API_CREATE_TOPICS, create_topics, 2, 7) \
 	X(API_DELETE_TOPICS, delete_topics, 1, 5) \
+	X(API_OFFSET_COMMIT, offset_commit, 2, 8) \
+	X(API_OFFSET_FETCH, offset_fetch, 2, 7) \
+	X(API_FIND_COORDINATOR, find_coordinator, 0, 3) \
+	X(API_JOIN_GROUP, join_group, 2, 9) \
+	X(API_HEARTBEAT, heartbeat, 0, 4) \
+	X(API_LEAVE_GROUP, leave_group, 3, 5) \
+	X(API_SYNC_GROUP, sync_group, 0, 5) \
+	X(API_DESCRIBE_GROUPS, describe_groups, 0, 5) \
+	X(API_LIST_GROUPS, list_groups, 0, 5) \
+	X(API_DELETE_GROUPS, delete_groups, 0, 2) \
+	X(API_OFFSET_DELETE, offset_delete, 0, 0) \
 	X(API_INIT_PRODUCER_ID, init_producer_id, 0, 5) \
 	X(API_DESCRIBE_CONFIGS, describe_configs, 1, 4) \
 	X(API_CREATE_PARTITIONS, create_partitions, 0, 3) \

@@ -13,7 +13,7 @@ bool  admin_is_active(const struct controller *c);
 char *admin_text(const char *fmt, ...) PRINTF(1, 2);		/* the caller's */
 char *admin_no_room_text(int64_t wanted, int64_t room);		/* of replicas */
 
-/* False: the asker owes, and is to come again later: E(89). */
+/* Charges a change of so many partitions to who asks for it. False: the asker owes, and is to come again later. */
 bool  admin_may_change(struct controller *c, struct controller_payer *p, int32_t partitions);
 char *admin_over_quota_text(void);				/* the caller's */
 

@@ -93,6 +93,7 @@ struct own_request {
 	void                    (*done)(struct controller *c, struct own_request *r);
 	struct channel_call       call;		/* controller_ask_active's; call.internal != NULL after an answer of another broker: channel_call_fini */
 	char                      host[256];
+	int32_t                   limit_ms;	/* of connecting, and of waiting for the answer; 0: as configured */
 	void                     *context;
 };
 
@@ -341,6 +342,9 @@ void controller_enqueue_create_topics(struct controller *c, struct controller_cr
 void controller_enqueue_delete_topics(struct controller *c, struct controller_delete_topics *m);
 int64_t controller_replica_room(const struct controller *c);	/* so many replicas may still be made in the cluster: each is a thread */
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m);
+
+/* stored_offsets.c */
+void controller_enqueue_stored_offsets(struct controller *c, struct controller_stored_offsets *m);
 
 /* controller_stop.c */
 void controller_enqueue_stop(struct controller *c, struct controller_stop *m);

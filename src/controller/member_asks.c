@@ -62,6 +62,10 @@ void controller_ask_active(struct controller *c, struct own_request *r)
 	r->call.request = r->request.request;
 	r->call.connect_timeout_ms = c->config->controller_socket_timeout_ms;
 	r->call.timeout_ms = c->config->request_timeout_ms;
+	if (r->limit_ms > 0) {
+		r->call.connect_timeout_ms = MIN(r->call.connect_timeout_ms, r->limit_ms);
+		r->call.timeout_ms = MIN(r->call.timeout_ms, r->limit_ms);
+	}
 	bool sent = actor_ask(&c->actor, channels_actor(c->spec.channels), &r->call.msg);
 	ASSERT(sent);		/* a few are out: one of each kind, and one per network actor */
 }
@@ -357,11 +361,18 @@ void member_on_producer_ids(struct controller *c, struct controller_allocate_pro
 
 /* --- leave to shut down -------------------------------------------------------------------------------------------------------------------- */
 
+/*
+ * A controller that cannot be reached must not keep a broker from stopping: supervisors kill it then, which is worse than leaving without leave. So there is one limit for
+ * all tries, as long as the pauses between them add up to. Kafka waits a whole socket timeout in each try.
+ */
+#define RETIRE_MS 10000		/* at least */
+
 struct retirement {
 	struct own_request                   own;
 	struct controller_retire            *ask;
 	struct controller_timer              timer;
 	int32_t                              tries;
+	mono_ms                              deadline;
 	struct arena                         arena;
 	struct controlled_shutdown_request   request;
 	struct controlled_shutdown_response  response;
@@ -379,6 +390,7 @@ static void retire_end(struct controller *c, struct retirement *r)
 static void retire_try(struct controller *c, struct retirement *r)
 {
 	r->tries++;
+	r->own.limit_ms = (int32_t)MAX(r->deadline - os_mono_ms(c->os), 1);
 	arena_reset(&r->arena);
 	controlled_shutdown_request_init(&r->request);
 	controlled_shutdown_response_init(&r->response);
@@ -406,11 +418,12 @@ static void retire_done(struct controller *c, struct own_request *own)
 	         KV_STR("error", own->result != OK ? err_text(own->result) : kafka_error_name(out->error_code)));
 	if (own->call.internal != NULL)
 		channel_call_fini(&own->call);
-	if (is_done || r->tries >= c->config->controlled_shutdown_retries || c->is_stopping) {
+	mono_ms next = os_mono_ms(c->os) + c->config->controlled_shutdown_backoff_ms;
+	if (is_done || r->tries >= c->config->controlled_shutdown_retries || next >= r->deadline || c->is_stopping) {
 		retire_end(c, r);
 		return;
 	}
-	controller_timer_set(c, &r->timer, os_mono_ms(c->os) + c->config->controlled_shutdown_backoff_ms);
+	controller_timer_set(c, &r->timer, next);
 }
 
 void member_on_retire(struct controller *c, struct controller_retire *m)
@@ -427,6 +440,7 @@ void member_on_retire(struct controller *c, struct controller_retire *m)
 	r->own.done = retire_done;
 	r->timer.at = MONO_NEVER;
 	r->timer.fire = retire_on_timer;
+	r->deadline = os_mono_ms(c->os) + MIN(MAX((int64_t)c->config->controlled_shutdown_retries * c->config->controlled_shutdown_backoff_ms, RETIRE_MS), INT32_MAX);
 	arena_init(&r->arena, ASK_ARENA_BYTES);
 	retire_try(c, r);
 }

@@ -27,6 +27,15 @@ enum partition_msg_kind {
 /* What a partition asks of, or tells, the controller of its broker (struct partition_spec). */
 enum { PARTITION_ISR_CHANGE = MSG_BASE_PARTITION + 0x80, PARTITION_DIR_FAILED, PARTITION_MOVED };
 
+/*
+ * What a coordinator is asked (struct partition_hook) begins so, whatever its kind: a partition refuses questions that it does not know. NOT_COORDINATOR where no
+ * coordinator is at work.
+ */
+struct coordinator_question {
+	struct msg       msg;
+	enum kafka_error error;
+};
+
 enum isolation { ISOLATION_READ_UNCOMMITTED = 0, ISOLATION_READ_COMMITTED = 1 };
 
 #define REPLICA_CONSUMER (-1)

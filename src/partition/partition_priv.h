@@ -54,6 +54,7 @@ struct partition_isr {
 };
 
 struct partition_copy;			/* partition_move.c */
+struct partition_held { ck_stack_entry_t *first, *last; };	/* messages, by their links */
 
 struct partition {
 	struct actor           actor;
@@ -77,6 +78,8 @@ struct partition {
 	bool                   is_change_out, is_change_current;	/* current: of the role in force */
 	const struct partition_hook *hook;	/* NULL: none for this topic */
 	bool                   is_elected;	/* the hook was told so, and not the contrary yet */
+	int                    hook_out;	/* appends and jobs of the hook that are not home yet */
+	mono_ms                hook_due;
 	struct partition_dir_failed *dir_failed;	/* NULL: nothing to tell, or told and home again */
 
 	/* appends collected in this step, written together */
@@ -99,7 +102,7 @@ struct partition {
 
 	struct partition_copy *copy;		/* of a move under way; NULL */
 	int                    copies_out;	/* jobs of copies, also of given-up ones */
-	ck_stack_entry_t      *held, **held_end;	/* questions that came while the swap has the log, in their order */
+	struct partition_held  held, held_answers;	/* questions, and the hook's messages come home, while a swap has the log */
 	int                    moved_out;	/* partition_moved that are not home yet */
 
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
@@ -110,8 +113,8 @@ static inline bool partition_leads(const struct partition *p)
 	return p->has_role && p->leader == p->spec.broker_id;
 }
 
-/* Jobs that hold something of the log: before they are home it can neither be closed for good nor be swapped for its copy. Whoever adds a job of another kind adds it here, and
- * begins none while partition_copy_wants_log. */
+/* Jobs that hold something of the log, other than an open file: before they are home it can neither be closed for good nor be swapped for its copy. Whoever adds a job of another kind adds it here, and
+ * begins none while partition_copy_wants_log. Not those of hooks, which read files; nor their appends, which may wait for a sync. */
 static inline bool partition_has_lent_log(const struct partition *p)
 {
 	return p->flush.is_out || p->lookup.is_out;
@@ -157,6 +160,7 @@ void partition_fail_lookups(struct partition *p, enum kafka_error error);
 void partition_on_role(struct partition *p, struct partition_role *m);
 void partition_hook_elected(struct partition *p);
 void partition_hook_resigned(struct partition *p);		/* no effect where it does not lead */
+bool partition_hook_asked(struct partition *p, struct msg *m);	/* false: not of a kind that a hook may know */
 void partition_on_config(struct partition *p, struct partition_config *m);
 void partition_on_stop(struct partition *p, struct partition_stop *m);
 bool partition_finish_stop(struct partition *p);		/* true when the stop was answered in this call */

@@ -227,6 +227,9 @@ static enum err recover_segment(struct log *log, int at, struct resume from, uin
 out:
 	if (e != OK) {
 		s->tail.size = size;
+		/* Indexes and aborted transactions are half made: the next open must not take them for whole. */
+		if (e != ERR_INVALID)
+			(void)!segment_disown_indexes(s);
 		return e;
 	}
 	log->size_bytes -= *cut;
@@ -500,6 +503,7 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 	if ((e = bound_recovery_point(log, spec)) != OK ||
 		(e = log_sweep(log, spec->now, &damaged_from)) != OK)
 		return e;
+	log->recovery_point = MAX(spec->recovery_point, 0);	/* as far as is known yet */
 	is_new = log->segment_count == 0;
 	if (is_new && (e = start_anew(log, MAX(spec->log_start_offset, 0), spec->now,
 		recovery)) != OK)
@@ -513,7 +517,7 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 		return e;
 	/* A killed process may have renamed segments away that a power cut would bring back: before
 	 * anything is appended it is settled which exist. */
-	if (!is_new && !spec->had_clean_shutdown &&
+	if (!is_new && (!spec->had_clean_shutdown || recovery->segments_recovered > 0) &&
 		(e = os_fsync_dir(log->os, log->store.dir)) != OK)
 		return e;
 	log_epochs_will_change(log);

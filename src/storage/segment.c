@@ -160,7 +160,8 @@ enum err segment_disown_indexes(struct segment *s)
 	s->tail.last_entry_pos = 0;
 	if (e == OK || e == ERR_NO_SPACE)
 		e = unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]);
-	return e;
+	/* Were it to come back after a power cut, it would vouch for indexes that are not whole. */
+	return e == OK ? os_fsync_dir(s->store->os, s->store->dir) : e;
 }
 
 enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset,

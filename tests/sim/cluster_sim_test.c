@@ -229,7 +229,7 @@ static void heal(struct life *l)
 		sim_crash_after_ops(l->c.nodes[i].b.machine, 0);
 		cluster_sim_go_on(&l->c, i);
 	}
-	load_end(&l->l);
+	load_wind_down(&l->l);
 }
 
 static void wait_until_settled(struct life *l)
@@ -405,6 +405,51 @@ START_TEST(lives)
 }
 END_TEST
 
+/* --- the end of a broker that is alone with it ----------------------------------------------------------------------------------------------- */
+
+#define LEAVE_MS_MAX 16000	/* three tries with five seconds in between, and what else a stop takes */
+
+static int controller_node(const struct cluster_sim *c)
+{
+	for (int i = 0; i < c->node_count; i++) {
+		if (cluster_node_serves(c, i) && c->nodes[i].b.parts.controller->is_active)
+			return i;
+	}
+	return -1;
+}
+
+/* Leave is asked of a controller that does not answer, over a connection that stands: the link is cut. */
+START_TEST(stop_without_leave)
+{
+	static struct life l;
+
+	l = (struct life){ 0 };
+	cluster_sim_init(&l.c, 1, 3);
+	cluster_watch_init(&l.w, &l.c);
+	load_init(&l.l, &l.c, &l.w);
+	begin(&l);
+	int controller = controller_node(&l.c), node = (controller + 1) % 3;
+	ck_assert_int_ge(controller, 0);
+	cluster_sim_pass(&l.c, 500);
+	struct broker_config *config = l.c.nodes[node].b.parts.controller->config;	/* Kafka's own limits, with which one try may take half a minute */
+	config->controller_socket_timeout_ms = config->request_timeout_ms = 30000;
+	config->controlled_shutdown_backoff_ms = 5000;
+	cluster_sim_cut(&l.c, controller, node);
+	cluster_sim_cut(&l.c, node, controller);
+	mono_ms begun = cluster_now(&l.c);
+	cluster_sim_stop(&l.c, node);
+	while (l.c.nodes[node].state == NODE_RETIRING) {
+		CLUSTER_CHECK(&l.c, cluster_now(&l.c) - begun < LEAVE_MS_MAX, "a broker that cannot reach the controller does not stop");
+		cluster_sim_pass(&l.c, 50);
+	}
+	heal(&l);
+	come_to_rest(&l);
+	load_fini(&l.l);
+	cluster_sim_fini(&l.c);
+	cluster_watch_fini(&l.w);
+}
+END_TEST
+
 /* --- is it worth anything? --------------------------------------------------------------------------------------------------------------------- */
 
 /* In a process of its own, whose dying is the answer; it says nothing. */
@@ -453,6 +498,7 @@ int main(void)
 
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, lives);
+	tcase_add_test(t, stop_without_leave);
 	if (getenv("SKEIN_SIM_SEEDS") == NULL)
 		tcase_add_loop_test(t, mutants, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, (int)ARRAY_LEN(mutant_names));
 	suite_add_tcase(s, t);
