@@ -2,7 +2,7 @@
 # What the tests of consumer groups share. A member is a program that prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it
 # has printed, and leaves at SIGTERM. Members are launched by name (lib.sh); what they print lies in their logs.
 
-# member_start NAME KIND GROUP TOPIC: KIND is a client that prepare_clients has made ready, or skein.
+# member_start NAME KIND GROUP TOPIC [INSTANCE]: KIND is a client that prepare_clients has made ready, or skein.
 member_start() {
 	local name=$1 kind=$2 group=$3 topic=$4
 	rm -f "$scratch/run/$name/log"
@@ -10,6 +10,8 @@ member_start() {
 	skein)                  launch "$name" "$skein" consume "$topic" --group "$group" --from beginning -f '%p %o %v\n' -b "$(b)" ;;
 	confluent|kafka-python) launch "$name" "$clients/python/bin/python" "$top/tests/compat/python/consume.py" "$kind" "$(b)" "$group" "$topic" ;;
 	franz|sarama)           launch "$name" "$clients/go/consume" "$kind" "$(b)" "$group" "$topic" ;;
+	java-*)                 launch "$name" java -Xmx64m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j.configuration="file:$clients/java/log4j.properties" \
+		-cp "$clients/java:$("$here/java-kafka" classpath)" Consume "${kind#java-}" "$(b)" "$group" "$topic" ${5:+"$5"} ;;
 	kafkajs)                launch "$name" node "$clients/javascript/consume.js" "$(b)" "$group" "$topic" ;;
 	esac
 }
@@ -88,7 +90,9 @@ prepare_client() {
 	case $kind in
 	python)     python3 -m venv "$to" && timeout 300 "$to/bin/pip" install -q -r "$from/requirements.txt" ;;
 	go)         (cd "$from" && HOME=$CACHE_HOME timeout 300 go build -o "$to/consume" .) ;;
+	java)       javac -cp "$("$here/java-kafka" classpath)" -d "$to" "$from/Consume.java" && printf 'log4j.rootLogger=OFF\n' >"$to/log4j.properties" ;;
 	javascript) cp "$from"/* "$to" && (cd "$to" && HOME=$CACHE_HOME timeout 300 npm ci --silent) ;;
+	*)          return 1 ;;
 	esac || return 1
 	echo "$stamp" >"$to/complete"
 }
