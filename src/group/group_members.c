@@ -118,7 +118,7 @@ void group_remove_member(struct group *g, struct member *m)
 {
 	bool leads = g->leader_id != NULL && strcmp(g->leader_id, m->id) == 0;
 
-	ASSERT(m->join == NULL && m->sync == NULL);
+	ASSERT(m->join == NULL && m->sync == NULL && m->comeback == NULL);
 	map_remove(&g->members, slice_str(m->id));
 	list_remove(&m->link);
 	if (m->instance_id != NULL && group_static_member(g, slice_str(m->instance_id)) == m)
