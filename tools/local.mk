@@ -3,6 +3,7 @@ noinst_LIBRARIES += tools/libskein_tools.a
 tools_libskein_tools_a_SOURCES = \
 	tools/cluster.c tools/cluster.h \
 	tools/consume.c \
+	tools/dirs.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c \
 	tools/input.c tools/input.h \

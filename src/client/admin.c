@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "client/client_call.h"
+#include "wire/gen/alter_replica_log_dirs.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
@@ -451,6 +452,63 @@ enum err admin_list_reassignments(struct client *c, mono_ms timeout_ms, struct c
 	} while (admin_again(&o));
 	if (error->err != OK)
 		client_call_destroy(answer);
+	return error->err;
+}
+
+/* ---- log directories ---- */
+
+enum err admin_describe_log_dirs(struct client *c, int32_t broker_id, mono_ms timeout_ms, struct client_call **answer,
+				 const struct describe_log_dirs_response **out, struct client_error *error)
+{
+	struct operation o = admin_begin(c, timeout_ms, error);
+
+	o.is_question = true;
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*answer = client_call_create(c, API_DESCRIBE_LOG_DIRS, NULL, NULL);
+		struct describe_log_dirs_request *q = (*answer)->request;
+		q->topics_count = -1;	/* null: all */
+		if (admin_ask(&o, *answer, broker_id)) {
+			*out = (*answer)->response;
+			admin_answered(&o, (*out)->error_code, "list of", "log directories", SLICE_NULL);
+		}
+	} while (admin_again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
+static void try_place(struct operation *o, int32_t broker_id, const char *topic, int32_t partition, const char *dir)
+{
+	struct client_call *call = client_call_create(o->client, API_ALTER_REPLICA_LOG_DIRS, NULL, NULL);
+	struct alter_replica_log_dirs_request *q = call->request;
+	struct alter_replica_log_dirs_request_topic t = { .name = slice_str(topic), .partitions = &partition, .partitions_count = 1 };
+	struct alter_replica_log_dirs_request_dir d = { .path = slice_str(dir), .topics = &t, .topics_count = 1 };
+	const struct alter_replica_log_dirs_response *r;
+
+	q->dirs = &d;
+	q->dirs_count = 1;
+	if (admin_ask(o, call, broker_id)) {
+		r = call->response;
+		if (r->results_count != 1 || r->results[0].partitions_count != 1)
+			admin_left_out(o);
+		else if (r->results[0].partitions[0].error_code == REPLICA_NOT_AVAILABLE)	/* remembered until it is made */
+			admin_answered(o, NONE, "replica of", topic, SLICE_NULL);
+		else
+			admin_answered(o, r->results[0].partitions[0].error_code, "replica of", topic, SLICE_NULL);
+	}
+	client_call_destroy(&call);
+}
+
+enum err admin_place_replica(struct client *c, int32_t broker_id, const char *topic, int32_t partition, const char *dir, mono_ms timeout_ms,
+			     struct client_error *error)
+{
+	struct operation o = admin_begin(c, timeout_ms, error);
+
+	do
+		try_place(&o, broker_id, topic, partition, dir);
+	while (admin_again(&o));
 	return error->err;
 }
 

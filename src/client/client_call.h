@@ -50,7 +50,9 @@
 	X(API_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, 0, 0) \
 	X(API_ELECT_LEADERS, elect_leaders, 1, 2) \
 	X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, 0, 0) \
-	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0)
+	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0) \
+	X(API_DESCRIBE_LOG_DIRS, describe_log_dirs, 1, 4) \
+	X(API_ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, 1, 2)
 
 enum client_call_place { CALL_YOURS, CALL_WAITING, CALL_IN_FLIGHT, CALL_DONE };
 

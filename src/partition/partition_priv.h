@@ -55,6 +55,7 @@ struct partition_isr {
 
 struct partition_copy;			/* partition_move.c */
 struct partition_purge;			/* partition_retain.c */
+struct partition_held { ck_stack_entry_t *first, *last; };	/* messages, by their links */
 
 struct partition {
 	struct actor           actor;
@@ -102,7 +103,7 @@ struct partition {
 
 	struct partition_copy *copy;		/* of a move under way; NULL */
 	int                    copies_out;	/* jobs of copies, also of given-up ones */
-	ck_stack_entry_t      *held, **held_end;	/* questions that came while the swap has the log, in their order */
+	struct partition_held  held, held_answers;	/* questions, and the hook's messages come home, while a swap has the log */
 	int                    moved_out;	/* partition_moved that are not home yet */
 
 	mono_ms                retain_due;	/* when old records are looked for */
@@ -115,6 +116,13 @@ struct partition {
 static inline bool partition_leads(const struct partition *p)
 {
 	return p->has_role && p->leader == p->spec.broker_id;
+}
+
+/* Jobs that hold something of the log, other than an open file: before they are home it can neither be closed for good nor be swapped for its copy. Whoever adds a job of another kind adds it here, and
+ * begins none while partition_copy_wants_log. Not those of hooks, which read files; nor their appends, which may wait for a sync. */
+static inline bool partition_has_lent_log(const struct partition *p)
+{
+	return p->flush.is_out || p->lookup.is_out;
 }
 
 /* The log may be used: it is open, and its directory has not failed (a flush that is out keeps a failed log in memory). */

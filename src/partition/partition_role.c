@@ -221,7 +221,7 @@ bool partition_finish_stop(struct partition *p)
 {
 	struct partition_stop *m = p->stop;
 
-	if (p->hook_out > 0 || p->purge != NULL || p->flush.is_out || p->lookup.is_out || p->is_change_out || p->dir_failed != NULL || p->copies_out > 0 ||
+	if (partition_has_lent_log(p) || p->hook_out > 0 || p->purge != NULL || p->is_change_out || p->dir_failed != NULL || p->copies_out > 0 ||
 	    p->moved_out > 0 || p->actor.stop_wanted)
 		return false;
 	hook_stop(p);
