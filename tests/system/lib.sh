@@ -41,7 +41,8 @@ launch() {
 		echo $! >"$d/pid.new"
 		mv "$d/pid.new" "$d/pid"
 		wait $!
-		echo $? >"$d/rc"
+		echo $? >"$d/rc.new"
+		mv "$d/rc.new" "$d/rc"
 	) 2>/dev/null &
 	until [ -s "$d/pid" ]; do sleep 0.002; done
 }

@@ -87,6 +87,7 @@ int main(void)
 {
 	Suite *s = suite_create("frames");
 	TCase *tc = tcase_create("frames");
+	tcase_set_timeout(tc, 60);	/* under a sanitizer on a busy machine */
 	SRunner *sr;
 	int failed;
 

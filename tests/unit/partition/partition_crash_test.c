@@ -330,7 +330,9 @@ START_TEST(every_life)
 	printf("%llu seeds, %llu crash points, %llu moves, %llu swaps cut short, %.1f s: %.0f seeds/s\n", (unsigned long long)(last - first + 1), (unsigned long long)points,
 	       (unsigned long long)moves, (unsigned long long)settled, seconds,
 	       (double)(last - first + 1) / MAX(seconds, 0.001));
-	ck_assert(is_chosen || (points * SEEDS_SLOWNESS >= 10000 && moves * SEEDS_SLOWNESS >= 400 && settled * SEEDS_SLOWNESS >= 10));
+	ck_assert_uint_gt(points, 0);
+	if (!is_chosen && SEEDS_SLOWNESS == 1)		/* a few lives may happen to see less than their share */
+		ck_assert(points >= 10000 && moves >= 400 && settled >= 10);
 }
 END_TEST
 
