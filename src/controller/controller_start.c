@@ -415,6 +415,7 @@ struct elect_task {
 static void resign(struct controller *c, int32_t winner)
 {
 	c->controller_id = winner;
+	member_asks_controller_changed(c);
 	if (!c->is_active)
 		return;
 	c->is_active = false;
@@ -502,6 +503,7 @@ static enum task_result elect_won(struct controller *c, struct task *t, int32_t 
 {
 	c->is_active = true;
 	c->controller_id = c->broker_id;
+	member_asks_controller_changed(c);
 	c->controller_epoch = epoch;
 	c->fence_version = fence;
 	LOG_INFO(&c->actor.log, controller_elected, KV_I32("broker", c->broker_id), KV_I32("epoch", epoch));

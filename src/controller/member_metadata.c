@@ -173,6 +173,7 @@ static bool take_brokers(struct controller *c, const struct update_metadata_requ
 	c->brokers = next;
 	c->broker_count = q->live_brokers_count;
 	c->controller_id = q->controller_id;
+	member_asks_controller_changed(c);
 	return !is_same;
 }
 

@@ -450,6 +450,62 @@ START_TEST(stop_without_leave)
 }
 END_TEST
 
+/* --- a question to a controller that is no more ---------------------------------------------------------------------------------------------- */
+
+#define ANEW_MS_MAX 4000	/* a session, an election, the answer of another controller; far below request.timeout.ms */
+
+static int count_asking(struct life *l, int controller)
+{
+	int n = 0;
+
+	for (int i = 0; i < l->c.node_count; i++)
+		n += i != controller && l->c.nodes[i].b.parts.controller->isr_request != NULL;
+	return n;
+}
+
+/*
+ * The link to the controller is cut, and a leader there asks for a smaller in-sync set. Then the controller dies: nothing ever comes over that connection, not even its end. The
+ * leader learns from the store who is controller, and must not wait for the answer: what it has to ask next would wait behind it.
+ */
+START_TEST(ask_of_the_dead)
+{
+	static struct life l;
+
+	l = (struct life){ 0 };
+	cluster_sim_init(&l.c, 1, 3);
+	cluster_watch_init(&l.w, &l.c);
+	load_init(&l.l, &l.c, &l.w);
+	begin(&l);
+	int controller = controller_node(&l.c);
+	ck_assert_int_ge(controller, 0);
+	cluster_sim_pass(&l.c, 500);
+	for (int i = 0; i < 3; i++) {
+		struct broker_config *config = l.c.nodes[i].b.parts.controller->config;
+
+		config->controller_socket_timeout_ms = config->request_timeout_ms = 30000;
+		if (i == controller)
+			continue;
+		cluster_sim_cut(&l.c, controller, i);
+		cluster_sim_cut(&l.c, i, controller);
+	}
+	for (int i = 0; count_asking(&l, controller) < 2; i++) {
+		CLUSTER_CHECK(&l.c, i < 400, "no leaders ask for a smaller in-sync set");
+		cluster_sim_pass(&l.c, 10);
+	}
+	cluster_sim_kill(&l.c, controller, SIM_CRASH_PROCESS, 2 * ANEW_MS_MAX);
+	mono_ms begun = cluster_now(&l.c);
+	while (count_asking(&l, controller) > 0) {
+		CLUSTER_CHECK(&l.c, cluster_now(&l.c) - begun < ANEW_MS_MAX, "a controller that is gone is still waited for");
+		cluster_sim_pass(&l.c, 50);
+	}
+	heal(&l);
+	come_to_rest(&l);
+	load_fini(&l.l);
+	cluster_sim_fini(&l.c);
+	cluster_watch_fini(&l.w);
+}
+END_TEST
+
 /* --- is it worth anything? --------------------------------------------------------------------------------------------------------------------- */
 
 /* In a process of its own, whose dying is the answer; it says nothing. */
@@ -499,6 +555,7 @@ int main(void)
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, lives);
 	tcase_add_test(t, stop_without_leave);
+	tcase_add_test(t, ask_of_the_dead);
 	if (getenv("SKEIN_SIM_SEEDS") == NULL)
 		tcase_add_loop_test(t, mutants, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, (int)ARRAY_LEN(mutant_names));
 	suite_add_tcase(s, t);
