@@ -265,7 +265,10 @@ static enum task_result start_others_read(struct controller *c, struct task *t)
 		}
 	}
 	task_drop_calls(t);
-	return problem[0] != 0 ? start_fail(c, error, problem) : go(t, START_REGISTER);
+	if (problem[0] != 0)
+		return start_fail(c, error, problem);
+	controller_push_return(c);
+	return go(t, START_REGISTER);
 }
 
 void controller_own_registration(const struct controller *c, struct cluster_broker *b)

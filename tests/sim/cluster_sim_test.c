@@ -143,7 +143,7 @@ static void hurt(struct life *l)
 			sim_crash_after_ops(n->b.machine, 1 + draw(l, 60));
 		break;
 	case 3:
-		if (l->mood.power && is_sound(l) && !n->b.parts.controller->is_active)	/* else: the hole that README.md tells of */
+		if (l->mood.power && is_sound(l))
 			cluster_sim_kill(&l->c, node, SIM_CRASH_POWER, 10 + (mono_ms)draw(l, 900));
 		break;
 	case 4:
