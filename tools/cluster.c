@@ -13,16 +13,19 @@
 static const char help[] =
 	"Usage: skein cluster [OPTION...]\n"
 	"       skein cluster state [OPTION...]\n"
+	"       skein cluster dirs [OPTION...]\n"
 	"       skein cluster elect [OPTION...] [TOPIC[:PARTITION]...]\n"
 	"       skein cluster reassign ...          (its own help: skein cluster reassign --help)\n\n"
 	"Without a verb: the brokers, with how many partitions each leads and holds.\n"
 	"state: the partitions that are offline, under-replicated or below min.insync.replicas;\n"
 	"       exit code 1 when there are any.\n"
+	"dirs: the log directories of each broker, and the replicas that move between them;\n"
+	"       exit code 1 when one has failed.\n"
 	"elect: gives leadership to each partition's first replica; of all partitions, or of those named.\n\n"
 	"      --unclean            elect: any replica that is alive may lead a partition without leader;\n"
 	"                           what the others had and it has not is lost\n"
 	"  -y, --yes                elect --unclean: do not ask\n"
-	"  -o, --output FORMAT      brokers, state: text (default) or ndjson (an object per line)\n"
+	"  -o, --output FORMAT      brokers, state, dirs: text (default) or ndjson (an object per line)\n"
 	TOOL_BOOTSTRAP_HELP
 	"\nExamples:\n"
 	"  skein cluster\n"
@@ -324,6 +327,11 @@ static int state(struct cluster_verb *x)
 	return code == EXIT_OK && troubles > 0 ? EXIT_FAILED : code;
 }
 
+static int dirs(struct cluster_verb *x)
+{
+	return cluster_dirs(x->client, x->ndjson);
+}
+
 /* ---- elect ---- */
 
 static int show_elections(const struct elect_leaders_response *r)
@@ -380,6 +388,7 @@ static const struct {
 } verbs[] = {
 	{ "brokers", brokers, false },
 	{ "state",   state,   false },
+	{ "dirs",    dirs,    false },
 	{ "elect",   elect,   true },
 };
 

@@ -30,6 +30,9 @@ int reassign_limit(struct client *c, const struct partition_list *plan, int64_t 
 /* Once nothing of the plan moves any more: no limit on any broker, nor on its topics. An exit code. */
 int reassign_lift(struct client *c, const struct partition_list *plan);
 
+/* skein cluster dirs. An exit code. */
+int cluster_dirs(struct client *c, bool ndjson);
+
 /* skein cluster reassign; argv[0] is that word. */
 int tool_reassign(int argc, char **argv);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "client/consumer.h"
+#include "client/group_member.h"
 #include "json_record.h"
 #include "value.h"
 
@@ -16,6 +17,8 @@ static const char help[] =
 	"  -p, --partition LIST     only these, as in 0,2,5-7 (default: all)\n"
 	"      --from START         beginning, end (default), an OFFSET, or @TIME: the first record not\n"
 	"                           older than 2026-11-22T19:28:07Z, 2026-11-22, or milliseconds since 1970\n"
+	"  -g, --group GROUP        read as a member of this group, from where it stands; what has been printed\n"
+	"                           is committed. --from then says where to begin where it stands nowhere\n"
 	"  -e, --exit               end when everything that was there has been printed\n"
 	"      --timeout MS         with --exit: give up partitions that nobody answers for so long (default 15000)\n"
 	"  -n, --count N            end after N records\n"
@@ -30,11 +33,16 @@ static const char help[] =
 	"  skein consume orders --from beginning --exit          all that is there\n"
 	"  skein consume orders --from @2026-11-22T08:00 -n 10\n"
 	"  skein consume orders --from beginning -e -o ndjson | skein produce copy -i ndjson\n"
+	"  skein consume orders --group billing --from beginning\n"
 	"  skein consume orders -f '%p/%o %k=%v\\n'\n";
 
 #define PARTITIONS_MAX 10000
 #define STEP_MS 1000
 #define STALL_MS 15000
+#define COMMIT_EVERY_MS 1000
+#define LEAVE_TIMEOUT_MS 5000
+#define SESSION_TIMEOUT_MS 10000
+#define HEARTBEAT_MS 1000
 
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_NDJSON };
 
@@ -44,7 +52,7 @@ struct progress {		/* of one partition */
 };
 
 struct consume {
-	const char        *bootstrap, *topic, *null_text, *key_separator, *format;
+	const char        *bootstrap, *topic, *group, *null_text, *key_separator, *format;
 	struct value_start start;
 	enum output        output;
 	bool               exits_at_end;
@@ -52,13 +60,17 @@ struct consume {
 	int32_t           *partitions;		/* asked for, or all */
 	int                partition_count;	/* 0: all */
 	struct client     *client;
-	struct consumer   *consumer;
+	struct consumer   *consumer;		/* NULL: the group has not said what to read */
+	struct group_member *member;		/* NULL: without a group */
+	struct group_partition *positions;	/* by place in partitions: what has been printed of it; offset -1: nothing yet */
+	mono_ms            commit_at;
 	struct strbuf      line;
 	int64_t            count;
 	int                ended_count, trouble_count;	/* partitions that have ended; and those that have not, and suffer */
 	struct progress   *progress;		/* by place in partitions */
 	int64_t            stall_ms;
 	mono_ms            last_progress;
+	bool               has_failed;		/* the group will not have us */
 	int                code;
 };
 
@@ -195,12 +207,21 @@ static void give_up(struct consume *x)
 	x->code = EXIT_TIMED_OUT;
 }
 
+static void note_position(struct consume *x, const struct consumer_event *e)
+{
+	for (int i = 0; x->positions != NULL && i < x->partition_count; i++) {
+		if (x->partitions[i] == e->partition)
+			x->positions[i].offset = e->offset + 1;
+	}
+}
+
 static void on_event(struct consume *x, const struct consumer_event *e, bool *goes_on)
 {
 	switch (e->kind) {
 	case CONSUMER_RECORD:
 		partition_goes_on(x, e->partition);
 		*goes_on = print_record(x, e);
+		note_position(x, e);
 		break;
 	case CONSUMER_END:
 		partition_goes_on(x, e->partition);
@@ -219,9 +240,134 @@ static void on_event(struct consume *x, const struct consumer_event *e, bool *go
 	}
 }
 
+/* ---- partitions ---- */
+
+static void assign(struct consume *x, int32_t partition)
+{
+	switch (x->start.kind) {
+	case START_BEGINNING: consumer_assign(x->consumer, x->topic, partition, CONSUMER_EARLIEST); break;
+	case START_END:       consumer_assign(x->consumer, x->topic, partition, CONSUMER_LATEST); break;
+	case START_OFFSET:    consumer_assign(x->consumer, x->topic, partition, x->start.at); break;
+	case START_TIME:      consumer_assign_time(x->consumer, x->topic, partition, x->start.at); break;
+	}
+}
+
+static void drop_partitions(struct consume *x)
+{
+	consumer_destroy(&x->consumer);
+	for (int i = 0; x->progress != NULL && i < x->partition_count; i++)
+		free(x->progress[i].trouble);
+	free(x->progress);
+	free(x->positions);
+	x->progress = NULL;
+	x->positions = NULL;
+	x->partition_count = x->ended_count = x->trouble_count = 0;
+}
+
+static void begin_partitions(struct consume *x)
+{
+	static const struct consumer_spec spec = CONSUMER_SPEC_INIT;
+
+	x->progress = mem_calloc((size_t)x->partition_count + 1, sizeof(*x->progress));
+	consumer_create(&x->consumer, x->client, &spec);
+}
+
+/* ---- as a member of a group ---- */
+
+static void take_assignment(struct consume *x, const struct group_event *e)
+{
+	drop_partitions(x);
+	x->partition_count = MIN(e->count, PARTITIONS_MAX);
+	x->positions = mem_calloc((size_t)x->partition_count + 1, sizeof(*x->positions));
+	for (int i = 0; i < x->partition_count; i++) {
+		x->positions[i] = (struct group_partition){ e->partitions[i].partition, -1 };
+		x->partitions[i] = e->partitions[i].partition;
+	}
+	begin_partitions(x);
+	for (int i = 0; i < x->partition_count; i++) {
+		if (e->partitions[i].offset >= 0)
+			consumer_assign(x->consumer, x->topic, x->partitions[i], e->partitions[i].offset);
+		else
+			assign(x, x->partitions[i]);
+	}
+	x->commit_at = os_mono_ms(os_real()) + COMMIT_EVERY_MS;
+}
+
+/* What has been printed and not lain in a buffer, to the front of a list that lives until the next call. */
+static int32_t list_positions(struct consume *x, struct group_partition **out)
+{
+	static struct group_partition list[PARTITIONS_MAX];
+	int32_t n = 0;
+
+	*out = list;
+	if (fflush(stdout) != 0)
+		return 0;
+	for (int i = 0; x->positions != NULL && i < x->partition_count; i++) {
+		if (x->positions[i].offset >= 0)
+			list[n++] = x->positions[i];
+	}
+	return n;
+}
+
+static void on_group_event(struct consume *x, const struct group_event *e)
+{
+	struct group_partition *list;
+	int32_t n;
+
+	switch (e->kind) {
+	case GROUP_ASSIGNED:
+		take_assignment(x, e);
+		break;
+	case GROUP_REVOKED:
+		n = list_positions(x, &list);
+		group_member_release(x->member, list, n);
+		drop_partitions(x);
+		break;
+	case GROUP_TROUBLE:
+		tool_say("%s; trying on", e->error->text);
+		break;
+	case GROUP_FAILED:
+		x->code = tool_fail(e->error);
+		x->has_failed = true;
+		break;
+	}
+}
+
+/* False: there was nothing to do. */
+static bool turn_group(struct consume *x)
+{
+	struct group_event e;
+	struct group_partition *list;
+	mono_ms now = os_mono_ms(os_real());
+
+	if (x->member == NULL)
+		return false;
+	if (x->consumer != NULL && now >= x->commit_at) {
+		int32_t n = list_positions(x, &list);
+
+		if (group_member_commit(x->member, list, n))
+			x->commit_at = now + COMMIT_EVERY_MS;
+	}
+	if (!group_member_next(x->member, &e))
+		return false;
+	on_group_event(x, &e);
+	return true;
+}
+
+static void leave_group(struct consume *x)
+{
+	struct group_partition *list;
+	int32_t n = list_positions(x, &list);
+
+	if (x->member != NULL)
+		group_member_leave(x->member, list, n, LEAVE_TIMEOUT_MS);
+}
+
+/* ---- the loop ---- */
+
 static bool is_finished(const struct consume *x)
 {
-	return x->ended_count == x->partition_count || x->count == x->count_max || tool_is_stopped();
+	return (x->consumer != NULL && x->ended_count == x->partition_count && (x->member == NULL || x->exits_at_end)) || x->has_failed || x->count == x->count_max || tool_is_stopped();
 }
 
 static int run(struct consume *x)
@@ -231,7 +377,9 @@ static int run(struct consume *x)
 
 	x->last_progress = os_mono_ms(os_real());
 	while (goes_on && !is_finished(x)) {
-		if (consumer_next(x->consumer, &e)) {
+		if (turn_group(x))
+			continue;
+		if (x->consumer != NULL && consumer_next(x->consumer, &e)) {
 			on_event(x, &e, &goes_on);
 			continue;
 		}
@@ -252,23 +400,22 @@ static int run(struct consume *x)
 
 /* ---- starting ---- */
 
-static void assign(struct consume *x, int32_t partition)
-{
-	switch (x->start.kind) {
-	case START_BEGINNING: consumer_assign(x->consumer, x->topic, partition, CONSUMER_EARLIEST); break;
-	case START_END:       consumer_assign(x->consumer, x->topic, partition, CONSUMER_LATEST); break;
-	case START_OFFSET:    consumer_assign(x->consumer, x->topic, partition, x->start.at); break;
-	case START_TIME:      consumer_assign_time(x->consumer, x->topic, partition, x->start.at); break;
-	}
-}
-
 static bool start(struct consume *x)
 {
-	static const struct consumer_spec spec = CONSUMER_SPEC_INIT;
 	const struct client_topic *t = tool_topic_info(x->client, x->topic, &x->code);
 
 	if (t == NULL)
 		return false;
+	if (x->group != NULL) {
+		struct group_member_spec spec = GROUP_MEMBER_SPEC_INIT;
+
+		spec.group = x->group;
+		spec.topic = x->topic;
+		spec.session_timeout_ms = SESSION_TIMEOUT_MS;
+		spec.heartbeat_interval_ms = HEARTBEAT_MS;
+		group_member_create(&x->member, x->client, &spec);
+		return true;
+	}
 	if (x->partition_count == 0) {
 		x->partition_count = MIN(t->partition_count, PARTITIONS_MAX);
 		for (int32_t i = 0; i < x->partition_count; i++)
@@ -279,8 +426,7 @@ static bool start(struct consume *x)
 		x->code = EXIT_NOT_FOUND;
 		return false;
 	}
-	x->progress = mem_calloc((size_t)x->partition_count, sizeof(*x->progress));
-	consumer_create(&x->consumer, x->client, &spec);
+	begin_partitions(x);
 	for (int i = 0; i < x->partition_count; i++)
 		assign(x, x->partitions[i]);
 	return true;
@@ -305,17 +451,19 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 	enum { OPT_FROM = 256, OPT_NULL, OPT_TIMEOUT };
 	static const struct option options[] = {
 		{ "bootstrap", required_argument, NULL, 'b' }, { "partition", required_argument, NULL, 'p' },
+		{ "group", required_argument, NULL, 'g' },
 		{ "from", required_argument, NULL, OPT_FROM }, { "exit", no_argument, NULL, 'e' },
 		{ "count", required_argument, NULL, 'n' }, { "output", required_argument, NULL, 'o' },
 		{ "format", required_argument, NULL, 'f' }, { "key-separator", required_argument, NULL, 'k' },
 		{ "null", required_argument, NULL, OPT_NULL }, { "timeout", required_argument, NULL, OPT_TIMEOUT }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:p:en:o:f:k:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "b:p:g:en:o:f:k:h", options, NULL)) != -1) {
 		bool ok = true;
 		switch (c) {
 		case 'b': x->bootstrap = optarg; break;
 		case 'p': ok = value_numbers(optarg, x->partitions, PARTITIONS_MAX, &x->partition_count); break;
+		case 'g': x->group = optarg; break;
 		case OPT_FROM: ok = value_start(optarg, &x->start); break;
 		case 'e': x->exits_at_end = true; break;
 		case 'n': ok = value_int(optarg, 0, INT64_MAX, &x->count_max); break;
@@ -332,6 +480,8 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 	}
 	if (optind + 1 != argc)
 		return tool_usage("consume", "give one topic");
+	if (x->group != NULL && x->partition_count > 0)
+		return tool_usage("consume", "the group says which partitions are read");
 	x->topic = argv[optind];
 	return EXIT_OK;
 }
@@ -349,17 +499,16 @@ int tool_consume(int argc, char **argv)
 			tool_catch_signals(x.client);
 			if (start(&x))
 				x.code = run(&x);
+			leave_group(&x);
 		}
 	}
-	consumer_destroy(&x.consumer);
+	drop_partitions(&x);
+	group_member_destroy(&x.member);
 	tool_catch_signals(NULL);
 	client_destroy(&x.client);
 	strbuf_fini(&x.line);
 	strbuf_fini(&format);
 	strbuf_fini(&separator);
 	free(x.partitions);
-	for (int i = 0; x.progress != NULL && i < x.partition_count; i++)
-		free(x.progress[i].trouble);
-	free(x.progress);
 	return x.code == -1 ? EXIT_OK : x.code;
 }

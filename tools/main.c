@@ -27,6 +27,7 @@ static const struct verb {
 	{ "produce", tool_produce, "write records to a topic" },
 	{ "consume", tool_consume, "read records from a topic" },
 	{ "topic",   tool_topic,   "create, list, describe, alter and delete topics" },
+	{ "group",   tool_group,   "list, describe, reset and delete consumer groups" },
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
 };
 
@@ -37,7 +38,6 @@ static void print_help(FILE *out)
 		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\nskein VERB --help tells more about each; skein --version the version.\n\n"
 	      "Examples:\n"
-	      "  skein serve\n"
 	      "  skein serve                            a broker on 127.0.0.1:9092\n"
 	      "  skein topic create orders -p 3\n"
 	      "  echo hello | skein produce orders\n"

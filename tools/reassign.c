@@ -196,7 +196,8 @@ static int bad_plan(const char *file, json_int_t entry, const char *what)
 static int read_entry(struct partition_list *l, const char *file, json_t *entry, size_t index)
 {
 	const char *topic = json_string_value(json_object_get(entry, "topic"));
-	json_t *number = json_object_get(entry, "partition"), *replicas = json_object_get(entry, "replicas"), *dir;
+	json_t *number = json_object_get(entry, "partition"), *replicas = json_object_get(entry, "replicas"),
+		*dirs = json_object_get(entry, "log_dirs"), *dir;
 	int before = l->count, at = 0;
 	size_t i;
 
@@ -204,10 +205,11 @@ static int read_entry(struct partition_list *l, const char *file, json_t *entry,
 		return bad_plan(file, (json_int_t)index, "needs a \"topic\" and a \"partition\"");
 	if (!json_is_array(replicas) || json_array_size(replicas) == 0 || json_array_size(replicas) > BROKERS_MAX)
 		return bad_plan(file, (json_int_t)index, "needs \"replicas\", a list of brokers");
-	json_array_foreach(json_object_get(entry, "log_dirs"), i, dir) {
-		const char *text = json_string_value(dir);
-		if (text == NULL || strcmp(text, "any") != 0)
-			return bad_plan(file, (json_int_t)index, "names log directories; skein leaves their choice to the broker (\"any\")");
+	if (dirs != NULL && (!json_is_array(dirs) || json_array_size(dirs) != json_array_size(replicas)))
+		return bad_plan(file, (json_int_t)index, "needs as many \"log_dirs\" as replicas");
+	json_array_foreach(dirs, i, dir) {
+		if (!json_is_string(dir))
+			return bad_plan(file, (json_int_t)index, "has log directories that are no paths, nor \"any\"");
 	}
 	int32_t *ids = mem_calloc(json_array_size(replicas), sizeof(*ids));
 	for (i = 0; i < json_array_size(replicas); i++) {
@@ -227,6 +229,11 @@ static int read_entry(struct partition_list *l, const char *file, json_t *entry,
 	}
 	l->items[at].replicas = ids;
 	l->items[at].replica_count = (int32_t)json_array_size(replicas);
+	l->items[at].log_dirs = mem_calloc(json_array_size(replicas), sizeof(const char *));
+	json_array_foreach(dirs, i, dir) {
+		if (strcmp(json_string_value(dir), "any") != 0)
+			l->items[at].log_dirs[i] = mem_strdup(json_string_value(dir));
+	}
 	return EXIT_OK;
 }
 
@@ -295,6 +302,23 @@ static int show_results(const struct alter_partition_reassignments_response *r)
 		}
 	}
 	return tool_sum_up(done, code);
+}
+
+/* Before the brokers hear of their replicas: one that is made lies where it shall from the start. */
+static int place(struct reassign *x, const struct partition_list *l)
+{
+	struct client_error error;
+
+	for (int i = 0; i < l->count; i++) {
+		const struct admin_partition *p = &l->items[i];
+
+		for (int32_t k = 0; k < p->replica_count && p->log_dirs != NULL; k++) {
+			if (p->log_dirs[k] != NULL && admin_place_replica(x->client, p->replicas[k], p->topic, p->partition, p->log_dirs[k],
+									  CLUSTER_TIMEOUT_MS, &error) != OK)
+				return tool_fail(&error);
+		}
+	}
+	return EXIT_OK;
 }
 
 static int submit(struct reassign *x, const struct partition_list *l)
@@ -450,8 +474,12 @@ static int status(struct reassign *x)
 
 static void plan_fini(struct partition_list *l)
 {
-	for (int i = 0; i < l->count; i++)
+	for (int i = 0; i < l->count; i++) {
+		for (int32_t k = 0; k < l->items[i].replica_count && l->items[i].log_dirs != NULL; k++)
+			free((char *)(uintptr_t)l->items[i].log_dirs[k]);
+		free(l->items[i].log_dirs);
 		free((int32_t *)(uintptr_t)l->items[i].replicas);
+	}
 	partition_list_fini(l);
 }
 
@@ -477,6 +505,8 @@ static int execute(struct reassign *x)
 
 	if (code == EXIT_OK && x->throttle > 0)
 		code = reassign_limit(x->client, &l, x->throttle);
+	if (code == EXIT_OK)
+		code = place(x, &l);
 	if (code == EXIT_OK)
 		code = submit(x, &l);
 	if (code == EXIT_OK && (x->wait || x->throttle > 0))

@@ -27,6 +27,7 @@ enum exit_code {
 int tool_produce(int argc, char **argv);
 int tool_consume(int argc, char **argv);
 int tool_topic(int argc, char **argv);
+int tool_group(int argc, char **argv);
 int tool_cluster(int argc, char **argv);
 
 /* "skein: ..." on stderr. */

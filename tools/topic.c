@@ -201,7 +201,10 @@ static int describe_one(struct topic *x, const struct metadata_response_topic *t
 	else
 		strbuf_printf(&out, "%s  id %s  %d partition%s, %d replica%s each\n  configs: ", name, *id ? id : "none",
 			      t->partitions_count, t->partitions_count == 1 ? "" : "s", replicas, replicas == 1 ? "" : "s");
+	size_t before = out.len;
 	code = add_configs(x, name, &out);
+	if (!x->ndjson && out.len == before)
+		strbuf_add_str(&out, "none of its own");
 	strbuf_add_str(&out, x->ndjson ? "},\"partitions\":[" : "\n  partition  leader  epoch  replicas     in sync\n");
 	for (int32_t i = 0; i < t->partitions_count; i++) {
 		if (!x->ndjson)

@@ -108,6 +108,12 @@ static inline struct api_slot *api_slot(const struct call *c)
  */
 enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *topic,
                                     int32_t partition, struct partition_addr **out) MUST_CHECK;
+/* The partition whose actor is the group's coordinator, if it is hosted here: a reference. Else, and in doubt from the partition itself, NOT_COORDINATOR. */
+enum kafka_error api_find_group(struct call *c, struct slice group, struct partition_addr **out) MUST_CHECK;
+/* The same behind the permission for it; a group without a name is not one. */
+enum kafka_error api_begin_group(struct call *c, enum acl_operation op, struct slice group, struct partition_addr **out) MUST_CHECK;
+/* Fills in how a topic that coordinators keep their state in is made; t->name says which. False: the arena's limit. */
+bool api_internal_topic(struct call *c, struct controller_new_topic *t) MUST_CHECK;
 /* The leader as the picture knows it: for current_leader fields. */
 void api_current_leader(const struct cluster_topic *topic, int32_t partition, int32_t *leader_id,
                         int32_t *leader_epoch);

@@ -71,13 +71,14 @@ void api_leaders_add(struct call *c, struct api_leaders *l, int32_t broker_id)
 #define TOPIC_OPERATIONS \
 	(1 << ACL_READ | 1 << ACL_WRITE | 1 << ACL_CREATE | 1 << ACL_DELETE | 1 << ACL_ALTER | \
 	 1 << ACL_DESCRIBE | 1 << ACL_DESCRIBE_CONFIGS | 1 << ACL_ALTER_CONFIGS)
+#define GROUP_OPERATIONS (1 << ACL_READ | 1 << ACL_DELETE | 1 << ACL_DESCRIBE)
 #define CLUSTER_OPERATIONS \
 	(1 << ACL_CREATE | 1 << ACL_ALTER | 1 << ACL_DESCRIBE | 1 << ACL_CLUSTER_ACTION | \
 	 1 << ACL_DESCRIBE_CONFIGS | 1 << ACL_ALTER_CONFIGS | 1 << ACL_IDEMPOTENT_WRITE)
 
 int32_t api_authorized_operations(struct call *c, enum acl_resource resource, struct slice name)
 {
-	int32_t known = resource == ACL_TOPIC ? TOPIC_OPERATIONS : CLUSTER_OPERATIONS, allowed = 0;
+	int32_t known = resource == ACL_TOPIC ? TOPIC_OPERATIONS : resource == ACL_GROUP ? GROUP_OPERATIONS : CLUSTER_OPERATIONS, allowed = 0;
 
 	for (enum acl_operation op = ACL_READ; op <= ACL_IDEMPOTENT_WRITE; op++) {
 		if ((known & 1 << op) != 0 && call_authorize(c, op, resource, name))

@@ -74,17 +74,19 @@ static bool list_wishes(struct call *c, struct metadata_state *s, bool uses_ids)
 
 /* --- creating what is missing ----------------------------------------------------------------- */
 
-/*
- * Internal topics are not made here: they have settings of their own, and belong to the
- * coordinators that store their state in them.
- */
+/* Not made here: internal topics whose coordinators we do not have. */
+static bool may_be_made(struct slice name)
+{
+	return !topic_is_internal(name) || slice_eq_str(name, TOPIC_CONSUMER_OFFSETS);
+}
+
 static bool must_create(struct call *c, const struct metadata_wish *w)
 {
 	const struct metadata_request *r = c->request;
 
 	return call_api(c)->broker->is_auto_create_enabled && r->allow_auto_topic_creation &&
 	       !slice_is_null(w->name) && w->error == NONE &&
-	       cluster_topic(call_cluster(c), w->name) == NULL && !topic_is_internal(w->name);
+	       cluster_topic(call_cluster(c), w->name) == NULL && may_be_made(w->name);
 }
 
 static bool create_missing(struct call *c, struct metadata_state *s)
@@ -116,6 +118,8 @@ static bool create_missing(struct call *c, struct metadata_state *s)
 		*w->creation = (struct controller_new_topic){
 			.name = w->name, .partitions = -1, .replication_factor = -1,
 		};
+		if (topic_is_internal(w->name) && !api_internal_topic(c, w->creation))
+			return false;
 	}
 	if (s->create->topic_count > 0)
 		call_ask(c, call_api(c)->controller, &s->create->msg);

@@ -139,6 +139,23 @@ struct broker_config {
 	int32_t     num_partitions;
 	int32_t     default_replication_factor;
 
+	/* groups */
+	int32_t     group_initial_rebalance_delay_ms;
+	int32_t     group_min_session_timeout_ms, group_max_session_timeout_ms;
+	int32_t     group_max_size;
+	int16_t     offsets_commit_required_acks;
+	int32_t     offsets_commit_timeout_ms;
+	int32_t     offsets_load_buffer_size;
+	int64_t     offsets_retention_check_interval_ms;
+	int32_t     offsets_retention_minutes;
+	int32_t     offsets_topic_compression_codec;
+	int32_t     offset_metadata_max_bytes;		/* in UTF-16 code units, whatever the name says */
+
+	/* the topic for group state, when it is created */
+	int32_t     offsets_topic_num_partitions;
+	int16_t     offsets_topic_replication_factor;
+	int32_t     offsets_topic_segment_bytes;
+
 	/* network */
 	const char *listeners_text, *advertised_listeners_text, *listener_protocol_map_text;
 	const char *inter_broker_listener_name;		/* upper case; never NULL */

@@ -242,9 +242,14 @@ static void ignore_hook(void *arg UNUSED, struct partition_addr *p UNUSED)
 {
 }
 
-static const struct partition_hook no_coordinators[] = {
-	{ .topic = "__transaction_state", .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook },
-};
+static void make_hooks(struct assembly *a)
+{
+	a->groups = group_context_create(os_of(a), a->spec.config);
+	a->hooks[0] = group_hook(a->groups);
+	a->hooks[1] = (struct partition_hook){
+		.topic = "__transaction_state", .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook,
+	};
+}
 
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
@@ -254,8 +259,10 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
 		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
 		.tree = a->spec.tree,
-		.hooks = no_coordinators, .hook_count = (int)ARRAY_LEN(no_coordinators),
+		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks),
 	};
+
+	make_hooks(a);
 
 	if (!c->is_alone) {
 		a->zookeeper = (struct coord_zookeeper_spec){
@@ -317,6 +324,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 fail_movers:
 	end_movers(a);
 fail_links:
+	if (a->groups != NULL)
+		group_context_destroy(&a->groups);
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
 fail_dirs:
@@ -346,6 +355,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 
 	controller_join(&a->controller);
 	end_movers(a);
+	group_context_destroy(&a->groups);
 	end_links(a);
 	upkeep_destroy(&a->upkeep);
 	net_destroy(&a->net);

@@ -14,6 +14,7 @@
 #include "base/config_set.h"
 #include "client/channel.h"
 #include "controller/controller.h"
+#include "group/group.h"
 #include "net/net.h"
 #include "replica/fetcher.h"
 #include "storage/logdir.h"
@@ -46,6 +47,8 @@ struct assembly {
 	struct fetchers        *fetchers;	/* NULL: alone */
 	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
 	struct controller      *controller;
+	struct group_context   *groups;
+	struct partition_hook   hooks[2];	/* of the topics that coordinators keep their state in */
 	struct coord_zookeeper_spec zookeeper;
 	char                    store_file[1024];
 };

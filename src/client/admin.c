@@ -2,40 +2,32 @@
  * Each operation is an attempt that is repeated until there is a final answer. An attempt makes a call, waits for it, and
  * leaves in *error what the broker said.
  */
-#include "client/admin.h"
+#include "client/admin_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "client/client_call.h"
+#include "wire/gen/alter_replica_log_dirs.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/incremental_alter_configs.h"
 
-struct operation {
-	struct client       *client;
-	struct client_error *error;
-	mono_ms              deadline;
-	int                  attempts;
-	bool                 is_question;	/* changes nothing: may be asked again, whatever became of it */
-};
-
-static struct operation begin(struct client *c, mono_ms timeout_ms, struct client_error *error)
+struct operation admin_begin(struct client *c, mono_ms timeout_ms, struct client_error *error)
 {
 	return (struct operation){ .client = c, .error = error, .deadline = os_mono_ms(client_os(c)) + timeout_ms };
 }
 
-static mono_ms time_left(const struct operation *o)
+mono_ms admin_time_left(const struct operation *o)
 {
 	return MAX(o->deadline - os_mono_ms(client_os(o->client)), 1);
 }
 
-/* Sends and waits. False: there is no answer; *error says why. */
-static bool ask(struct operation *o, struct client_call *call, int32_t node_id)
+bool admin_ask(struct operation *o, struct client_call *call, int32_t node_id)
 {
 	o->attempts++;
-	if (client_call_wait(call, node_id, time_left(o)) == OK)
+	if (client_call_wait(call, node_id, admin_time_left(o)) == OK)
 		return true;
 	*o->error = call->error;
 	if (call->maybe_applied && node_id == NODE_CONTROLLER && !o->is_question) {
@@ -45,7 +37,7 @@ static bool ask(struct operation *o, struct client_call *call, int32_t node_id)
 	return false;
 }
 
-static void answered(struct operation *o, int16_t code, const char *kind, const char *name, struct slice message)
+void admin_answered(struct operation *o, int16_t code, const char *kind, const char *name, struct slice message)
 {
 	char subject[300];
 
@@ -57,13 +49,12 @@ static void answered(struct operation *o, int16_t code, const char *kind, const 
 		client_error_set_kafka(o->error, code, subject, message);
 }
 
-static void left_out(struct operation *o)
+void admin_left_out(struct operation *o)
 {
 	client_error_set(o->error, ERR_CORRUPT, "the broker's answer leaves out what was asked");
 }
 
-/* After an attempt: is another one to follow? Waits for the backoff. */
-static bool again(struct operation *o)
+bool admin_again(struct operation *o)
 {
 	struct os *os = client_os(o->client);
 	mono_ms until = os_mono_ms(os) + client_backoff(o->client, 100, 1000, o->attempts);
@@ -98,13 +89,13 @@ static void try_create(struct operation *o, const char *name, int32_t partition_
 		list[i] = (struct create_topics_request_config){ slice_str(configs[i].name), slice_str(configs[i].value) };
 	q->topics = &topic;
 	q->topics_count = 1;
-	q->timeout_ms = (int32_t)MIN(time_left(o), 30000);
-	if (ask(o, call, NODE_CONTROLLER)) {
+	q->timeout_ms = (int32_t)MIN(admin_time_left(o), 30000);
+	if (admin_ask(o, call, NODE_CONTROLLER)) {
 		r = call->response;
 		if (r->topics_count == 1)
-			answered(o, r->topics[0].error_code, "topic", name, r->topics[0].error_message);
+			admin_answered(o, r->topics[0].error_code, "topic", name, r->topics[0].error_message);
 		else
-			left_out(o);
+			admin_left_out(o);
 	}
 	client_call_destroy(&call);
 	free(list);
@@ -114,11 +105,11 @@ enum err admin_create_topic(struct client *c, const char *name, int32_t partitio
 			    const struct admin_config *configs, int config_count, mono_ms timeout_ms,
 			    struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	do
 		try_create(&o, name, partition_count, replication_factor, configs, config_count);
-	while (again(&o));
+	while (admin_again(&o));
 	return error->err;
 }
 
@@ -131,24 +122,24 @@ static void try_delete(struct operation *o, const char *name)
 
 	q->topic_names = names;
 	q->topic_names_count = 1;
-	q->timeout_ms = (int32_t)MIN(time_left(o), 30000);
-	if (ask(o, call, NODE_CONTROLLER)) {
+	q->timeout_ms = (int32_t)MIN(admin_time_left(o), 30000);
+	if (admin_ask(o, call, NODE_CONTROLLER)) {
 		r = call->response;
 		if (r->responses_count == 1)
-			answered(o, r->responses[0].error_code, "topic", name, r->responses[0].error_message);
+			admin_answered(o, r->responses[0].error_code, "topic", name, r->responses[0].error_message);
 		else
-			left_out(o);
+			admin_left_out(o);
 	}
 	client_call_destroy(&call);
 }
 
 enum err admin_delete_topic(struct client *c, const char *name, mono_ms timeout_ms, struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	do
 		try_delete(&o, name);
-	while (again(&o));
+	while (admin_again(&o));
 	return error->err;
 }
 
@@ -165,13 +156,13 @@ static void try_grow(struct operation *o, const char *name, int32_t partition_co
 	topic.assignments_count = -1;	/* null: the controller places them */
 	q->topics = &topic;
 	q->topics_count = 1;
-	q->timeout_ms = (int32_t)MIN(time_left(o), 30000);
-	if (ask(o, call, NODE_CONTROLLER)) {
+	q->timeout_ms = (int32_t)MIN(admin_time_left(o), 30000);
+	if (admin_ask(o, call, NODE_CONTROLLER)) {
 		r = call->response;
 		if (r->results_count == 1)
-			answered(o, r->results[0].error_code, "topic", name, r->results[0].error_message);
+			admin_answered(o, r->results[0].error_code, "topic", name, r->results[0].error_message);
 		else
-			left_out(o);
+			admin_left_out(o);
 	}
 	client_call_destroy(&call);
 }
@@ -179,11 +170,11 @@ static void try_grow(struct operation *o, const char *name, int32_t partition_co
 enum err admin_grow_topic(struct client *c, const char *name, int32_t partition_count, mono_ms timeout_ms,
 			  struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	do
 		try_grow(&o, name, partition_count);
-	while (again(&o));
+	while (admin_again(&o));
 	return error->err;
 }
 
@@ -222,12 +213,12 @@ static void try_alter(struct operation *o, enum admin_resource type, const char 
 			.config_operation = changes[i].value != NULL ? CONFIG_SET : CONFIG_DELETE };
 	q->resources = &resource;
 	q->resources_count = 1;
-	if (ask(o, call, node_for(type, name, NODE_CONTROLLER))) {
+	if (admin_ask(o, call, node_for(type, name, NODE_CONTROLLER))) {
 		r = call->response;
 		if (r->responses_count == 1)
-			answered(o, r->responses[0].error_code, resource_name(type), name, r->responses[0].error_message);
+			admin_answered(o, r->responses[0].error_code, resource_name(type), name, r->responses[0].error_message);
 		else
-			left_out(o);
+			admin_left_out(o);
 	}
 	client_call_destroy(&call);
 	free(list);
@@ -237,11 +228,11 @@ enum err admin_alter_configs(struct client *c, enum admin_resource type, const c
 			     const struct admin_config *changes, int change_count, mono_ms timeout_ms,
 			     struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	do
 		try_alter(&o, type, name, changes, change_count);
-	while (again(&o));
+	while (admin_again(&o));
 	return error->err;
 }
 
@@ -262,14 +253,14 @@ static const struct describe_configs_response_result *try_describe_configs(struc
 	q->resources = &resource;
 	q->resources_count = 1;
 	*answer = call;
-	if (!ask(o, call, node_for(type, name, NODE_ANY)))
+	if (!admin_ask(o, call, node_for(type, name, NODE_ANY)))
 		return NULL;
 	r = call->response;
 	if (r->results_count != 1) {
-		left_out(o);
+		admin_left_out(o);
 		return NULL;
 	}
-	answered(o, r->results[0].error_code, resource_name(type), name, r->results[0].error_message);
+	admin_answered(o, r->results[0].error_code, resource_name(type), name, r->results[0].error_message);
 	return &r->results[0];
 }
 
@@ -277,13 +268,13 @@ enum err admin_describe_configs(struct client *c, enum admin_resource type, cons
 				struct client_call **answer, const struct describe_configs_response_result **out,
 				struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	*answer = NULL;
 	do {
 		client_call_destroy(answer);
 		*out = try_describe_configs(&o, type, name, answer);
-	} while (again(&o));
+	} while (admin_again(&o));
 	if (error->err != OK)
 		client_call_destroy(answer);
 	return error->err;
@@ -305,7 +296,7 @@ static const struct metadata_response *try_describe_topics(struct operation *o, 
 	q->allow_auto_topic_creation = false;
 	*answer = call;
 	*o->error = CLIENT_ERROR_NONE;
-	(void)ask(o, call, NODE_ANY);
+	(void)admin_ask(o, call, NODE_ANY);
 	free(topics);
 	return call->response;
 }
@@ -314,13 +305,13 @@ enum err admin_describe_topics(struct client *c, const char *const *names, int c
 			       struct client_call **answer, const struct metadata_response **out,
 			       struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	*answer = NULL;
 	do {
 		client_call_destroy(answer);
 		*out = try_describe_topics(&o, names, count, answer);
-	} while (again(&o));
+	} while (admin_again(&o));
 	if (error->err != OK)
 		client_call_destroy(answer);
 	return error->err;
@@ -338,8 +329,7 @@ static int topic_run(const struct admin_partition *p, int count)
 	return n;
 }
 
-/* Memory of a question lives in its call. */
-static void *call_alloc(struct client_call *call, size_t n, size_t size)
+void *admin_alloc(struct client_call *call, size_t n, size_t size)
 {
 	void *p = arena_calloc(&call->arena, MAX(n, 1u), size);
 
@@ -351,13 +341,13 @@ static void set_elections(struct client_call *call, const struct admin_partition
 {
 	struct elect_leaders_request *q = call->request;
 
-	q->topic_partitions = call_alloc(call, (size_t)count, sizeof(*q->topic_partitions));
+	q->topic_partitions = admin_alloc(call, (size_t)count, sizeof(*q->topic_partitions));
 	for (int n; count > 0; p += n, count -= n) {
 		struct elect_leaders_request_topic_partition *t = &q->topic_partitions[q->topic_partitions_count++];
 		n = topic_run(p, count);
 		elect_leaders_request_topic_partition_init(t);
 		t->topic = slice_str(p->topic);
-		t->partitions = call_alloc(call, (size_t)n, sizeof(*t->partitions));
+		t->partitions = admin_alloc(call, (size_t)n, sizeof(*t->partitions));
 		for (; t->partitions_count < n; t->partitions_count++)
 			t->partitions[t->partitions_count] = p[t->partitions_count].partition;
 	}
@@ -376,7 +366,7 @@ enum err admin_elect_leaders(struct client *c, enum admin_election type, const s
 			     mono_ms timeout_ms, struct client_call **answer, const struct elect_leaders_response **out,
 			     struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	*answer = NULL;
 	do {
@@ -384,15 +374,15 @@ enum err admin_elect_leaders(struct client *c, enum admin_election type, const s
 		*answer = client_call_create(c, API_ELECT_LEADERS, NULL, NULL);
 		struct elect_leaders_request *q = (*answer)->request;
 		q->election_type = (int8_t)type;
-		q->timeout_ms = (int32_t)MIN(time_left(&o), 30000);
+		q->timeout_ms = (int32_t)MIN(admin_time_left(&o), 30000);
 		set_elections(*answer, partitions, count);
 		if (count == 0)
 			q->topic_partitions_count = -1;		/* null: all */
-		if (ask(&o, *answer, NODE_CONTROLLER)) {
+		if (admin_ask(&o, *answer, NODE_CONTROLLER)) {
 			*out = (*answer)->response;
-			answered(&o, election_error(*out), "election of", "leaders", SLICE_NULL);
+			admin_answered(&o, election_error(*out), "election of", "leaders", SLICE_NULL);
 		}
-	} while (again(&o));
+	} while (admin_again(&o));
 	if (error->err != OK)
 		client_call_destroy(answer);
 	return error->err;
@@ -402,13 +392,13 @@ static void set_reassignments(struct client_call *call, const struct admin_parti
 {
 	struct alter_partition_reassignments_request *q = call->request;
 
-	q->topics = call_alloc(call, (size_t)count, sizeof(*q->topics));
+	q->topics = admin_alloc(call, (size_t)count, sizeof(*q->topics));
 	for (int n; count > 0; p += n, count -= n) {
 		struct alter_partition_reassignments_request_topic *t = &q->topics[q->topics_count++];
 		n = topic_run(p, count);
 		alter_partition_reassignments_request_topic_init(t);
 		t->name = slice_str(p->topic);
-		t->partitions = call_alloc(call, (size_t)n, sizeof(*t->partitions));
+		t->partitions = admin_alloc(call, (size_t)n, sizeof(*t->partitions));
 		for (; t->partitions_count < n; t->partitions_count++) {
 			struct alter_partition_reassignments_request_partition *to = &t->partitions[t->partitions_count];
 			alter_partition_reassignments_request_partition_init(to);
@@ -423,20 +413,20 @@ enum err admin_reassign(struct client *c, const struct admin_partition *partitio
 			struct client_call **answer, const struct alter_partition_reassignments_response **out,
 			struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	*answer = NULL;
 	do {
 		client_call_destroy(answer);
 		*answer = client_call_create(c, API_ALTER_PARTITION_REASSIGNMENTS, NULL, NULL);
 		struct alter_partition_reassignments_request *q = (*answer)->request;
-		q->timeout_ms = (int32_t)MIN(time_left(&o), 30000);
+		q->timeout_ms = (int32_t)MIN(admin_time_left(&o), 30000);
 		set_reassignments(*answer, partitions, count);
-		if (ask(&o, *answer, NODE_CONTROLLER)) {
+		if (admin_ask(&o, *answer, NODE_CONTROLLER)) {
 			*out = (*answer)->response;
-			answered(&o, (*out)->error_code, "reassignment of", "replicas", (*out)->error_message);
+			admin_answered(&o, (*out)->error_code, "reassignment of", "replicas", (*out)->error_message);
 		}
-	} while (again(&o));
+	} while (admin_again(&o));
 	if (error->err != OK)
 		client_call_destroy(answer);
 	return error->err;
@@ -445,7 +435,7 @@ enum err admin_reassign(struct client *c, const struct admin_partition *partitio
 enum err admin_list_reassignments(struct client *c, mono_ms timeout_ms, struct client_call **answer,
 				  const struct list_partition_reassignments_response **out, struct client_error *error)
 {
-	struct operation o = begin(c, timeout_ms, error);
+	struct operation o = admin_begin(c, timeout_ms, error);
 
 	o.is_question = true;
 	*answer = NULL;
@@ -453,15 +443,72 @@ enum err admin_list_reassignments(struct client *c, mono_ms timeout_ms, struct c
 		client_call_destroy(answer);
 		*answer = client_call_create(c, API_LIST_PARTITION_REASSIGNMENTS, NULL, NULL);
 		struct list_partition_reassignments_request *q = (*answer)->request;
-		q->timeout_ms = (int32_t)MIN(time_left(&o), 30000);
+		q->timeout_ms = (int32_t)MIN(admin_time_left(&o), 30000);
 		q->topics_count = -1;	/* null: all */
-		if (ask(&o, *answer, NODE_CONTROLLER)) {
+		if (admin_ask(&o, *answer, NODE_CONTROLLER)) {
 			*out = (*answer)->response;
-			answered(&o, (*out)->error_code, "list of", "reassignments", (*out)->error_message);
+			admin_answered(&o, (*out)->error_code, "list of", "reassignments", (*out)->error_message);
 		}
-	} while (again(&o));
+	} while (admin_again(&o));
 	if (error->err != OK)
 		client_call_destroy(answer);
+	return error->err;
+}
+
+/* ---- log directories ---- */
+
+enum err admin_describe_log_dirs(struct client *c, int32_t broker_id, mono_ms timeout_ms, struct client_call **answer,
+				 const struct describe_log_dirs_response **out, struct client_error *error)
+{
+	struct operation o = admin_begin(c, timeout_ms, error);
+
+	o.is_question = true;
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*answer = client_call_create(c, API_DESCRIBE_LOG_DIRS, NULL, NULL);
+		struct describe_log_dirs_request *q = (*answer)->request;
+		q->topics_count = -1;	/* null: all */
+		if (admin_ask(&o, *answer, broker_id)) {
+			*out = (*answer)->response;
+			admin_answered(&o, (*out)->error_code, "list of", "log directories", SLICE_NULL);
+		}
+	} while (admin_again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
+static void try_place(struct operation *o, int32_t broker_id, const char *topic, int32_t partition, const char *dir)
+{
+	struct client_call *call = client_call_create(o->client, API_ALTER_REPLICA_LOG_DIRS, NULL, NULL);
+	struct alter_replica_log_dirs_request *q = call->request;
+	struct alter_replica_log_dirs_request_topic t = { .name = slice_str(topic), .partitions = &partition, .partitions_count = 1 };
+	struct alter_replica_log_dirs_request_dir d = { .path = slice_str(dir), .topics = &t, .topics_count = 1 };
+	const struct alter_replica_log_dirs_response *r;
+
+	q->dirs = &d;
+	q->dirs_count = 1;
+	if (admin_ask(o, call, broker_id)) {
+		r = call->response;
+		if (r->results_count != 1 || r->results[0].partitions_count != 1)
+			admin_left_out(o);
+		else if (r->results[0].partitions[0].error_code == REPLICA_NOT_AVAILABLE)	/* remembered until it is made */
+			admin_answered(o, NONE, "replica of", topic, SLICE_NULL);
+		else
+			admin_answered(o, r->results[0].partitions[0].error_code, "replica of", topic, SLICE_NULL);
+	}
+	client_call_destroy(&call);
+}
+
+enum err admin_place_replica(struct client *c, int32_t broker_id, const char *topic, int32_t partition, const char *dir, mono_ms timeout_ms,
+			     struct client_error *error)
+{
+	struct operation o = admin_begin(c, timeout_ms, error);
+
+	do
+		try_place(&o, broker_id, topic, partition, dir);
+	while (admin_again(&o));
 	return error->err;
 }
 

@@ -12,6 +12,7 @@
 #include "client/client.h"
 #include "wire/gen/alter_partition_reassignments.h"
 #include "wire/gen/describe_configs.h"
+#include "wire/gen/describe_log_dirs.h"
 #include "wire/gen/elect_leaders.h"
 #include "wire/gen/list_partition_reassignments.h"
 #include "wire/gen/metadata.h"
@@ -57,6 +58,7 @@ struct admin_partition {
 	int32_t        partition;
 	const int32_t *replicas;		/* of a reassignment: the brokers that shall hold it, its preferred leader first */
 	int32_t        replica_count;		/* -1: the one under way is given up */
+	const char   **log_dirs;		/* a plan's: where on its broker each replica shall lie, NULL: anywhere; NULL: anywhere all. Not used here */
 };
 
 enum admin_election { ADMIN_PREFERRED, ADMIN_UNCLEAN };		/* the wire's numbers */
@@ -74,6 +76,13 @@ enum err admin_reassign(struct client *c, const struct admin_partition *partitio
 /* All that is being moved. */
 enum err admin_list_reassignments(struct client *c, mono_ms timeout_ms, struct client_call **answer,
 				  const struct list_partition_reassignments_response **out, struct client_error *error) MUST_CHECK;
+
+/* What lies in which log directory of one broker, and what is being moved between them. */
+enum err admin_describe_log_dirs(struct client *c, int32_t broker_id, mono_ms timeout_ms, struct client_call **answer,
+				 const struct describe_log_dirs_response **out, struct client_error *error) MUST_CHECK;
+/* Where the broker's replica shall lie: it begins to move there. One that the broker does not have yet is made there. */
+enum err admin_place_replica(struct client *c, int32_t broker_id, const char *topic, int32_t partition, const char *dir, mono_ms timeout_ms,
+			     struct client_error *error) MUST_CHECK;
 
 void admin_answer_destroy(struct client_call **answer);
 

@@ -27,7 +27,8 @@ static enum err err_of_kafka(int16_t code)
 	switch (code) {
 	case NONE:                          return OK;
 	case UNKNOWN_TOPIC_OR_PARTITION:
-	case UNKNOWN_TOPIC_ID:              return ERR_NOT_FOUND;
+	case UNKNOWN_TOPIC_ID:
+	case GROUP_ID_NOT_FOUND:            return ERR_NOT_FOUND;
 	case TOPIC_ALREADY_EXISTS:          return ERR_EXISTS;
 	case TOPIC_AUTHORIZATION_FAILED:
 	case GROUP_AUTHORIZATION_FAILED:

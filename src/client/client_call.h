@@ -26,6 +26,17 @@
 	X(API_API_VERSIONS, api_versions, 0, 4) \
 	X(API_CREATE_TOPICS, create_topics, 2, 7) \
 	X(API_DELETE_TOPICS, delete_topics, 1, 5) \
+	X(API_OFFSET_COMMIT, offset_commit, 2, 8) \
+	X(API_OFFSET_FETCH, offset_fetch, 2, 7) \
+	X(API_FIND_COORDINATOR, find_coordinator, 0, 3) \
+	X(API_JOIN_GROUP, join_group, 2, 9) \
+	X(API_HEARTBEAT, heartbeat, 0, 4) \
+	X(API_LEAVE_GROUP, leave_group, 3, 5) \
+	X(API_SYNC_GROUP, sync_group, 0, 5) \
+	X(API_DESCRIBE_GROUPS, describe_groups, 0, 5) \
+	X(API_LIST_GROUPS, list_groups, 0, 5) \
+	X(API_DELETE_GROUPS, delete_groups, 0, 2) \
+	X(API_OFFSET_DELETE, offset_delete, 0, 0) \
 	X(API_INIT_PRODUCER_ID, init_producer_id, 0, 5) \
 	X(API_DESCRIBE_CONFIGS, describe_configs, 1, 4) \
 	X(API_CREATE_PARTITIONS, create_partitions, 0, 3) \
@@ -39,7 +50,9 @@
 	X(API_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, 0, 0) \
 	X(API_ELECT_LEADERS, elect_leaders, 1, 2) \
 	X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, 0, 0) \
-	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0)
+	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0) \
+	X(API_DESCRIBE_LOG_DIRS, describe_log_dirs, 1, 4) \
+	X(API_ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, 1, 2)
 
 enum client_call_place { CALL_YOURS, CALL_WAITING, CALL_IN_FLIGHT, CALL_DONE };
 

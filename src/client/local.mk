@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/client/libskein_client.a
 src_client_libskein_client_a_SOURCES = \
-	src/client/admin.c src/client/admin.h \
+	src/client/admin.c src/client/admin.h src/client/admin_priv.h \
+	src/client/admin_group.c src/client/admin_group.h \
 	src/client/channel.c src/client/channel.h \
 	src/client/client.c src/client/client.h \
 	src/client/client_api.c \
@@ -11,6 +12,8 @@ src_client_libskein_client_a_SOURCES = \
 	src/client/client_priv.h \
 	src/client/consumer.c src/client/consumer.h src/client/consumer_priv.h \
 	src/client/consumer_fetch.c \
+	src/client/group_member.c src/client/group_member.h \
+	src/client/range_assign.c src/client/range_assign.h \
 	src/client/murmur2.c src/client/murmur2.h \
 	src/client/producer.c src/client/producer.h src/client/producer_priv.h \
 	src/client/producer_send.c
@@ -26,6 +29,11 @@ check_PROGRAMS += tests/unit/client/murmur2_test
 TESTS += tests/unit/client/murmur2_test
 tests_unit_client_murmur2_test_SOURCES = tests/unit/client/murmur2_test.c
 tests_unit_client_murmur2_test_LDADD = $(client_test_ldadd)
+
+check_PROGRAMS += tests/unit/client/range_assign_test
+TESTS += tests/unit/client/range_assign_test
+tests_unit_client_range_assign_test_SOURCES = tests/unit/client/range_assign_test.c
+tests_unit_client_range_assign_test_LDADD = $(client_test_ldadd)
 
 check_PROGRAMS += tests/unit/client/client_test
 TESTS += tests/unit/client/client_test

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/cluster/libskein_cluster.a
 src_cluster_libskein_cluster_a_SOURCES = \
 	src/cluster/cluster.c src/cluster/cluster.h src/cluster/cluster_msg.h \
+	src/cluster/coordinator.c \
 	src/cluster/overrides.c \
 	src/cluster/topic.c
 EXTRA_DIST += src/cluster/README.md

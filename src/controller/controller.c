@@ -43,6 +43,7 @@ static void controller_on_question(void *arg, struct msg *m)
 	case CONTROLLER_delete_topics:         controller_enqueue_delete_topics(c, (struct controller_delete_topics *)m); break;
 	case CONTROLLER_create_partitions:     controller_enqueue_create_partitions(c, (struct controller_create_partitions *)m); break;
 	case CONTROLLER_alter_configs:         controller_enqueue_alter(c, (struct controller_alter_configs *)m); break;
+	case CONTROLLER_stored_offsets:        controller_enqueue_stored_offsets(c, (struct controller_stored_offsets *)m); break;
 	case CONTROLLER_allocate_producer_ids: member_on_producer_ids(c, (struct controller_allocate_producer_ids *)m); break;
 	case CONTROLLER_request:               controller_on_request(c, (struct controller_request *)m); break;
 	case CONTROLLER_retire:                member_on_retire(c, (struct controller_retire *)m); break;

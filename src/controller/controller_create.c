@@ -244,8 +244,12 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 		n->error = admin_is_active(c) || ct->ask->is_automatic ? check_new_topic(c, n, m, &room) : NOT_CONTROLLER;
 		if (n->error == NONE && !ct->ask->validate_only && !ct->ask->is_automatic && !admin_may_change(c, &ct->ask->payer, m->count))
 			n->error = refuse(n, THROTTLING_QUOTA_EXCEEDED, admin_over_quota_text());
-		if (n->error != NONE)
+		if (n->error != NONE) {
+			if (ct->ask->is_automatic && topic_is_internal(n->name) && n->error != TOPIC_ALREADY_EXISTS)
+				LOG_WARN(&c->actor.log, internal_topic_refused, KV_SLICE("topic", n->name),
+				         KV_STR("reason", n->message != NULL ? n->message : kafka_error_text((int16_t)n->error)));
 			continue;
+		}
 		n->partitions_made = m->count;
 		n->replication_factor_made = m->count > 0 ? (int16_t)m->partitions[0].replica_count : 0;
 		if (ct->ask->validate_only)

@@ -15,7 +15,7 @@
 #include "wire/gen/api_table.h"
 
 #define CONTROLLER_MSG_TABLE(X) \
-	X(create_topics) X(delete_topics) X(create_partitions) X(alter_configs) X(allocate_producer_ids) X(request) X(retire) X(stop) X(ready)
+	X(create_topics) X(delete_topics) X(create_partitions) X(alter_configs) X(stored_offsets) X(allocate_producer_ids) X(request) X(retire) X(stop) X(ready)
 
 enum controller_msg_kind {
 	CONTROLLER_MSG_FIRST = MSG_BASE_CONTROLLER,
@@ -116,6 +116,21 @@ struct controller_alter_configs {
 	bool        validate_only;
 	struct controller_altered_resource *resources;
 	int32_t     resource_count;
+};
+
+/* Offsets of a group in the store itself, where clients of OffsetCommit and OffsetFetch 0 keep them. */
+struct controller_stored_offset {
+	struct slice topic;		/* equal ones stand together */
+	int32_t      partition;
+	int64_t      offset;		/* commit: to be written; fetch: what was found */
+	enum kafka_error error;		/* NONE, E(3): none is stored; E(-1): the store did not take or give it */
+};
+struct controller_stored_offsets {
+	struct msg   msg;
+	bool         is_commit;
+	struct slice group;
+	struct controller_stored_offset *offsets;
+	int32_t      count;
 };
 
 /*

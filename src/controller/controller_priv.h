@@ -347,6 +347,9 @@ void controller_enqueue_delete_topics(struct controller *c, struct controller_de
 int64_t controller_replica_room(const struct controller *c);	/* so many replicas may still be made in the cluster: each is a thread */
 void controller_enqueue_create_partitions(struct controller *c, struct controller_create_partitions *m);
 
+/* stored_offsets.c */
+void controller_enqueue_stored_offsets(struct controller *c, struct controller_stored_offsets *m);
+
 /* controller_stop.c */
 void controller_enqueue_stop(struct controller *c, struct controller_stop *m);
 

@@ -19,7 +19,7 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/controller_task.c \
 	src/controller/member_asks.c src/controller/member_control.c src/controller/member_feature.c src/controller/member_isr_node.c \
 	src/controller/member_metadata.c src/controller/member_moves.c src/controller/member_replicas.c src/controller/member_roles.c src/controller/member_stop_replica.c \
-	src/controller/member_topics.c src/controller/mutation_quota.c src/controller/mutation_quota.h src/controller/producer_ids.c \
+	src/controller/member_topics.c src/controller/mutation_quota.c src/controller/mutation_quota.h src/controller/producer_ids.c src/controller/stored_offsets.c \
 	src/controller/znode.c src/controller/znode.h
 EXTRA_DIST += src/controller/README.md
 
@@ -31,7 +31,7 @@ check_PROGRAMS += $(controller_tests)
 TESTS += $(controller_tests)
 # The controller is tested within a whole broker in simulation.
 controller_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
-	src/replica/libskein_replica.a src/client/libskein_client.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
+	src/replica/libskein_replica.a src/client/libskein_client.a src/group/libskein_group.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 # The rig takes the place of the other brokers, and of this broker's member side.
 tests_unit_controller_active_golden_test_SOURCES = tests/unit/controller/active_golden_test.c tests/unit/controller/golden_rig.c tests/unit/controller/golden_rig.h

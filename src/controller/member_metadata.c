@@ -10,7 +10,7 @@
 
 #define LEADER_DURING_DELETE (-2)	/* forget the partition */
 
-enum metadata_stage { METADATA_CHECK, METADATA_CONFIGS, METADATA_VISIBLE };
+enum metadata_stage { METADATA_CHECK, METADATA_CONFIGS, METADATA_VISIBLE, METADATA_TOLD };
 
 struct metadata_item {
 	const struct update_metadata_request_partition_state *said;
@@ -23,6 +23,10 @@ struct metadata_task {
 	struct control_task   control;
 	struct metadata_item *items;
 	int32_t               count;
+	/* what the coordinators of groups are told */
+	struct slice         *gone;		/* topics; NULL: none */
+	int32_t               gone_count;
+	struct partition_topics_gone *notes;	/* one per coordinator here */
 };
 
 static void metadata_flatten(struct metadata_task *u)
@@ -198,6 +202,49 @@ static enum task_result metadata_apply(struct controller *c, struct metadata_tas
 	return result;
 }
 
+static bool has_known_partition(const struct topic_state *t)
+{
+	for (int32_t i = 0; i < t->partition_count; i++) {
+		if (t->partitions[i].is_known)
+			return true;
+	}
+	return false;
+}
+
+/* Topics that have just been forgotten, each once: their partitions stand together. */
+static void list_gone(struct metadata_task *u)
+{
+	u->gone = mem_calloc((size_t)u->count + 1, sizeof(*u->gone));
+	for (int32_t i = 0; i < u->count; i++) {
+		const struct metadata_item *it = &u->items[i];
+		bool is_new = u->gone_count == 0 || !slice_eq(u->gone[u->gone_count - 1], it->name);
+
+		if (it->topic != NULL && it->said->leader == LEADER_DURING_DELETE && is_new && !has_known_partition(it->topic))
+			u->gone[u->gone_count++] = it->name;
+	}
+}
+
+/* Groups have committed offsets for them. */
+static enum task_result metadata_tell_coordinators(struct controller *c, struct metadata_task *u)
+{
+	struct topic_state *offsets = topic_state_get(c, SLICE_LIT(TOPIC_CONSUMER_OFFSETS));
+
+	u->control.task.stage = METADATA_TOLD;
+	list_gone(u);
+	if (u->gone_count == 0 || offsets == NULL)
+		return TASK_AGAIN;
+	u->notes = mem_calloc((size_t)offsets->partition_count + 1, sizeof(*u->notes));
+	for (int32_t i = 0; i < offsets->partition_count; i++) {
+		if (offsets->partitions[i].local == NULL)
+			continue;
+		msg_init(&u->notes[i].msg, PARTITION_topics_gone, &c->actor);
+		u->notes[i].topics = u->gone;
+		u->notes[i].count = u->gone_count;
+		task_ask(c, &u->control.task, offsets->partitions[i].local, &u->notes[i].msg);
+	}
+	return TASK_WAIT;
+}
+
 static enum task_result metadata_run(struct controller *c, struct task *t)
 {
 	struct metadata_task *u = (struct metadata_task *)t;
@@ -205,7 +252,8 @@ static enum task_result metadata_run(struct controller *c, struct task *t)
 	switch ((enum metadata_stage)t->stage) {
 	case METADATA_CHECK:   return metadata_check(c, u);
 	case METADATA_CONFIGS: return metadata_apply(c, u);
-	case METADATA_VISIBLE:
+	case METADATA_VISIBLE: return metadata_tell_coordinators(c, u);
+	case METADATA_TOLD:
 		u->control.is_done = true;
 		break;
 	}
@@ -220,6 +268,8 @@ static void metadata_fini(struct controller *c, struct task *t)
 		member_drop_if_empty(c, u->items[i].name);
 	member_control_end(c, &u->control);
 	free(u->items);
+	free(u->gone);
+	free(u->notes);
 }
 
 const struct task_kind member_metadata_kind = { .size = sizeof(struct metadata_task), .name = "UpdateMetadata", .run = metadata_run, .fini = metadata_fini, .is_storeless = true };

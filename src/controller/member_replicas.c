@@ -48,31 +48,23 @@ static struct known_entry *remember_dir(struct controller *c, const char *key, i
 	return k;
 }
 
-static bool has_swap_note(struct controller *c, int dir, const char *key)
-{
-	char path[1024];
-
-	snprintf(path, sizeof(path), "%s/%s", logdir_path(c->spec.dirs[dir]), key);
-	return log_has_swap_note(c->os, path);
-}
-
-/* The process ended between the two renames of a swap: both have everything, the one with the note counts. True: that was so, and one of them is given up. */
+/* The process ended between the two renames of a swap. True: that was so, and one of them is given up. */
 static bool settle_swap(struct controller *c, const char *key, const struct logdir_entry *e, int dir)
 {
 	struct known_entry *k = map_get(&c->known_dirs, slice_str(key));
-	bool has_old, has_new;
+	int which;
 
 	if (k == NULL)
 		return false;
-	has_old = has_swap_note(c, k->dir.dir, key);
-	has_new = has_swap_note(c, dir, key);
-	if (has_old == has_new)
-		return false;
-	int gone = has_old ? dir : k->dir.dir;
-	enum err r = logdir_give_up(c->spec.dirs[gone], key, e->topic, e->partition);
+	struct logdir *two[2] = { c->spec.dirs[k->dir.dir], c->spec.dirs[dir] };
+	enum err r = logdir_settle_swap(two, e->topic, e->partition, &which);
 
-	LOG_WARN(&c->actor.log, replica_swap_settled, KV_STR("replica", key), KV_STR("not_in", logdir_path(c->spec.dirs[gone])), KV_ERR(r));
-	if (has_new)
+	if (r == ERR_INVALID)
+		return false;
+	LOG_WARN(&c->actor.log, replica_swap_settled, KV_STR("replica", key), KV_STR("not_in", logdir_path(two[!which])), KV_ERR(r));
+	if (r != OK)
+		logdir_set_offline(two[!which], r, key);
+	if (which == 1)
 		member_replica_is_in(c, e->topic, e->partition, dir);
 	return true;
 }
@@ -175,6 +167,7 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 		.sched = c->spec.sched, .workers = c->spec.workers, .dir = dir, .broker_id = c->broker_id,
 		.flush_acks = (enum flush_acks)c->config->flush_acks, .replica_lag_time_max_ms = c->config->replica_lag_time_max_ms,
 		.movers = c->spec.movers, .copy_dir = has_copy ? copy_dir : NULL, .copy_name = has_copy ? copy_name : NULL,
+		.retention_check_interval_ms = c->config->log_retention_check_interval_ms,
 		.stack_bytes = PARTITION_STACK, .controller = &c->actor, .hooks = c->spec.hooks, .hook_count = c->spec.hook_count,
 		.log = {
 			.os = c->os, .dir = path, .topic = t->name, .partition = p->id, .topic_id = t->id, .config = &t->config,

@@ -301,6 +301,23 @@ bool call_authorize(struct call *c UNUSED, enum acl_operation op UNUSED,
 	return true;
 }
 
+const char *call_peer_host(struct call *c, char buf[64])
+{
+	char text[64], *host = text;
+
+	buf[0] = 0;
+	if (c->connection == NULL)
+		return buf;
+	os_addr_text(&c->connection->peer, text);
+	*strrchr(text, ':') = 0;		/* the port */
+	if (*host == '[') {
+		host++;
+		host[strlen(host) - 1] = 0;
+	}
+	strcpy(buf, host);
+	return buf;
+}
+
 void call_book(struct call *c, uint64_t bytes_in, uint64_t bytes_out)
 {
 	COUNT(c->network, record_bytes_in, bytes_in);

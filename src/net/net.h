@@ -135,6 +135,8 @@ time_ms         call_time(struct call *c);
 /* May the caller do op on the named resource? The one question every handler asks per item. */
 bool call_authorize(struct call *c, enum acl_operation op, enum acl_resource resource,
                     struct slice name);
+/* The address of the peer, without its port, as text in buf; "" when the connection is gone. */
+const char *call_peer_host(struct call *c, char buf[64]);
 /* record bytes; quotas and metrics hang here */
 void call_book(struct call *c, uint64_t bytes_in, uint64_t bytes_out);
 

@@ -9,5 +9,6 @@ src_partition_libskein_partition_a_SOURCES = \
 	src/partition/partition_move.c \
 	src/partition/partition_offsets.c \
 	src/partition/partition_read.c \
+	src/partition/partition_retain.c \
 	src/partition/partition_role.c
 EXTRA_DIST += src/partition/README.md

@@ -145,6 +145,10 @@ static void partition_open_log(struct partition *p)
 
 void partition_refuse(struct msg *m, enum kafka_error error)
 {
+	if (m->kind < MSG_BASE_PARTITION || m->kind >= MSG_BASE_COORD) {
+		((struct coordinator_question *)m)->error = NOT_COORDINATOR;
+		return;
+	}
 	switch ((enum partition_msg_kind)m->kind) {
 	case PARTITION_append: {
 		struct partition_append *a = (struct partition_append *)m;
@@ -192,12 +196,33 @@ void partition_refuse(struct msg *m, enum kafka_error error)
 	}
 	case PARTITION_watch:
 	case PARTITION_config:
+	case PARTITION_topics_gone:
 	case PARTITION_stop:
 	case PARTITION_offline:
 	case PARTITION_job:
 	case PARTITION_MSG_FIRST:
 		break;
 	}
+}
+
+static void partition_hold(struct partition_held *h, struct msg *m)
+{
+	m->link.next = NULL;
+	if (h->first == NULL)
+		h->first = &m->link;
+	else
+		h->last->next = &m->link;
+	h->last = &m->link;
+}
+
+static struct msg *partition_unhold(struct partition_held *h)
+{
+	ck_stack_entry_t *at = h->first;
+
+	if (at == NULL)
+		return NULL;
+	h->first = at->next;
+	return CONTAINER_OF(at, struct msg, link);
 }
 
 static void partition_answer_refused(struct partition *p, struct msg *m)
@@ -211,19 +236,12 @@ static void partition_answer_refused(struct partition *p, struct msg *m)
 	actor_answer(&p->actor, m);
 }
 
-static void partition_hold(struct partition *p, struct msg *m)
-{
-	m->link.next = NULL;
-	*p->held_end = &m->link;
-	p->held_end = &m->link.next;
-}
-
 static void partition_dispatch(void *arg, struct msg *m)
 {
 	struct partition *p = arg;
 
 	if (partition_copy_has_log(p)) {
-		partition_hold(p, m);
+		partition_hold(&p->held, m);
 		return;
 	}
 	if (m->kind == PARTITION_append && partition_is_usable(p) && p->stop == NULL) {
@@ -231,6 +249,8 @@ static void partition_dispatch(void *arg, struct msg *m)
 		return;
 	}
 	partition_write_batch(p, os_mono_ms(p->spec.log.os));
+	if (partition_hook_asked(p, m))
+		return;
 	if (m->kind == PARTITION_stop) {
 		partition_on_stop(p, (struct partition_stop *)m);
 		return;
@@ -250,6 +270,7 @@ static void partition_dispatch(void *arg, struct msg *m)
 	case PARTITION_role:         partition_on_role(p, (struct partition_role *)m); break;
 	case PARTITION_config:       partition_on_config(p, (struct partition_config *)m); break;
 	case PARTITION_move:         partition_on_move(p, (struct partition_move *)m); break;
+	case PARTITION_topics_gone:  partition_on_topics_gone(p, (struct partition_topics_gone *)m); break;
 	case PARTITION_offline:      partition_on_offline(p, (struct partition_offline *)m); break;
 	case PARTITION_append:
 	case PARTITION_stop:
@@ -280,24 +301,29 @@ static void partition_on_home(void *arg, struct msg *m)
 		partition_on_lookup_home(p);
 		return;
 	}
-	bool is_copy = partition_copy_on_home(p, m);
-
-	ASSERT(is_copy);	/* nothing else is ever lent out */
+	if (partition_purge_on_home(p, m))
+		return;
+	if (partition_copy_on_home(p, m))
+		return;
+	ASSERT(p->hook_out > 0);		/* nothing else is ever lent out */
+	if (partition_copy_has_log(p)) {
+		partition_hold(&p->held_answers, m);
+		return;
+	}
+	p->hook_out--;
+	p->hook->on_home(p->hook->arg, p->addr, m);
 }
 
-static int partition_dispatch_held(struct partition *p)
+/* What came while a swap had the log, in its order. */
+static int partition_release_held(struct partition *p)
 {
-	ck_stack_entry_t *at = p->held;
+	struct msg *m;
 	int n = 0;
 
-	p->held = NULL;
-	p->held_end = &p->held;
-	for (; at != NULL; n++) {
-		struct msg *m = CONTAINER_OF(at, struct msg, link);
-
-		at = at->next;
+	for (; (m = partition_unhold(&p->held_answers)) != NULL; n++)
+		partition_on_home(p, m);
+	for (; (m = partition_unhold(&p->held)) != NULL; n++)
 		partition_dispatch(p, m);
-	}
 	return n;
 }
 
@@ -325,7 +351,7 @@ static int partition_step(struct actor *a, mono_ms now)
 	int work = actor_drain_answers(a, partition_on_home, p);
 
 	if (!partition_copy_has_log(p))
-		work += partition_dispatch_held(p);
+		work += partition_release_held(p);
 	work += actor_drain_questions(a, PARTITION_DRAIN_MAX, partition_dispatch, p);
 	if (partition_copy_has_log(p)) {
 		a->deadline = MONO_NEVER;	/* its coming home is a wake */
@@ -334,21 +360,29 @@ static int partition_step(struct actor *a, mono_ms now)
 	partition_write_batch(p, now);
 	if (partition_is_usable(p)) {
 		partition_isr_upkeep(p, now);
-		partition_copy_upkeep(p, now);
 	}
-	if (partition_is_usable(p)) {		/* a move may have met a device that fails */
+	if (partition_is_usable(p) && !partition_copy_wants_log(p))
+		partition_retain_upkeep(p, now);
+	if (partition_is_usable(p)) {		/* what was to be removed may have met a device that fails */
 		partition_look_up_next(p);
 		partition_flush_if_wanted(p, now);
 		partition_answer_waiting(p, now);
 		partition_publish(p);
 		partition_answer_watches(p);
 	}
+	p->hook_due = p->is_elected && p->hook->on_step != NULL ? p->hook->on_step(p->hook->arg, p->addr, now) : MONO_NEVER;
 	if (p->stop != NULL && partition_finish_stop(p))
 		work++;
 	partition_rest(p, now, work);
-	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), partition_copy_deadline(p));
+	if (partition_is_usable(p))
+		partition_copy_upkeep(p, now);
+	if (partition_copy_has_log(p)) {	/* from here on: nothing of this step looks at it any more */
+		a->deadline = MONO_NEVER;
+		return work;
+	}
+	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), MIN(partition_copy_deadline(p), p->hook_due));
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
-		a->deadline = MIN(a->deadline, MIN(partition_flush_deadline(p), partition_isr_deadline(p)));
+		a->deadline = MIN(a->deadline, MIN(MIN(partition_flush_deadline(p), partition_isr_deadline(p)), partition_retain_deadline(p)));
 	return work;
 }
 
@@ -402,8 +436,8 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	list_init(&p->waiting);
 	list_init(&p->watches);
 	list_init(&p->lookups);
-	p->held_end = &p->held;
 	p->flush_due = p->rest_due = MONO_NEVER;
+	partition_retain_begin(p, os_mono_ms(spec->log.os));
 	enum err e = actor_start(&p->actor, spec->stack_bytes);
 	if (e != OK) {
 		p->addr->owner = NULL;

@@ -45,11 +45,12 @@ struct partition_addr {
 	struct logdir *copy_dir;	/* where it is being moved to; NULL: it is not */
 	int64_t        copy_size_bytes, copy_end_offset;	/* how far that has come */
 	struct partition *owner;
+	void          *hook_state;	/* the hook's; nobody else looks at it */
 };
 
 /*
- * What else lives on a partition's thread: a coordinator whose state is stored in its log. Called by the partition as its role changes, never otherwise and never at once
- * on two threads for one partition; p is that partition's address. Each is given for one topic. None of them may wait.
+ * What else lives on a partition's thread: a coordinator whose state is stored in its log. Called by the partition, never at once on two threads for one partition; p is that
+ * partition's address, whose hook_state is the hook's own. Each is given for one topic. None of them may wait. Those of the second group may be NULL.
  */
 struct partition_hook {
 	const char *topic;
@@ -57,8 +58,17 @@ struct partition_hook {
 	void (*on_elected)(void *arg, struct partition_addr *p, int32_t leader_epoch);
 	/* Once after the last on_elected: another leads, the log has failed, or the partition stops. */
 	void (*on_resigned)(void *arg, struct partition_addr *p);
-	/* Nothing comes any more; the actor ends. Also where it never led. */
+	/* Nothing comes any more, and nothing the hook has sent is out; the actor ends. Also where it never led. */
 	void (*on_stop)(void *arg, struct partition_addr *p);
+
+	/* A question of a kind that is not the partition's: struct coordinator_question. Only while elected; to be answered by actor_answer(p->actor, ...) then or later. */
+	void (*on_question)(void *arg, struct partition_addr *p, struct msg *m);
+	/* An append or a job of the hook's has come home, also after it has resigned. */
+	void (*on_home)(void *arg, struct partition_addr *p, struct msg *m);
+	/* While elected: these topics were deleted. */
+	void (*on_topics_gone)(void *arg, struct partition_addr *p, const struct slice *topics, int32_t count);
+	/* In every step while elected. When it wants the next at the latest. */
+	mono_ms (*on_step)(void *arg, struct partition_addr *p, mono_ms now);
 	void *arg;
 };
 
@@ -67,6 +77,12 @@ struct partition_movers {
 	struct workers *workers;	/* their own: a copy may be long, and nobody else is to wait behind it */
 	struct throttle throttle;
 };
+/* For hooks, on the partition's thread. */
+/* As if a network actor had asked, but for the epoch: in another one than the hook was elected in it is refused. m's home is p->actor. */
+void     partition_hook_append(struct partition_addr *p, struct partition_append *m, int32_t leader_epoch);
+void     partition_hook_submit(struct partition_addr *p, struct job *j);	/* to a worker; j's home is p->actor */
+/* What lies in the log from the offset on, to its very end: for a job that reads. */
+enum err partition_hook_range(struct partition_addr *p, int64_t offset, uint32_t max_bytes, struct log_range *out) MUST_CHECK;
 
 struct partition_spec {
 	struct sched   *sched;
@@ -76,6 +92,7 @@ struct partition_spec {
 	int32_t         broker_id;
 	enum flush_acks flush_acks;
 	int64_t         replica_lag_time_max_ms;	/* a follower that was not at the end for so long leaves the in-sync set */
+	int64_t         retention_check_interval_ms;	/* 0: old records are not looked for (tests) */
 	size_t          stack_bytes;
 	struct partition_movers *movers;	/* NULL in tests of what does not move */
 	/* An unfinished copy that was found at start: the directory, and its name there (copied). NULL: none. */

@@ -92,7 +92,7 @@ static bool is_recovery_point_untrue(const struct logdir *dir, struct partition_
 	for (int i = 0; i < n; i++) {
 		const struct partition_addr *a = addrs[i];
 
-		if (a->dir != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
+		if (partition_dir(a) != dir || __atomic_load_n(&a->is_offline, __ATOMIC_RELAXED))
 			continue;
 		logdir_known(dir, a->topic, a->partition, &known);
 		if (known.recovery_point > partition_log_end_offset(a))

@@ -93,4 +93,5 @@ void partition_on_flush_home(struct partition *p)
 		return;
 	}
 	p->flush_wanted = p->flush_wanted || p->flush.flush.has_more || flush_is_awaited(p);
+	partition_remove_below_start(p);	/* the recovery point may have passed them now */
 }

@@ -32,6 +32,7 @@ struct partition_copy {
 	struct log_spec  spec;
 	bool             was_there;	/* an earlier process has left it */
 	struct log      *log;		/* NULL: not open yet */
+	bool             is_begun;	/* ... and no old note is there */
 
 	/* the job's question: done in this order */
 	struct os       *os;
@@ -68,8 +69,9 @@ static enum err copy_open(struct partition_copy *y)
 {
 	struct log_recovery recovery;
 
-	y->read_result = log_swap_note_remove(y->os, y->from);
-	return log_open(&y->log, &y->spec, &recovery);
+	y->read_result = y->is_begun ? OK : log_swap_note_remove(y->os, y->from);
+	y->is_begun = y->read_result == OK;
+	return y->log != NULL ? OK : log_open(&y->log, &y->spec, &recovery);
 }
 
 static enum err read_range(struct partition_copy *y)
@@ -92,7 +94,7 @@ static void copy_run(struct job *j)
 	struct partition_copy *y = CONTAINER_OF(j, struct partition_copy, job);
 	enum err e = OK;
 
-	if (y->log == NULL)
+	if (!y->is_begun || y->log == NULL)
 		e = copy_open(y);
 	if (e == OK && y->restart_at >= 0)
 		e = log_truncate_fully_and_start_at(y->log, y->restart_at);
@@ -290,17 +292,22 @@ static enum err swap_names(struct partition_copy *y)
 	if (e == OK)
 		e = log_rename(y->log, y->name);
 	y->is_renamed = e == OK;
-	return e == OK ? os_fsync_dir(y->os, logdir_path(y->dir)) : e;
+	if (e == OK)
+		e = os_fsync_dir(y->os, logdir_path(y->dir));
+	if (err_is_passing(e) && y->is_renamed)		/* there is a way back after all: as nobody knows of the new name, neither does the device */
+		y->is_renamed = log_rename(y->log, y->path) != OK;
+	return e;
 }
 
-/* A note that cannot be removed does no harm, and the device will tell of itself. */
+/* A note that stays does no harm: where it is, the replica is. But a name that stays would be a second directory after the next move. */
 static enum err leave_old_dir(struct partition_copy *y)
 {
 	enum err e = log_delete(&y->old);
 
-	if (e == OK)
-		e = os_fsync_dir(y->os, logdir_path(y->old_dir));
-	if (e == OK && log_swap_note_remove(y->os, y->name) != OK)
+	if (e != OK)
+		return e;
+	e = os_fsync_dir(y->os, logdir_path(y->old_dir));
+	if (err_is_passing(e) || (e == OK && log_swap_note_remove(y->os, y->name) != OK))
 		return OK;
 	return e;
 }
@@ -368,7 +375,7 @@ static void swap_is_home(struct partition *p, struct partition_copy *y)
 	y->is_swapping = y->wants_log = false;
 	y->flushed_end = -1;
 	y->end_offset = log_end_offset(y->log);
-	if (y->result == ERR_NO_SPACE && !y->is_renamed) {
+	if (err_is_passing(y->result) && !y->is_renamed) {
 		y->due = os_mono_ms(y->os) + COPY_RETRY_MS;
 		return;
 	}
@@ -410,10 +417,14 @@ static bool copy_must_cut(struct partition *p, struct partition_copy *y)
 	return y->restart_at >= 0 || y->cut_to >= 0;
 }
 
-/* The next bytes of the log; perhaps there are none. False: the move has ended. */
+/* The next bytes of the log; perhaps there are none. False: not now, or the move has ended. */
 static bool copy_next_range(struct partition *p, struct partition_copy *y, mono_ms now)
 {
 	enum err e = log_read(p->log, y->end_offset, log_end_offset(p->log), COPY_BYTES, true, &y->range);
+	if (err_is_passing(e)) {
+		y->due = now + COPY_RETRY_MS;
+		return false;
+	}
 	if (e != OK) {
 		y->read_result = e;
 		copy_stopped(p, e);
@@ -441,7 +452,7 @@ static void copy_next(struct partition *p, struct partition_copy *y, mono_ms now
 		y->wants_log = !p->is_change_out;	/* the controller may keep us waiting for that: syncs do not wait with it */
 		if (!y->wants_log)
 			y->due = now + COPY_CHANGE_MS;
-		else if (!p->flush.is_out && !p->lookup.is_out)
+		else if (!partition_has_lent_log(p))
 			copy_swap(p, y);
 		return;
 	}
@@ -468,10 +479,19 @@ void partition_copy_upkeep(struct partition *p, mono_ms now)
 	y->cut_to = y->restart_at = CUT_NOTHING;
 	y->wants_flush = false;
 	y->read_result = OK;
-	if (y->log == NULL || copy_must_cut(p, y))
+	if (!y->is_begun || y->log == NULL || copy_must_cut(p, y))
 		copy_submit(p, y, copy_run);
 	else
 		copy_next(p, y, now);
+}
+
+/* What was to be cut still is. */
+static void copy_owes_cut(struct partition_copy *y)
+{
+	if (y->cut_to >= 0)
+		y->cut_due = MIN(y->cut_due, y->cut_to);
+	if (y->restart_at >= 0)
+		y->is_checked = false;
 }
 
 /* Bytes that do not fit: the log was cut while they were read, and what is due will be cut of the copy too. Again and again: they are damaged. */
@@ -486,7 +506,7 @@ static void copy_is_home(struct partition *p, struct partition_copy *y)
 
 	log_file_unref(&y->range.file);
 	y->range.len = 0;
-	y->is_full = y->result == ERR_NO_SPACE;
+	y->is_full = err_is_passing(y->result) || err_is_passing(y->read_result);
 	if (y->log != NULL) {
 		y->end_offset = log_end_offset(y->log);
 		y->size_bytes = log_size_bytes(y->log);
@@ -494,9 +514,10 @@ static void copy_is_home(struct partition *p, struct partition_copy *y)
 	if (y->result == OK && y->read_result == OK) {
 		y->strays = 0;
 		y->flushed_end = y->wants_flush ? y->end_offset : -1;
-	} else if (y->result == ERR_NO_SPACE) {
+	} else if (y->is_full) {
+		copy_owes_cut(y);
 		if (!was_full)
-			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", y->path));
+			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", y->path), KV_ERR(y->result != OK ? y->result : y->read_result));
 		y->due = os_mono_ms(y->os) + COPY_RETRY_MS;
 	} else if (!is_only_stray(y)) {
 		copy_stopped(p, y->result);

@@ -15,7 +15,7 @@
 #define PARTITION_MSG_TABLE(X) \
 	X(append) X(read) X(watch) X(list_offsets) X(epoch_end) X(describe) \
 	X(replicate) X(truncate) \
-	X(role) X(config) X(move) X(stop) X(offline) X(job)
+	X(role) X(config) X(move) X(topics_gone) X(stop) X(offline) X(job)
 
 enum partition_msg_kind {
 	PARTITION_MSG_FIRST = MSG_BASE_PARTITION,
@@ -26,6 +26,15 @@ enum partition_msg_kind {
 
 /* What a partition asks of, or tells, the controller of its broker (struct partition_spec). */
 enum { PARTITION_ISR_CHANGE = MSG_BASE_PARTITION + 0x80, PARTITION_DIR_FAILED, PARTITION_MOVED };
+
+/*
+ * What a coordinator is asked (struct partition_hook) begins so, whatever its kind: a partition refuses questions that it does not know. NOT_COORDINATOR where no
+ * coordinator is at work.
+ */
+struct coordinator_question {
+	struct msg       msg;
+	enum kafka_error error;
+};
 
 enum isolation { ISOLATION_READ_UNCOMMITTED = 0, ISOLATION_READ_COMMITTED = 1 };
 
@@ -45,7 +54,7 @@ struct partition_append {
 	int64_t     base_offset;	/* -1 on a refusal; the real one with E(7), E(20), E(6) while waiting */
 	int64_t     log_start_offset;
 	time_ms     log_append_time;	/* of a duplicate: the stored maximum timestamp; else -1 (the asker knows LogAppendTime) */
-	int32_t     leader_id, leader_epoch;	/* with E(6): who leads, -1 unknown */
+	int32_t     leader_id, leader_epoch;	/* with E(6): who leads, -1 unknown; in a hook's question the epoch it is made in */
 	/* partition's while it is parked */
 	struct list wait;
 	int64_t     need_offset;	/* last offset + 1 */
@@ -194,6 +203,13 @@ struct partition_role {
 	bool        is_changed;			/* a new leader epoch is in force: fetching stops, or starts anew from here: */
 	int64_t     log_end_offset, high_watermark;
 	int32_t     last_epoch;			/* latest in the epoch cache, -1: none */
+};
+
+/* For a coordinator that lives here: these topics were deleted. Without one it is answered all the same. */
+struct partition_topics_gone {
+	struct msg          msg;
+	const struct slice *topics;
+	int32_t             count;
 };
 
 struct partition_config {

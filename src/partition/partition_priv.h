@@ -54,6 +54,8 @@ struct partition_isr {
 };
 
 struct partition_copy;			/* partition_move.c */
+struct partition_purge;			/* partition_retain.c */
+struct partition_held { ck_stack_entry_t *first, *last; };	/* messages, by their links */
 
 struct partition {
 	struct actor           actor;
@@ -77,6 +79,8 @@ struct partition {
 	bool                   is_change_out, is_change_current;	/* current: of the role in force */
 	const struct partition_hook *hook;	/* NULL: none for this topic */
 	bool                   is_elected;	/* the hook was told so, and not the contrary yet */
+	int                    hook_out;	/* appends and jobs of the hook that are not home yet */
+	mono_ms                hook_due;
 	struct partition_dir_failed *dir_failed;	/* NULL: nothing to tell, or told and home again */
 
 	/* appends collected in this step, written together */
@@ -99,8 +103,12 @@ struct partition {
 
 	struct partition_copy *copy;		/* of a move under way; NULL */
 	int                    copies_out;	/* jobs of copies, also of given-up ones */
-	ck_stack_entry_t      *held, **held_end;	/* questions that came while the swap has the log, in their order */
+	struct partition_held  held, held_answers;	/* questions, and the hook's messages come home, while a swap has the log */
 	int                    moved_out;	/* partition_moved that are not home yet */
+
+	mono_ms                retain_due;	/* when old records are looked for */
+	mono_ms                purge_due;	/* when .deleted files are to go; MONO_NEVER: there are none */
+	struct partition_purge *purge;		/* a worker removes them; NULL */
 
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
 };
@@ -108,6 +116,13 @@ struct partition {
 static inline bool partition_leads(const struct partition *p)
 {
 	return p->has_role && p->leader == p->spec.broker_id;
+}
+
+/* Jobs that hold something of the log, other than an open file: before they are home it can neither be closed for good nor be swapped for its copy. Whoever adds a job of another kind adds it here, and
+ * begins none while partition_copy_wants_log. Not those of hooks, which read files; nor their appends, which may wait for a sync. */
+static inline bool partition_has_lent_log(const struct partition *p)
+{
+	return p->flush.is_out || p->lookup.is_out;
 }
 
 /* The log may be used: it is open, and its directory has not failed (a flush that is out keeps a failed log in memory). */
@@ -150,6 +165,8 @@ void partition_fail_lookups(struct partition *p, enum kafka_error error);
 void partition_on_role(struct partition *p, struct partition_role *m);
 void partition_hook_elected(struct partition *p);
 void partition_hook_resigned(struct partition *p);		/* no effect where it does not lead */
+bool partition_hook_asked(struct partition *p, struct msg *m);	/* false: not of a kind that a hook may know */
+void partition_on_topics_gone(struct partition *p, struct partition_topics_gone *m);
 void partition_on_config(struct partition *p, struct partition_config *m);
 void partition_on_stop(struct partition *p, struct partition_stop *m);
 bool partition_finish_stop(struct partition *p);		/* true when the stop was answered in this call */
@@ -179,6 +196,13 @@ void partition_flush_all(struct partition *p);		/* the set has come down to this
 void partition_flush_if_wanted(struct partition *p, mono_ms now);
 mono_ms partition_flush_deadline(const struct partition *p);	/* when the next flush is to begin */
 void partition_on_flush_home(struct partition *p);
+
+/* partition_retain.c */
+void partition_retain_begin(struct partition *p, mono_ms now);
+void partition_retain_upkeep(struct partition *p, mono_ms now);	/* looks for old records when it is time to */
+void partition_remove_below_start(struct partition *p);		/* files that are not needed any more, as far as the recovery point allows */
+mono_ms partition_retain_deadline(const struct partition *p);
+bool partition_purge_on_home(struct partition *p, struct msg *m);	/* false: not its message */
 
 /* partition_move.c */
 void partition_on_move(struct partition *p, struct partition_move *m);

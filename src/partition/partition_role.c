@@ -37,10 +37,55 @@ void partition_hook_resigned(struct partition *p)
 
 static void hook_stop(struct partition *p)
 {
-	partition_hook_resigned(p);
 	if (p->hook != NULL)
 		p->hook->on_stop(p->hook->arg, p->addr);
 	p->hook = NULL;
+}
+
+static bool is_ours(const struct msg *m)
+{
+	return m->kind >= MSG_BASE_PARTITION && m->kind < MSG_BASE_COORD;
+}
+
+bool partition_hook_asked(struct partition *p, struct msg *m)
+{
+	if (is_ours(m))
+		return false;
+	if (p->is_elected && p->stop == NULL && p->hook->on_question != NULL) {
+		p->hook->on_question(p->hook->arg, p->addr, m);
+	} else {
+		partition_refuse(m, NOT_LEADER_OR_FOLLOWER);
+		actor_answer(&p->actor, m);
+	}
+	return true;
+}
+
+void partition_hook_append(struct partition_addr *a, struct partition_append *m, int32_t leader_epoch)
+{
+	struct partition *p = a->owner;
+
+	m->leader_epoch = leader_epoch;
+	bool sent = actor_ask(&p->actor, &p->actor, &m->msg);
+
+	ASSERT(sent);		/* who has no lane is never declined */
+	p->hook_out++;
+}
+
+void partition_hook_submit(struct partition_addr *a, struct job *j)
+{
+	struct partition *p = a->owner;
+
+	workers_submit(p->spec.workers, &p->actor, j);
+	p->hook_out++;
+}
+
+enum err partition_hook_range(struct partition_addr *a, int64_t offset, uint32_t max_bytes, struct log_range *out)
+{
+	struct partition *p = a->owner;
+
+	if (!partition_is_usable(p))
+		return ERR_IO;
+	return log_read(p->log, offset, log_end_offset(p->log), max_bytes, true, out);
 }
 
 /* --- the role --------------------------------------------------------------------------------------------------------------------- */
@@ -144,6 +189,13 @@ void partition_on_role(struct partition *p, struct partition_role *m)
 	actor_answer(&p->actor, &m->msg);
 }
 
+void partition_on_topics_gone(struct partition *p, struct partition_topics_gone *m)
+{
+	if (p->is_elected && p->hook->on_topics_gone != NULL)
+		p->hook->on_topics_gone(p->hook->arg, p->addr, m->topics, m->count);
+	actor_answer(&p->actor, &m->msg);
+}
+
 void partition_on_config(struct partition *p, struct partition_config *m)
 {
 	p->config = m->config;
@@ -160,7 +212,7 @@ void partition_on_stop(struct partition *p, struct partition_stop *m)
 	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
 	partition_fail_lookups(p, NOT_LEADER_OR_FOLLOWER);
 	partition_drop_watches(p);
-	hook_stop(p);
+	partition_hook_resigned(p);
 	if (p->refusal != KAFKA_STORAGE_ERROR)
 		p->refusal = NOT_LEADER_OR_FOLLOWER;
 }
@@ -169,9 +221,10 @@ bool partition_finish_stop(struct partition *p)
 {
 	struct partition_stop *m = p->stop;
 
-	if (p->flush.is_out || p->lookup.is_out || p->is_change_out || p->dir_failed != NULL || p->copies_out > 0 || p->moved_out > 0 ||
-	    p->actor.stop_wanted)
+	if (partition_has_lent_log(p) || p->hook_out > 0 || p->purge != NULL || p->is_change_out || p->dir_failed != NULL || p->copies_out > 0 ||
+	    p->moved_out > 0 || p->actor.stop_wanted)
 		return false;
+	hook_stop(p);
 	m->result = partition_copy_stop(p, m->how);
 	if (p->log != NULL) {
 		if (m->how == STOP_CLEAN) {

@@ -14,6 +14,7 @@ storage_log_files = \
 	src/storage/log_producers.c \
 	src/storage/log_read.c \
 	src/storage/log_recover.c \
+	src/storage/log_retain.c \
 	src/storage/log_sweep.c \
 	src/storage/log_time.c \
 	src/storage/log_truncate.c \

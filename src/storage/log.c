@@ -352,7 +352,7 @@ static void progress_now(const struct log *log, struct log_progress_mark *out)
 		.is_valid = true, .segment_base = s->base_offset, .file_size = s->tail.size,
 			.inode = s->inode,
 		.last_batch_pos = log->last_batch_pos, .last_batch_mark = log->last_batch_mark,
-		.offset_entries = s->offsets.count, .time_entries = s->times.count,
+		.offset_entries = s->is_sparse ? 0 : s->offsets.count, .time_entries = s->is_sparse ? 0 : s->times.count,
 	};
 }
 

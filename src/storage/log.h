@@ -223,6 +223,9 @@ enum err log_roll(struct log *log, time_ms now) MUST_CHECK;
 /* Segments that lie wholly below the log start and the recovery point, not the active one: renamed
  * to .deleted for logdir_purge_files. *removed (may be NULL): how many. */
 enum err log_remove_segments_below_start(struct log *log, int *removed) MUST_CHECK;
+/* Raises the log start over what is too old or too much for the topic's configuration, then removes as above. What is below the log start and cannot go yet goes in a later
+ * call. Reads an index entry or two of segments that have not been looked at since the log was opened. ERR_NO_SPACE: later. */
+enum err log_retain(struct log *log, time_ms now, int *removed) MUST_CHECK;
 /* Drops producers idle for longer than the expiration; every
  * producer.id.expiration.check.interval. */
 void     log_expire_producers(struct log *log, time_ms now);

@@ -125,7 +125,8 @@ enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *recor
 /* State at the end from the newest snapshot and the log; a snapshot there. */
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records) MUST_CHECK;
 enum err log_write_snapshot(struct log *log) MUST_CHECK;
-/* The same, but no space: it is owed, as it only shortens a restart. */
+/* At open and in a truncation: the same, but one at or below the recovery point is synced, and without space it is owed, as it
+ * only shortens a restart. */
 enum err log_write_snapshot_or_owe(struct log *log) MUST_CHECK;
 /* After appends: an extra snapshot when enough has been written since the last one. No space:
  * later. */

@@ -132,11 +132,13 @@ enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *recor
 	return e;
 }
 
-enum err log_write_snapshot(struct log *log)
+/* *offset: of a snapshot that was not there before, -1. */
+static enum err write_snapshot(struct log *log, int64_t *offset)
 {
+	*offset = -1;
 	if (producer_state_end_offset(log->producers) == 0)
 		return OK;	/* Kafka has none for an empty log */
-	enum err e = producer_snapshot_write(log->os, log->store.dir, log->producers, NULL);
+	enum err e = producer_snapshot_write(log->os, log->store.dir, log->producers, offset);
 
 	log->is_dir_dirty = true;
 	if (e == OK) {
@@ -146,10 +148,21 @@ enum err log_write_snapshot(struct log *log)
 	return e;
 }
 
+enum err log_write_snapshot(struct log *log)
+{
+	int64_t offset;
+
+	return write_snapshot(log, &offset);
+}
+
 enum err log_write_snapshot_or_owe(struct log *log)
 {
-	enum err e = log_write_snapshot(log);
+	int64_t offset;
+	enum err e = log->owes_files ? ERR_NO_SPACE : write_snapshot(log, &offset);
 
+	/* The next recovery begins with it, and no flush will look at it again. */
+	if (e == OK && offset >= 0 && offset <= log->recovery_point)
+		e = producer_snapshot_sync(log->os, log->store.dir, offset);
 	if (!err_is_passing(e))
 		return e;
 	log->owes_snapshot = true;

@@ -174,17 +174,28 @@ static enum err cut_here(struct log *log, int at, os_fd fd, int64_t bytes, int64
 	return e == OK ? os_fdatasync(log->os, fd) : e;
 }
 
+static enum err cut_indexes(struct segment *s, struct resume from)
+{
+	enum err e = from.offset_entries == 0 ? segment_remake_begin(s) : OK;
+
+	return e == OK ? segment_reset_indexes(s, from.offset_entries, from.time_entries) : e;
+}
+
 /*
  * The last segment goes on and needs no final entry yet. One before it would be taken for finished by the next start, and its last time entry
  * for its largest timestamp.
  */
 static enum err finish_recovered(struct log *log, int at)
 {
-	enum err e = segment_finish(log->segments[at]);
+	struct segment *s = log->segments[at];
+	enum err e = segment_finish(s);
 
-	if (e != ERR_NO_SPACE)
-		return e;
-	return at + 1 < log->segment_count ? segment_disown_indexes(log->segments[at]) : OK;
+	if (e == ERR_NO_SPACE && at + 1 < log->segment_count)
+		return segment_disown_indexes(s);
+	if (e == OK || e == ERR_NO_SPACE)
+		e = segment_remake_end(s);
+	log->is_dir_dirty = true;
+	return e == ERR_NO_SPACE ? segment_disown_indexes(s) : e;
 }
 
 /*
@@ -201,7 +212,7 @@ static enum err recover_segment(struct log *log, int at, struct resume from, uin
 	struct log_file *f, *held;
 	enum err e;
 
-	if ((e = segment_reset_indexes(s, from.offset_entries, from.time_entries)) != OK)
+	if ((e = cut_indexes(s, from)) != OK)
 		return e;
 	s->tail.size = s->tail.last_entry_pos;
 	s->tail.knows_first = false;
@@ -227,6 +238,9 @@ static enum err recover_segment(struct log *log, int at, struct resume from, uin
 out:
 	if (e != OK) {
 		s->tail.size = size;
+		/* Indexes and aborted transactions are half made: the next open must not take them for whole. */
+		if (e != ERR_INVALID)
+			(void)!segment_disown_indexes(s);
 		return e;
 	}
 	log->size_bytes -= *cut;
@@ -356,7 +370,7 @@ static enum err run_plan(struct log *log, const struct recovery_plan *plan, time
 	struct segment *s = log->segments[plan->first];
 	int64_t end = s->base_offset;
 	/* The walk begins with the batch of the last index entry, which the replay takes in. */
-	enum err e = segment_reset_indexes(s, plan->from.offset_entries, plan->from.time_entries);
+	enum err e = cut_indexes(s, plan->from);
 
 	if (e == OK)
 		e = load_producers(log, plan, s->tail.last_entry_offset + 1, now, recovery);
@@ -500,6 +514,7 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 	if ((e = bound_recovery_point(log, spec)) != OK ||
 		(e = log_sweep(log, spec->now, &damaged_from)) != OK)
 		return e;
+	log->recovery_point = MAX(spec->recovery_point, 0);	/* as far as is known yet */
 	is_new = log->segment_count == 0;
 	if (is_new && (e = start_anew(log, MAX(spec->log_start_offset, 0), spec->now,
 		recovery)) != OK)
@@ -513,7 +528,7 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 		return e;
 	/* A killed process may have renamed segments away that a power cut would bring back: before
 	 * anything is appended it is settled which exist. */
-	if (!is_new && !spec->had_clean_shutdown &&
+	if (!is_new && (!spec->had_clean_shutdown || recovery->segments_recovered > 0) &&
 		(e = os_fsync_dir(log->os, log->store.dir)) != OK)
 		return e;
 	log_epochs_will_change(log);

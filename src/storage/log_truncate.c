@@ -167,16 +167,17 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 
 enum err log_remove_segments_below_start(struct log *log, int *removed)
 {
-	int n = 0;
+	int n = 0, below = 0;
 	enum err e = OK;
 
-	/* Not above the recovery point: the snapshot that remembers the producers of the removed
-	 * batches is not on the device yet. */
-	while (e == OK && log->segment_count > 1 &&
-		log->segments[1]->base_offset <= MIN(log->start_offset, log->recovery_point)) {
-		e = log_remove_segment(log, 0);
-		n++;
+	/* A snapshot must remember the producers of the removed batches: one at the base of what is then the first segment (after a truncation
+	 * into a batch, or on a full disk, a base may have none), and not above the recovery point, where it is not on the device yet. */
+	for (int i = 1; i < log->segment_count && log->segments[i]->base_offset <= MIN(log->start_offset, log->recovery_point); i++) {
+		if (producer_snapshot_is_there(log->os, log->store.dir, log->segments[i]->base_offset))
+			below = i;
 	}
+	for (; e == OK && n < below; n++)
+		e = log_remove_segment(log, 0);
 	if (removed != NULL)
 		*removed = n;
 	return e;

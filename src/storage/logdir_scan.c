@@ -217,6 +217,31 @@ enum err logdir_give_up(struct logdir *d, const char *name, const char *topic, i
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
+/*
+ * Each name is on the device before the next step: that of the directory that counts may be in the page cache only, after a mere kill; and once the note is removed, a name that came
+ * back would be a second directory.
+ */
+enum err logdir_settle_swap(struct logdir *const two[2], const char *topic, int32_t partition, int *which)
+{
+	char name[LOGDIR_NAME_MAX + 16], path[LOGDIR_FILE_MAX];
+	bool has[2];
+
+	snprintf(name, sizeof(name), "%s-%d", topic, partition);
+	for (int i = 0; i < 2; i++) {
+		logdir_file(two[i], name, path);
+		has[i] = log_has_swap_note(two[i]->os, path);
+	}
+	if (has[0] == has[1])
+		return ERR_INVALID;
+	*which = has[1];
+	struct logdir *kept = two[*which], *other = two[!*which];
+	enum err e = os_fsync_dir(kept->os, kept->path);
+
+	if (e == OK)
+		e = logdir_give_up(other, name, topic, partition);
+	return e == OK ? os_fsync_dir(other->os, other->path) : e;
+}
+
 enum err logdir_purge(struct os *os, const char *path)
 {
 	enum err err = purge(os, path, "");

@@ -411,6 +411,14 @@ static enum err sync_file(struct os *os, const char *dir, int64_t offset, const 
 	return err_is_passing(err) ? ERR_IO : err;	/* what a failed sync has dropped is not known */
 }
 
+bool producer_snapshot_is_there(struct os *os, const char *dir, int64_t offset)
+{
+	char path[PATH_SIZE];
+	struct os_stat st;
+
+	return path_of(path, dir, offset, SNAPSHOT_SUFFIX) == OK && os_stat(os, path, &st) == OK;
+}
+
 enum err producer_snapshot_sync(struct os *os, const char *dir, int64_t offset)
 {
 	enum err err = sync_file(os, dir, offset, BATCHES_SUFFIX);
@@ -533,6 +541,7 @@ struct sweep {
 	const int64_t *bases;		/* NULL: all above keep_up_to go */
 	int            base_count;
 	int64_t        keep_up_to;	/* with bases: the one to keep above the last base */
+	const char    *suffix;		/* of what goes in this round */
 	enum err       err;
 };
 
@@ -562,22 +571,22 @@ static void sweep_one(void *arg, const char *name, bool is_dir)
 {
 	struct sweep *w = arg;
 	int64_t offset;
-	bool is_ours;
 
-	if (is_dir || w->err != OK)
+	if (is_dir || w->err != OK || !parse_name(name, w->suffix, &offset) || is_kept(w, offset))
 		return;
-	is_ours = parse_name(name, BATCHES_SUFFIX, &offset);
-	if (!is_ours && !producer_snapshot_parse_name(name, &offset))
-		return;
-	if (is_kept(w, offset))
-		return;
-	w->err = remove_file(w->os, w->dir, offset, is_ours ? BATCHES_SUFFIX : SNAPSHOT_SUFFIX);
+	w->err = remove_file(w->os, w->dir, offset, w->suffix);
 }
 
+/* All snapshots before any batches: a power cut may undo the later removals, and must not leave a snapshot without its batches. */
 static enum err sweep(struct sweep *w)
 {
-	enum err err = list(w->os, w->dir, sweep_one, w);
+	static const char *const suffixes[] = { SNAPSHOT_SUFFIX, BATCHES_SUFFIX };
+	enum err err = OK;
 
+	for (size_t i = 0; err == OK && w->err == OK && i < ARRAY_LEN(suffixes); i++) {
+		w->suffix = suffixes[i];
+		err = list(w->os, w->dir, sweep_one, w);
+	}
 	return err == OK ? w->err : err;
 }
 

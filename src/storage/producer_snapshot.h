@@ -32,6 +32,7 @@ bool producer_snapshot_parse_name(const char *name, int64_t *offset);
  * NULL): the name, -1 when nothing was written. */
 enum err producer_snapshot_write(struct os *os, const char *dir, struct producer_state *s,
 	int64_t *offset) MUST_CHECK;
+bool producer_snapshot_is_there(struct os *os, const char *dir, int64_t offset);
 /* Both files; the caller syncs the directory. ERR_NOT_FOUND is OK: it was removed meanwhile. Waits
  * for the device. */
 enum err producer_snapshot_sync(struct os *os, const char *dir, int64_t offset) MUST_CHECK;

@@ -13,6 +13,8 @@
 
 #include "storage/batch_scan.h"
 
+#define REMADE_SUFFIX ".index.cleaned"	/* what a sweep removes */
+
 const char *const segment_suffix[SEGMENT_PARTS] = { ".log", ".index", ".timeindex" };
 
 void segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix,
@@ -64,7 +66,7 @@ enum err segment_file(struct segment *s, enum segment_part part, struct log_file
 	enum err e = OK;
 
 	if (UNLIKELY(s->files[part] == NULL))
-		segment_path(s->store, s->base_offset, segment_suffix[part], path);
+		segment_path(s->store, s->base_offset, part == SEGMENT_OFFSETS && s->is_remade ? REMADE_SUFFIX : segment_suffix[part], path);
 	e = file_cache_get(&s->store->cache, &s->files[part], path,
 		s->store->is_borrowed ? OS_RDONLY : flags);
 	*out = s->files[part];
@@ -146,6 +148,26 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 	return e;
 }
 
+enum err segment_remake_begin(struct segment *s)
+{
+	file_cache_drop(&s->store->cache, &s->files[SEGMENT_OFFSETS]);
+	s->is_remade = true;
+	return unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]);
+}
+
+enum err segment_remake_end(struct segment *s)
+{
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+
+	if (!s->is_remade)
+		return OK;
+	s->is_remade = false;
+	segment_path(s->store, s->base_offset, REMADE_SUFFIX, from);
+	segment_path(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS], to);
+	enum err e = os_rename(s->store->os, from, to);
+	return e == ERR_NOT_FOUND ? OK : e;	/* there was no room for it */
+}
+
 enum err segment_disown_indexes(struct segment *s)
 {
 	struct log_file *f;
@@ -155,12 +177,16 @@ enum err segment_disown_indexes(struct segment *s)
 		e = index_file_trim(&s->times, s->store->os, f->fd);
 	file_cache_drop(&s->store->cache, &s->files[SEGMENT_OFFSETS]);
 	s->offsets.count = 0;
-	s->offsets.is_reserved = s->times.is_reserved = false;
+	s->offsets.is_reserved = s->times.is_reserved = s->is_remade = false;
+	s->is_sparse = true;
 	s->tail.last_entry_offset = s->base_offset - 1;
 	s->tail.last_entry_pos = 0;
 	if (e == OK || e == ERR_NO_SPACE)
 		e = unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]);
-	return e;
+	if (e == OK)
+		e = unlink_if_there(s->store, s->base_offset, REMADE_SUFFIX);
+	/* Were it to come back after a power cut, it would vouch for indexes that are not whole. */
+	return e == OK ? os_fsync_dir(s->store->os, s->store->dir) : e;
 }
 
 enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset,

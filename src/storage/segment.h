@@ -57,6 +57,8 @@ struct segment {
 	time_ms  created;
 	int64_t  roll_jitter_ms;
 	bool     is_loaded;
+	bool     is_sparse;			/* entries are missing that there was no room for: another making gives others */
+	bool     is_remade;			/* its .index is made anew, under another name until all indexes are whole */
 	struct segment_tail tail;
 	struct index_file   offsets, times;
 	struct txn_index    txns;
@@ -127,6 +129,10 @@ enum err segment_learn_first_timestamp(struct segment *s) MUST_CHECK;
 /* No longer active: final time entry, indexes cut to their length (.index created when it is not
  * there). */
 enum err segment_finish(struct segment *s) MUST_CHECK;
+/* Before its indexes are made anew from nothing, and after: in between there is no .index, so that a crash leaves a segment whose indexes
+ * the next open makes again. */
+enum err segment_remake_begin(struct segment *s) MUST_CHECK;
+enum err segment_remake_end(struct segment *s) MUST_CHECK;
 /* Of a segment that could not be finished: removes its .index, which tells the next open to make all
  * indexes anew. What is known of it in memory stays right. */
 enum err segment_disown_indexes(struct segment *s) MUST_CHECK;

@@ -126,6 +126,7 @@ enum err segment_commit_indexes(struct segment *s, struct segment_stage *g)
 	enum err e = write_entries(s, g);
 
 	if (e == ERR_NO_SPACE) {
+		s->is_sparse = true;
 		leave_out_entries(s, g);
 		e = OK;
 	}
@@ -312,6 +313,7 @@ static enum err cut_index(struct segment *s, enum segment_part part, struct inde
 	if (e == ERR_NO_SPACE) {	/* it is not there */
 		x->count = 0;
 		x->is_reserved = false;
+		s->is_sparse = true;
 		return OK;
 	}
 	return e == OK ? index_file_trim(x, s->store->os, f->fd) : e;

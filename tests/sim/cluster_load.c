@@ -670,7 +670,7 @@ void load_fini(struct load *l)
 	sim_client_fini(&l->operator.link.client);
 }
 
-void load_end(struct load *l)
+void load_wind_down(struct load *l)
 {
 	l->is_ending = true;
 	l->operator.is_move_wanted = l->operator.is_election_wanted = false;

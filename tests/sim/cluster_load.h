@@ -87,7 +87,7 @@ struct load {
 
 void load_init(struct load *l, struct cluster_sim *c, struct cluster_watch *w);
 void load_fini(struct load *l);
-void load_end(struct load *l);				/* what was begun is brought to its end */
+void load_wind_down(struct load *l);				/* what was begun is brought to its end */
 void load_order_move(struct load *l, int partition, const int32_t *replicas, int count);
 void load_order_election(struct load *l);		/* of the first replica, wherever another leads */
 bool load_has_orders(const struct load *l);

@@ -229,7 +229,7 @@ static void heal(struct life *l)
 		sim_crash_after_ops(l->c.nodes[i].b.machine, 0);
 		cluster_sim_go_on(&l->c, i);
 	}
-	load_end(&l->l);
+	load_wind_down(&l->l);
 }
 
 static void wait_until_settled(struct life *l)

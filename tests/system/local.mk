@@ -12,8 +12,10 @@ tests_system_io_fault_so_LDFLAGS = -shared
 tests_system_io_fault_so_LDADD = -ldl
 EXTRA_DIST += quickstart walkthrough README.md build-aux/steps.sh tests/packages tests/install-packages \
 	tests/system/README.md tests/system/bare-machine tests/system/lib.sh tests/system/java-kafka \
-	tests/system/serve.test tests/system/kcat.test tests/system/bad-input.test tests/system/crash.test tests/system/disk.test \
+	tests/system/serve.test tests/system/kcat.test tests/system/bad-input.test tests/system/crash.test tests/system/disk.test tests/system/retention.test \
 	tests/system/java.test tests/system/logdirs.test tests/system/logdirs.py tests/system/zookeeper.test tests/system/cluster.test tests/golden/znodes \
+	tests/system/group.sh tests/system/group.test tests/system/group-clients.test tests/system/group-java.test tests/system/group-cluster.test \
+	tests/compat/go tests/compat/java tests/compat/javascript tests/compat/python \
 	tests/system/cluster.sh tests/system/cluster-java.test tests/system/mixed-cluster tests/system/JavaTools.java tests/system/java_tools.py \
 	tests/system/verifiable_judge.py tests/golden/tools \
 	tests/system/wire.py tests/system/znodes.py tests/system/bad_input.py tests/system/crash_judge.py tests/system/duplicates.py tests/system/topic_churn.py

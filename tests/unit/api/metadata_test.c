@@ -227,7 +227,7 @@ END_TEST
 
 START_TEST(what_is_not_created)
 {
-	const char *names[] = { "new", "a b", "__consumer_offsets" };
+	const char *names[] = { "new", "a b", "__transaction_state" };
 	struct call *c = ask(9, names, 3), *internal = ask(9, &names[2], 1);
 
 	((struct metadata_request *)c->request)->allow_auto_topic_creation = false;

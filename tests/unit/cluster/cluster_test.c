@@ -96,6 +96,25 @@ START_TEST(names_follow_kafkas_rules)
 }
 END_TEST
 
+/* Numbers from Java: Math.abs("...".hashCode()) % 50, with 0 for the hash that has no absolute value. */
+START_TEST(keys_have_kafkas_partition)
+{
+	static const struct { const char *key; int32_t partition; } known[] = {
+		{ "", 0 }, { "a", 47 }, { "test", 48 }, { "my-group", 12 }, { "group1", 40 }, { "console-consumer-12345", 6 },
+		{ "\xf0\x9f\x98\x80", 49 }, { "polygenelubricants", 0 },
+	};
+	static const char *const not_utf8[] = { "\x80", "\xc0", "\xff", "\xc3" };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		ck_assert_int_eq(cluster_coordinator_partition(slice_str(known[i].key), 50), known[i].partition);
+	ck_assert_int_eq(cluster_coordinator_partition(SLICE_LIT("test"), 1), 0);
+	/* each reads as U+FFFD, as does the text that really holds it */
+	for (size_t i = 0; i < ARRAY_LEN(not_utf8); i++)
+		ck_assert_int_eq(cluster_coordinator_partition(slice_str(not_utf8[i]), 50), cluster_coordinator_partition(SLICE_LIT("\xef\xbf\xbd"), 50));
+	ck_assert_int_eq(cluster_coordinator_partition(SLICE_LIT("\xef\xbf\xbd"), 50), 0xfffd % 50);
+}
+END_TEST
+
 START_TEST(overrides_are_sorted_and_last_wins)
 {
 	struct cluster_override in[] = { { "retention.ms", "1" }, { "cleanup.policy", "compact" }, { "retention.ms", "2" } };
@@ -117,6 +136,7 @@ int main(void)
 	tcase_add_test(t, next_picture_leaves_the_old_one);
 	tcase_add_test(t, many_topics_one_by_one);
 	tcase_add_test(t, names_follow_kafkas_rules);
+	tcase_add_test(t, keys_have_kafkas_partition);
 	tcase_add_test(t, overrides_are_sorted_and_last_wins);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);

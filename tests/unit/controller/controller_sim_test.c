@@ -70,12 +70,14 @@ struct request {
 		struct controller_create_partitions grow;
 		struct controller_alter_configs     alter;
 		struct controller_allocate_producer_ids ids;
+		struct controller_stored_offsets    stored;
 	};
 	union {
 		struct controller_new_topic        new_topic;
 		struct controller_old_topic        old_topic;
 		struct controller_more_partitions  more;
 		struct controller_altered_resource altered;
+		struct controller_stored_offset    offset;
 	};
 	struct config_change change;
 	char                 name[16], value[16];
@@ -89,6 +91,7 @@ struct world {
 	struct actor      client;
 	struct request    requests[ASKS];
 	int64_t           last_id;		/* end of the newest block of producer ids */
+	int64_t           next_offset, stored_offset;	/* of stored_offsets; -1: not known */
 	int               answered, done;
 	/* what clients have been told, while nobody else was at it */
 	struct { bool is_known, exists; int32_t partitions; char value[16]; } told[TOPICS];
@@ -146,6 +149,16 @@ static void learn(struct world *w, struct request *q)
 		w->told[t].is_known &= alone;
 		free(q->altered.message);
 		break;
+	case CONTROLLER_stored_offsets:		/* asked and answered one after the other */
+		if (q->stored.is_commit) {
+			w->stored_offset = q->offset.error == NONE ? q->offset.offset : -1;
+		} else if (q->offset.error == NONE) {
+			ck_assert(w->stored_offset == -1 || w->stored_offset == q->offset.offset);
+			w->stored_offset = q->offset.offset;
+		} else {
+			ck_assert(q->offset.error != UNKNOWN_TOPIC_OR_PARTITION || w->stored_offset == -1);
+		}
+		return;
 	case CONTROLLER_allocate_producer_ids:
 		if (q->ids.error == NONE) {
 			ck_assert_int_gt(q->ids.first, w->last_id);
@@ -239,8 +252,17 @@ static void ask_something(struct world *w)
 		return;
 	memset(q, 0, sizeof(*q));
 	snprintf(q->name, sizeof(q->name), "t%d", (int)draw(w, TOPICS));
-	if (what == 9) {
+	if (what == 9 && w->answered % 3 == 0) {
 		msg_init(&q->msg, CONTROLLER_allocate_producer_ids, &w->client);
+	} else if (what == 9) {
+		msg_init(&q->msg, CONTROLLER_stored_offsets, &w->client);
+		q->offset = (struct controller_stored_offset){ .topic = SLICE_LIT("t0"), .partition = 3, .offset = -1 };
+		q->stored.is_commit = w->answered % 3 == 1;
+		if (q->stored.is_commit)
+			q->offset.offset = ++w->next_offset;
+		q->stored.group = SLICE_LIT("g");
+		q->stored.offsets = &q->offset;
+		q->stored.count = 1;
 	} else {
 		fill_topic_request(w, q, what);
 		w->busy[topic_of(q)]++;
@@ -361,7 +383,7 @@ static void world_init(struct world *w, uint64_t seed)
 	memset(w, 0, sizeof(*w));
 	w->seed = seed;
 	w->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	w->last_id = -1;
+	w->last_id = w->stored_offset = -1;
 	broker_sim_init(&w->b, seed, configs);
 	actor_init(&w->client, w->b.sched, &client_ops, LANE_NETWORK_FIRST + 20, "client");
 	ck_assert_int_eq(actor_start(&w->client, 0), OK);

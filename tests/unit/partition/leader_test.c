@@ -846,7 +846,9 @@ static void down_and_check(struct strbuf *notes, const char *expected)
 START_TEST(a_hook_hears_of_elections)
 {
 	struct strbuf notes = STRBUF_INIT;
-	struct partition_hook hooks[] = { { "other", NULL, NULL, NULL, NULL }, { "t", note_elected, note_resigned, note_stop, &notes } };
+	struct partition_hook hooks[] = {
+		{ .topic = "other" }, { .topic = "t", .on_elected = note_elected, .on_resigned = note_resigned, .on_stop = note_stop, .arg = &notes },
+	};
 	struct ask a;
 
 	rig_down(&r, STOP_CLEAN);

@@ -1,5 +1,5 @@
 /*
- * Partitions on real threads: several desks append, read, watch and look up at once while a controller changes roles and configs, and stops everything at the
+ * Partitions on real threads: several desks append, read, watch and look up at once while a controller changes roles and configs, moves them between two log directories, and stops everything at the
  * end; half of what is asked may be served on the asker's thread. What it is for: ThreadSanitizer. What it checks: every question comes home once, acknowledged offsets are distinct, the logs hold what was said.
  *
  *	SKEIN_STRESS_ROUNDS=n		questions of each desk; 2000 unless told
@@ -21,6 +21,8 @@ struct stress {
 	struct topic_config    config;
 	struct partition_addr *addrs[PARTITIONS];
 	char                   dir[64];
+	struct logdir         *dirs[2];
+	struct partition_movers movers;
 	int                    rounds;
 };
 
@@ -128,6 +130,8 @@ static void chief_on_home(void *arg, struct msg *m)
 	c->is_out[p] = false;
 	if (m->kind == PARTITION_role)
 		ck_assert_int_eq(a->role.error, NONE);
+	if (m->kind == PARTITION_move)
+		ck_assert_int_eq(a->move.error, NONE);
 	if (m->kind == PARTITION_stop) {
 		ck_assert_int_eq(a->stop.result, OK);
 		c->has_stopped[p] = true;
@@ -142,6 +146,8 @@ static struct ask *chief_question(struct chief *c, int p, bool is_end)
 		memset(a, 0, sizeof(*a));
 		msg_init(&a->msg, PARTITION_stop, NULL);
 		a->stop.how = STOP_CLEAN;
+	} else if (c->turns % 5 == 2) {
+		ask_move(a, c->s->dirs[c->turns / 10 % 2]);
 	} else if (c->turns % 5 == 4) {
 		memset(a, 0, sizeof(*a));
 		msg_init(&a->msg, PARTITION_config, NULL);
@@ -189,14 +195,14 @@ static void open_partitions(struct stress *s)
 	for (int p = 0; p < PARTITIONS; p++) {
 		char path[128];
 		struct partition_spec spec = {
-			.sched = s->sched, .workers = s->workers, .broker_id = RIG_BROKER, .stack_bytes = ACTOR_STACK_DEFAULT,
+			.sched = s->sched, .workers = s->workers, .dir = s->dirs[0], .movers = &s->movers, .broker_id = RIG_BROKER, .stack_bytes = ACTOR_STACK_DEFAULT,
 			.log = {
 				.os = s->os, .dir = path, .topic = "t", .partition = p, .config = &s->config, .producer_id_expiration_ms = INT32_MAX,
 				.recovery_point = -1, .log_start_offset = -1, .high_watermark = -1, .now = os_time_ms(s->os),
 			},
 		};
 
-		snprintf(path, sizeof(path), "%s/t-%d", s->dir, p);
+		snprintf(path, sizeof(path), "%s/t-%d", logdir_path(s->dirs[0]), p);
 		ck_assert_int_eq(partition_start(&s->addrs[p], &spec), OK);
 	}
 }
@@ -236,7 +242,6 @@ static void close_partitions(struct stress *s, const struct desk *desks)
 {
 	for (int p = 0; p < PARTITIONS; p++) {
 		int64_t acknowledged = 0;
-		char path[128];
 
 		partition_join(s->addrs[p]);
 		for (int i = 0; i < DESKS; i++)
@@ -244,9 +249,56 @@ static void close_partitions(struct stress *s, const struct desk *desks)
 		ck_assert_int_ge(partition_log_end_offset(s->addrs[p]), acknowledged);
 		ck_assert_int_gt(acknowledged, 0);
 		partition_addr_unref(&s->addrs[p]);
-		snprintf(path, sizeof(path), "%s/t-%d", s->dir, p);
+	}
+}
+
+static void open_dirs(struct stress *s)
+{
+	char path[128], problem[LOGDIR_ERROR_MAX];
+	static struct log_source source;
+
+	log_source_init(&source, "test", "%s", "dirs");
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%d", s->dir, i);
+		ck_assert_int_eq(logdir_open(&s->dirs[i], s->os, &source, path, problem), OK);
+	}
+	s->movers.workers = workers_create(s->sched, 2);
+	throttle_init(&s->movers.throttle, 11, 1000);
+}
+
+struct emptying {
+	struct stress *s;
+	struct logdir *dir;
+	int            moved;
+};
+
+static void empty_one(void *arg, const struct logdir_entry *e)
+{
+	struct emptying *x = arg;
+	char path[512];
+
+	x->moved += e->kind == LOGDIR_DELETED;
+	snprintf(path, sizeof(path), "%s/%s", logdir_path(x->dir), e->name);
+	ck_assert_int_eq(logdir_purge(x->s->os, path), OK);
+}
+
+/* There must have been moves. */
+static void close_dirs(struct stress *s)
+{
+	struct emptying x = { .s = s };
+	char path[128], problem[LOGDIR_ERROR_MAX];
+
+	workers_destroy(&s->movers.workers);
+	throttle_fini(&s->movers.throttle);
+	for (int i = 0; i < 2; i++) {
+		x.dir = s->dirs[i];
+		ck_assert(!logdir_is_offline(x.dir));
+		ck_assert_int_eq(logdir_scan(x.dir, empty_one, &x, problem), OK);
+		snprintf(path, sizeof(path), "%s", logdir_path(x.dir));
+		logdir_close(&s->dirs[i]);
 		ck_assert_int_eq(logdir_purge(s->os, path), OK);
 	}
+	ck_assert_int_gt(x.moved, 0);
 }
 
 START_TEST(stress)
@@ -265,6 +317,7 @@ START_TEST(stress)
 	s.config.segment_bytes = 20000;
 	s.sched = sched_threads_create(s.os);
 	s.workers = workers_create(s.sched, 2);
+	open_dirs(&s);
 	open_partitions(&s);
 	chief.s = &s;
 	actor_init(&chief.actor, s.sched, &chief_ops, LANE_CONTROLLER, "chief");
@@ -285,6 +338,7 @@ START_TEST(stress)
 	}
 	end_actor(&chief.actor);
 	close_partitions(&s, desks);
+	close_dirs(&s);
 	for (int i = 0; i < DESKS; i++)
 		free(desks[i].asks);
 	workers_destroy(&s.workers);

@@ -192,18 +192,9 @@ struct find {
 
 static void found_twice(struct find *f)
 {
-	struct rig *r = f->rig;
-	char path[2][64];
-	bool has[2];
-
-	for (int i = 0; i < 2; i++) {
-		snprintf(path[i], sizeof(path[i]), "%s/t-0", logdir_path(r->dirs[i]));
-		has[i] = log_has_swap_note(r->os, path[i]);
-	}
-	ck_assert(has[0] != has[1] || sim_is_dead(r->sim));
-	f->where = has[1];
-	r->swaps_settled++;
-	f->result = logdir_give_up(r->dirs[!f->where], "t-0", "t", 0);
+	f->result = logdir_settle_swap(f->rig->dirs, "t", 0, &f->where);
+	ck_assert(f->result == OK || sim_is_dead(f->rig->sim));
+	f->rig->swaps_settled++;
 }
 
 static void on_found(void *arg, const struct logdir_entry *e)

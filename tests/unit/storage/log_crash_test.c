@@ -1,6 +1,6 @@
 /*
  * Random operations on a log over a simulated disk, against a model that is a plain array of
- * batches; crashes at random points, by kill and by power cut; after each restart the log is a
+ * batches; crashes at random points, by kill and by power cut, with restarts on a full disk; after each restart the log is a
  * prefix of what was written, holds all that was promised, and everything derived (indexes,
  * producers, epochs, transactions) says what the batches say.
  */
@@ -48,6 +48,8 @@ struct world {
 	int64_t        least_end;	/* of the operation that is under way: what a crash in it
 					 * leaves at least */
 	int            crashes, resumed;
+	bool           owes_indexes;		/* the last start had no room for all of them */
+	int            full_starts, refused;	/* opened on a full disk; of them, not before there was room */
 	bool           has_restarted;		/* or reloaded its producers */
 	bool           is_truncating;
 	time_ms        now;
@@ -344,10 +346,22 @@ static void do_start(struct world *w)
 		return;
 	int64_t to = w->m.start + (int64_t)draw(w,
 		(uint64_t)(w->m.high_watermark - w->m.start) + 1);
-	ck_assert_int_eq(log_raise_start_offset(w->k.log, to), OK);
+	int removed;
+	enum err e;
+	if (draw(w, 2) == 0) {		/* retention chooses where */
+		struct topic_config config = *log_config(w->k.log);
+
+		config.retention_bytes = (int64_t)draw(w, (uint64_t)log_size_bytes(w->k.log) + 1);
+		config.retention_ms = -1;
+		log_set_config(w->k.log, &config);
+		e = log_retain(w->k.log, w->k.spec.now, &removed);
+		to = log_start_offset(w->k.log);
+	} else {
+		ck_assert_int_eq(log_raise_start_offset(w->k.log, to), OK);
+		e = log_remove_segments_below_start(w->k.log, &removed);
+	}
 	w->m.start = to;
 	w->k.spec.log_start_offset = to;
-	enum err e = log_remove_segments_below_start(w->k.log, NULL);
 	w->m.low = to;
 	if (!sim_is_dead(w->machine))
 		ck_assert_int_eq(e, OK);
@@ -460,12 +474,31 @@ static void check_all(struct world *w)
 
 /* --- restart ---------------------------------------------------------------------------------- */
 
+static void set_room(struct world *w, unsigned lacking_per_million)
+{
+	sim_fail_often(w->machine, SIM_WRITE, "/data", lacking_per_million, ERR_NO_SPACE);
+	sim_fail_often(w->machine, SIM_NAME, "/data", lacking_per_million, ERR_NO_SPACE);
+}
+
+/* One in four on a disk that is full, or nearly: until set_room(w, 0). */
 static void reopen(struct world *w, bool is_clean)
 {
 	w->k.spec.had_clean_shutdown = is_clean;
 	w->k.spec.mark = w->mark;
 	w->k.spec.now = w->now;
+	unsigned lacking = draw(w, 4) != 0 ? 0 : draw(w, 2) == 0 ? 1000000 : 300000;
+	set_room(w, lacking);
 	enum err e = log_open(&w->k.log, &w->k.spec, &w->k.recovery);
+	if (e == ERR_NO_SPACE && lacking > 0 && !sim_is_dead(w->machine)) {	/* what it could not do without: nothing is lost by trying */
+		int32_t deleted = w->k.recovery.segments_deleted;
+
+		set_room(w, 0);
+		e = log_open(&w->k.log, &w->k.spec, &w->k.recovery);
+		w->k.recovery.segments_deleted += deleted;	/* the log may have begun anew in the first attempt */
+		w->refused++;
+	}
+	w->full_starts += lacking > 0;
+	w->owes_indexes = lacking > 0;
 	if (sim_is_dead(w->machine))
 		return;
 	ck_assert_msg(e == OK, "open: %s", err_name(e));
@@ -528,6 +561,7 @@ static void crash(struct world *w, enum sim_crash kind)
 	tell(w, kind == SIM_CRASH_POWER ? "POWER CUT" : has_mark ? "KILL, mark" : "KILL");
 	adopt_end(w, least);
 	check_all(w);
+	set_room(w, 0);
 	check_retries(w);
 	ck_assert_int_eq(log_begin_epoch(w->k.log, w->m.epoch), OK);
 	/* A truncation that was killed before its sync: a power cut could still bring back the old
@@ -539,6 +573,7 @@ static void crash(struct world *w, enum sim_crash kind)
 		w->k.spec.recovery_point = MIN(w->k.spec.recovery_point, w->m.end);
 		log_close(&w->k.log);
 		reopen(w, true);
+		set_room(w, 0);
 		adopt_end(w, w->m.end);
 		ck_assert_int_eq(log_begin_epoch(w->k.log, w->m.epoch), OK);
 	}
@@ -547,6 +582,8 @@ static void crash(struct world *w, enum sim_crash kind)
 
 static void do_clean_restart(struct world *w)
 {
+	bool owes_indexes = w->owes_indexes;
+
 	w->least_end = w->m.end;
 	enum err e = log_close_clean(w->k.log);
 	if (sim_is_dead(w->machine))
@@ -558,10 +595,11 @@ static void do_clean_restart(struct world *w)
 	reopen(w, true);
 	if (sim_is_dead(w->machine))
 		return;
-	ck_assert_int_eq(w->k.recovery.bytes_scanned, 0);
+	ck_assert(owes_indexes || w->k.recovery.bytes_scanned == 0);
 	tell(w, "clean restart");
 	adopt_end(w, w->m.end);
 	check_all(w);
+	set_room(w, 0);
 	ck_assert_int_eq(log_begin_epoch(w->k.log, w->m.epoch), OK);
 }
 
@@ -614,6 +652,8 @@ static void step(struct world *w)
 	tell(w, names[what]);
 }
 
+static int full_starts, refused;
+
 static void run_seed(uint64_t seed, int *crashes, int *resumed)
 {
 	struct world w = { .random = seed * 2654435761u + 17, .now = 1700000000000 };
@@ -639,6 +679,8 @@ static void run_seed(uint64_t seed, int *crashes, int *resumed)
 	}
 	*crashes += w.crashes;
 	*resumed += w.resumed;
+	full_starts += w.full_starts;
+	refused += w.refused;
 	log_close(&w.k.log);
 	sim_destroy(&w.machine);
 }
@@ -674,8 +716,8 @@ START_TEST(random_operations_and_crashes)
 		run_seed(seed_now, &crashes, &resumed);
 	seed_now = 0;
 	mono_ms took = os_mono_ms(os_real()) - begun;
-	printf("%llu seeds, %d crashes (%d resumed from a mark), %.1f seeds/s\n",
-		(unsigned long long)n, crashes, resumed,
+	printf("%llu seeds, %d crashes (%d resumed from a mark), %d starts on a full disk (%d had to wait for room), %.1f seeds/s\n",
+		(unsigned long long)n, crashes, resumed, full_starts, refused,
 	       (double)n * 1000 / (double)MAX(took, 1));
 	ck_assert(one != NULL || many != NULL || crashes >= 10000);
 }

@@ -458,6 +458,67 @@ START_TEST(a_log_opens_on_a_full_disk)
 }
 END_TEST
 
+/* The nth operation of an open that makes an index anew is the last before a kill. What was aborted, and when things were, is known all the same. */
+static bool killed_while_remaking(uint64_t nth)
+{
+	struct sim_os *machine = sim_create(NULL, "m", nth);
+	struct batch_spec spec = BATCH_SPEC_INIT;
+	struct log_aborted aborted[4];
+	struct log_append a;
+	struct kit k;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	k.config.segment_bytes = 400;
+	k.config.index_interval_bytes = 0;
+	k.config.segment_index_bytes = 1200;
+	kit_open(&k);
+	spec.producer_id = 7;
+	spec.producer_epoch = 0;
+	spec.base_sequence = 0;
+	spec.is_transactional = true;
+	append_one(k.log, make_batch(&spec, 1, FULL_TIME, "gone"), false, FULL_TIME);
+	struct strbuf out = STRBUF_INIT;
+	struct marker marker = { MARKER_ABORT, 7, 0, 0, FULL_TIME };
+	append_one(k.log, marker_build(&marker, &out), true, FULL_TIME);
+	strbuf_fini(&out);
+	for (int i = 0; i < 12; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	ck_assert_int_gt(log_segment_count(k.log), 2);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	k.spec.recovery_point = log_recovery_point(k.log);
+	k.spec.had_clean_shutdown = true;
+	log_progress(k.log, &k.spec.mark);
+	log_close(&k.log);
+	ck_assert_int_eq(os_unlink(k.os, "/data/t-0/00000000000000000000.index"), OK);
+	sim_crash_after_ops(machine, nth);
+	if (log_open(&k.log, &k.spec, &k.recovery) == OK)
+		log_close(&k.log);
+	bool has_died = sim_is_dead(machine);
+	sim_crash_after_ops(machine, 0);
+	if (has_died)
+		sim_crash(machine, SIM_CRASH_PROCESS);
+	k.spec.had_clean_shutdown = false;
+	kit_open(&k);
+	kit_replicate(&k);
+	ck_assert_int_eq(log_aborted_transactions(k.log, 0, 2, aborted, 4), 1);
+	ck_assert_int_eq(aborted[0].producer_id, 7);
+	for (int i = 0; i < 12; i++)
+		ck_assert_int_eq(look_up(k.log, FULL_TIME + i).offset, i == 0 ? 0 : 2 + 2 * i);
+	log_close(&k.log);
+	sim_destroy(&machine);
+	return has_died;
+}
+
+START_TEST(a_kill_while_indexes_are_remade_leaves_none_half)
+{
+	uint64_t nth = 1;
+
+	while (killed_while_remaking(nth))
+		nth++;
+	ck_assert_uint_gt(nth, 8);
+}
+END_TEST
+
 /* A new log for which there was no room, stopped or deleted before there is. */
 START_TEST(a_log_without_files_can_be_ended)
 {
@@ -660,6 +721,129 @@ START_TEST(recovery_gives_what_kafka_gives)
 }
 END_TEST
 
+/* 100 batches of 3 records, a second apart, in segments of 2000 bytes; all committed and on the device. */
+static void retained_log(struct kit *k)
+{
+	kit_temporary(k, "t-0");
+	k->config.segment_bytes = 2000;
+	k->config.retention_ms = -1;
+	kit_open(k);
+	ck_assert_int_eq(log_begin_epoch(k->log, 0), OK);
+	for (int i = 0; i < 100; i++)
+		append_one(k->log, make_batch(&PLAIN, 3, 1700000000000 + i * 1000, "value"), false, 1700000000000 + i * 1000);
+	kit_replicate(k);
+	ck_assert_int_eq(log_flush_now(k->log), OK);
+	ck_assert_int_gt(log_segment_count(k->log), 4);
+}
+
+static void retain(struct kit *k, time_ms now)
+{
+	int removed;
+
+	log_set_config(k->log, &k->config);
+	ck_assert_int_eq(log_retain(k->log, now, &removed), OK);
+	ck_assert_int_eq(log_flush_now(k->log), OK);	/* files stay until the recovery point has passed them */
+	ck_assert_int_eq(log_remove_segments_below_start(k->log, &removed), OK);
+	ck_assert_int_eq(log_start_offset(k->log), log_first_segment_base(k->log));
+}
+
+START_TEST(too_many_bytes_go)
+{
+	struct kit k;
+
+	retained_log(&k);
+	int64_t all = log_size_bytes(k.log), segment = all / log_segment_count(k.log);
+
+	retain(&k, 1700000100000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	k.config.retention_bytes = all - 1;		/* less than a segment too much: none goes */
+	retain(&k, 1700000100000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	k.config.retention_bytes = 4000;
+	k.config.cleanup_policy = CLEANUP_COMPACT;
+	retain(&k, 1700000100000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	k.config.cleanup_policy = CLEANUP_DELETE;
+	log_set_config(k.log, &k.config);
+	retain(&k, 1700000100000);
+	ck_assert_int_ge(log_size_bytes(k.log), 4000);
+	ck_assert_int_lt(log_size_bytes(k.log), 4000 + segment * 2);
+	ck_assert_int_gt(log_start_offset(k.log), 0);
+	ck_assert_int_eq(log_end_offset(k.log), 300);
+	int64_t start = log_start_offset(k.log);
+	kit_reopen_clean(&k);
+	ck_assert_int_eq(log_start_offset(k.log), start);
+	ck_assert_int_eq(log_epoch_at(k.log, start), 0);
+	kit_fini(&k);
+}
+END_TEST
+
+START_TEST(old_records_go)
+{
+	struct kit k;
+	struct log_range r;
+
+	retained_log(&k);
+	k.config.retention_ms = 50000;
+	retain(&k, 1700000100000);
+	/* the segment that holds the 50th batch stays whole */
+	ck_assert_int_gt(log_start_offset(k.log), 50);
+	ck_assert_int_le(log_start_offset(k.log), 150);
+	int64_t start = log_start_offset(k.log);
+	ck_assert_int_eq(log_read(k.log, start - 1, 300, 100, true, &r), ERR_OUT_OF_RANGE);
+	/* everything is old: the active segment goes too, and a new one begins at the end */
+	retain(&k, 1700000000000 + 86400000);
+	ck_assert_int_eq(log_start_offset(k.log), 300);
+	ck_assert_int_eq(log_segment_count(k.log), 1);
+	ck_assert_int_eq(log_size_bytes(k.log), 0);
+	ck_assert_int_eq(append_one(k.log, make_batch(&PLAIN, 3, 1700086400000, "value"), false, 1700086400000).base_offset, 300);
+	retain(&k, 1700086400000);
+	kit_reopen_clean(&k);
+	ck_assert_int_eq(log_start_offset(k.log), 300);
+	ck_assert_int_eq(log_end_offset(k.log), 303);
+	kit_fini(&k);
+}
+END_TEST
+
+START_TEST(what_is_not_committed_stays)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 2000;
+	k.config.retention_ms = 1;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 100; i++)
+		append_one(k.log, make_batch(&PLAIN, 3, 1700000000000, "value"), false, 1700000000000);
+	log_set_high_watermark(k.log, 100);
+	ck_assert_int_eq(log_flush_now(k.log), OK);
+	retain(&k, 1800000000000);
+	ck_assert_int_gt(log_start_offset(k.log), 0);
+	ck_assert_int_le(log_start_offset(k.log), 100);
+	kit_fini(&k);
+}
+END_TEST
+
+START_TEST(a_time_to_come_holds_all_behind_it)
+{
+	struct kit k;
+
+	kit_temporary(&k, "t-0");
+	k.config.segment_bytes = 2000;
+	k.config.retention_ms = 1000;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 100; i++)
+		append_one(k.log, make_batch(&PLAIN, 3, i == 0 ? 1900000000000 : 1700000000000, "value"), false, 1700000000000);
+	kit_replicate(&k);
+	ck_assert_int_eq(log_flush_now(k.log), OK);
+	retain(&k, 1800000000000);
+	ck_assert_int_eq(log_start_offset(k.log), 0);
+	kit_fini(&k);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("log");
@@ -672,9 +856,14 @@ int main(void)
 	tcase_add_test(t, a_look_up_notices_what_was_cut);
 	tcase_add_test(t, segments_are_listed_by_when_they_were_written);
 	tcase_add_test(t, a_cut_below_the_checkpoint_is_remembered);
+	tcase_add_test(t, too_many_bytes_go);
+	tcase_add_test(t, old_records_go);
+	tcase_add_test(t, what_is_not_committed_stays);
+	tcase_add_test(t, a_time_to_come_holds_all_behind_it);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_loop_test(t, a_log_opens_on_a_full_disk, 0, BEFORE_KINDS);
 	tcase_add_test(t, a_log_without_files_can_be_ended);
+	tcase_add_test(t, a_kill_while_indexes_are_remade_leaves_none_half);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));

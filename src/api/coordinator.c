@@ -1,0 +1,48 @@
+/*
+ * Where coordinators are: the partitions of the internal topics, and these topics' settings when they are made.
+ */
+#include <stdio.h>
+
+#include "api/api.h"
+
+#define INTERNAL_CONFIGS 3
+
+enum kafka_error api_find_group(struct call *c, struct slice group, struct partition_addr **out)
+{
+	const struct cluster_topic *topic = cluster_topic(call_cluster(c), SLICE_LIT(TOPIC_CONSUMER_OFFSETS));
+
+	*out = NULL;
+	if (topic == NULL || topic->partition_count == 0)
+		return NOT_COORDINATOR;
+	/* whether it leads the partition itself knows best */
+	return api_find_partition(c, topic, cluster_coordinator_partition(group, topic->partition_count), out) == NONE ? NONE : NOT_COORDINATOR;
+}
+
+enum kafka_error api_begin_group(struct call *c, enum acl_operation op, struct slice group, struct partition_addr **out)
+{
+	*out = NULL;
+	if (!call_authorize(c, op, ACL_GROUP, group))
+		return GROUP_AUTHORIZATION_FAILED;
+	return group.len > 0 ? api_find_group(c, group, out) : INVALID_GROUP_ID;
+}
+
+bool api_internal_topic(struct call *c, struct controller_new_topic *t)
+{
+	const struct broker_config *broker = call_api(c)->broker;
+	struct controller_config *configs = arena_calloc(&c->arena, INTERNAL_CONFIGS, sizeof(*configs));
+	char text[12];
+
+	ASSERT(slice_eq_str(t->name, TOPIC_CONSUMER_OFFSETS));
+	snprintf(text, sizeof(text), "%d", broker->offsets_topic_segment_bytes);
+	struct slice segment_bytes = arena_copy(&c->arena, slice_str(text));
+	if (configs == NULL || slice_is_null(segment_bytes))
+		return false;
+	configs[0] = (struct controller_config){ SLICE_LIT("cleanup.policy"), SLICE_LIT("compact") };
+	configs[1] = (struct controller_config){ SLICE_LIT("compression.type"), SLICE_LIT("producer") };
+	configs[2] = (struct controller_config){ SLICE_LIT("segment.bytes"), segment_bytes };
+	t->partitions = broker->offsets_topic_num_partitions;
+	t->replication_factor = broker->offsets_topic_replication_factor;
+	t->configs = configs;
+	t->config_count = INTERNAL_CONFIGS;
+	return true;
+}

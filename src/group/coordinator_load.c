@@ -1,0 +1,389 @@
+/*
+ * Reading the log after an election. A worker brings in one slice after the other, the partition's thread takes from it what it says; until the end is reached the
+ * coordinator answers that it is loading. What lies above the high watermark counts: it was this broker's to lead on from there.
+ *
+ * Offsets within a transaction count from its commit marker on: until then the batches are set aside.
+ */
+#include "group/group_priv.h"
+
+#include <stdlib.h>
+
+#include "wire/gen/group_metadata_key.h"
+#include "wire/gen/group_metadata_value.h"
+#include "wire/gen/offset_commit_key.h"
+#include "wire/gen/offset_commit_value.h"
+
+#define SLICE_BYTES_MAX (1u << 20)	/* at a time, so that a step stays short; a larger batch still comes whole */
+#define RECORD_BYTES_MAX (64u << 20)	/* of one batch, decompressed */
+#define RETRY_MS        1000
+#define VERSION_MAX     4		/* of both values */
+
+struct aside {				/* a batch of an open transaction */
+	struct list  link;
+	int64_t      producer_id;
+	size_t       size;
+	uint8_t      bytes[];
+};
+
+struct load {
+	struct job           job;
+	struct coordinator  *coordinator;	/* NULL: given up */
+	struct os           *os;
+	bool                 is_out;
+	struct log_range     range;
+	uint8_t             *bytes;
+	size_t               got;
+	enum err             result;
+	int64_t              next, end;		/* offsets */
+	mono_ms              began, retry_at;	/* retry_at MONO_NEVER: nothing has failed */
+	struct decompressor *stream;
+	struct arena         arena;
+	struct list          aside;
+	int64_t              records, unknown;
+};
+
+static void load_free(struct load *l)
+{
+	struct list *e;
+
+	while ((e = list_pop_front(&l->aside)) != NULL)
+		free(LIST_ENTRY(e, struct aside, link));
+	if (l->range.file != NULL)
+		log_file_unref(&l->range.file);
+	decompressor_destroy(&l->stream);
+	arena_fini(&l->arena);
+	free(l->bytes);
+	free(l);
+}
+
+/* --- at a worker -------------------------------------------------------------------------------------------------------------------- */
+
+static void load_run(struct job *j)
+{
+	struct load *l = CONTAINER_OF(j, struct load, job);
+
+	l->bytes = mem_alloc(l->range.len);
+	l->result = os_pread(l->os, log_file_fd(l->range.file), l->bytes, l->range.len, l->range.file_pos, &l->got);
+}
+
+/* --- records -------------------------------------------------------------------------------------------------------------------------- */
+
+static void take_offset(struct load *l, struct reader *key, int16_t kind, struct slice value, int64_t base_offset)
+{
+	struct coordinator *c = l->coordinator;
+	struct offset_commit_key k;
+	struct offset_commit_value v;
+
+	if (!offset_commit_key_decode(&k, key, kind, &l->arena)) {
+		l->unknown++;
+		return;
+	}
+	struct group *g = coordinator_group(c, k.group);
+
+	if (slice_is_null(value)) {
+		struct stored_offset *o = g != NULL ? offsets_find(g, k.topic, k.partition) : NULL;
+
+		if (o != NULL)
+			offsets_drop(g, o);
+		return;
+	}
+	struct reader r = reader_of(value);
+	int16_t version = get_i16(&r);
+	if (r.failed || version < 0 || version > VERSION_MAX || k.topic.len > INT16_MAX || !offset_commit_value_decode(&v, &r, version, &l->arena)) {
+		l->unknown++;
+		return;
+	}
+	if (g == NULL)
+		g = coordinator_make_group(c, k.group);
+	struct stored_offset *o = offsets_make(g, k.topic, k.partition);
+	if (o->has_value && o->log_offset > base_offset)
+		return;			/* of a transaction that ended later than a newer commit */
+	offsets_set(o, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+}
+
+static void forget_members(struct group *g)
+{
+	while (!list_empty(&g->in_order))
+		group_remove_member(g, LIST_ENTRY(g->in_order.next, struct member, link));
+	free(g->protocol_type);
+	free(g->protocol);
+	free(g->leader_id);
+	g->protocol_type = g->protocol = g->leader_id = NULL;
+	g->generation = 0;
+	g->state = GROUP_EMPTY;
+}
+
+static void take_member(struct group *g, const struct group_metadata_value_member_metadata *from)
+{
+	struct group_protocol protocol = { slice_str(g->protocol != NULL ? g->protocol : ""), from->subscription };
+	struct group_join as_asked = {
+		.caller.instance_id = from->group_instance_id, .client_id = from->client_id, .client_host = from->client_host,
+		.session_timeout_ms = from->session_timeout, .rebalance_timeout_ms = from->rebalance_timeout >= 0 ? from->rebalance_timeout : from->session_timeout,
+		.protocols = &protocol, .protocol_count = 1,
+	};
+
+	if (group_member(g, from->member_id) != NULL)
+		return;
+	struct member *m = member_create(&as_asked, from->member_id);
+	member_set_assignment(m, from->assignment);
+	group_add_member(g, m);
+}
+
+static void take_group(struct load *l, struct reader *key, int16_t kind, struct slice value)
+{
+	struct coordinator *c = l->coordinator;
+	struct group_metadata_key k;
+	struct group_metadata_value v;
+
+	if (!group_metadata_key_decode(&k, key, kind, &l->arena)) {
+		l->unknown++;
+		return;
+	}
+	struct group *g = coordinator_group(c, k.group);
+
+	if (slice_is_null(value)) {
+		if (g != NULL)
+			forget_members(g);
+		return;
+	}
+	struct reader r = reader_of(value);
+	int16_t version = get_i16(&r);
+	if (r.failed || version < 0 || version > VERSION_MAX || !group_metadata_value_decode(&v, &r, version, &l->arena)) {
+		l->unknown++;
+		return;
+	}
+	if (g == NULL)
+		g = coordinator_make_group(c, k.group);
+	forget_members(g);
+	g->protocol_type = v.protocol_type.len > 0 ? copy_text(v.protocol_type) : NULL;
+	g->protocol = copy_text(v.protocol);
+	g->leader_id = copy_text(v.leader);
+	g->generation = v.generation;
+	g->state_since = v.current_state_timestamp;
+	for (int32_t i = 0; i < v.members_count; i++)
+		take_member(g, &v.members[i]);
+	g->state = list_empty(&g->in_order) ? GROUP_EMPTY : GROUP_STABLE;
+}
+
+static void take_record(struct load *l, const struct record *rec, int64_t base_offset)
+{
+	struct reader key = reader_of(slice_is_null(rec->key) ? SLICE_EMPTY : rec->key);
+	int16_t kind = get_i16(&key);
+
+	l->records++;
+	arena_reset(&l->arena);
+	if (key.failed || kind < 0)
+		l->unknown++;
+	else if (kind <= 1)
+		take_offset(l, &key, kind, rec->value, base_offset);
+	else if (kind == 2)
+		take_group(l, &key, kind, rec->value);
+	else
+		l->unknown++;		/* of newer coordinators */
+}
+
+static void take_batch(struct load *l, struct slice batch)
+{
+	int64_t base_offset = batch_base_offset(batch.ptr);
+	struct record_iter it;
+	struct record rec;
+
+	record_iter_init(&it, batch, l->stream, RECORD_BYTES_MAX);
+	while (record_iter_next(&it, &rec))
+		take_record(l, &rec, base_offset);
+	if (it.err != OK)
+		l->unknown++;
+	record_iter_fini(&it);
+}
+
+/* --- transactions --------------------------------------------------------------------------------------------------------------------- */
+
+static void set_aside(struct load *l, struct slice batch)
+{
+	struct aside *a = mem_alloc(sizeof(*a) + batch.len);
+
+	*a = (struct aside){ .producer_id = batch_producer_id(batch.ptr), .size = batch.len };
+	memcpy(a->bytes, batch.ptr, batch.len);
+	list_push_back(&l->aside, &a->link);
+}
+
+static void end_transaction(struct load *l, struct slice batch)
+{
+	struct marker marker;
+
+	if (marker_read(batch, &marker) != OK)
+		return;
+	LIST_FOREACH(e, &l->aside) {
+		struct aside *a = LIST_ENTRY(e, struct aside, link);
+
+		if (a->producer_id != marker.producer_id)
+			continue;
+		list_remove(e);
+		if (marker.type == MARKER_COMMIT)
+			take_batch(l, slice_of(a->bytes, a->size));
+		free(a);
+	}
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------------------------------- */
+
+static void drop_nothings(struct coordinator *c)
+{
+	MAP_FOREACH(e, &c->groups) {
+		struct group *g = e->value;
+
+		if (g->protocol_type == NULL && g->generation == 0 && list_empty(&g->in_order) && map_count(&g->offsets) == 0)
+			coordinator_remove_group(c, g);
+	}
+}
+
+static void finish(struct coordinator *c)
+{
+	struct load *l = c->load;
+	mono_ms now = os_mono_ms(c->context->os);
+	int32_t max = coordinator_config(c)->group_max_size;
+
+	c->state = COORDINATOR_ACTIVE;
+	drop_nothings(c);
+	MAP_FOREACH(e, &c->groups) {
+		struct group *g = e->value;
+
+		LIST_FOREACH(f, &g->in_order) {
+			struct member *m = LIST_ENTRY(f, struct member, link);
+
+			m->session_end = now + m->session_timeout_ms;
+			g->due = MIN(g->due, m->session_end);
+		}
+		if ((int64_t)map_count(&g->members) > max)
+			group_rebalance(g, now);
+		coordinator_set_due(c, g->due);
+	}
+	if (l == NULL)
+		return;
+	if (l->records > 0)
+		LOG_INFO(&c->addr->actor->log, groups_loaded, KV_I64("records", l->records), KV_I64("not_understood", l->unknown), KV_I64("groups", map_count(&c->groups)),
+		         KV_I64("ms", now - l->began));
+	load_free(l);
+	c->load = NULL;
+}
+
+/* The next slice; at the end it is done. */
+static void read_on(struct coordinator *c)
+{
+	struct load *l = c->load;
+	uint32_t max = MIN((uint32_t)coordinator_config(c)->offsets_load_buffer_size, SLICE_BYTES_MAX);
+
+	if (l->next >= l->end) {
+		finish(c);
+		return;
+	}
+	enum err e = partition_hook_range(c->addr, l->next, MAX(max, 1u), &l->range);
+	if (e == OK && l->range.len == 0) {
+		finish(c);
+		return;
+	}
+	if (e != OK) {
+		LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(e));
+		l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+		return;
+	}
+	msg_init(&l->job.msg, MSG_BASE_GROUP + 0x80, c->addr->actor);
+	l->job.run = load_run;
+	l->is_out = true;
+	partition_hook_submit(c->addr, &l->job);
+}
+
+/* ERR_CORRUPT: what stands here is no batch. */
+static enum err take_slice(struct load *l)
+{
+	struct slice rest = slice_of(l->bytes, l->got), batch;
+	enum err e;
+
+	while ((e = batch_next(&rest, &batch)) == OK || e == ERR_UNSUPPORTED) {
+		if (e == ERR_UNSUPPORTED) {
+			l->unknown++;
+			continue;
+		}
+		if (batch_last_offset(batch.ptr) < l->next)
+			continue;
+		if (!batch_check_crc(batch))
+			return ERR_CORRUPT;
+		if (batch_is_control(batch.ptr))
+			end_transaction(l, batch);
+		else if (batch_is_transactional(batch.ptr))
+			set_aside(l, batch);
+		else
+			take_batch(l, batch);
+		l->next = batch_last_offset(batch.ptr) + 1;
+	}
+	return e == ERR_CORRUPT ? e : OK;
+}
+
+void load_on_home(struct coordinator *c, struct msg *m)
+{
+	struct load *l = CONTAINER_OF(m, struct load, job.msg);
+	int64_t before = l->next;
+
+	l->is_out = false;
+	if (l->coordinator == NULL) {
+		load_free(l);
+		return;
+	}
+	log_file_unref(&l->range.file);
+	if (l->result == OK)
+		l->result = take_slice(l);
+	free(l->bytes);
+	l->bytes = NULL;
+	if (l->result == OK && l->next == before)
+		l->result = ERR_CORRUPT;	/* a whole batch was promised */
+	if (l->result == OK) {
+		read_on(c);
+		return;
+	}
+	LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(l->result));
+	l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+}
+
+void load_begin(struct coordinator *c)
+{
+	struct load *l;
+
+	if (partition_log_start_offset(c->addr) >= partition_log_end_offset(c->addr)) {
+		finish(c);		/* nothing was ever stored: no memory is needed to know that */
+		return;
+	}
+	l = c->load = mem_calloc(1, sizeof(*l));
+	l->coordinator = c;
+	l->os = c->context->os;
+	l->next = partition_log_start_offset(c->addr);
+	l->end = partition_log_end_offset(c->addr);
+	l->began = os_mono_ms(l->os);
+	l->retry_at = MONO_NEVER;
+	l->stream = decompressor_create();
+	arena_init(&l->arena, RECORD_BYTES_MAX);
+	list_init(&l->aside);
+	read_on(c);
+}
+
+mono_ms load_step(struct coordinator *c, mono_ms now)
+{
+	struct load *l = c->load;
+
+	if (l == NULL || l->retry_at == MONO_NEVER || now < l->retry_at)
+		return l != NULL ? l->retry_at : MONO_NEVER;
+	l->retry_at = MONO_NEVER;
+	read_on(c);
+	return c->load != NULL ? c->load->retry_at : MONO_NEVER;
+}
+
+void load_end(struct coordinator *c)
+{
+	struct load *l = c->load;
+
+	c->load = NULL;
+	if (l == NULL)
+		return;
+	l->coordinator = NULL;
+	if (!l->is_out)
+		load_free(l);
+}

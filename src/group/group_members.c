@@ -1,0 +1,269 @@
+/*
+ * Who is in a group, and what members have in common. Nothing here answers anybody or looks at the clock.
+ */
+#include "group/group_priv.h"
+
+#include <stdlib.h>
+
+#include "wire/gen/consumer_protocol_subscription.h"
+
+char *copy_text(struct slice s)
+{
+	return slice_is_null(s) ? NULL : mem_strndup((const char *)s.ptr, s.len);
+}
+
+/* --- members ---------------------------------------------------------------------------------------------------------------------- */
+
+struct member *group_member(const struct group *g, struct slice id)
+{
+	return map_get(&g->members, id);
+}
+
+struct member *group_static_member(const struct group *g, struct slice instance_id)
+{
+	return slice_is_null(instance_id) ? NULL : map_get(&g->statics, instance_id);
+}
+
+void member_set_protocols(struct member *m, const struct group_protocol *protocols, int32_t count)
+{
+	size_t bytes = (size_t)count * sizeof(*m->protocols) + 1;
+	uint8_t *at;
+
+	for (int32_t i = 0; i < count; i++)
+		bytes += protocols[i].name.len + protocols[i].metadata.len;
+	struct group_protocol *copy = mem_calloc(1, bytes);
+
+	at = (uint8_t *)(copy + count);
+	for (int32_t i = 0; i < count; i++) {
+		if (protocols[i].name.len > 0)
+			memcpy(at, protocols[i].name.ptr, protocols[i].name.len);
+		copy[i].name = slice_of(at, protocols[i].name.len);
+		at += protocols[i].name.len;
+		if (protocols[i].metadata.len > 0)
+			memcpy(at, protocols[i].metadata.ptr, protocols[i].metadata.len);
+		copy[i].metadata = slice_of(at, protocols[i].metadata.len);
+		at += protocols[i].metadata.len;
+	}
+	free(m->protocols);
+	m->protocols = copy;
+	m->protocol_count = count;
+}
+
+bool member_has_protocols(const struct member *m, const struct group_protocol *protocols, int32_t count)
+{
+	if (m->protocol_count != count)
+		return false;
+	for (int32_t i = 0; i < count; i++) {
+		if (!slice_eq(m->protocols[i].name, protocols[i].name) || !slice_eq(m->protocols[i].metadata, protocols[i].metadata))
+			return false;
+	}
+	return true;
+}
+
+const struct group_protocol *member_protocol(const struct member *m, const char *name)
+{
+	for (int32_t i = 0; name != NULL && i < m->protocol_count; i++) {
+		if (slice_eq_str(m->protocols[i].name, name))
+			return &m->protocols[i];
+	}
+	return NULL;
+}
+
+void member_set_assignment(struct member *m, struct slice bytes)
+{
+	free(m->assignment);
+	m->assignment = NULL;
+	m->assignment_bytes = bytes.len;
+	if (bytes.len > 0)
+		m->assignment = memcpy(mem_alloc(bytes.len), bytes.ptr, bytes.len);
+}
+
+struct member *member_create(const struct group_join *j, struct slice id)
+{
+	struct member *m = mem_calloc(1, sizeof(*m));
+
+	m->id = copy_text(id);
+	m->instance_id = copy_text(j->caller.instance_id);
+	m->client_id = copy_text(j->client_id);
+	m->client_host = copy_text(j->client_host);
+	m->session_timeout_ms = j->session_timeout_ms;
+	m->rebalance_timeout_ms = j->rebalance_timeout_ms;
+	member_set_protocols(m, j->protocols, j->protocol_count);
+	return m;
+}
+
+void member_destroy(struct member *m)
+{
+	free(m->id);
+	free(m->instance_id);
+	free(m->client_id);
+	free(m->client_host);
+	free(m->protocols);
+	free(m->assignment);
+	free(m);
+}
+
+void group_add_member(struct group *g, struct member *m)
+{
+	map_put(&g->members, slice_str(m->id), m);
+	list_push_back(&g->in_order, &m->link);
+	if (m->instance_id != NULL)
+		map_put(&g->statics, slice_str(m->instance_id), m);
+	if (g->leader_id == NULL)
+		g->leader_id = mem_strdup(m->id);
+}
+
+/* A leader that leaves hands over to whoever has been there longest. */
+void group_remove_member(struct group *g, struct member *m)
+{
+	bool leads = g->leader_id != NULL && strcmp(g->leader_id, m->id) == 0;
+
+	ASSERT(m->join == NULL && m->sync == NULL && m->comeback == NULL);
+	map_remove(&g->members, slice_str(m->id));
+	list_remove(&m->link);
+	if (m->instance_id != NULL && group_static_member(g, slice_str(m->instance_id)) == m)
+		map_remove(&g->statics, slice_str(m->instance_id));
+	if (leads) {
+		free(g->leader_id);
+		g->leader_id = list_empty(&g->in_order) ? NULL : mem_strdup(LIST_ENTRY(g->in_order.next, struct member, link)->id);
+	}
+	member_destroy(m);
+}
+
+struct pending_member *group_pending(const struct group *g, struct slice id)
+{
+	LIST_FOREACH(e, &g->pending) {
+		struct pending_member *p = LIST_ENTRY(e, struct pending_member, link);
+
+		if (slice_eq_str(id, p->id))
+			return p;
+	}
+	return NULL;
+}
+
+void group_add_pending(struct group *g, struct slice id, mono_ms end)
+{
+	struct pending_member *p = mem_calloc(1, sizeof(*p) + id.len + 1);
+
+	memcpy(p->id, id.ptr, id.len);
+	p->end = end;
+	list_push_back(&g->pending, &p->link);
+	g->pending_count++;
+}
+
+void group_remove_pending(struct group *g, struct pending_member *p)
+{
+	list_remove(&p->link);
+	g->pending_count--;
+	free(p);
+}
+
+int32_t group_rebalance_timeout(const struct group *g)
+{
+	int32_t longest = 1;	/* members may say anything, and what is due lies ahead */
+
+	LIST_FOREACH(e, &g->in_order)
+		longest = MAX(longest, LIST_ENTRY(e, struct member, link)->rebalance_timeout_ms);
+	return longest;
+}
+
+enum kafka_error group_check_member(const struct group *g, const struct group_caller *caller, struct member **out)
+{
+	*out = NULL;
+	if (!slice_is_null(caller->instance_id)) {
+		struct member *m = group_static_member(g, caller->instance_id);
+
+		if (m == NULL)
+			return UNKNOWN_MEMBER_ID;
+		if (!slice_eq_str(caller->member_id, m->id))
+			return FENCED_INSTANCE_ID;
+	}
+	*out = group_member(g, caller->member_id);
+	return *out != NULL ? NONE : UNKNOWN_MEMBER_ID;
+}
+
+/* --- protocols -------------------------------------------------------------------------------------------------------------------- */
+
+/* By every member, but for one that is about to replace what it says. */
+static bool is_supported_by_all(const struct group *g, struct slice name)
+{
+	LIST_FOREACH(e, &g->in_order) {
+		const struct member *m = LIST_ENTRY(e, struct member, link);
+		bool has = false;
+
+		for (int32_t i = 0; i < m->protocol_count && !has; i++)
+			has = slice_eq(m->protocols[i].name, name);
+		if (!has)
+			return false;
+	}
+	return true;
+}
+
+bool group_supports(const struct group *g, const struct group_join *j)
+{
+	if (g->state == GROUP_EMPTY)
+		return j->protocol_type.len > 0 && j->protocol_count > 0;
+	if (g->protocol_type == NULL || !slice_eq_str(j->protocol_type, g->protocol_type))
+		return false;
+	for (int32_t i = 0; i < j->protocol_count; i++) {
+		if (is_supported_by_all(g, j->protocols[i].name))
+			return true;
+	}
+	return false;
+}
+
+/* The first of its own that all support. */
+static struct slice member_vote(const struct group *g, const struct member *m)
+{
+	for (int32_t i = 0; i < m->protocol_count; i++) {
+		if (is_supported_by_all(g, m->protocols[i].name))
+			return m->protocols[i].name;
+	}
+	return SLICE_NULL;
+}
+
+/* Each member has one vote. A name is counted at the first who votes for it. */
+char *group_vote(const struct group *g)
+{
+	struct map votes = MAP_INIT;
+	struct slice best = SLICE_NULL;
+	uintptr_t most = 0;
+	char *name;
+
+	LIST_FOREACH(e, &g->in_order) {
+		struct slice vote = member_vote(g, LIST_ENTRY(e, struct member, link));
+
+		if (slice_is_null(vote))
+			continue;
+		uintptr_t count = (uintptr_t)map_get(&votes, vote) + 1;
+		map_put(&votes, vote, (void *)count);
+		if (count > most) {
+			most = count;
+			best = vote;
+		}
+	}
+	map_fini(&votes);
+	name = copy_text(best);
+	return name;
+}
+
+bool member_subscribes(const struct member *m, const char *protocol, struct slice topic, bool *is_readable)
+{
+	const struct group_protocol *p = member_protocol(m, protocol);
+	struct consumer_protocol_subscription s;
+	struct arena arena;
+	bool found = false;
+
+	*is_readable = false;
+	if (p == NULL)
+		return false;
+	struct reader r = reader_of(p->metadata);
+	int16_t version = get_i16(&r);
+
+	arena_init(&arena, 1u << 20);
+	*is_readable = !r.failed && version >= 0 && consumer_protocol_subscription_decode(&s, &r, MIN(version, 3), &arena);
+	for (int32_t i = 0; *is_readable && i < s.topics_count; i++)
+		found |= slice_eq(s.topics[i], topic);
+	arena_fini(&arena);
+	return found;
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""A member of a group. consume.py confluent|kafka-python BOOTSTRAP GROUP TOPIC
+
+Prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group.
+"""
+import signal
+import sys
+
+goes_on = True
+
+
+def stop(*_):
+    global goes_on
+    goes_on = False
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def confluent(bootstrap, group, topic):
+    from confluent_kafka import Consumer, KafkaException
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
+                         "session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "cooperative-sticky"})
+    consumer.subscribe([topic])
+    mine = None
+    while goes_on:
+        messages = consumer.consume(100, 0.2)
+        now = sorted(p.partition for p in consumer.assignment())
+        if now != mine and (now or mine):
+            say("assigned", *now)
+            mine = now
+        for m in messages:
+            if m.error():
+                raise KafkaException(m.error())
+            say(m.partition(), m.offset(), m.value().decode())
+        if messages:
+            consumer.commit(asynchronous=False)
+    consumer.close()
+
+
+def kafka_python(bootstrap, group, topic):
+    from kafka import ConsumerRebalanceListener, KafkaConsumer
+
+    class Listener(ConsumerRebalanceListener):
+        def on_partitions_revoked(self, revoked):
+            pass
+
+        def on_partitions_assigned(self, assigned):
+            say("assigned", *sorted(p.partition for p in assigned))
+
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False,
+                             session_timeout_ms=6000, heartbeat_interval_ms=500)
+    consumer.subscribe([topic], listener=Listener())
+    while goes_on:
+        batches = consumer.poll(200)
+        for records in batches.values():
+            for r in records:
+                say(r.partition, r.offset, r.value.decode())
+        if batches:
+            consumer.commit()
+    consumer.close(autocommit=False)
+
+
+signal.signal(signal.SIGTERM, stop)
+{"confluent": confluent, "kafka-python": kafka_python}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# What the tests of consumer groups share. A member is a program that prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it
+# has printed, and leaves at SIGTERM. Members are launched by name (lib.sh); what they print lies in their logs.
+
+# member_start NAME KIND GROUP TOPIC [INSTANCE]: KIND is a client that prepare_clients has made ready, or skein.
+member_start() {
+	local name=$1 kind=$2 group=$3 topic=$4
+	rm -f "$scratch/run/$name/log"
+	case $kind in
+	skein)                  launch "$name" "$skein" consume "$topic" --group "$group" --from beginning -f '%p %o %v\n' -b "$(b)" ;;
+	confluent|kafka-python) launch "$name" "$clients/python/bin/python" "$top/tests/compat/python/consume.py" "$kind" "$(b)" "$group" "$topic" ;;
+	franz|sarama)           launch "$name" "$clients/go/consume" "$kind" "$(b)" "$group" "$topic" ;;
+	java-*)                 launch "$name" java -Xmx64m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j.configuration="file:$clients/java/log4j.properties" \
+		-cp "$clients/java:$("$here/java-kafka" classpath)" Consume "${kind#java-}" "$(b)" "$group" "$topic" ${5:+"$5"} ;;
+	kafkajs)                launch "$name" node "$clients/javascript/consume.js" "$(b)" "$group" "$topic" ;;
+	esac
+}
+
+# member_stop NAME: it leaves, and must end well.
+member_stop() {
+	kill -TERM "$(pid_of "$1")"
+	eventually 20 has_ended "$1"
+	equal "exit code of $1" 0 "$(cat "$scratch/run/$1/rc")"
+}
+
+# The partitions NAME reads now, as it says itself; as the coordinator says where it does not tell.
+assigned_to() { sed -n 's/^assigned *//p' "$scratch/run/$1/log" | tail -1; }
+records_of() {
+	local n
+	for n; do grep -E '^[0-9]+ [0-9]+ ' "$scratch/run/$n/log" || true; done
+}
+count_of() { records_of "$@" | wc -l; }
+
+# How many partitions each member has by the coordinator's word, ascending: "2 2".
+members_by_coordinator() {
+	"$skein" group describe --members -o ndjson "$1" -b "$(b)" 2>/dev/null |
+		python3 -c 'import json, sys; print(*sorted(sum(len(p) for p in json.loads(l)["partitions"].values()) for l in sys.stdin))'
+}
+has_members() { [ "$(members_by_coordinator "$1")" = "$2" ]; }
+has_records() { [ "$(count_of "${@:2}")" -ge "$1" ]; }
+
+# fill TOPIC PARTITIONS FIRST LAST: each partition gets these numbers.
+fill() {
+	local p
+	for ((p = 0; p < $2; p++)); do seq "$3" "$4" | kcat -P -b "$(b)" -t "$1" -p "$p"; done
+}
+
+# Committed and lag of all partitions: "30 0 30 0".
+committed() {
+	"$skein" group describe -o ndjson "$1" -b "$(b)" |
+		python3 -c 'import json, sys; print(*(str(r["committed"]) + " " + str(r["lag"]) for r in sorted(map(json.loads, sys.stdin), key=lambda r: (r["topic"], r["partition"]))))'
+}
+has_committed() { [ "$(committed "$1")" = "$2" ]; }
+
+# tell_of_two KIND: two members share a topic; one is killed, one leaves; a third goes on where they stood, and nothing is read twice.
+tell_of_two() {
+	local kind=$1 topic=group-$1 group=pair-$1 a=a-$1 b=b-$1 c=c-$1	# names of their own: a story that fails leaves its members behind
+	create_topic "$(b)" "$topic" 4
+	member_start $a "$kind" "$group" "$topic"
+	eventually 20 has_members "$group" "4"
+	member_start $b "$kind" "$group" "$topic"
+	eventually 20 has_members "$group" "2 2"
+	fill "$topic" 4 1 25
+	eventually 20 has_records 100 $a $b
+	equal "records" "100 100" "$(count_of $a $b) $(records_of $a $b | sort -u | wc -l)"
+	[ "$(count_of $a)" = 50 ] && [ "$(count_of $b)" = 50 ]
+	eventually 20 has_committed "$group" "25 0 25 0 25 0 25 0"	# each commits after it has printed
+	kill -KILL "$(pid_of $b)"
+	member_stop $a
+	eventually 5 has_ended $b
+	member_start $c "$kind" "$group" "$topic"
+	eventually 30 has_members "$group" "4"	# when the killed one's session is over
+	fill "$topic" 4 26 30
+	eventually 20 has_records 20 $c
+	equal "records after the restart" "20 26 30" "$(count_of $c) $(records_of $c | cut -d' ' -f3 | sort -n | sed -n '1p;$p' | xargs)"
+	eventually 20 has_committed "$group" "30 0 30 0 30 0 30 0"
+	member_stop $c
+	eventually 10 has_members "$group" ""
+	equal "committed and lag" "30 0 30 0 30 0 30 0" "$(committed "$group")"
+}
+
+# prepare_clients: fetches the pinned clients of other languages, once per machine.
+clients=${XDG_CACHE_HOME:-${CACHE_HOME:-$HOME}/.cache}/skein-tests/clients
+prepare_client() {
+	local kind=$1 from=$top/tests/compat/$1 to=$clients/$1 stamp
+	stamp=$(cat "$from"/* | sha256sum | cut -d' ' -f1)
+	[ "$(cat "$to/complete" 2>/dev/null)" = "$stamp" ] && return 0
+	rm -rf "$to"
+	mkdir -p "$to"
+	case $kind in
+	python)     python3 -m venv "$to" && timeout 300 "$to/bin/pip" install -q -r "$from/requirements.txt" ;;
+	go)         (cd "$from" && HOME=$CACHE_HOME timeout 300 go build -o "$to/consume" .) ;;
+	java)       javac -cp "$("$here/java-kafka" classpath)" -d "$to" "$from/Consume.java" && printf 'log4j.rootLogger=OFF\n' >"$to/log4j.properties" ;;
+	javascript) cp "$from"/* "$to" && (cd "$to" && HOME=$CACHE_HOME timeout 300 npm ci --silent) ;;
+	*)          return 1 ;;
+	esac || return 1
+	echo "$stamp" >"$to/complete"
+}
+client_needed() { prepare_client "$1" >"$scratch/get" 2>&1 || skip "the $1 client cannot be had: $(tail -1 "$scratch/get")"; }

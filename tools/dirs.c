@@ -1,0 +1,139 @@
+/*
+ * skein cluster dirs: what lies in which log directory of each broker, and what moves from one to another.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cluster.h"
+#include "show.h"
+#include "tool.h"
+
+static void add_bytes(struct strbuf *out, int64_t bytes)
+{
+	static const char units[] = "BKMGTP";
+	double n = (double)bytes;
+	int unit = 0;
+	char text[32];
+
+	while (n >= 1000 && units[unit + 1] != '\0') {
+		n /= 1024;
+		unit++;
+	}
+	if (bytes < 0)
+		snprintf(text, sizeof(text), "-");
+	else if (unit == 0)
+		snprintf(text, sizeof(text), "%" PRId64 " B", bytes);
+	else
+		snprintf(text, sizeof(text), "%.1f %cB", n, units[unit]);
+	strbuf_printf(out, "  %9s", text);
+}
+
+/* The lines of what is being moved there stand below their directory. */
+static void add_text(struct strbuf *out, int32_t broker, const struct describe_log_dirs_response_result *d)
+{
+	struct strbuf moving = STRBUF_INIT;
+	int64_t bytes = 0;
+	int replicas = 0;
+
+	for (int32_t t = 0; t < d->topics_count; t++) {
+		for (int32_t i = 0; i < d->topics[t].partitions_count; i++) {
+			const struct describe_log_dirs_response_partition *p = &d->topics[t].partitions[i];
+
+			bytes += p->partition_size;
+			replicas += !p->is_future_key;
+			if (p->is_future_key)
+				strbuf_printf(&moving, "          moves in: " SLICE_FMT ":%d, %" PRId64 " records to go\n", SLICE_ARG(d->topics[t].name), p->partition_index,
+					      p->offset_lag);
+		}
+	}
+	strbuf_printf(out, "  %6d  %-30.*s", broker, SLICE_ARG(d->log_dir));
+	if (d->error_code != NONE) {
+		strbuf_printf(out, "  %s\n", d->error_code == KAFKA_STORAGE_ERROR ? "failed" : kafka_error_name(d->error_code));
+	} else {
+		strbuf_printf(out, "  %8d", replicas);
+		add_bytes(out, bytes);
+		add_bytes(out, d->usable_bytes);
+		add_bytes(out, d->total_bytes);
+		strbuf_add_char(out, '\n');
+	}
+	strbuf_add(out, moving.ptr, moving.len);
+	strbuf_fini(&moving);
+}
+
+static void add_json(struct strbuf *out, int32_t broker, const struct describe_log_dirs_response_result *d)
+{
+	bool is_first = true;
+
+	strbuf_printf(out, "{\"broker\":%d,\"dir\":", broker);
+	show_json_string(out, d->log_dir);
+	strbuf_printf(out, ",\"error\":\"%s\",\"total_bytes\":%" PRId64 ",\"usable_bytes\":%" PRId64 ",\"replicas\":[", kafka_error_name(d->error_code), d->total_bytes,
+		      d->usable_bytes);
+	for (int32_t t = 0; t < d->topics_count; t++) {
+		for (int32_t i = 0; i < d->topics[t].partitions_count; i++) {
+			const struct describe_log_dirs_response_partition *p = &d->topics[t].partitions[i];
+
+			strbuf_add_str(out, is_first ? "{\"topic\":" : ",{\"topic\":");
+			is_first = false;
+			show_json_string(out, d->topics[t].name);
+			strbuf_printf(out, ",\"partition\":%d,\"bytes\":%" PRId64 ",\"lag\":%" PRId64 ",\"moves_in\":%s}", p->partition_index, p->partition_size, p->offset_lag,
+				      p->is_future_key ? "true" : "false");
+		}
+	}
+	strbuf_add_str(out, "]}\n");
+}
+
+static int compare_dirs(const void *a, const void *b)
+{
+	const struct describe_log_dirs_response_result *x = *(void *const *)a, *y = *(void *const *)b;
+
+	return slice_cmp(x->log_dir, y->log_dir);
+}
+
+static int one_broker(struct client *c, int32_t broker, bool ndjson, struct strbuf *out)
+{
+	struct client_call *answer;
+	const struct describe_log_dirs_response *r;
+	struct client_error error;
+	int code = EXIT_OK;
+
+	if (admin_describe_log_dirs(c, broker, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
+		return tool_fail(&error);
+	const void **dirs = show_sorted(r->results, r->results_count, sizeof(*r->results), compare_dirs);
+
+	for (int32_t i = 0; i < r->results_count; i++) {
+		const struct describe_log_dirs_response_result *d = dirs[i];
+
+		code = d->error_code != NONE ? EXIT_FAILED : code;
+		if (ndjson)
+			add_json(out, broker, d);
+		else
+			add_text(out, broker, d);
+	}
+	free(dirs);
+	admin_answer_destroy(&answer);
+	return code;
+}
+
+int cluster_dirs(struct client *c, bool ndjson)
+{
+	struct client_call *answer;
+	const struct metadata_response *r;
+	struct client_error error;
+	struct strbuf out = STRBUF_INIT;
+	int code = EXIT_OK;
+
+	if (admin_describe_topics(c, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
+		return tool_fail(&error);
+	if (!ndjson)
+		strbuf_add_str(&out, "  broker  directory                       replicas       size       free         of\n");
+	for (int32_t i = 0; i < r->brokers_count; i++) {
+		int one = one_broker(c, r->brokers[i].node_id, ndjson, &out);
+
+		code = code == EXIT_OK ? one : code;
+	}
+	fwrite(out.ptr, 1, out.len, stdout);
+	strbuf_fini(&out);
+	admin_answer_destroy(&answer);
+	return code;
+}
