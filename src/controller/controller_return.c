@@ -43,23 +43,28 @@ static enum task_result look_at_others(struct controller *c, struct task *t)
 	return task_submit(c, t);
 }
 
-static bool has_others(const struct controller *c, const struct coord_op *ids)
+/* How many are registered under this broker's id, or under others. */
+static int32_t count_ids(const struct controller *c, const struct coord_op *ids, bool own)
 {
+	int32_t n = 0;
+
 	for (int32_t i = 0; i < ids->name_count; i++) {
 		int32_t id;
 
-		if (!znode_int_decode(ids->names[i], &id) || id != c->broker_id)
-			return true;
+		n += (znode_int_decode(ids->names[i], &id) && id == c->broker_id) == own;
 	}
-	return false;
+	return n;
 }
 
 /* The assignments are read once: a partition that comes to this broker meanwhile has nothing here to be lost. */
 static enum task_result look_at_topics(struct controller *c, struct return_task *r)
 {
 	struct task *t = &r->task;
-	bool goes_on = t->last->call.result != OK || !has_others(c, store_call_op(t->last));
+	struct coord_op *ids = store_call_op(t->last);
+	bool goes_on = t->last->call.result != OK || count_ids(c, ids, false) == 0;
 
+	if (!goes_on && r->paths == NULL && count_ids(c, ids, true) > 0)	/* the first look: this may be no old session, but a second process */
+		LOG_WARN(&c->actor.log, registration_taken, KV_I32("broker", c->broker_id));
 	task_drop_calls(t);
 	if (goes_on)
 		return TASK_DONE;
