@@ -587,7 +587,7 @@ void group_on_join(struct group *g, struct group_join *j, mono_ms now)
 		refuse_join(g, j, GROUP_MAX_SIZE_REACHED, SLICE_EMPTY);
 		return;
 	}
-	if (!group_supports(g, j)) {
+	if (!group_supports(g, j) || !group_can_read(j)) {
 		refuse_join(g, j, INCONSISTENT_GROUP_PROTOCOL, id);
 		return;
 	}

@@ -125,6 +125,7 @@ const struct group_protocol *member_protocol(const struct member *m, const char 
 void member_set_assignment(struct member *m, struct slice bytes);
 void group_add_member(struct group *g, struct member *m);
 void group_remove_member(struct group *g, struct member *m);	/* frees it; it must wait for nothing */
+bool group_can_read(const struct group_join *m);		/* what a consumer says of itself; of other protocol types nothing is known */
 bool group_supports(const struct group *g, const struct group_join *m);
 char *group_vote(const struct group *g);			/* the protocol, malloc'd; NULL without members */
 struct pending_member *group_pending(const struct group *g, struct slice id);

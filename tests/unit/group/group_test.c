@@ -94,9 +94,14 @@ static void teardown(void)
 
 /* --- members ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* To no topic; and to no topic, owning nothing. */
+#define SUBSCRIPTION SLICE_LIT("\0\0\0\0\0\0\xff\xff\xff\xff")
+#define ANOTHER      SLICE_LIT("\0\1\0\0\0\0\xff\xff\xff\xff\0\0\0\0")
+
 struct client {
 	char                  id[128];
-	const char           *instance_id, *subscription;
+	const char           *instance_id;
+	struct slice          subscription;
 	bool                  is_old;		/* joins without the second step */
 	int32_t               session_ms, rebalance_ms, generation;
 	struct group_protocol protocols[1];
@@ -115,12 +120,12 @@ static void end_join_question(struct client *c)
 
 static struct client client_of(const char *instance_id)
 {
-	return (struct client){ .instance_id = instance_id, .subscription = "s", .session_ms = 10000, .rebalance_ms = 20000, .generation = -1 };
+	return (struct client){ .instance_id = instance_id, .subscription = SUBSCRIPTION, .session_ms = 10000, .rebalance_ms = 20000, .generation = -1 };
 }
 
 static void ask_to_join(struct client *c)
 {
-	c->protocols[0] = (struct group_protocol){ SLICE_LIT("range"), slice_str(c->subscription) };
+	c->protocols[0] = (struct group_protocol){ SLICE_LIT("range"), c->subscription };
 	c->join = (struct group_join){
 		.caller = { .group = SLICE_LIT("g"), .member_id = slice_str(c->id), .instance_id = slice_str(c->instance_id), .generation = -1 },
 		.client_id = SLICE_LIT("c"), .client_host = SLICE_LIT("/h"), .session_timeout_ms = c->session_ms, .rebalance_timeout_ms = c->rebalance_ms,
@@ -506,7 +511,7 @@ START_TEST(a_join_that_is_repeated)
 	end_sync_question(&a);
 	ck_assert_int_eq(join(&b), NONE);	/* stable, and it wants what it wanted */
 	ck_assert_int_eq(group->state, GROUP_STABLE);
-	b.subscription = "other";
+	b.subscription = ANOTHER;
 	ask_to_join(&b);
 	ck_assert(!has_joined(&b, &error));	/* it wants something else */
 	ck_assert_int_eq(group->state, GROUP_PREPARING);
@@ -552,6 +557,39 @@ START_TEST(protocols_that_do_not_fit)
 	group_on_join(group, &b.join, now);
 	ck_assert_int_eq(b.join.q.error, INCONSISTENT_GROUP_PROTOCOL);
 	arena_fini(&b.join.arena);
+}
+END_TEST
+
+/* A leader of another make need not survive what no consumer writes. */
+START_TEST(metadata_that_cannot_be_read)
+{
+	static const char *const bad[] = { "", "\0", "\0\0\0\0\0\1", "\xff\xff\0\0\0\0\xff\xff\xff\xff" };
+	static const size_t sizes[] = { 0, 1, 6, 10 };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct client a = client_of(NULL);
+
+		a.subscription = slice_of(bad[i], sizes[i]);
+		ck_assert_int_eq(join(&a), INCONSISTENT_GROUP_PROTOCOL);
+	}
+}
+END_TEST
+
+/* Most members want it, among those that all can. */
+START_TEST(the_protocol_is_voted_for)
+{
+	static const struct { const char *first, *second; } wants[] = { { "a", "range" }, { "range", "b" }, { "b", "range" } };
+
+	for (int i = 0; i < 3; i++) {
+		struct group_protocol protocols[] = { { slice_str(wants[i].first), SUBSCRIPTION }, { slice_str(wants[i].second), SUBSCRIPTION } };
+		struct group_join j = { .client_id = SLICE_LIT("c"), .client_host = SLICE_LIT("/h"), .protocols = protocols, .protocol_count = 2 };
+		char id[] = { 'm', (char)('0' + i), 0 };
+
+		group_add_member(group, member_create(&j, slice_str(id)));
+		char *vote = group_vote(group);
+		ck_assert_str_eq(vote, i == 0 ? "a" : "range");
+		free(vote);
+	}
 }
 END_TEST
 
@@ -734,6 +772,8 @@ int main(void)
 	tcase_add_test(t, a_join_that_is_repeated);
 	tcase_add_test(t, a_full_group);
 	tcase_add_test(t, protocols_that_do_not_fit);
+	tcase_add_test(t, metadata_that_cannot_be_read);
+	tcase_add_test(t, the_protocol_is_voted_for);
 	tcase_add_test(t, commits_of_members_and_strangers);
 	tcase_add_test(worlds, many_worlds);
 	tcase_set_timeout(worlds, 120);
