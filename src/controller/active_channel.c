@@ -136,17 +136,6 @@ void active_channel_open(struct controller *c, struct active_broker *b)
 	b->channel.port = e->port;
 }
 
-static void close_connection(struct controller *c, int32_t broker)
-{
-	struct channel_close *m = mem_calloc(1, sizeof(*m));
-
-	msg_init(&m->msg, CHANNEL_CLOSE, &c->actor);
-	m->broker = broker;
-	m->line = CHANNEL_TO_MEMBER;
-	bool sent = actor_ask(&c->actor, channels_actor(c->spec.channels), &m->msg);
-	ASSERT(sent);
-}
-
 void active_channel_close(struct controller *c, struct active_broker *b)
 {
 	struct active_channel *ch = &b->channel;
@@ -162,7 +151,7 @@ void active_channel_close(struct controller *c, struct active_broker *b)
 	while ((e = list_pop_front(&ch->requests)) != NULL)
 		active_request_free(LIST_ENTRY(e, struct active_request, link));
 	if (b->info.id != c->broker_id && c->spec.channels != NULL)
-		close_connection(c, b->info.id);
+		controller_close_line(c, b->info.id, CHANNEL_TO_MEMBER);
 }
 
 static void on_call_home(struct controller *c, struct active_request *r)

@@ -122,7 +122,7 @@ enum err controller_create(struct controller **out, const struct controller_spec
 	c->spec = *spec;
 	c->os = sched_os(spec->sched);
 	c->ready = ready;
-	c->controller_id = c->broker_id = c->feature_version = -1;
+	c->controller_id = c->asked = c->broker_id = c->feature_version = -1;
 	c->last_change = -1;
 	list_init(&c->member_queue.tasks);
 	list_init(&c->active_queue.tasks);

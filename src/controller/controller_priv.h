@@ -160,6 +160,7 @@ struct controller {
 	bool                   is_place_free;	/* another's registration under our id has gone since it was read */
 	bool                   is_retiring;	/* controlled shutdown has begun: no replica follows anew */
 	int32_t                controller_id;	/* -1 unknown */
+	int32_t                asked;		/* the other broker that was asked last as the controller, and may still owe an answer; -1 none */
 	int32_t                controller_epoch;
 	int32_t                fence_version;	/* of /controller_epoch, by our own election */
 
@@ -228,6 +229,7 @@ void controller_enqueue_election(struct controller *c);
 void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
+void controller_push_return(struct controller *c);	/* controller_return.c: a sub-task, when power may have been lost: waits until nobody counts on what is gone */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
@@ -297,6 +299,8 @@ void member_moves_free(struct controller *c);
 /* member_asks.c: what this broker asks of the controller of the cluster */
 /* request.key, version (the highest to be used), request and response are filled in; the answer comes by r->done. */
 void controller_ask_active(struct controller *c, struct own_request *r);
+void controller_close_line(struct controller *c, int32_t broker, enum channel_line line);	/* calls on it come home with ERR_CLOSED; active_on_channel_home frees the question */
+void member_asks_controller_changed(struct controller *c);	/* who is controller, or who is live, may be another now */
 void member_on_isr_change(struct controller *c, struct partition_isr_change *m);
 void member_on_retire(struct controller *c, struct controller_retire *m);
 void member_on_producer_ids(struct controller *c, struct controller_allocate_producer_ids *m);

@@ -265,7 +265,10 @@ static enum task_result start_others_read(struct controller *c, struct task *t)
 		}
 	}
 	task_drop_calls(t);
-	return problem[0] != 0 ? start_fail(c, error, problem) : go(t, START_REGISTER);
+	if (problem[0] != 0)
+		return start_fail(c, error, problem);
+	controller_push_return(c);
+	return go(t, START_REGISTER);
 }
 
 void controller_own_registration(const struct controller *c, struct cluster_broker *b)
@@ -415,6 +418,7 @@ struct elect_task {
 static void resign(struct controller *c, int32_t winner)
 {
 	c->controller_id = winner;
+	member_asks_controller_changed(c);
 	if (!c->is_active)
 		return;
 	c->is_active = false;
@@ -502,6 +506,7 @@ static enum task_result elect_won(struct controller *c, struct task *t, int32_t 
 {
 	c->is_active = true;
 	c->controller_id = c->broker_id;
+	member_asks_controller_changed(c);
 	c->controller_epoch = epoch;
 	c->fence_version = fence;
 	LOG_INFO(&c->actor.log, controller_elected, KV_I32("broker", c->broker_id), KV_I32("epoch", epoch));

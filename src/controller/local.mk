@@ -13,6 +13,7 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/controller_config.c \
 	src/controller/controller_picture.c \
 	src/controller/controller_quotas.c \
+	src/controller/controller_return.c \
 	src/controller/controller_start.c \
 	src/controller/controller_stop.c \
 	src/controller/controller_task.c \

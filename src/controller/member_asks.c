@@ -35,6 +35,17 @@ static const struct cluster_endpoint *active_endpoint(const struct controller *c
 	return NULL;
 }
 
+void controller_close_line(struct controller *c, int32_t broker, enum channel_line line)
+{
+	struct channel_close *m = mem_calloc(1, sizeof(*m));
+
+	msg_init(&m->msg, CHANNEL_CLOSE, &c->actor);
+	m->broker = broker;
+	m->line = line;
+	bool sent = actor_ask(&c->actor, channels_actor(c->spec.channels), &m->msg);
+	ASSERT(sent);		/* as many as calls at most */
+}
+
 void controller_ask_active(struct controller *c, struct own_request *r)
 {
 	const struct cluster_endpoint *e = active_endpoint(c);
@@ -54,6 +65,7 @@ void controller_ask_active(struct controller *c, struct own_request *r)
 	r->call.msg.context = r;
 	r->call.broker = c->controller_id;
 	r->call.line = CHANNEL_TO_CONTROLLER;
+	c->asked = r->call.broker;
 	snprintf(r->host, sizeof(r->host), "%s", e->host);	/* the picture's may be replaced before the answer */
 	r->call.host = r->host;
 	r->call.port = e->port;
@@ -68,6 +80,18 @@ void controller_ask_active(struct controller *c, struct own_request *r)
 	}
 	bool sent = actor_ask(&c->actor, channels_actor(c->spec.channels), &r->call.msg);
 	ASSERT(sent);		/* a few are out: one of each kind, and one per network actor */
+}
+
+/*
+ * Another broker is controller, or none is known, or the one that was asked is gone: whom nothing comes from any more (it lost its power, its link is cut) would hold a question for
+ * as long as request.timeout.ms. What is out to it comes home unanswered, and each asker tries again as after any failure.
+ */
+void member_asks_controller_changed(struct controller *c)
+{
+	if (c->asked < 0 || (c->asked == c->controller_id && active_endpoint(c) != NULL))
+		return;
+	controller_close_line(c, c->asked, CHANNEL_TO_CONTROLLER);
+	c->asked = -1;
 }
 
 /* The answer of another broker: r->request.response is what the call holds until channel_call_fini. */

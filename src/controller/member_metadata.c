@@ -1,6 +1,9 @@
 /*
  * UpdateMetadata: who is there, and who leads what. The list of brokers is always whole; partitions are those that changed. Nothing but the order of arrival protects a
  * partition's entry here, which is why requests are carried out one after the other.
+ *
+ * Roles are LeaderAndIsr's, with one exception: who was moved away while it could not be reached, and whose StopReplica died with that controller, is told by nothing else that
+ * it is no replica any more. It must not lead on in its old epoch.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +22,19 @@ struct metadata_item {
 	struct topic_state *topic;
 };
 
+struct departure {			/* of a replica here that is none any more */
+	struct topic_state    *topic;
+	int32_t                partition;
+	struct partition_role  role;
+	struct fetcher_assign  assign;
+};
+
 struct metadata_task {
 	struct control_task   control;
 	struct metadata_item *items;
 	int32_t               count;
+	struct departure     *departures;
+	int32_t               departure_count;
 	/* what the coordinators of groups are told */
 	struct slice         *gone;		/* topics; NULL: none */
 	int32_t               gone_count;
@@ -121,6 +133,73 @@ static bool metadata_take(struct metadata_item *it)
 	return true;
 }
 
+/* --- replicas that are none any more --------------------------------------------------------------------------------------------------------- */
+
+/* Where this broker is named its word comes by LeaderAndIsr, often right behind, and in this same epoch: that must still be news then. */
+static bool is_departure(const struct controller *c, const struct metadata_item *it)
+{
+	const struct update_metadata_request_partition_state *s = it->said;
+	const struct partition_state *p = it->topic != NULL ? topic_state_partition(it->topic, s->partition_index, false) : NULL;
+
+	if (p == NULL || p->local == NULL || p->is_hidden || p->role_epoch < 0 || s->leader_epoch <= p->role_epoch)
+		return false;
+	for (int32_t i = 0; i < s->replicas_count; i++) {
+		if (s->replicas[i] == c->broker_id)
+			return false;
+	}
+	return true;
+}
+
+static void depart(struct controller *c, struct metadata_task *u, struct departure *d, const struct metadata_item *it)
+{
+	const struct update_metadata_request_partition_state *s = it->said;
+	struct partition_state *p = topic_state_partition(it->topic, s->partition_index, false);
+
+	d->topic = it->topic;
+	d->partition = p->id;
+	msg_init(&d->role.msg, PARTITION_role, &c->actor);
+	d->role.is_gone = true;
+	d->role.leader = s->leader;
+	d->role.leader_epoch = s->leader_epoch;
+	d->role.controller_epoch = s->controller_epoch;
+	d->role.partition_epoch = s->zk_version;
+	d->role.topic_id = it->topic_id;
+	task_ask(c, &u->control.task, p->local, &d->role.msg);
+	if (!p->is_following || c->spec.fetchers == NULL)
+		return;
+	msg_init(&d->assign.msg, FETCHER_ASSIGN, &c->actor);
+	d->assign.partition = p->local;
+	d->assign.is_removed = true;
+	p->is_following = false;
+	task_ask_actor(c, &u->control.task, fetchers_actor(c->spec.fetchers, it->topic->name, p->id), &d->assign.msg);
+}
+
+static void metadata_depart(struct controller *c, struct metadata_task *u)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < u->count; i++)
+		n += is_departure(c, &u->items[i]);
+	u->departures = mem_calloc((size_t)n + 1, sizeof(*u->departures));
+	for (int32_t i = 0; i < u->count && u->departure_count < n; i++) {
+		if (is_departure(c, &u->items[i]))
+			depart(c, u, &u->departures[u->departure_count++], &u->items[i]);
+	}
+}
+
+static void metadata_departed(struct metadata_task *u)
+{
+	for (int32_t i = 0; i < u->departure_count; i++) {
+		const struct departure *d = &u->departures[i];
+		struct partition_state *p = topic_state_partition(d->topic, d->partition, false);
+
+		if (p != NULL && d->role.error == NONE && d->role.is_changed)
+			p->role_epoch = d->role.leader_epoch;
+	}
+}
+
+/* --- brokers ------------------------------------------------------------------------------------------------------------------------------ */
+
 static const char *protocol_name(int16_t id)
 {
 	switch ((enum security_protocol)id) {
@@ -177,6 +256,7 @@ static bool take_brokers(struct controller *c, const struct update_metadata_requ
 	c->brokers = next;
 	c->broker_count = q->live_brokers_count;
 	c->controller_id = q->controller_id;
+	member_asks_controller_changed(c);
 	return !is_same;
 }
 
@@ -193,6 +273,7 @@ static enum task_result metadata_apply(struct controller *c, struct metadata_tas
 		if (u->items[i].topic != NULL && metadata_take(&u->items[i]))
 			changed[n++] = u->items[i].topic;
 	}
+	metadata_depart(c, u);
 	enum task_result result = TASK_AGAIN;
 	u->control.task.stage = METADATA_VISIBLE;
 	if (n > 0 || differs)
@@ -253,6 +334,7 @@ static enum task_result metadata_run(struct controller *c, struct task *t)
 	case METADATA_CONFIGS: return metadata_apply(c, u);
 	case METADATA_VISIBLE: return metadata_tell_coordinators(c, u);
 	case METADATA_TOLD:
+		metadata_departed(u);
 		u->control.is_done = true;
 		break;
 	}
@@ -267,6 +349,7 @@ static void metadata_fini(struct controller *c, struct task *t)
 		member_drop_if_empty(c, u->items[i].name);
 	member_control_end(c, &u->control);
 	free(u->items);
+	free(u->departures);
 	free(u->gone);
 	free(u->notes);
 }

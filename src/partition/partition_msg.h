@@ -194,6 +194,7 @@ struct partition_role {
 	int32_t     leader, leader_epoch, controller_epoch, partition_epoch;	/* leader -1: none */
 	bool        is_new;			/* the replica is just being created */
 	bool        is_recovering;		/* elected uncleanly (leader recovery state 1) */
+	bool        is_gone;			/* this broker is none of the replicas any more; `leader` is another then */
 	struct uuid topic_id;			/* zero: unknown */
 	int32_t     replicas[REPLICAS_MAX], isr[REPLICAS_MAX], adding[REPLICAS_MAX], removing[REPLICAS_MAX];
 	int32_t     replica_count, isr_count, adding_count, removing_count;

@@ -157,7 +157,7 @@ static enum kafka_error role_check(const struct partition *p, const struct parti
 	if (!partition_is_of_topic(p, m->topic_id))
 		return INCONSISTENT_TOPIC_ID;
 	if (m->leader_epoch > epoch) {
-		if (!names_replica(m, p->spec.broker_id))
+		if (m->is_gone ? m->leader == p->spec.broker_id : !names_replica(m, p->spec.broker_id))
 			return UNKNOWN_TOPIC_OR_PARTITION;
 		*is_change = !p->has_role || m->partition_epoch >= p->partition_epoch;	/* else somebody older speaks, and is not answered so */
 		return NONE;

@@ -290,6 +290,11 @@ bool logdir_had_clean_shutdown(const struct logdir *d)
 	return d->had_clean_shutdown;
 }
 
+bool logdir_may_have_lost(const struct logdir *d)
+{
+	return !d->had_clean_shutdown && !d->has_page_cache && !logdir_is_offline(d);
+}
+
 /* --- while it runs ---------------------------------------------------------------------------- */
 
 enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,

@@ -58,6 +58,8 @@ enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_i
  * be trusted are left aside silently. Offline: OK, nothing is known. */
 enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 bool     logdir_had_clean_shutdown(const struct logdir *d);
+/* After neither a clean stop nor one of the process alone, as far as the progress marks show: what was not synced may be gone. */
+bool     logdir_may_have_lost(const struct logdir *d);
 
 struct logdir_known {			/* for log_spec; -1: no entry */
 	int64_t recovery_point, log_start_offset, high_watermark, cleaner_offset;

@@ -177,6 +177,7 @@ enum err logdir_load_marks(struct logdir *d)
 	rest = slice_of(text, len);
 	if (is_whole(&rest) && take_line_end(&rest, &line) && is_of_this_kernel(d, line) &&
 	    take_line_end(&rest, &line) && checkpoint_number(line, &count)) {
+		d->has_page_cache = true;
 		while (count-- > 0 && take_line_end(&rest, &line) && take_mark(d, line))
 			;
 	}

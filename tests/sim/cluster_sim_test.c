@@ -143,7 +143,7 @@ static void hurt(struct life *l)
 			sim_crash_after_ops(n->b.machine, 1 + draw(l, 60));
 		break;
 	case 3:
-		if (l->mood.power && is_sound(l) && !n->b.parts.controller->is_active)	/* else: the hole that README.md tells of */
+		if (l->mood.power && is_sound(l))
 			cluster_sim_kill(&l->c, node, SIM_CRASH_POWER, 10 + (mono_ms)draw(l, 900));
 		break;
 	case 4:
@@ -450,6 +450,124 @@ START_TEST(stop_without_leave)
 }
 END_TEST
 
+/* --- a question to a controller that is no more ---------------------------------------------------------------------------------------------- */
+
+#define ANEW_MS_MAX 4000	/* a session, an election, the answer of another controller; far below request.timeout.ms */
+
+static int count_asking(struct life *l, int controller)
+{
+	int n = 0;
+
+	for (int i = 0; i < l->c.node_count; i++)
+		n += i != controller && l->c.nodes[i].b.parts.controller->isr_request != NULL;
+	return n;
+}
+
+/*
+ * The link to the controller is cut, and a leader there asks for a smaller in-sync set. Then the controller dies: nothing ever comes over that connection, not even its end. The
+ * leader learns from the store who is controller, and must not wait for the answer: what it has to ask next would wait behind it.
+ */
+START_TEST(ask_of_the_dead)
+{
+	static struct life l;
+
+	l = (struct life){ 0 };
+	cluster_sim_init(&l.c, 1, 3);
+	cluster_watch_init(&l.w, &l.c);
+	load_init(&l.l, &l.c, &l.w);
+	begin(&l);
+	int controller = controller_node(&l.c);
+	ck_assert_int_ge(controller, 0);
+	cluster_sim_pass(&l.c, 500);
+	for (int i = 0; i < 3; i++) {
+		struct broker_config *config = l.c.nodes[i].b.parts.controller->config;
+
+		config->controller_socket_timeout_ms = config->request_timeout_ms = 30000;
+		if (i == controller)
+			continue;
+		cluster_sim_cut(&l.c, controller, i);
+		cluster_sim_cut(&l.c, i, controller);
+	}
+	for (int i = 0; count_asking(&l, controller) < 2; i++) {
+		CLUSTER_CHECK(&l.c, i < 400, "no leaders ask for a smaller in-sync set");
+		cluster_sim_pass(&l.c, 10);
+	}
+	cluster_sim_kill(&l.c, controller, SIM_CRASH_PROCESS, 2 * ANEW_MS_MAX);
+	mono_ms begun = cluster_now(&l.c);
+	while (count_asking(&l, controller) > 0) {
+		CLUSTER_CHECK(&l.c, cluster_now(&l.c) - begun < ANEW_MS_MAX, "a controller that is gone is still waited for");
+		cluster_sim_pass(&l.c, 50);
+	}
+	heal(&l);
+	come_to_rest(&l);
+	load_fini(&l.l);
+	cluster_sim_fini(&l.c);
+	cluster_watch_fini(&l.w);
+}
+END_TEST
+
+/* --- a replica that was moved away while nobody could reach it ------------------------------------------------------------------------------------ */
+
+static bool hosts_leader(struct life *l, int node, int partition)
+{
+	struct topic_state *t = topic_state_get(l->c.nodes[node].b.parts.controller, slice_str(LOAD_TOPIC));
+	struct partition_state *p = t != NULL ? topic_state_partition(t, partition, false) : NULL;
+
+	return p != NULL && p->local != NULL && partition_is_leader(p->local);
+}
+
+/* The partition's replicas are all brokers but `without`, in sync. */
+static void move_to_all(struct life *l, int partition, int32_t without)
+{
+	const struct seen_partition *p = cluster_watch_find(&l->w, LOAD_TOPIC, partition);
+	int32_t to[CLUSTER_NODES_MAX], n = 0;
+
+	for (int i = 0; i < l->c.node_count; i++) {
+		if (i + 1 != without)
+			to[n++] = i + 1;
+	}
+	load_order_move(&l->l, partition, to, n);
+	for (int i = 0; p->is_moving || p->replica_count != n || p->isr_count != n || has_leader(l, partition, without); i++) {
+		CLUSTER_CHECK(&l->c, i < 500, "replicas are not moved to all but %d", without);
+		cluster_sim_pass(&l->c, 20);
+	}
+}
+
+/* The controller that moved it is gone before it could say so: the next one does not know that a replica was there, and has nobody to stop. */
+START_TEST(moved_unreached)
+{
+	static struct life l;
+
+	l = (struct life){ 0 };
+	cluster_sim_init(&l.c, 5, 4);
+	cluster_watch_init(&l.w, &l.c);
+	load_init(&l.l, &l.c, &l.w);
+	begin(&l);
+	cluster_sim_pass(&l.c, 1500);
+	int controller = controller_node(&l.c);
+	ck_assert_int_ge(controller, 0);
+	move_to_all(&l, 0, controller + 1);	/* so another leads, who is then cut off */
+	move_to_all(&l, 0, -1);
+	int old = cluster_watch_find(&l.w, LOAD_TOPIC, 0)->leader - 1;
+	for (int i = 0; i < l.c.node_count; i++) {
+		if (i == old)
+			continue;
+		cluster_sim_cut(&l.c, i, old);
+		cluster_sim_cut(&l.c, old, i);
+	}
+	move_to_all(&l, 0, old + 1);
+	CLUSTER_CHECK(&l.c, hosts_leader(&l, old, 0), "who cannot be reached does not lead any more");
+	cluster_sim_kill(&l.c, controller, SIM_CRASH_PROCESS, 3000);
+	cluster_sim_pass(&l.c, 1500);
+	heal(&l);
+	come_to_rest(&l);
+	CLUSTER_CHECK(&l.c, !hosts_leader(&l, old, 0), "broker %d leads a partition of which it is no replica", old + 1);
+	load_fini(&l.l);
+	cluster_sim_fini(&l.c);
+	cluster_watch_fini(&l.w);
+}
+END_TEST
+
 /* --- is it worth anything? --------------------------------------------------------------------------------------------------------------------- */
 
 /* In a process of its own, whose dying is the answer; it says nothing. */
@@ -499,6 +617,8 @@ int main(void)
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, lives);
 	tcase_add_test(t, stop_without_leave);
+	tcase_add_test(t, ask_of_the_dead);
+	tcase_add_test(t, moved_unreached);
 	if (getenv("SKEIN_SIM_SEEDS") == NULL)
 		tcase_add_loop_test(t, mutants, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, (int)ARRAY_LEN(mutant_names));
 	suite_add_tcase(s, t);
