@@ -30,18 +30,29 @@ static enum kafka_error ask(struct call *c, struct producers_item *it, int32_t r
 	return call_ask_partition(c, it->addr, &it->ask.msg) ? NONE : NOT_LEADER_OR_FOLLOWER;
 }
 
-static enum kafka_error check_topic(struct call *c, struct slice name)
+/* What is wrong with the topic itself comes with a text; what is wrong with a partition of it does not. */
+static enum kafka_error check_topic(struct call *c, struct slice name, struct slice *text)
 {
-	char problem[512];
+	char buf[512];
+	const char *problem = topic_name_problem(name, buf, sizeof(buf));
+	enum kafka_error error = NONE;
 
-	if (topic_name_problem(name, problem, sizeof(problem)) != NULL)
+	if (problem != NULL) {
+		*text = arena_copy(&c->arena, slice_str(problem));
 		return INVALID_TOPIC_EXCEPTION;
-	return call_authorize(c, ACL_READ, ACL_TOPIC, name) ? NONE : TOPIC_AUTHORIZATION_FAILED;
+	}
+	if (!call_authorize(c, ACL_READ, ACL_TOPIC, name))
+		error = TOPIC_AUTHORIZATION_FAILED;
+	else if (cluster_topic(call_cluster(c), name) == NULL)
+		error = UNKNOWN_TOPIC_OR_PARTITION;
+	if (error != NONE)
+		*text = slice_str(kafka_error_text((int16_t)error));
+	return error;
 }
 
 static enum kafka_error begin_item(struct call *c, struct producers_item *it, struct slice name)
 {
-	enum kafka_error error = check_topic(c, name);
+	enum kafka_error error = check_topic(c, name, &it->out->error_message);
 
 	if (error == NONE)
 		error = api_find_partition(c, cluster_topic(call_cluster(c), name), it->out->partition_index, &it->addr);

@@ -191,9 +191,10 @@ static const struct describe_producers_response_partition *described(struct call
 	return out->topics->partitions;
 }
 
-static void expect_refused(struct call **c, int16_t error)
+static void expect_refused(struct call **c, int16_t error, bool has_text)
 {
 	ck_assert_int_eq(described(*c)->error_code, error);
+	ck_assert_int_eq(described(*c)->error_message.len > 0, has_text);
 	ck_assert_int_eq(described(*c)->active_producers_count, 0);
 	rig_free(c);
 }
@@ -247,23 +248,23 @@ START_TEST(producers_that_are_not_described)
 {
 	struct call *c = ask_describe("t", 1);
 
-	expect_refused(&c, NOT_LEADER_OR_FOLLOWER);
+	expect_refused(&c, NOT_LEADER_OR_FOLLOWER, false);
 	c = ask_describe("t", 2);
-	expect_refused(&c, UNKNOWN_TOPIC_OR_PARTITION);
+	expect_refused(&c, UNKNOWN_TOPIC_OR_PARTITION, false);
 	c = ask_describe("none", 0);
-	expect_refused(&c, UNKNOWN_TOPIC_OR_PARTITION);
+	expect_refused(&c, UNKNOWN_TOPIC_OR_PARTITION, true);
 	c = ask_describe("not a name", 0);
-	expect_refused(&c, INVALID_TOPIC_EXCEPTION);
+	expect_refused(&c, INVALID_TOPIC_EXCEPTION, true);
 	c = ask_describe("t", 0);
 	((struct partition_describe *)rig.asked[0])->error = KAFKA_STORAGE_ERROR;
 	rig_answer(c, 0);
-	expect_refused(&c, KAFKA_STORAGE_ERROR);
+	expect_refused(&c, KAFKA_STORAGE_ERROR, false);
 	addr->is_open = false;
 	c = ask_describe("t", 0);
-	expect_refused(&c, NOT_LEADER_OR_FOLLOWER);
+	expect_refused(&c, NOT_LEADER_OR_FOLLOWER, false);
 	rig.authorize = nothing_allowed;
 	c = ask_describe("none", 0);
-	expect_refused(&c, TOPIC_AUTHORIZATION_FAILED);
+	expect_refused(&c, TOPIC_AUTHORIZATION_FAILED, true);
 }
 END_TEST
 
