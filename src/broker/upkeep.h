@@ -18,7 +18,7 @@ struct upkeep_spec {
 	struct workers *workers;
 	struct logdir **dirs;
 	int             dir_count;
-	mono_ms         watermark_interval_ms, recovery_interval_ms;
+	mono_ms         watermark_interval_ms, recovery_interval_ms, starts_interval_ms;
 	int64_t         delete_delay_ms;	/* of directories that were renamed for deletion */
 };
 
