@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#define TOMBSTONES_BYTES (256u << 10)	/* of one batch of deletions, about */
 #define BATCH_BYTES_MAX (64u << 20)	/* the log refuses what the topic's max.message.bytes does not allow */
 
 time_ms coordinator_time(const struct coordinator *c)
@@ -90,10 +91,18 @@ void coordinator_add_group_tombstone(struct coordinator *c, struct store *s, con
 	coordinator_store_add(c, s, s->scratch.len, true);
 }
 
-void coordinator_add_offset_tombstone(struct coordinator *c, struct store *s, const struct group *g, const struct stored_offset *o)
+/* The log takes no batch above the topic's max.message.bytes: one that grows large goes on its way, and the next takes its place. */
+struct store *coordinator_add_offset_tombstone(struct coordinator *c, struct store *s, const struct group *g, const struct stored_offset *o)
 {
+	if (s != NULL && s->builder.plain_bytes > TOMBSTONES_BYTES) {
+		coordinator_store_submit(c, s, 1);
+		s = NULL;
+	}
+	if (s == NULL)
+		s = coordinator_store_begin(c);
 	records_offset_key(&s->scratch, g->id, o->topic, o->partition);
 	coordinator_store_add(c, s, s->scratch.len, true);
+	return s;
 }
 
 static void store_end(struct coordinator *c, struct store *s, enum kafka_error error);
@@ -117,21 +126,22 @@ void coordinator_store_submit(struct coordinator *c, struct store *s, int16_t ac
 	s->append.append = (struct log_append){ .batch = (uint8_t *)s->bytes.ptr, .batch_bytes = (uint32_t)batch.len };
 	s->append.acks = acks;
 	s->append.timeout_ms = coordinator_config(c)->offsets_commit_timeout_ms;
-	partition_hook_append(c->addr, &s->append);
+	partition_hook_append(c->addr, &s->append, c->leader_epoch);
 }
 
-void coordinator_store_group(struct coordinator *c, struct group *g, const struct group_assignment *assignments, int32_t count)
+void coordinator_store_group(struct coordinator *c, struct group *g, struct slice comeback)
 {
 	struct store *s = coordinator_store_begin(c);
 
 	records_group_key(&s->scratch, g->id);
 	size_t key_len = s->scratch.len;
-	records_group_value(&s->scratch, coordinator_config(c)->inter_broker_protocol_version, g, assignments, count);
+	records_group_value(&s->scratch, coordinator_config(c)->inter_broker_protocol_version, g);
 	coordinator_store_add(c, s, key_len, false);
 	s->group = g;
 	g->refs++;
 	s->generation = g->generation;
 	s->is_group = true;
+	s->comeback = copy_text(comeback);
 	coordinator_store_submit(c, s, coordinator_config(c)->offsets_commit_required_acks);
 }
 
@@ -141,7 +151,7 @@ void coordinator_store_empty_group(struct coordinator *c, struct group *g)
 
 	records_group_key(&s->scratch, g->id);
 	size_t key_len = s->scratch.len;
-	records_group_value(&s->scratch, coordinator_config(c)->inter_broker_protocol_version, g, NULL, 0);
+	records_group_value(&s->scratch, coordinator_config(c)->inter_broker_protocol_version, g);
 	coordinator_store_add(c, s, key_len, false);
 	coordinator_store_submit(c, s, coordinator_config(c)->offsets_commit_required_acks);
 }
@@ -170,12 +180,12 @@ static void end_commit(struct store *s, struct group_offset_commit *m, enum kafk
 		if (o == NULL)
 			continue;
 		o->pending--;
-		if (error == NONE && s->append.base_offset >= o->log_offset)
+		if (error == NONE && s->values[i].deletions == o->deletions && s->append.base_offset >= o->log_offset)
 			offsets_set(o, s->append.base_offset, s->values[i].offset, s->values[i].leader_epoch, slice_of(s->values[i].metadata != NULL ? s->values[i].metadata : "",
 			            s->values[i].metadata_len), s->values[i].commit_time, s->values[i].expire_time);
-		else if (!o->has_value && o->pending == 0)
-			offsets_drop(s->group, o);
 		m->offsets[i].error = error;
+		if (!o->has_value && o->pending == 0)
+			offsets_drop(s->group, o);
 	}
 }
 
@@ -184,19 +194,19 @@ static void store_end(struct coordinator *c, struct store *s, enum kafka_error e
 	bool is_current = c->state == COORDINATOR_ACTIVE && s->leader_epoch == c->leader_epoch;
 
 	list_remove(&s->link);
-	if (s->question != NULL) {
-		struct group_offset_commit *m = (struct group_offset_commit *)s->question;
-
-		error = is_current || error != NONE ? commit_error(error) : NONE;
-		end_commit(s, m, error);
-		coordinator_answer(c, &m->q, NONE);
+	if (s->commit != NULL) {
+		end_commit(s, s->commit, commit_error(error));
+		coordinator_answer(c, &s->commit->q, NONE);
 	}
+	if (s->question != NULL)
+		coordinator_answer(c, s->question, commit_error(error));
 	if (s->is_group && is_current)
-		group_stored(s->group, s->generation, error, os_mono_ms(c->context->os));
+		group_stored(s->group, s->generation, slice_str(s->comeback), error, os_mono_ms(c->context->os));
 	for (int32_t i = 0; i < s->count; i++)
 		free(s->values[i].metadata);
 	if (s->group != NULL)
 		group_unref(s->group);
+	free(s->comeback);
 	free(s->offsets);
 	free(s->values);
 	strbuf_fini(&s->bytes);
@@ -305,17 +315,13 @@ static void on_delete(struct coordinator *c, struct group_delete *m)
 		return;
 	}
 	s = coordinator_store_begin(c);
-	MAP_FOREACH(e, &g->offsets) {
-		const struct stored_offset *o = e->value;
-
-		if (o->has_value)
-			coordinator_add_offset_tombstone(c, s, g, o);
-	}
+	MAP_FOREACH(e, &g->offsets)		/* also of commits that are on their way: they come before this in the log */
+		s = coordinator_add_offset_tombstone(c, s, g, e->value);
 	if (g->generation > 0)
 		coordinator_add_group_tombstone(c, s, g);
 	coordinator_remove_group(c, g);
+	s->question = &m->q;
 	coordinator_store_submit(c, s, 1);
-	coordinator_answer(c, &m->q, NONE);
 }
 
 static enum kafka_error error_while_loading(const struct msg *m)
@@ -353,7 +359,9 @@ static void on_question(void *arg UNUSED, struct partition_addr *p, struct msg *
 
 static void on_topics_gone(void *arg UNUSED, struct partition_addr *p, const struct slice *topics, int32_t count)
 {
-	for (int32_t i = 0; i < count; i++)
+	const struct coordinator *c = p->hook_state;
+
+	for (int32_t i = 0; i < count && c->state == COORDINATOR_ACTIVE; i++)	/* what is still being read expires by its age */
 		coordinator_forget_topic(p->hook_state, topics[i]);
 }
 

@@ -95,7 +95,10 @@ static void take_offset(struct load *l, struct reader *key, int16_t kind, struct
 	}
 	if (g == NULL)
 		g = coordinator_make_group(c, k.group);
-	offsets_set(offsets_make(g, k.topic, k.partition), base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+	struct stored_offset *o = offsets_make(g, k.topic, k.partition);
+	if (o->has_value && o->log_offset > base_offset)
+		return;			/* of a transaction that ended later than a newer commit */
+	offsets_set(o, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
 }
 
 static void forget_members(struct group *g)

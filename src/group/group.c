@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "wire/wire.h"
+
 #define ANSWER_FAILED UNKNOWN_SERVER_ERROR	/* the answer's arena is full */
 
 const char *group_state_name(enum group_state s)
@@ -151,6 +153,46 @@ static void end_join(struct group *g, struct member *m, enum kafka_error error, 
 	refuse_join(g, j, error, member_id);
 }
 
+/* Of a failed append, as members are told. */
+static enum kafka_error store_error(enum kafka_error error)
+{
+	switch ((int)error) {
+	case UNKNOWN_TOPIC_OR_PARTITION:
+	case NOT_ENOUGH_REPLICAS:
+	case NOT_ENOUGH_REPLICAS_AFTER_APPEND: return COORDINATOR_NOT_AVAILABLE;
+	case NOT_LEADER_OR_FOLLOWER:
+	case KAFKA_STORAGE_ERROR:              return NOT_COORDINATOR;
+	case REQUEST_TIMED_OUT:                return REBALANCE_IN_PROGRESS;
+	case MESSAGE_TOO_LARGE:
+	case RECORD_LIST_TOO_LARGE:
+	case INVALID_FETCH_SIZE:               return UNKNOWN_SERVER_ERROR;
+	default:                               return error;
+	}
+}
+
+/* The join of a member that came back, taken off it; NULL. */
+static struct group_join *take_comeback(struct member *m)
+{
+	struct group_join *j = NULL;
+
+	if (m->comeback != NULL) {
+		j = m->comeback->join;
+		free(m->comeback->old_id);
+		free(m->comeback->old_leader);
+		free(m->comeback);
+		m->comeback = NULL;
+	}
+	return j;
+}
+
+static void end_comeback(struct group *g, struct member *m, enum kafka_error error, struct slice member_id)
+{
+	struct group_join *j = take_comeback(m);
+
+	if (j != NULL)
+		refuse_join(g, j, error, member_id);
+}
+
 static void renew_session(struct group *g, struct member *m, mono_ms now)
 {
 	m->session_end = now + MAX(m->session_timeout_ms, 1);
@@ -160,6 +202,7 @@ static void renew_session(struct group *g, struct member *m, mono_ms now)
 /* --- rebalancing ------------------------------------------------------------------------------------------------------------------- */
 
 static void complete_join(struct group *g, mono_ms now);
+static void park_join(struct group *g, struct member *m, struct group_join *j, mono_ms now);
 
 static bool has_all_joined(const struct group *g)
 {
@@ -185,22 +228,25 @@ static void begin_initial_wait(struct group *g, mono_ms now)
 
 void group_rebalance(struct group *g, mono_ms now)
 {
-	bool was_empty = g->state == GROUP_EMPTY;
+	bool was_empty = g->state == GROUP_EMPTY, was_completing = g->state == GROUP_COMPLETING;
 
-	if (g->state == GROUP_COMPLETING) {
-		LIST_FOREACH(e, &g->in_order) {
-			struct member *m = LIST_ENTRY(e, struct member, link);
-
-			member_set_assignment(m, SLICE_EMPTY);
-			m->owes_sync = false;
-			if (m->sync != NULL) {
-				end_sync(g, m, REBALANCE_IN_PROGRESS);
-				renew_session(g, m, now);
-			}
-		}
-	}
 	g->sync_at = MONO_NEVER;
+	g->storing = -1;		/* what is on its way is of a generation that nobody waits for */
 	go_to(g, GROUP_PREPARING);
+	LIST_FOREACH(e, &g->in_order) {
+		struct member *m = LIST_ENTRY(e, struct member, link);
+		struct group_join *j = take_comeback(m);
+
+		m->owes_sync = false;
+		if (was_completing)
+			member_set_assignment(m, SLICE_EMPTY);
+		if (m->sync != NULL) {
+			end_sync(g, m, REBALANCE_IN_PROGRESS);
+			renew_session(g, m, now);
+		}
+		if (j != NULL)
+			park_join(g, m, j, now);
+	}
 	if (was_empty)
 		begin_initial_wait(g, now);
 	else
@@ -317,6 +363,7 @@ static void take_out(struct group *g, struct member *m)
 {
 	end_join(g, m, UNKNOWN_MEMBER_ID, SLICE_EMPTY);
 	end_sync(g, m, UNKNOWN_MEMBER_ID);
+	end_comeback(g, m, UNKNOWN_MEMBER_ID, SLICE_EMPTY);
 	group_remove_member(g, m);
 }
 
@@ -372,12 +419,14 @@ static void update_and_rebalance(struct group *g, struct member *m, struct group
 		try_complete_join(g, now);
 }
 
-/* "<prefix>-<random uuid>" */
+/* "<prefix>-<random uuid>"; null: it would be too long to be written, or the arena is full */
 static struct slice new_member_id(struct group *g, struct group_join *j)
 {
 	uint8_t u[16];
 	struct slice prefix = slice_is_null(j->caller.instance_id) ? j->client_id : j->caller.instance_id;
 
+	if (prefix.len + 37 > WIRE_STRING_MAX)
+		return SLICE_NULL;
 	os_random(g->coordinator->context->os, u, sizeof(u));
 	u[6] = (uint8_t)((u[6] & 0x0f) | 0x40);
 	u[8] = (uint8_t)((u[8] & 0x3f) | 0x80);
@@ -392,6 +441,7 @@ static void rename_member(struct group *g, struct member *m, struct slice id)
 
 	end_join(g, m, FENCED_INSTANCE_ID, slice_str(m->id));
 	end_sync(g, m, FENCED_INSTANCE_ID);
+	end_comeback(g, m, FENCED_INSTANCE_ID, slice_str(m->id));
 	map_remove(&g->members, slice_str(m->id));
 	free(m->id);
 	m->id = copy_text(id);
@@ -411,30 +461,46 @@ static bool would_keep_protocol(const struct group *g)
 	return keeps;
 }
 
-/* Nobody else is troubled: what it gets is what its predecessor had. Members are told only to a leader that is known to understand that it need not assign. */
-static void return_in_stable(struct group *g, struct member *m, struct group_join *j, const char *old_leader, mono_ms now)
+/* Nobody else is troubled: what it gets is what its predecessor had. It is told its new id when that is stored, or the next coordinator would take it for an impostor. */
+static void begin_comeback(struct group *g, struct member *m, struct group_join *j, const char *old_id, const char *old_leader, mono_ms now)
 {
-	bool leads = is_leader(g, m);
-
+	m->comeback = mem_calloc(1, sizeof(*m->comeback));
+	m->comeback->join = j;
+	m->comeback->old_id = mem_strdup(old_id);
+	m->comeback->old_leader = mem_strdup(old_leader);
 	renew_session(g, m, now);
-	coordinator_store_group(g->coordinator, g, NULL, 0);
-	if (j->knows_skip_assignment) {
-		j->skips_assignment = leads;
-		answer_join(g, j, m, g->leader_id, leads);
+	coordinator_store_group(g->coordinator, g, slice_str(m->id));
+}
+
+/* Members are told only to a leader that is known to understand that it need not assign; an older one is told that it follows, and asks for its assignment. */
+static void comeback_stored(struct group *g, struct member *m, enum kafka_error error)
+{
+	char *old_leader = m->comeback->old_leader, *old_id = m->comeback->old_id;
+	struct group_join *j;
+
+	m->comeback->old_leader = m->comeback->old_id = NULL;
+	j = take_comeback(m);
+	if (error != NONE) {
+		rename_member(g, m, slice_str(old_id));
+		refuse_join(g, j, store_error(error), SLICE_EMPTY);
+	} else if (j->knows_skip_assignment) {
+		j->skips_assignment = is_leader(g, m);
+		answer_join(g, j, m, g->leader_id, is_leader(g, m));
 	} else {
 		answer_join(g, j, m, old_leader, false);
 	}
+	free(old_leader);
+	free(old_id);
 }
 
-static void replace_static(struct group *g, struct member *m, struct group_join *j, mono_ms now)
+static void replace_static(struct group *g, struct member *m, struct group_join *j, struct slice id, mono_ms now)
 {
-	struct slice id = new_member_id(g, j);
-	char *old_leader = mem_strdup(g->leader_id != NULL ? g->leader_id : "");
+	char *old_leader = mem_strdup(g->leader_id != NULL ? g->leader_id : ""), *old_id = mem_strdup(m->id);
 
 	rename_member(g, m, id);
 	update_member(m, j);
 	if (g->state == GROUP_STABLE && would_keep_protocol(g)) {
-		return_in_stable(g, m, j, old_leader, now);
+		begin_comeback(g, m, j, old_id, old_leader, now);
 	} else {
 		park_join(g, m, j, now);
 		if (g->state == GROUP_PREPARING)
@@ -443,20 +509,18 @@ static void replace_static(struct group *g, struct member *m, struct group_join 
 			group_rebalance(g, now);
 	}
 	free(old_leader);
+	free(old_id);
 }
 
 static void join_unknown(struct group *g, struct group_join *j, mono_ms now)
 {
 	struct member *m = group_static_member(g, j->caller.instance_id);
-
-	if (m != NULL) {
-		replace_static(g, m, j, now);
-		return;
-	}
 	struct slice id = new_member_id(g, j);
 
 	if (slice_is_null(id)) {
 		refuse_join(g, j, ANSWER_FAILED, SLICE_EMPTY);
+	} else if (m != NULL) {
+		replace_static(g, m, j, id, now);
 	} else if (slice_is_null(j->caller.instance_id) && j->knows_member_id_required) {
 		group_add_pending(g, id, now + j->session_timeout_ms);
 		set_due(g, now + j->session_timeout_ms);
@@ -523,7 +587,7 @@ void group_on_join(struct group *g, struct group_join *j, mono_ms now)
 		refuse_join(g, j, GROUP_MAX_SIZE_REACHED, SLICE_EMPTY);
 		return;
 	}
-	if (!group_supports(g, j)) {
+	if (!group_supports(g, j) || !group_can_read(j)) {
 		refuse_join(g, j, INCONSISTENT_GROUP_PROTOCOL, id);
 		return;
 	}
@@ -574,6 +638,8 @@ static void drop_sync_phase_if_done(struct group *g)
 /* Kept with the members already, so that they need not be found again when they are in the log; nobody is told before. */
 static void take_assignments(struct group *g, const struct group_sync *s)
 {
+	LIST_FOREACH(e, &g->in_order)
+		member_set_assignment(LIST_ENTRY(e, struct member, link), SLICE_EMPTY);
 	for (int32_t i = 0; i < s->assignment_count; i++) {
 		struct member *m = group_member(g, s->assignments[i].member_id);
 
@@ -605,40 +671,25 @@ void group_on_sync(struct group *g, struct group_sync *s, mono_ms now)
 	if (is_leader(g, m) && g->storing != g->generation) {
 		take_assignments(g, s);
 		g->storing = g->generation;
-		coordinator_store_group(g->coordinator, g, s->assignments, s->assignment_count);
+		coordinator_store_group(g->coordinator, g, SLICE_NULL);
 	}
 }
 
-/* Of a failed append, as members are told. */
-static enum kafka_error sync_error(enum kafka_error error)
+void group_stored(struct group *g, int32_t generation, struct slice comeback, enum kafka_error error, mono_ms now)
 {
-	switch ((int)error) {
-	case UNKNOWN_TOPIC_OR_PARTITION:
-	case NOT_ENOUGH_REPLICAS:
-	case NOT_ENOUGH_REPLICAS_AFTER_APPEND: return COORDINATOR_NOT_AVAILABLE;
-	case NOT_LEADER_OR_FOLLOWER:
-	case KAFKA_STORAGE_ERROR:              return NOT_COORDINATOR;
-	case REQUEST_TIMED_OUT:                return REBALANCE_IN_PROGRESS;
-	case MESSAGE_TOO_LARGE:
-	case RECORD_LIST_TOO_LARGE:
-	case INVALID_FETCH_SIZE:               return UNKNOWN_SERVER_ERROR;
-	default:                               return error;
-	}
-}
+	struct member *back = slice_is_null(comeback) ? NULL : group_member(g, comeback);
 
-void group_stored(struct group *g, int32_t generation, enum kafka_error error, mono_ms now)
-{
-	if (generation != g->storing || g->state == GROUP_DEAD)
-		return;		/* of a generation that is over; or a member came back in a stable group, and has been answered */
-	g->storing = -1;
-	if (generation != g->generation || g->state != GROUP_COMPLETING)
+	if (back != NULL && back->comeback != NULL)	/* else it has left, or a rebalance took it along */
+		comeback_stored(g, back, error);
+	if (!slice_is_null(comeback) || generation != g->storing)
 		return;
+	g->storing = -1;
 	if (error != NONE) {
 		LIST_FOREACH(e, &g->in_order) {
 			struct member *m = LIST_ENTRY(e, struct member, link);
 
 			member_set_assignment(m, SLICE_EMPTY);
-			end_sync(g, m, sync_error(error));
+			end_sync(g, m, store_error(error));
 		}
 		group_rebalance(g, now);
 		return;
@@ -818,8 +869,10 @@ void group_die(struct group *g, enum kafka_error error)
 
 		end_join(g, m, error, slice_str(m->id));
 		end_sync(g, m, error);
+		end_comeback(g, m, error, slice_str(m->id));
 	}
 	g->state = GROUP_DEAD;
+	g->storing = -1;
 	g->join_at = g->sync_at = g->due = MONO_NEVER;
 }
 

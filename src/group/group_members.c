@@ -7,6 +7,8 @@
 
 #include "wire/gen/consumer_protocol_subscription.h"
 
+#define SUBSCRIPTION_BYTES (16u << 20)	/* decoded */
+
 char *copy_text(struct slice s)
 {
 	return slice_is_null(s) ? NULL : mem_strndup((const char *)s.ptr, s.len);
@@ -118,7 +120,7 @@ void group_remove_member(struct group *g, struct member *m)
 {
 	bool leads = g->leader_id != NULL && strcmp(g->leader_id, m->id) == 0;
 
-	ASSERT(m->join == NULL && m->sync == NULL);
+	ASSERT(m->join == NULL && m->sync == NULL && m->comeback == NULL);
 	map_remove(&g->members, slice_str(m->id));
 	list_remove(&m->link);
 	if (m->instance_id != NULL && group_static_member(g, slice_str(m->instance_id)) == m)
@@ -247,6 +249,32 @@ char *group_vote(const struct group *g)
 	return name;
 }
 
+/* A subscription as consumers write it. What follows it is of a newer version. */
+static bool read_subscription(struct slice metadata, struct consumer_protocol_subscription *s, struct arena *arena)
+{
+	struct reader r = reader_of(metadata);
+	int16_t version = get_i16(&r);
+
+	return !r.failed && version >= 0 && consumer_protocol_subscription_decode(s, &r, MIN(version, 3), arena);
+}
+
+bool group_can_read(const struct group_join *j)
+{
+	struct consumer_protocol_subscription s;
+	struct arena arena;
+	bool ok = true;
+
+	if (!slice_eq_str(j->protocol_type, "consumer"))
+		return true;
+	arena_init(&arena, SUBSCRIPTION_BYTES);
+	for (int32_t i = 0; ok && i < j->protocol_count; i++) {
+		arena_reset(&arena);
+		ok = read_subscription(j->protocols[i].metadata, &s, &arena);
+	}
+	arena_fini(&arena);
+	return ok;
+}
+
 bool member_subscribes(const struct member *m, const char *protocol, struct slice topic, bool *is_readable)
 {
 	const struct group_protocol *p = member_protocol(m, protocol);
@@ -257,11 +285,8 @@ bool member_subscribes(const struct member *m, const char *protocol, struct slic
 	*is_readable = false;
 	if (p == NULL)
 		return false;
-	struct reader r = reader_of(p->metadata);
-	int16_t version = get_i16(&r);
-
-	arena_init(&arena, 1u << 20);
-	*is_readable = !r.failed && version >= 0 && consumer_protocol_subscription_decode(&s, &r, MIN(version, 3), &arena);
+	arena_init(&arena, SUBSCRIPTION_BYTES);
+	*is_readable = read_subscription(p->metadata, &s, &arena);
 	for (int32_t i = 0; *is_readable && i < s.topics_count; i++)
 		found |= slice_eq(s.topics[i], topic);
 	arena_fini(&arena);

@@ -24,6 +24,12 @@ struct group_context {
 
 enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
 
+/* A join of a static member that troubles nobody else: it is answered when the member's new id is in the log. */
+struct comeback {
+	struct group_join *join;
+	char              *old_id, *old_leader;
+};
+
 struct member {
 	struct list  link;		/* of the group, in order of joining */
 	char        *id, *instance_id;	/* instance_id NULL: dynamic */
@@ -34,6 +40,7 @@ struct member {
 	uint8_t     *assignment;
 	size_t       assignment_bytes;
 	struct group_join *join;	/* parked; NULL */
+	struct comeback   *comeback;	/* a static member's, until the log knows its new id; NULL */
 	struct group_sync *sync;	/* parked; NULL */
 	bool         is_new;		/* its first join is parked */
 	bool         owes_sync;		/* in this generation */
@@ -53,6 +60,7 @@ struct stored_offset {
 	int32_t      partition;
 	bool         has_value;		/* false: only commits under way */
 	int          pending;		/* commits that are written and not yet committed */
+	uint32_t     deletions;		/* a commit that began before one of them no longer counts */
 	int64_t      log_offset;	/* of the record that says so */
 	int64_t      offset;
 	int32_t      leader_epoch;
@@ -100,7 +108,8 @@ void group_on_leave(struct group *g, struct group_leave *m, mono_ms now);
 enum kafka_error group_check_commit(struct group *g, const struct group_caller *caller, mono_ms now);
 void group_rebalance(struct group *g, mono_ms now);
 void group_tick(struct group *g, mono_ms now);			/* what is due; then g->due is new */
-void group_stored(struct group *g, int32_t generation, enum kafka_error error, mono_ms now);	/* what coordinator_store_group was given */
+/* What coordinator_store_group was given: in this generation, for the member that came back or, null, for the leader's sync. */
+void group_stored(struct group *g, int32_t generation, struct slice comeback, enum kafka_error error, mono_ms now);
 void group_die(struct group *g, enum kafka_error error);	/* everybody who waits is told */
 bool group_describe_members(const struct group *g, struct arena *arena, struct group_describe *m);	/* false: the arena's limit */
 bool group_subscribes(const struct group *g, struct slice topic);	/* or it cannot be told */
@@ -116,6 +125,7 @@ const struct group_protocol *member_protocol(const struct member *m, const char 
 void member_set_assignment(struct member *m, struct slice bytes);
 void group_add_member(struct group *g, struct member *m);
 void group_remove_member(struct group *g, struct member *m);	/* frees it; it must wait for nothing */
+bool group_can_read(const struct group_join *m);		/* what a consumer says of itself; of other protocol types nothing is known */
 bool group_supports(const struct group *g, const struct group_join *m);
 char *group_vote(const struct group *g);			/* the protocol, malloc'd; NULL without members */
 struct pending_member *group_pending(const struct group *g, struct slice id);
@@ -147,7 +157,7 @@ void coordinator_expire_offsets(struct coordinator *c, time_ms now);
 void records_offset_key(struct strbuf *out, const char *group, struct slice topic, int32_t partition);
 void records_offset_value(struct strbuf *out, int32_t protocol_version, const struct stored_offset *o);
 void records_group_key(struct strbuf *out, const char *group);
-void records_group_value(struct strbuf *out, int32_t protocol_version, const struct group *g, const struct group_assignment *assignments, int32_t count);
+void records_group_value(struct strbuf *out, int32_t protocol_version, const struct group *g);
 
 /* --- the coordinator of one partition --------------------------------------------------------------------------------------------- */
 
@@ -164,8 +174,10 @@ struct store {
 	struct group           *group;		/* a reference; NULL */
 	int32_t                 generation;	/* of the group, when its members are stored */
 	bool                    is_group;	/* group_stored is told */
-	struct msg             *question;	/* answered when it is home; NULL */
-	struct stored_offset  **offsets;	/* a commit's, by place in the question; NULL: not taken */
+	char                   *comeback;	/* the id of a member that came back; NULL */
+	struct coordinator_question *question;	/* a deletion, answered when it is home; NULL */
+	struct group_offset_commit *commit;	/* answered when it is home; NULL */
+	struct stored_offset  **offsets;	/* of the commit, by place in the question; NULL: not taken */
 	int32_t                 count;
 	struct stored_offset   *values;		/* copies with what is to be their value */
 };
@@ -194,11 +206,12 @@ void coordinator_set_due(struct coordinator *c, mono_ms due);
 struct store *coordinator_store_begin(struct coordinator *c);
 void coordinator_store_add(struct coordinator *c, struct store *s, size_t key_len, bool is_tombstone);	/* scratch: key, then value */
 void coordinator_store_submit(struct coordinator *c, struct store *s, int16_t acks);
-/* The group with its members, and these assignments. answers group_stored, with the group's generation of now. */
-void coordinator_store_group(struct coordinator *c, struct group *g, const struct group_assignment *assignments, int32_t count);
+/* The group with its members and their assignments of now. Answers group_stored, with the group's generation of now. */
+void coordinator_store_group(struct coordinator *c, struct group *g, struct slice comeback);
 void coordinator_store_empty_group(struct coordinator *c, struct group *g);	/* nobody waits for it */
 void coordinator_add_group_tombstone(struct coordinator *c, struct store *s, const struct group *g);
-void coordinator_add_offset_tombstone(struct coordinator *c, struct store *s, const struct group *g, const struct stored_offset *o);
+/* s NULL: begins one. The result takes its place: there may have been no room. */
+struct store *coordinator_add_offset_tombstone(struct coordinator *c, struct store *s, const struct group *g, const struct stored_offset *o) MUST_CHECK;
 time_ms coordinator_time(const struct coordinator *c);
 const struct broker_config *coordinator_config(const struct coordinator *c);
 

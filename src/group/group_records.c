@@ -73,17 +73,7 @@ static int group_version(int32_t protocol_version)
 	return protocol_version < KAFKA_VERSION(2, 3, 0) ? 2 : 3;
 }
 
-static struct slice assignment_of(const struct member *m, const struct group_assignment *assignments, int32_t count)
-{
-	for (int32_t i = 0; i < count; i++) {
-		if (slice_eq_str(assignments[i].member_id, m->id))
-			return assignments[i].bytes;
-	}
-	return assignments == NULL && m->assignment_bytes > 0 ? slice_of(m->assignment, m->assignment_bytes) : SLICE_EMPTY;
-}
-
-/* assignments NULL: as the members have them. */
-void records_group_value(struct strbuf *out, int32_t protocol_version, const struct group *g, const struct group_assignment *assignments, int32_t count)
+void records_group_value(struct strbuf *out, int32_t protocol_version, const struct group *g)
 {
 	int version = group_version(protocol_version);
 	struct group_metadata_value value = {
@@ -101,7 +91,7 @@ void records_group_value(struct strbuf *out, int32_t protocol_version, const str
 			.member_id = slice_str(m->id), .group_instance_id = version >= 3 ? slice_str(m->instance_id) : SLICE_NULL,
 			.client_id = slice_str(m->client_id), .client_host = slice_str(m->client_host),
 			.rebalance_timeout = version >= 1 ? m->rebalance_timeout_ms : -1, .session_timeout = m->session_timeout_ms,
-			.subscription = p != NULL ? p->metadata : SLICE_EMPTY, .assignment = assignment_of(m, assignments, count),
+			.subscription = p != NULL ? p->metadata : SLICE_EMPTY, .assignment = m->assignment_bytes > 0 ? slice_of(m->assignment, m->assignment_bytes) : SLICE_EMPTY,
 		};
 	}
 	writer_init(&w);

@@ -17,4 +17,17 @@ tests_unit_group_group_test_SOURCES = tests/unit/group/group_test.c src/group/gr
 tests_unit_group_group_test_LDADD = src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(CHECK_LIBS)
 $(tests_unit_group_group_test_OBJECTS): | $(wire_gen)
+# With its log, on a simulated machine.
+group_test_libs = src/group/libskein_group.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/cluster/libskein_cluster.a \
+	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+group_rig = tests/unit/group/group_rig.c tests/unit/group/group_rig.h tests/unit/partition/rig.c tests/unit/partition/rig.h
+check_PROGRAMS += tests/unit/group/coordinator_test tests/unit/group/group_crash_test
+TESTS += tests/unit/group/coordinator_test tests/unit/group/group_crash_test
+tests_unit_group_coordinator_test_SOURCES = tests/unit/group/coordinator_test.c $(group_rig)
+tests_unit_group_coordinator_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_unit_group_coordinator_test_LDADD = $(group_test_libs)
+tests_unit_group_group_crash_test_SOURCES = tests/unit/group/group_crash_test.c $(group_rig)
+tests_unit_group_group_crash_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_unit_group_group_crash_test_LDADD = $(group_test_libs)
+$(tests_unit_group_coordinator_test_OBJECTS) $(tests_unit_group_group_crash_test_OBJECTS): | $(wire_gen)
 endif

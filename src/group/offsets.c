@@ -65,6 +65,7 @@ void offsets_set(struct stored_offset *o, int64_t log_offset, int64_t offset, in
 void offsets_drop(struct group *g, struct stored_offset *o)
 {
 	o->has_value = false;
+	o->deletions++;
 	if (o->pending > 0)
 		return;
 	map_remove(&g->offsets, slice_of(o->key, 4 + o->topic.len));
@@ -134,6 +135,7 @@ void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_com
 		set_metadata(v, o->metadata);
 		s->offsets[i] = offsets_make(g, o->topic, o->partition);
 		s->offsets[i]->pending++;
+		v->deletions = s->offsets[i]->deletions;
 		records_offset_key(&s->scratch, g->id, o->topic, o->partition);
 		size_t key_len = s->scratch.len;
 		records_offset_value(&s->scratch, coordinator_config(c)->inter_broker_protocol_version, v);
@@ -142,7 +144,7 @@ void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_com
 	}
 	s->group = g;
 	g->refs++;
-	s->question = &m->q.msg;
+	s->commit = m;
 	coordinator_store_submit(c, s, taken > 0 ? coordinator_config(c)->offsets_commit_required_acks : 0);
 }
 
@@ -241,13 +243,13 @@ void coordinator_on_offset_delete(struct coordinator *c, struct group_offset_del
 		struct stored_offset *o = offsets_find(g, m->offsets[i].topic, m->offsets[i].partition);
 
 		m->offsets[i].error = g->state != GROUP_EMPTY && group_subscribes(g, m->offsets[i].topic) ? GROUP_SUBSCRIBED_TO_TOPIC : NONE;
-		if (m->offsets[i].error != NONE || o == NULL || !o->has_value)
+		if (m->offsets[i].error != NONE || o == NULL)
 			continue;
-		coordinator_add_offset_tombstone(c, s, g, o);
+		s = coordinator_add_offset_tombstone(c, s, g, o);
 		offsets_drop(g, o);
 	}
+	s->question = &m->q;
 	coordinator_store_submit(c, s, 1);
-	coordinator_answer(c, &m->q, NONE);
 }
 
 void coordinator_forget_topic(struct coordinator *c, struct slice topic)
@@ -259,11 +261,9 @@ void coordinator_forget_topic(struct coordinator *c, struct slice topic)
 		MAP_FOREACH(f, &g->offsets) {
 			struct stored_offset *o = f->value;
 
-			if (!o->has_value || !slice_eq(o->topic, topic))
+			if (!slice_eq(o->topic, topic))
 				continue;
-			if (s == NULL)
-				s = coordinator_store_begin(c);
-			coordinator_add_offset_tombstone(c, s, g, o);
+			s = coordinator_add_offset_tombstone(c, s, g, o);
 			offsets_drop(g, o);
 		}
 		if (s != NULL)
@@ -293,9 +293,7 @@ static void expire_group(struct coordinator *c, struct group *g, time_ms now)
 
 		if (!o->has_value || o->pending > 0 || end_of(g, o, retention) > now)
 			continue;
-		if (s == NULL)
-			s = coordinator_store_begin(c);
-		coordinator_add_offset_tombstone(c, s, g, o);
+		s = coordinator_add_offset_tombstone(c, s, g, o);
 		offsets_drop(g, o);
 	}
 	if (g->state == GROUP_EMPTY && map_count(&g->offsets) == 0 && g->pending_count == 0) {

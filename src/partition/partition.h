@@ -78,8 +78,8 @@ struct partition_movers {
 	struct throttle throttle;
 };
 /* For hooks, on the partition's thread. */
-/* As if a network actor had asked; m's home is p->actor. One that is refused has its error as any other. */
-void     partition_hook_append(struct partition_addr *p, struct partition_append *m);
+/* As if a network actor had asked, but for the epoch: in another one than the hook was elected in it is refused. m's home is p->actor. */
+void     partition_hook_append(struct partition_addr *p, struct partition_append *m, int32_t leader_epoch);
 void     partition_hook_submit(struct partition_addr *p, struct job *j);	/* to a worker; j's home is p->actor */
 /* What lies in the log from the offset on, to its very end: for a job that reads. */
 enum err partition_hook_range(struct partition_addr *p, int64_t offset, uint32_t max_bytes, struct log_range *out) MUST_CHECK;

@@ -35,9 +35,12 @@ static enum kafka_error append_check(const struct partition *p, const struct par
 
 void partition_on_append(struct partition *p, struct partition_append *m)
 {
+	/* A hook's may have waited here while the leadership went and came back: what it says was true in the old epoch. */
+	bool is_old = m->msg.home == &p->actor && m->leader_epoch != p->leader_epoch;
+
 	m->leader_id = p->has_role ? p->leader : -1;
 	m->leader_epoch = p->has_role ? p->leader_epoch : -1;
-	enum kafka_error error = append_check(p, m);
+	enum kafka_error error = is_old ? NOT_LEADER_OR_FOLLOWER : append_check(p, m);
 	if (error != NONE) {
 		append_refuse(p, m, error);
 		return;

@@ -60,9 +60,11 @@ bool partition_hook_asked(struct partition *p, struct msg *m)
 	return true;
 }
 
-void partition_hook_append(struct partition_addr *a, struct partition_append *m)
+void partition_hook_append(struct partition_addr *a, struct partition_append *m, int32_t leader_epoch)
 {
 	struct partition *p = a->owner;
+
+	m->leader_epoch = leader_epoch;
 	bool sent = actor_ask(&p->actor, &p->actor, &m->msg);
 
 	ASSERT(sent);		/* who has no lane is never declined */

@@ -16,7 +16,10 @@ static struct coordinator coordinator;
 static struct group *group;
 static mono_ms now;
 static int stores, empty_stores;
-static int32_t stored_generation;
+
+#define STORES_MAX 512
+static struct { int32_t generation; char comeback[128]; } on_the_way[STORES_MAX];	/* in their order */
+static int on_the_way_count;
 
 time_ms coordinator_time(const struct coordinator *c UNUSED) { return 1000000 + now; }
 const struct broker_config *coordinator_config(const struct coordinator *c UNUSED) { return &config; }
@@ -32,10 +35,12 @@ void coordinator_answer(struct coordinator *c UNUSED, struct coordinator_questio
 	ck_assert_int_eq(*answers, 1);
 }
 
-void coordinator_store_group(struct coordinator *c UNUSED, struct group *g, const struct group_assignment *a UNUSED, int32_t n UNUSED)
+void coordinator_store_group(struct coordinator *c UNUSED, struct group *g, struct slice comeback)
 {
 	stores++;
-	stored_generation = g->generation;
+	ck_assert_int_lt(on_the_way_count, STORES_MAX);
+	on_the_way[on_the_way_count].generation = g->generation;
+	snprintf(on_the_way[on_the_way_count++].comeback, sizeof(on_the_way[0].comeback), SLICE_FMT, SLICE_ARG(comeback));
 }
 
 void coordinator_store_empty_group(struct coordinator *c UNUSED, struct group *g)
@@ -52,7 +57,11 @@ struct store *coordinator_store_begin(struct coordinator *c UNUSED) { ck_abort()
 void coordinator_store_add(struct coordinator *c UNUSED, struct store *s UNUSED, size_t n UNUSED, bool t UNUSED) { ck_abort(); }
 void coordinator_store_submit(struct coordinator *c UNUSED, struct store *s UNUSED, int16_t acks UNUSED) { ck_abort(); }
 void coordinator_add_group_tombstone(struct coordinator *c UNUSED, struct store *s UNUSED, const struct group *g UNUSED) { ck_abort(); }
-void coordinator_add_offset_tombstone(struct coordinator *c UNUSED, struct store *s UNUSED, const struct group *g UNUSED, const struct stored_offset *o UNUSED) { ck_abort(); }
+struct store *coordinator_add_offset_tombstone(struct coordinator *c UNUSED, struct store *s UNUSED, const struct group *g UNUSED, const struct stored_offset *o UNUSED)
+{
+	ck_abort();
+	return NULL;
+}
 
 static void setup(void)
 {
@@ -61,8 +70,20 @@ static void setup(void)
 	coordinator = (struct coordinator){ .context = &context, .due = MONO_NEVER };
 	now = 0;
 	stores = empty_stores = 0;
-	stored_generation = -1;
+	on_the_way_count = 0;
 	group = group_create(&coordinator, SLICE_LIT("g"));
+}
+
+/* The oldest store is over. */
+static void store_is_home(enum kafka_error error)
+{
+	int32_t generation = on_the_way[0].generation;
+	char comeback[128];
+
+	ck_assert_int_gt(on_the_way_count, 0);
+	memcpy(comeback, on_the_way[0].comeback, sizeof(comeback));
+	memmove(on_the_way, on_the_way + 1, (size_t)--on_the_way_count * sizeof(on_the_way[0]));
+	group_stored(group, generation, comeback[0] != 0 ? slice_str(comeback) : SLICE_NULL, error, now);
 }
 
 static void teardown(void)
@@ -73,9 +94,14 @@ static void teardown(void)
 
 /* --- members ---------------------------------------------------------------------------------------------------------------------------- */
 
+/* To no topic; and to no topic, owning nothing. */
+#define SUBSCRIPTION SLICE_LIT("\0\0\0\0\0\0\xff\xff\xff\xff")
+#define ANOTHER      SLICE_LIT("\0\1\0\0\0\0\xff\xff\xff\xff\0\0\0\0")
+
 struct client {
 	char                  id[128];
-	const char           *instance_id, *subscription;
+	const char           *instance_id;
+	struct slice          subscription;
 	bool                  is_old;		/* joins without the second step */
 	int32_t               session_ms, rebalance_ms, generation;
 	struct group_protocol protocols[1];
@@ -94,12 +120,12 @@ static void end_join_question(struct client *c)
 
 static struct client client_of(const char *instance_id)
 {
-	return (struct client){ .instance_id = instance_id, .subscription = "s", .session_ms = 10000, .rebalance_ms = 20000, .generation = -1 };
+	return (struct client){ .instance_id = instance_id, .subscription = SUBSCRIPTION, .session_ms = 10000, .rebalance_ms = 20000, .generation = -1 };
 }
 
 static void ask_to_join(struct client *c)
 {
-	c->protocols[0] = (struct group_protocol){ SLICE_LIT("range"), slice_str(c->subscription) };
+	c->protocols[0] = (struct group_protocol){ SLICE_LIT("range"), c->subscription };
 	c->join = (struct group_join){
 		.caller = { .group = SLICE_LIT("g"), .member_id = slice_str(c->id), .instance_id = slice_str(c->instance_id), .generation = -1 },
 		.client_id = SLICE_LIT("c"), .client_host = SLICE_LIT("/h"), .session_timeout_ms = c->session_ms, .rebalance_timeout_ms = c->rebalance_ms,
@@ -209,7 +235,7 @@ static void make_stable(struct client *c)
 	ck_assert_int_eq(error, NONE);
 	ask_to_sync(c, true);
 	ck_assert_int_eq(c->sync_answers, 0);
-	group_stored(group, stored_generation, NONE, now);
+	store_is_home(NONE);
 	ck_assert_int_eq(c->sync_answers, 1);
 	ck_assert_int_eq(c->sync.q.error, NONE);
 	ck_assert(slice_eq_str(c->sync.assignment, "a"));
@@ -259,7 +285,7 @@ START_TEST(a_second_member_makes_all_join_again)
 	ck_assert_int_eq(b.sync_answers, 0);
 	ask_to_sync(&a, true);
 	ck_assert_int_eq(a.sync_answers, 0);			/* not before it is stored */
-	group_stored(group, stored_generation, NONE, now);
+	store_is_home(NONE);
 	ck_assert_int_eq(a.sync_answers, 1);
 	ck_assert_int_eq(b.sync_answers, 1);
 	ck_assert_uint_eq(b.sync.assignment.len, 0);		/* the leader gave it nothing */
@@ -275,7 +301,7 @@ START_TEST(what_cannot_be_stored_is_begun_again)
 	ck_assert_int_eq(join(&a), MEMBER_ID_REQUIRED);
 	ck_assert_int_eq(join(&a), NONE);
 	ask_to_sync(&a, true);
-	group_stored(group, stored_generation, NOT_ENOUGH_REPLICAS, now);
+	store_is_home(NOT_ENOUGH_REPLICAS);
 	ck_assert_int_eq(a.sync.q.error, COORDINATOR_NOT_AVAILABLE);
 	end_sync_question(&a);
 	ck_assert_int_eq(group->state, GROUP_PREPARING);
@@ -367,12 +393,18 @@ END_TEST
 START_TEST(a_static_member_returns_without_a_rebalance)
 {
 	struct client a = client_of("i1"), again = client_of("i1");
+	enum kafka_error error;
 	char old_id[128];
 
 	make_stable(&a);
 	snprintf(old_id, sizeof(old_id), "%s", a.id);
 	ck_assert_int_eq(strncmp(a.id, "i1-", 3), 0);
-	ck_assert_int_eq(join(&again), NONE);
+	ask_to_join(&again);
+	ck_assert(!has_joined(&again, &error));		/* the next coordinator must know its new id, too */
+	store_is_home(NONE);
+	ck_assert(has_joined(&again, &error));
+	end_join_question(&again);
+	ck_assert_int_eq(error, NONE);
 	ck_assert_int_eq(again.generation, 1);
 	ck_assert_str_ne(again.id, old_id);
 	ck_assert_int_eq(group->state, GROUP_STABLE);
@@ -386,6 +418,78 @@ START_TEST(a_static_member_returns_without_a_rebalance)
 	end_sync_question(&again);
 	ck_assert_int_eq(leave("", "i1"), NONE);		/* as an operator does */
 	ck_assert_int_eq(group->state, GROUP_EMPTY);
+}
+END_TEST
+
+START_TEST(a_static_member_whose_return_cannot_be_stored)
+{
+	struct client a = client_of("i1"), again = client_of("i1");
+	enum kafka_error error;
+
+	make_stable(&a);
+	ask_to_join(&again);
+	ck_assert_int_eq(heartbeat(&a), FENCED_INSTANCE_ID);
+	store_is_home(NOT_ENOUGH_REPLICAS);
+	ck_assert(has_joined(&again, &error));
+	end_join_question(&again);
+	ck_assert_int_eq(error, COORDINATOR_NOT_AVAILABLE);
+	ck_assert_int_eq(heartbeat(&a), NONE);			/* it is who it was */
+	ck_assert(slice_eq_str(slice_str(group->leader_id), a.id));
+}
+END_TEST
+
+START_TEST(a_rebalance_takes_a_returning_member_along)
+{
+	struct client a = client_of("i1"), again = client_of("i1"), b = client_of(NULL);
+	enum kafka_error error;
+
+	make_stable(&a);
+	ask_to_join(&again);
+	join_in_two_steps(&b);			/* before the new id is in the log */
+	ck_assert(has_joined(&again, &error) && has_joined(&b, &error));
+	ck_assert_int_eq(again.generation, 2);
+	ck_assert_int_eq(b.generation, 2);
+	end_join_question(&again);
+	end_join_question(&b);
+	store_is_home(NONE);			/* which nobody waits for any more */
+	ck_assert_int_eq(group->state, GROUP_COMPLETING);
+	ask_to_sync(&again, true);
+	store_is_home(NONE);
+	ck_assert_int_eq(again.sync_answers, 1);
+	end_sync_question(&again);
+	ck_assert_int_eq(group->state, GROUP_STABLE);
+}
+END_TEST
+
+START_TEST(who_is_not_assigned_anything_has_nothing)
+{
+	struct client a = client_of(NULL), b = client_of(NULL);
+	enum kafka_error error;
+
+	make_stable(&a);
+	join_in_two_steps(&b);
+	ask_to_join(&a);
+	ck_assert(has_joined(&a, &error) && has_joined(&b, &error));
+	end_join_question(&a);
+	end_join_question(&b);
+	ask_to_sync(&b, false);
+	ask_to_sync(&a, false);			/* the leader assigns nothing to anybody; the generation before it had "a" */
+	store_is_home(NONE);
+	ck_assert_int_eq(a.sync_answers, 1);
+	ck_assert_uint_eq(a.sync.assignment.len, 0);
+	end_sync_question(&a);
+	end_sync_question(&b);
+}
+END_TEST
+
+START_TEST(an_id_too_long_to_be_written)
+{
+	static char name[32767 - 35];		/* and a byte of its end: with "-" and a uuid one too many */
+	struct client a = client_of(name);
+
+	memset(name, 'x', sizeof(name) - 1);
+	ck_assert_int_eq(join(&a), UNKNOWN_SERVER_ERROR);
+	ck_assert_uint_eq(map_count(&group->members), 0);
 }
 END_TEST
 
@@ -403,11 +507,11 @@ START_TEST(a_join_that_is_repeated)
 	ck_assert_int_eq(join(&b), NONE);	/* completing: the same answer again */
 	ck_assert_int_eq(b.generation, 2);
 	ask_to_sync(&a, true);
-	group_stored(group, stored_generation, NONE, now);
+	store_is_home(NONE);
 	end_sync_question(&a);
 	ck_assert_int_eq(join(&b), NONE);	/* stable, and it wants what it wanted */
 	ck_assert_int_eq(group->state, GROUP_STABLE);
-	b.subscription = "other";
+	b.subscription = ANOTHER;
 	ask_to_join(&b);
 	ck_assert(!has_joined(&b, &error));	/* it wants something else */
 	ck_assert_int_eq(group->state, GROUP_PREPARING);
@@ -453,6 +557,39 @@ START_TEST(protocols_that_do_not_fit)
 	group_on_join(group, &b.join, now);
 	ck_assert_int_eq(b.join.q.error, INCONSISTENT_GROUP_PROTOCOL);
 	arena_fini(&b.join.arena);
+}
+END_TEST
+
+/* A leader of another make need not survive what no consumer writes. */
+START_TEST(metadata_that_cannot_be_read)
+{
+	static const char *const bad[] = { "", "\0", "\0\0\0\0\0\1", "\xff\xff\0\0\0\0\xff\xff\xff\xff" };
+	static const size_t sizes[] = { 0, 1, 6, 10 };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct client a = client_of(NULL);
+
+		a.subscription = slice_of(bad[i], sizes[i]);
+		ck_assert_int_eq(join(&a), INCONSISTENT_GROUP_PROTOCOL);
+	}
+}
+END_TEST
+
+/* Most members want it, among those that all can. */
+START_TEST(the_protocol_is_voted_for)
+{
+	static const struct { const char *first, *second; } wants[] = { { "a", "range" }, { "range", "b" }, { "b", "range" } };
+
+	for (int i = 0; i < 3; i++) {
+		struct group_protocol protocols[] = { { slice_str(wants[i].first), SUBSCRIPTION }, { slice_str(wants[i].second), SUBSCRIPTION } };
+		struct group_join j = { .client_id = SLICE_LIT("c"), .client_host = SLICE_LIT("/h"), .protocols = protocols, .protocol_count = 2 };
+		char id[] = { 'm', (char)('0' + i), 0 };
+
+		group_add_member(group, member_create(&j, slice_str(id)));
+		char *vote = group_vote(group);
+		ck_assert_str_eq(vote, i == 0 ? "a" : "range");
+		free(vote);
+	}
 }
 END_TEST
 
@@ -563,12 +700,8 @@ static void do_something(struct world *w)
 			c->id[0] = 0;
 		break;
 	case 6:
-		if (stored_generation >= 0) {
-			int32_t generation = stored_generation;
-
-			stored_generation = -1;
-			group_stored(group, generation, draw(8) == 0 ? REQUEST_TIMED_OUT : NONE, now);
-		}
+		if (on_the_way_count > 0)
+			store_is_home(draw(8) == 0 ? REQUEST_TIMED_OUT : NONE);
 		break;
 	default:
 		pass(draw(4) == 0 ? draw(12000) : draw(500));
@@ -598,9 +731,8 @@ static void live(uint64_t seed)
 	}
 	/* Nobody says anything any more: all that waits is answered, and in the end nobody is left. */
 	for (int i = 0; i < 20; i++) {
-		if (stored_generation >= 0)
-			group_stored(group, stored_generation, NONE, now);
-		stored_generation = -1;
+		while (on_the_way_count > 0)
+			store_is_home(NONE);
 		pass(30000);
 		for (int k = 0; k < CLIENTS; k++)
 			learn(&w, &w.clients[k]);
@@ -633,9 +765,15 @@ int main(void)
 	tcase_add_test(t, who_does_not_join_again_in_time_is_out);
 	tcase_add_test(t, the_first_wait_goes_on_while_members_come);
 	tcase_add_test(t, a_static_member_returns_without_a_rebalance);
+	tcase_add_test(t, a_static_member_whose_return_cannot_be_stored);
+	tcase_add_test(t, a_rebalance_takes_a_returning_member_along);
+	tcase_add_test(t, who_is_not_assigned_anything_has_nothing);
+	tcase_add_test(t, an_id_too_long_to_be_written);
 	tcase_add_test(t, a_join_that_is_repeated);
 	tcase_add_test(t, a_full_group);
 	tcase_add_test(t, protocols_that_do_not_fit);
+	tcase_add_test(t, metadata_that_cannot_be_read);
+	tcase_add_test(t, the_protocol_is_voted_for);
 	tcase_add_test(t, commits_of_members_and_strangers);
 	tcase_add_test(worlds, many_worlds);
 	tcase_set_timeout(worlds, 120);

@@ -36,6 +36,7 @@ struct ask {
 		struct partition_config       config;
 		struct partition_move         move;
 		struct partition_stop         stop;
+		uint8_t                       other[1024];	/* a question of another module's */
 	};
 	int     order;		/* 0: not home yet; else the how-many-th answer it was */
 	mono_ms answered_at;
