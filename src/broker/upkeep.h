@@ -1,5 +1,5 @@
 /*
- * The actor that writes the log directories' files now and then: high watermarks and progress marks, recovery points and log starts, and that removes what
+ * The actor that writes the log directories' files now and then: high watermarks and progress marks, recovery points, log starts, and that removes what
  * was deleted long enough ago.
  *
  * It gets every picture like a network actor, so it knows the local replicas; what it writes it reads from their published offsets. The writing itself is a

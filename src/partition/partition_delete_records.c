@@ -1,6 +1,9 @@
 /*
  * DeleteRecords: the log start goes up, and the answer waits until that of every replica which is alive has followed: from then on no election brings the records back.
  *
+ * A start is on the disk when the upkeep of the log directories has noted it (log.flush.start.offset.checkpoint.interval.ms): killed before, a leader that comes back as such
+ * has the records again, as in Kafka.
+ *
  * Followers hear of it with their next fetch, and tell with the one after. Whole segments below the start go with the next look for old records (partition_retain.c).
  */
 #include "partition/partition_priv.h"
