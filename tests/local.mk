@@ -9,7 +9,7 @@ if HAVE_CHECK
 partition_test_libs = src/partition/libskein_partition.a src/storage/libskein_storage.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 partition_tests = tests/unit/partition/partition_test tests/unit/partition/partition_crash_test tests/unit/partition/partition_threads_test \
-	tests/unit/partition/leader_test tests/unit/partition/follower_test tests/unit/partition/move_test \
+	tests/unit/partition/leader_test tests/unit/partition/delete_records_test tests/unit/partition/follower_test tests/unit/partition/move_test \
 	tests/unit/partition/replication_sim_test
 check_PROGRAMS += $(partition_tests)
 TESTS += $(partition_tests)
@@ -18,6 +18,8 @@ tests_unit_partition_partition_test_LDADD = $(partition_test_libs)
 tests_unit_partition_leader_test_SOURCES = tests/unit/partition/leader_test.c tests/unit/partition/fake_controller.c \
 	tests/unit/partition/fake_controller.h tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_leader_test_LDADD = $(partition_test_libs)
+tests_unit_partition_delete_records_test_SOURCES = tests/unit/partition/delete_records_test.c tests/unit/partition/rig.c tests/unit/partition/rig.h
+tests_unit_partition_delete_records_test_LDADD = $(partition_test_libs)
 tests_unit_partition_replication_sim_test_SOURCES = tests/unit/partition/replication_sim_test.c tests/unit/partition/fake_controller.c \
 	tests/unit/partition/fake_controller.h tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_replication_sim_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests

@@ -15,11 +15,13 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/create_partitions.c \
 	src/api/create_topics.c \
 	src/api/delete_groups.c \
+	src/api/delete_records.c \
 	src/api/delete_topics.c \
 	src/api/describe_cluster.c \
 	src/api/describe_configs.c \
 	src/api/describe_groups.c \
 	src/api/describe_log_dirs.c \
+	src/api/describe_producers.c \
 	src/api/describe_transactions.c \
 	src/api/fetch.c src/api/fetch_priv.h src/api/fetch_answer.c src/api/fetch_round.c src/api/fetch_want.c \
 	src/api/fetch_session.c src/api/fetch_session.h \
@@ -49,7 +51,7 @@ if HAVE_CHECK
 # The rig stands in for net, so that library is not linked.
 api_tests = tests/unit/api/admin_test tests/unit/api/controller_requests_test \
 	tests/unit/api/coordinator_test \
-	tests/unit/api/fetch_test tests/unit/api/log_dirs_test tests/unit/api/metadata_test tests/unit/api/offsets_test \
+	tests/unit/api/fetch_test tests/unit/api/log_dirs_test tests/unit/api/metadata_test tests/unit/api/offsets_test tests/unit/api/records_test \
 	tests/unit/api/producer_ids_test tests/unit/api/write_txn_markers_test
 check_PROGRAMS += $(api_tests)
 TESTS += $(api_tests)
@@ -72,6 +74,8 @@ tests_unit_api_metadata_test_SOURCES = tests/unit/api/metadata_test.c $(api_test
 tests_unit_api_metadata_test_LDADD = $(api_test_libs)
 tests_unit_api_offsets_test_SOURCES = tests/unit/api/offsets_test.c $(api_test_rig)
 tests_unit_api_offsets_test_LDADD = $(api_test_libs)
+tests_unit_api_records_test_SOURCES = tests/unit/api/records_test.c $(api_test_rig)
+tests_unit_api_records_test_LDADD = $(api_test_libs)
 tests_unit_api_producer_ids_test_SOURCES = tests/unit/api/producer_ids_test.c $(api_test_rig)
 tests_unit_api_producer_ids_test_LDADD = $(api_test_libs)
 tests_unit_api_write_txn_markers_test_SOURCES = tests/unit/api/write_txn_markers_test.c \
@@ -79,6 +83,6 @@ tests_unit_api_write_txn_markers_test_SOURCES = tests/unit/api/write_txn_markers
 tests_unit_api_write_txn_markers_test_LDADD = $(api_test_libs)
 $(tests_unit_api_admin_test_OBJECTS) $(tests_unit_api_controller_requests_test_OBJECTS) \
 $(tests_unit_api_coordinator_test_OBJECTS) $(tests_unit_api_fetch_test_OBJECTS) $(tests_unit_api_log_dirs_test_OBJECTS) $(tests_unit_api_metadata_test_OBJECTS) \
-$(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS) \
+$(tests_unit_api_offsets_test_OBJECTS) $(tests_unit_api_records_test_OBJECTS) $(tests_unit_api_producer_ids_test_OBJECTS) \
 $(tests_unit_api_write_txn_markers_test_OBJECTS): | $(wire_gen)
 endif

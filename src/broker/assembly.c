@@ -177,6 +177,7 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	struct upkeep_spec spec = {
 		.sched = a->spec.sched, .workers = a->spec.workers, .dirs = a->dirs, .dir_count = a->dir_count,
 		.watermark_interval_ms = c->high_watermark_checkpoint_interval_ms, .recovery_interval_ms = c->log_flush_offset_checkpoint_interval_ms,
+		.starts_interval_ms = c->log_flush_start_offset_checkpoint_interval_ms,
 		.delete_delay_ms = c->topic.file_delete_delay_ms,
 	};
 	enum err e = upkeep_start(&a->upkeep, &spec);

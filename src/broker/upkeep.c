@@ -25,7 +25,7 @@ struct upkeep {
 	unsigned                what;		/* CHECKPOINT_* */
 	bool                    purge;
 	struct cluster         *job_picture;	/* keeps the addresses alive */
-	mono_ms                 watermark_due, recovery_due, purge_due;
+	mono_ms                 watermark_due, recovery_due, starts_due, purge_due;
 };
 
 struct collect {
@@ -144,6 +144,8 @@ static int upkeep_step(struct actor *a, mono_ms now)
 			u->what |= CHECKPOINT_WATERMARK | CHECKPOINT_MARKS;
 		if (due(&u->recovery_due, now, u->spec.recovery_interval_ms))
 			u->what |= CHECKPOINT_RECOVERY;
+		if (due(&u->starts_due, now, u->spec.starts_interval_ms))
+			u->what |= CHECKPOINT_STARTS;
 		if (u->picture->topic_count == 0 || !u->picture->has_replicas)
 			u->what = 0;	/* nothing to say (yet); and at the end the last word is the controller's */
 		u->purge = due(&u->purge_due, now, PURGE_INTERVAL_MS);
@@ -156,7 +158,7 @@ static int upkeep_step(struct actor *a, mono_ms now)
 			work++;
 		}
 	}
-	a->deadline = u->is_out || u->picture == NULL ? MONO_NEVER : MIN(MIN(u->watermark_due, u->recovery_due), u->purge_due);
+	a->deadline = u->is_out || u->picture == NULL ? MONO_NEVER : MIN(MIN(u->watermark_due, u->purge_due), MIN(u->recovery_due, u->starts_due));
 	return work;
 }
 
@@ -170,6 +172,7 @@ enum err upkeep_start(struct upkeep **out, const struct upkeep_spec *spec)
 	u->spec = *spec;
 	u->watermark_due = now + spec->watermark_interval_ms;
 	u->recovery_due = now + spec->recovery_interval_ms;
+	u->starts_due = now + spec->starts_interval_ms;
 	u->purge_due = now + PURGE_INTERVAL_MS;
 	actor_init(&u->actor, spec->sched, &upkeep_ops, LANE_NONE, "log directories");
 	enum err e = actor_start(&u->actor, 128 * 1024);

@@ -1,5 +1,5 @@
 /*
- * The actor that writes the log directories' files now and then: high watermarks and progress marks, recovery points and log starts, and that removes what
+ * The actor that writes the log directories' files now and then: high watermarks and progress marks, recovery points, log starts, and that removes what
  * was deleted long enough ago.
  *
  * It gets every picture like a network actor, so it knows the local replicas; what it writes it reads from their published offsets. The writing itself is a
@@ -18,7 +18,7 @@ struct upkeep_spec {
 	struct workers *workers;
 	struct logdir **dirs;
 	int             dir_count;
-	mono_ms         watermark_interval_ms, recovery_interval_ms;
+	mono_ms         watermark_interval_ms, recovery_interval_ms, starts_interval_ms;
 	int64_t         delete_delay_ms;	/* of directories that were renamed for deletion */
 };
 

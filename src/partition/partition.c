@@ -1,8 +1,8 @@
 /*
  * The partition actor: its life, its step, and the address others ask it by.
  *
- * Guarantee: every question gets exactly one answer, whatever happens to the log or the role meanwhile. What is parked sits on one of three lists (waiting
- * appends, watches, look-ups by time), and each way out (offset reached, deadline, role lost, directory failed, stop) empties them through one function each.
+ * Guarantee: every question gets exactly one answer, whatever happens to the log or the role meanwhile. What is parked sits on one of four lists (waiting
+ * appends, watches, look-ups by time, deletions), and each way out (offset reached, deadline, role lost, directory failed, stop) empties them through one function each.
  *
  * Order: appends of one step are collected and written together, but any other question first writes what was collected before it, so a reader who asks
  * after a producer sees at least that much.
@@ -88,6 +88,7 @@ static void partition_go_offline(struct partition *p)
 	partition_isr_end(p);
 	partition_hook_resigned(p);
 	partition_fail_waiting(p, KAFKA_STORAGE_ERROR);
+	partition_fail_deletions(p, KAFKA_STORAGE_ERROR);
 	partition_fail_lookups(p, KAFKA_STORAGE_ERROR);
 	partition_publish(p);
 	partition_drop_watches(p);
@@ -171,6 +172,12 @@ void partition_refuse(struct msg *m, enum kafka_error error)
 	case PARTITION_list_offsets: ((struct partition_list_offsets *)m)->error = error; break;
 	case PARTITION_epoch_end:    ((struct partition_epoch_end *)m)->error = error; break;
 	case PARTITION_describe:     ((struct partition_describe *)m)->error = error; break;
+	case PARTITION_delete_records: {
+		struct partition_delete_records *d = (struct partition_delete_records *)m;
+		d->error = error;
+		d->low_watermark = -1;
+		break;
+	}
 	case PARTITION_move:         ((struct partition_move *)m)->error = error; break;
 	case PARTITION_role: {
 		struct partition_role *r = (struct partition_role *)m;
@@ -265,6 +272,7 @@ static void partition_dispatch(void *arg, struct msg *m)
 	case PARTITION_list_offsets: partition_on_list_offsets(p, (struct partition_list_offsets *)m); break;
 	case PARTITION_epoch_end:    partition_on_epoch_end(p, (struct partition_epoch_end *)m); break;
 	case PARTITION_describe:     partition_on_describe(p, (struct partition_describe *)m); break;
+	case PARTITION_delete_records: partition_on_delete_records(p, (struct partition_delete_records *)m); break;
 	case PARTITION_replicate:    partition_on_replicate(p, (struct partition_replicate *)m); break;
 	case PARTITION_truncate:     partition_on_truncate(p, (struct partition_truncate *)m); break;
 	case PARTITION_role:         partition_on_role(p, (struct partition_role *)m); break;
@@ -367,6 +375,7 @@ static int partition_step(struct actor *a, mono_ms now)
 		partition_look_up_next(p);
 		partition_flush_if_wanted(p, now);
 		partition_answer_waiting(p, now);
+		partition_answer_deletions(p, now);
 		partition_publish(p);
 		partition_answer_watches(p);
 	}
@@ -380,7 +389,7 @@ static int partition_step(struct actor *a, mono_ms now)
 		a->deadline = MONO_NEVER;
 		return work;
 	}
-	a->deadline = MIN(MIN(partition_waiting_deadline(p), p->rest_due), MIN(partition_copy_deadline(p), p->hook_due));
+	a->deadline = MIN(MIN(partition_waiting_deadline(p), MIN(partition_deletions_deadline(p), p->rest_due)), MIN(partition_copy_deadline(p), p->hook_due));
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
 		a->deadline = MIN(a->deadline, MIN(MIN(partition_flush_deadline(p), partition_isr_deadline(p)), partition_retain_deadline(p)));
 	return work;
@@ -436,6 +445,7 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	list_init(&p->waiting);
 	list_init(&p->watches);
 	list_init(&p->lookups);
+	list_init(&p->deletions);
 	p->flush_due = p->rest_due = MONO_NEVER;
 	partition_retain_begin(p, os_mono_ms(spec->log.os));
 	enum err e = actor_start(&p->actor, spec->stack_bytes);

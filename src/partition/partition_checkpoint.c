@@ -76,7 +76,7 @@ enum err partition_write_checkpoints(struct logdir *dir, struct partition_addr *
 
 	if (e == OK && (what & CHECKPOINT_RECOVERY) != 0)
 		e = write_kind(dir, addrs, n, LOGDIR_RECOVERY_POINTS);
-	if (e == OK && (what & CHECKPOINT_RECOVERY) != 0)
+	if (e == OK && (what & (CHECKPOINT_RECOVERY | CHECKPOINT_STARTS)) != 0)
 		e = write_kind(dir, addrs, n, LOGDIR_LOG_STARTS);
 	if (e == OK && (what & CHECKPOINT_WATERMARK) != 0)
 		e = write_kind(dir, addrs, n, LOGDIR_HIGH_WATERMARKS);

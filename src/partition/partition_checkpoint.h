@@ -12,6 +12,7 @@ enum {	/* which files */
 	CHECKPOINT_RECOVERY  = 1,	/* recovery points and log starts */
 	CHECKPOINT_WATERMARK = 2,
 	CHECKPOINT_MARKS     = 4,
+	CHECKPOINT_STARTS    = 8,	/* log starts alone */
 };
 
 /* Those of addrs that live in dir. Waits for the device. Any thread, one at a time per directory. */

@@ -410,6 +410,28 @@ void partition_isr_fetched(struct partition *p, const struct partition_read *m, 
 	partition_raise_high_watermark(p);
 }
 
+static bool names(const int32_t *ids, int32_t n, int32_t id)
+{
+	for (int32_t i = 0; i < n; i++) {
+		if (ids[i] == id)
+			return true;
+	}
+	return false;
+}
+
+int64_t partition_isr_low_watermark(const struct partition *p, const int32_t *live, int32_t live_count)
+{
+	int64_t low = log_start_offset(p->log);
+
+	for (int i = 0; p->isr != NULL && i < p->isr->count; i++) {
+		const struct partition_member *e = &p->isr->members[i];
+
+		if (!is_self(p, e) && e->is_replica && names(live, live_count, e->broker_id))
+			low = MIN(low, e->log_start_offset);
+	}
+	return low;
+}
+
 void partition_isr_choices(const struct partition *p, struct partition_read *m)
 {
 	if (m->choices == NULL || !partition_leads(p))

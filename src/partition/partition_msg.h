@@ -9,11 +9,12 @@
 #include "base/list.h"
 #include "storage/log.h"
 
+#define REPLICAS_MAX 64		/* of one partition; a longer list from the coordination store is refused by its reader */
 #define LIGHT_APPEND_BYTES (16 * 1024)	/* to write so much, of a producer or a leader, takes no longer than to wake the partition: msg.is_light */
 
 /* X(name, struct): the enum, the dispatch switch and the names in dumps come from here. */
 #define PARTITION_MSG_TABLE(X) \
-	X(append) X(read) X(watch) X(list_offsets) X(epoch_end) X(describe) \
+	X(append) X(read) X(watch) X(list_offsets) X(epoch_end) X(describe) X(delete_records) \
 	X(replicate) X(truncate) \
 	X(role) X(config) X(move) X(topics_gone) X(stop) X(offline) X(job)
 
@@ -131,6 +132,23 @@ struct partition_list_offsets {
 	struct list wait;
 };
 
+#define DELETE_RECORDS_TO_HIGH_WATERMARK (-1)
+
+/* The log start goes up to `offset`; parked until that of every replica which is alive has come as far. Asked once more, with what it came home with, it goes on waiting. */
+struct partition_delete_records {
+	struct msg  msg;
+	/* question */
+	int64_t     offset;			/* or as above; the partition then writes here what it was */
+	int32_t     timeout_ms;			/* <= 0: E(7) at once when the others have not come as far */
+	int32_t     live[REPLICAS_MAX], live_count;	/* brokers that are alive, as the picture says: others are not waited for */
+	/* answer */
+	enum kafka_error error;			/* NONE, NOT_LEADER_OR_FOLLOWER, POLICY_VIOLATION (the topic is only compacted), OFFSET_OUT_OF_RANGE, REQUEST_TIMED_OUT */
+	int64_t     low_watermark;		/* the smallest log start of those that count, -1 with an error */
+	/* partition's while it is parked */
+	struct list wait;
+	mono_ms     deadline;
+};
+
 struct partition_epoch_end {
 	struct msg  msg;
 	int32_t     leader_epoch, current_leader_epoch;
@@ -187,8 +205,6 @@ struct partition_truncate {
 };
 
 /* --- from the controller -------------------------------------------------------------------------------------------------------- */
-#define REPLICAS_MAX 64		/* of one partition; a longer list from the coordination store is refused by its reader */
-
 struct partition_role {
 	struct msg  msg;
 	int32_t     leader, leader_epoch, controller_epoch, partition_epoch;	/* leader -1: none */

@@ -90,6 +90,8 @@ struct partition {
 	struct list            waiting;		/* partition_append by need_offset, ascending: acks=all, and acks=1 that wants a sync */
 	struct list            watches;		/* partition_watch, lent until there is news */
 
+	struct list            deletions;	/* partition_delete_records, until all replicas have followed */
+
 	struct list            lookups;		/* partition_list_offsets by time that wait for the job before theirs */
 	struct partition_lookup_job lookup;
 
@@ -184,11 +186,19 @@ void partition_isr_upkeep(struct partition *p, mono_ms now);
 mono_ms partition_isr_deadline(const struct partition *p);
 void partition_on_isr_change_home(struct partition *p);
 void partition_isr_choices(const struct partition *p, struct partition_read *m);
+/* The smallest log start of this replica and of those that live; -1: one has not told its yet. */
+int64_t partition_isr_low_watermark(const struct partition *p, const int32_t *live, int32_t live_count);
 int32_t partition_isr_min(const struct partition *p);		/* min.insync.replicas, but never more than there are replicas */
 
 /* partition_follow.c */
 void partition_on_replicate(struct partition *p, struct partition_replicate *m);
 void partition_on_truncate(struct partition *p, struct partition_truncate *m);
+
+/* partition_delete_records.c */
+void partition_on_delete_records(struct partition *p, struct partition_delete_records *m);
+void partition_answer_deletions(struct partition *p, mono_ms now);	/* those whose replicas have followed or whose deadline has come */
+void partition_fail_deletions(struct partition *p, enum kafka_error error);
+mono_ms partition_deletions_deadline(const struct partition *p);
 
 /* partition_flush.c */
 bool partition_is_durable(const struct partition *p, int64_t offset);

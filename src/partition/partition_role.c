@@ -114,6 +114,7 @@ static void become_follower(struct partition *p, const struct partition_role *m)
 	p->replica_count = m->replica_count;
 	partition_isr_end(p);
 	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
+	partition_fail_deletions(p, NOT_LEADER_OR_FOLLOWER);
 	partition_hook_resigned(p);
 	if (partition_mutant_for_tests == PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK)
 		e = log_truncate_to(p->log, log_high_watermark(p->log));
@@ -210,6 +211,7 @@ void partition_on_stop(struct partition *p, struct partition_stop *m)
 	p->stop = m;
 	__atomic_store_n(&p->addr->is_open, false, __ATOMIC_RELEASE);
 	partition_fail_waiting(p, NOT_LEADER_OR_FOLLOWER);
+	partition_fail_deletions(p, NOT_LEADER_OR_FOLLOWER);
 	partition_fail_lookups(p, NOT_LEADER_OR_FOLLOWER);
 	partition_drop_watches(p);
 	partition_hook_resigned(p);

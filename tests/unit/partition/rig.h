@@ -28,6 +28,7 @@ struct ask {
 		struct partition_list_offsets list;
 		struct partition_epoch_end    epoch_end;
 		struct partition_describe     describe;
+		struct partition_delete_records delete_records;
 		struct partition_replicate    replicate;
 		struct partition_truncate     truncate;
 		struct partition_role         role;
