@@ -242,19 +242,31 @@ static int by_broker_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
+/* A broker that is named twice is taken once: pictures hold each id once, and what is said here comes from the network. */
+static int32_t sort_brokers(struct cluster_broker *brokers, int32_t n)
+{
+	int32_t kept = 0;
+
+	qsort(brokers, (size_t)n, sizeof(*brokers), by_broker_id);
+	for (int32_t i = 0; i < n; i++) {
+		if (kept == 0 || brokers[kept - 1].id != brokers[i].id)
+			brokers[kept++] = brokers[i];
+	}
+	return kept;
+}
+
 /* The list is always whole. True: it differs. */
 static bool take_brokers(struct controller *c, const struct update_metadata_request *q)
 {
 	struct cluster_broker *next = mem_calloc((size_t)q->live_brokers_count + 1, sizeof(*next));
-	size_t bytes = (size_t)q->live_brokers_count * sizeof(*next);
 
 	for (int32_t i = 0; i < q->live_brokers_count; i++)
 		take_broker(&next[i], &q->live_brokers[i]);
-	qsort(next, (size_t)q->live_brokers_count, sizeof(*next), by_broker_id);
-	bool is_same = c->broker_count == q->live_brokers_count && memcmp(c->brokers, next, bytes) == 0 && c->controller_id == q->controller_id;
+	int32_t n = sort_brokers(next, q->live_brokers_count);
+	bool is_same = c->broker_count == n && memcmp(c->brokers, next, (size_t)n * sizeof(*next)) == 0 && c->controller_id == q->controller_id;
 	free(c->brokers);
 	c->brokers = next;
-	c->broker_count = q->live_brokers_count;
+	c->broker_count = n;
 	c->controller_id = q->controller_id;
 	member_asks_controller_changed(c);
 	return !is_same;
