@@ -183,6 +183,23 @@ def mutants(address, count=3000):
                 pass
 
 
+def broker_named_twice(address):
+    """By what looks like the controller of a lone broker. The last list is a sound one, because it stays."""
+    client = wire.connect(address)
+    host, port = address.rsplit(":", 1)
+    broker = {"Id": 0, "Endpoints": [{"Port": int(port), "Host": host, "Listener": "PLAINTEXT", "SecurityProtocol": 0}], "Rack": None}
+    for brokers in ([broker, broker], [broker] * 3 + [dict(broker, Id=1), broker], [broker]):
+        errors = []
+        for epoch in range(1, 10):		# each start of the broker is an election
+            errors.append(wire.ask(client, "UpdateMetadata", 6, {
+                "ControllerId": 0, "ControllerEpoch": epoch, "BrokerEpoch": -1, "TopicStates": [], "LiveBrokers": brokers})["ErrorCode"])
+            if errors[-1] == 0:
+                break
+        assert errors == [11] * (len(errors) - 1) + [0], errors
+        known = wire.ask(client, "Metadata", 12, {"Topics": [], "AllowAutoTopicCreation": False})["Brokers"]
+        assert sorted(b["NodeId"] for b in known) == sorted({b["Id"] for b in brokers}), known
+
+
 def refused_creations(address, seconds=2):
     """Many topics with more replicas than there are brokers, and few, by turns: each is answered at once, and its memory is another request's."""
     def creations(n):
