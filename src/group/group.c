@@ -359,6 +359,13 @@ static void member_changed(struct group *g, mono_ms now)
 		try_complete_join(g, now);
 }
 
+/* Who has only asked for an id was no member: nobody has to join again for it, but some may have waited for it. */
+static void forget_pending(struct group *g, struct pending_member *p, mono_ms now)
+{
+	group_remove_pending(g, p);
+	try_complete_join(g, now);
+}
+
 static void take_out(struct group *g, struct member *m)
 {
 	end_join(g, m, UNKNOWN_MEMBER_ID, SLICE_EMPTY);
@@ -724,15 +731,14 @@ enum kafka_error group_check_heartbeat(struct group *g, const struct group_calle
 	return g->state == GROUP_PREPARING ? REBALANCE_IN_PROGRESS : NONE;
 }
 
-static enum kafka_error leave_one(struct group *g, const struct group_leaver *l, bool *has_left)
+static enum kafka_error leave_one(struct group *g, const struct group_leaver *l, bool *has_left, mono_ms now)
 {
 	struct pending_member *p = group_pending(g, l->member_id);
 	struct member *m;
 	enum kafka_error error = NONE;
 
 	if (p != NULL) {
-		group_remove_pending(g, p);
-		*has_left = true;
+		forget_pending(g, p, now);
 		return NONE;
 	}
 	if (l->member_id.len == 0) {		/* an operator removes whoever is this instance */
@@ -755,7 +761,7 @@ void group_on_leave(struct group *g, struct group_leave *m, mono_ms now)
 	bool has_left = false;
 
 	for (int32_t i = 0; i < m->count; i++)
-		m->members[i].error = leave_one(g, &m->members[i], &has_left);
+		m->members[i].error = leave_one(g, &m->members[i], &has_left, now);
 	coordinator_answer(g->coordinator, &m->q, NONE);
 	if (has_left)
 		member_changed(g, now);
@@ -804,10 +810,8 @@ static void expire_members(struct group *g, mono_ms now)
 	LIST_FOREACH(e, &g->pending) {
 		struct pending_member *p = LIST_ENTRY(e, struct pending_member, link);
 
-		if (now >= p->end) {
-			group_remove_pending(g, p);
-			has_gone = true;
-		}
+		if (now >= p->end)
+			forget_pending(g, p, now);
 	}
 	LIST_FOREACH(e, &g->in_order) {
 		struct member *m = LIST_ENTRY(e, struct member, link);

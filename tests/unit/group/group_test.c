@@ -351,6 +351,45 @@ START_TEST(who_asked_for_an_id_and_went_away)
 }
 END_TEST
 
+/* An id that was handed out and is not used holds up a rebalance; it is no reason for one. */
+START_TEST(an_id_that_is_never_used_troubles_nobody)
+{
+	struct client a = client_of(NULL), b = client_of(NULL), c = client_of(NULL);
+	enum kafka_error error;
+
+	a.session_ms = 100000;
+	make_stable(&a);
+	ck_assert_int_eq(join(&b), MEMBER_ID_REQUIRED);
+	ck_assert_int_eq(leave(b.id, NULL), NONE);
+	ck_assert_int_eq(group->state, GROUP_STABLE);
+	ck_assert_int_eq(leave(b.id, NULL), UNKNOWN_MEMBER_ID);
+	b.id[0] = 0;
+	ck_assert_int_eq(join(&b), MEMBER_ID_REQUIRED);
+	pass(10001);				/* its session is over */
+	ck_assert_int_eq(leave(b.id, NULL), UNKNOWN_MEMBER_ID);
+	ck_assert_int_eq(group->state, GROUP_STABLE);
+	ck_assert_int_eq(heartbeat(&a), NONE);
+
+	b.id[0] = 0;
+	ck_assert_int_eq(join(&b), MEMBER_ID_REQUIRED);
+	join_in_two_steps(&c);
+	ask_to_join(&a);
+	ck_assert(!has_joined(&a, &error));
+	ck_assert_int_eq(leave(b.id, NULL), NONE);
+	ck_assert(has_joined(&a, &error) && has_joined(&c, &error));
+	end_join_question(&a);
+	end_join_question(&c);
+	ck_assert_int_eq(join(&b), UNKNOWN_MEMBER_ID);
+	b.id[0] = 0;
+	ck_assert_int_eq(join(&b), MEMBER_ID_REQUIRED);
+	pass(9000);
+	ck_assert_int_eq(heartbeat(&c), NONE);
+	pass(1001);				/* also while the leader assigns */
+	ck_assert_int_eq(group->state, GROUP_COMPLETING);
+	ck_assert_int_eq(group->generation, 2);
+}
+END_TEST
+
 START_TEST(who_does_not_join_again_in_time_is_out)
 {
 	struct client a = client_of(NULL), b = client_of(NULL);
@@ -762,6 +801,7 @@ int main(void)
 	tcase_add_test(t, what_cannot_be_stored_is_begun_again);
 	tcase_add_test(t, who_falls_silent_is_out);
 	tcase_add_test(t, who_asked_for_an_id_and_went_away);
+	tcase_add_test(t, an_id_that_is_never_used_troubles_nobody);
 	tcase_add_test(t, who_does_not_join_again_in_time_is_out);
 	tcase_add_test(t, the_first_wait_goes_on_while_members_come);
 	tcase_add_test(t, a_static_member_returns_without_a_rebalance);
