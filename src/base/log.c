@@ -1,8 +1,8 @@
 /*
  * Formatting of log lines, counters per event, and the counting of repeats.
  *
- * Repeats are recognised in a small table without locks. A slot belongs to the (event, subject)
- * that printed last; whoever moves the slot's time with a compare-and-swap prints, everybody else
+ * Repeats are recognised in a small table without locks. A slot belongs to the (event, subject,
+ * named thing) that printed last; whoever moves the slot's time with a compare-and-swap prints, everybody else
  * within the second counts. Two subjects whose hashes share a slot push each other out: then a line
  * too many is printed, never one too few.
  */
@@ -35,7 +35,7 @@ static void    *clock_arg;
 #define REPEAT_SLOTS 256
 #define REPEAT_MS    1000
 static struct repeat {
-	uint64_t key;		/* hash of event, module and subject; 0 = free */
+	uint64_t key;		/* hash of event, module, subject and what is named; 0 = free */
 	time_ms  printed;
 	uint64_t unprinted;
 } repeats[REPEAT_SLOTS];
@@ -216,15 +216,35 @@ static void put_time(struct line *l, time_ms now)
 
 /* --- repeats ---------------------------------------------------------------------------------- */
 
-static uint64_t repeat_key(const struct log_source *s, enum log_event e)
-{
-	uint64_t h = 0xcbf29ce484222325 ^ (uint64_t)e;		/* FNV-1a */
+/* Fields that say what a line is about: with another topic it is another line, however soon it comes. */
+static const char *const named[] = { "topic", "partition", "path", "replica", "broker", "leader" };
 
-	for (const char *p = s->module; *p != '\0'; p++)
-		h = (h ^ (uint8_t)*p) * 0x100000001b3;
-	h = (h ^ '/') * 0x100000001b3;
-	for (const char *p = s->subject; *p != '\0'; p++)
-		h = (h ^ (uint8_t)*p) * 0x100000001b3;
+static uint64_t hash_bytes(uint64_t h, const void *data, size_t len)		/* FNV-1a */
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ ((const uint8_t *)data)[i]) * 0x100000001b3;
+	return (h ^ '/') * 0x100000001b3;
+}
+
+static uint64_t hash_field(uint64_t h, const struct log_field *f)
+{
+	if (f->kind == LOG_KIND_STR)
+		return hash_bytes(h, f->v.str, strlen(f->v.str));
+	if (f->kind == LOG_KIND_SLICE)
+		return hash_bytes(h, f->v.slice.ptr, f->v.slice.len);
+	return f->kind == LOG_KIND_I64 ? hash_bytes(h, &f->v.i64, sizeof(f->v.i64)) : h;
+}
+
+static uint64_t repeat_key(const struct log_source *s, enum log_event e, const struct log_field *fields)
+{
+	uint64_t h = 0xcbf29ce484222325 ^ (uint64_t)e;
+
+	h = hash_bytes(h, s->module, strlen(s->module));
+	h = hash_bytes(h, s->subject, strlen(s->subject));
+	for (const struct log_field *f = fields; f->kind != LOG_KIND_END; f++)
+		for (size_t i = 0; i < ARRAY_LEN(named); i++)
+			if (strcmp(f->key, named[i]) == 0)
+				h = hash_field(h, f);
 	h ^= h >> 32;						/* its low bits alone are weak, and choose the slot */
 	return h != 0 ? h : 1;
 }
@@ -277,7 +297,7 @@ void log_emit(const struct log_source *s, enum log_level level, enum log_event e
 	if (!log_passes(s, level))
 		return;
 	__atomic_fetch_add(&counts[e], 1, __ATOMIC_RELAXED);
-	if (now >= 0 && level != LOG_LEVEL_DEBUG && !repeat_admits(repeat_key(s, e), now, &unprinted))
+	if (now >= 0 && level != LOG_LEVEL_DEBUG && !repeat_admits(repeat_key(s, e, fields), now, &unprinted))
 		return;
 	l.len = 0;
 	l.is_cut = false;

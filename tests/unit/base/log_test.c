@@ -172,6 +172,22 @@ START_TEST(repeats_are_counted)
 }
 END_TEST
 
+START_TEST(what_is_named_is_no_repeat)
+{
+	log_set_clock(test_clock, NULL);
+	for (int32_t i = 0; i < 3; i++)
+		LOG_INFO(&src, broker_started, KV_STR("topic", "orders"), KV_I32("partition", i), KV_I32("end", i));
+	ck_assert_int_eq(lines, 3);
+	LOG_INFO(&src, broker_started, KV_SLICE("topic", slice_str("orders")), KV_I32("partition", 2), KV_I32("end", 9));
+	ck_assert_int_eq(lines, 3);
+	LOG_INFO(&src, broker_started, KV_STR("topic", "payments"), KV_I32("partition", 2));
+	ck_assert_int_eq(lines, 4);
+	now += 1000;
+	LOG_INFO(&src, broker_started, KV_STR("topic", "orders"), KV_I32("partition", 2));
+	ck_assert_ptr_nonnull(strstr(last, "partition=2 repeated=1"));
+}
+END_TEST
+
 START_TEST(every_event_is_named_and_explained)
 {
 	for (int e = 0; e < EV_COUNT; e++) {
@@ -194,6 +210,7 @@ int main(void)
 	tcase_add_test(tc, levels);
 	tcase_add_test(tc, loggers_follow_the_root_until_they_have_a_level);
 	tcase_add_test(tc, repeats_are_counted);
+	tcase_add_test(tc, what_is_named_is_no_repeat);
 	tcase_add_test(tc, every_event_is_named_and_explained);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
