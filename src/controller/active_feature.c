@@ -27,7 +27,7 @@ static enum task_result feature_write(struct controller *c, struct feature_task 
 	int32_t version = store_call_op(s)->stat.version;
 
 	if (!is_missing && (s->call.result != OK || !znode_feature_decode(&old, store_call_op(s)->out, &s->call.arena))) {
-		LOG_ERROR(&c->actor.log, feature_unreadable, KV_ERR(s->call.result));	/* what another made is not overwritten */
+		LOG_ERROR(&c->actor.log, feature_unreadable, KV_ERR(store_call_problem(s)));	/* what another made is not overwritten */
 		return TASK_DONE;
 	}
 	f->is_enabled = active_has_version(c, KAFKA_VERSION(2, 7, 0));

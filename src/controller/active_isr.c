@@ -323,7 +323,7 @@ static void take_notice(struct controller *c, struct isr_scan_task *st, struct s
 	if (s->call.result == ERR_NOT_FOUND)
 		return;
 	if (s->call.result != OK || !znode_partitions_decode(store_call_op(s)->out, &names, &n, &s->call.arena)) {
-		LOG_WARN(&c->actor.log, notice_unreadable, KV_STR("path", s->path), KV_ERR(s->call.result));
+		LOG_WARN(&c->actor.log, notice_unreadable, KV_STR("path", s->path), KV_ERR(store_call_problem(s)));
 		return;
 	}
 	for (int32_t i = 0; i < n; i++) {

@@ -37,7 +37,7 @@ static void take_notice(struct controller *c, struct dir_scan_task *st, struct s
 	if (s->call.result == ERR_NOT_FOUND)
 		return;
 	if (s->call.result != OK || !znode_log_dir_event_decode(store_call_op(s)->out, &broker)) {
-		LOG_WARN(&c->actor.log, notice_unreadable, KV_STR("path", s->path), KV_ERR(s->call.result));
+		LOG_WARN(&c->actor.log, notice_unreadable, KV_STR("path", s->path), KV_ERR(store_call_problem(s)));
 		return;
 	}
 	if (id_list_has(&st->brokers, broker))

@@ -110,7 +110,7 @@ static void take_read(struct controller *c, struct state_change *s, struct store
 
 	if (!is_readable || z.controller_epoch > c->controller_epoch) {
 		if (call->call.result != ERR_NOT_FOUND || !s->p->topic->is_queued)
-			LOG_ERROR(&c->actor.log, state_unreadable, KV_STR("path", call->path), KV_ERR(call->call.result));
+			LOG_ERROR(&c->actor.log, state_unreadable, KV_STR("path", call->path), KV_ERR(store_call_problem(call)));
 		fail(s, UNKNOWN_SERVER_ERROR);
 		return;
 	}
@@ -285,7 +285,7 @@ static void take_state_node(struct controller *c, struct active_partition *p, st
 		return;
 	}
 	if (call->call.result != ERR_NOT_FOUND)
-		LOG_ERROR(&c->actor.log, state_unreadable, KV_STR("path", call->path), KV_ERR(call->call.result));
+		LOG_ERROR(&c->actor.log, state_unreadable, KV_STR("path", call->path), KV_ERR(store_call_problem(call)));
 	p->has_leadership = false;
 }
 

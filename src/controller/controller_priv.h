@@ -210,6 +210,7 @@ struct store_call *task_create_node(struct controller *c, struct task *t, bool i
 struct store_call *task_set_node(struct controller *c, struct task *t, bool is_fenced, int32_t version, const char *fmt, ...) PRINTF(5, 6);
 struct store_call *task_delete_node(struct controller *c, struct task *t, bool is_fenced, int32_t version, const char *fmt, ...) PRINTF(5, 6);
 struct coord_op   *store_call_op(struct store_call *s);		/* the op that does the work, behind a fence */
+enum err           store_call_problem(const struct store_call *s);	/* of one whose answer is of no use: a node that was read, but not understood, is invalid */
 enum task_result   task_submit(struct controller *c, struct task *t);	/* TASK_WAIT, or TASK_AGAIN when there is nothing to wait for */
 void task_ask(struct controller *c, struct task *t, struct partition_addr *to, struct msg *m);	/* counts it; a stopped partition: not sent, see m->at */
 void controller_on_call_home(struct controller *c, struct store_call *s);

@@ -198,6 +198,11 @@ struct coord_op *store_call_op(struct store_call *s)
 	return &s->ops[s->call.op_count - 1];
 }
 
+enum err store_call_problem(const struct store_call *s)
+{
+	return s->call.result != OK ? s->call.result : ERR_INVALID;
+}
+
 bool store_call_is_fenced_off(const struct store_call *s)
 {
 	return s->call.op_count > 1 && s->ops[0].kind == COORD_CHECK && s->ops[0].result == ERR_BAD_VERSION;

@@ -27,7 +27,7 @@ static enum task_result feature_take(struct controller *c, struct task *t)
 	}
 	bool is_read = s->call.result == OK && znode_feature_decode(&f, s->ops[0].out, &s->call.arena);
 	if (!is_read)
-		LOG_ERROR(&c->actor.log, feature_unreadable, KV_ERR(s->call.result));
+		LOG_ERROR(&c->actor.log, feature_unreadable, KV_ERR(store_call_problem(s)));
 	member_set_feature_version(c, is_read && f.is_enabled ? s->ops[0].stat.version : -1);
 	return TASK_DONE;
 }
