@@ -43,13 +43,13 @@ struct group *coordinator_make_group(struct coordinator *c, struct slice id)
 {
 	struct group *g = group_create(c, id);
 
-	map_put(&c->groups, slice_str(g->id), g);
+	map_put(&c->groups, g->id, g);
 	return g;
 }
 
 void coordinator_remove_group(struct coordinator *c, struct group *g)
 {
-	map_remove(&c->groups, slice_str(g->id));
+	map_remove(&c->groups, g->id);
 	group_die(g, NOT_COORDINATOR);
 	group_unref(g);
 }
@@ -129,7 +129,7 @@ void coordinator_store_submit(struct coordinator *c, struct store *s, int16_t ac
 	partition_hook_append(c->addr, &s->append, c->leader_epoch);
 }
 
-void coordinator_store_group(struct coordinator *c, struct group *g, struct slice comeback)
+static struct store *begin_group_store(struct coordinator *c, const struct group *g)
 {
 	struct store *s = coordinator_store_begin(c);
 
@@ -137,6 +137,13 @@ void coordinator_store_group(struct coordinator *c, struct group *g, struct slic
 	size_t key_len = s->scratch.len;
 	records_group_value(&s->scratch, coordinator_config(c)->inter_broker_protocol_version, g);
 	coordinator_store_add(c, s, key_len, false);
+	return s;
+}
+
+void coordinator_store_group(struct coordinator *c, struct group *g, struct slice comeback)
+{
+	struct store *s = begin_group_store(c, g);
+
 	s->group = g;
 	g->refs++;
 	s->generation = g->generation;
@@ -147,29 +154,7 @@ void coordinator_store_group(struct coordinator *c, struct group *g, struct slic
 
 void coordinator_store_empty_group(struct coordinator *c, struct group *g)
 {
-	struct store *s = coordinator_store_begin(c);
-
-	records_group_key(&s->scratch, g->id);
-	size_t key_len = s->scratch.len;
-	records_group_value(&s->scratch, coordinator_config(c)->inter_broker_protocol_version, g);
-	coordinator_store_add(c, s, key_len, false);
-	coordinator_store_submit(c, s, coordinator_config(c)->offsets_commit_required_acks);
-}
-
-/* Of a failed append, as who commits is told. */
-static enum kafka_error commit_error(enum kafka_error error)
-{
-	switch ((int)error) {
-	case UNKNOWN_TOPIC_OR_PARTITION:
-	case NOT_ENOUGH_REPLICAS:
-	case NOT_ENOUGH_REPLICAS_AFTER_APPEND: return COORDINATOR_NOT_AVAILABLE;
-	case NOT_LEADER_OR_FOLLOWER:
-	case KAFKA_STORAGE_ERROR:              return NOT_COORDINATOR;
-	case MESSAGE_TOO_LARGE:
-	case RECORD_LIST_TOO_LARGE:
-	case INVALID_FETCH_SIZE:               return INVALID_COMMIT_OFFSET_SIZE;
-	default:                               return error;
-	}
+	coordinator_store_submit(c, begin_group_store(c, g), coordinator_config(c)->offsets_commit_required_acks);
 }
 
 static void end_commit(struct store *s, struct group_offset_commit *m, enum kafka_error error)
@@ -195,11 +180,11 @@ static void store_end(struct coordinator *c, struct store *s, enum kafka_error e
 
 	list_remove(&s->link);
 	if (s->commit != NULL) {
-		end_commit(s, s->commit, commit_error(error));
+		end_commit(s, s->commit, group_append_error(error, INVALID_COMMIT_OFFSET_SIZE));
 		coordinator_answer(c, &s->commit->q, NONE);
 	}
 	if (s->question != NULL)
-		coordinator_answer(c, s->question, commit_error(error));
+		coordinator_answer(c, s->question, group_append_error(error, INVALID_COMMIT_OFFSET_SIZE));
 	if (s->is_group && is_current)
 		group_stored(s->group, s->generation, slice_str(s->comeback), error, os_mono_ms(c->context->os));
 	for (int32_t i = 0; i < s->count; i++)
@@ -212,6 +197,28 @@ static void store_end(struct coordinator *c, struct store *s, enum kafka_error e
 	strbuf_fini(&s->bytes);
 	strbuf_fini(&s->scratch);
 	free(s);
+}
+
+/* A static member's record is one that brokers before 2.3 cannot read. Its name is kept as text. */
+static enum kafka_error check_instance(const struct coordinator *c, const struct group_caller *caller)
+{
+	if (slice_is_null(caller->instance_id))
+		return NONE;
+	if (coordinator_config(c)->inter_broker_protocol_version < KAFKA_VERSION(2, 3, 0))
+		return UNSUPPORTED_VERSION;
+	return memchr(caller->instance_id.ptr, '\0', caller->instance_id.len) != NULL ? INVALID_REQUEST : NONE;
+}
+
+/* Who says he is a member; NULL: such a question has none. */
+static const struct group_caller *caller_of(const struct msg *m)
+{
+	switch ((int)m->kind) {
+	case GROUP_join:          return &((const struct group_join *)m)->caller;
+	case GROUP_sync:          return &((const struct group_sync *)m)->caller;
+	case GROUP_heartbeat:     return &((const struct group_heartbeat *)m)->caller;
+	case GROUP_offset_commit: return &((const struct group_offset_commit *)m)->caller;
+	default:                  return NULL;
+	}
 }
 
 /* --- questions ----------------------------------------------------------------------------------------------------------------------- */
@@ -293,7 +300,7 @@ static void on_list(struct coordinator *c, struct group_list *m)
 
 		if (m->groups == NULL)
 			break;
-		m->groups[m->count].group = arena_copy(&m->arena, slice_str(g->id));
+		m->groups[m->count].group = arena_copy(&m->arena, g->id);
 		m->groups[m->count].protocol_type = arena_copy(&m->arena, slice_str(g->protocol_type != NULL ? g->protocol_type : ""));
 		m->groups[m->count].state = group_state_name(g->state);
 		if (slice_is_null(m->groups[m->count].group) || slice_is_null(m->groups[m->count].protocol_type)) {
@@ -336,8 +343,14 @@ static enum kafka_error error_while_loading(const struct msg *m)
 static void on_question(void *arg UNUSED, struct partition_addr *p, struct msg *m)
 {
 	struct coordinator *c = p->hook_state;
+	const struct group_caller *caller = caller_of(m);
+	enum kafka_error error = caller != NULL ? check_instance(c, caller) : NONE;
 	mono_ms now = os_mono_ms(c->context->os);
 
+	if (error != NONE) {
+		coordinator_answer(c, (struct coordinator_question *)m, error);
+		return;
+	}
 	if (c->state == COORDINATOR_LOADING && m->kind != GROUP_list) {
 		coordinator_answer(c, (struct coordinator_question *)m, error_while_loading(m));
 		return;

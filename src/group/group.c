@@ -15,30 +15,15 @@
 
 #include "wire/wire.h"
 
-#define ANSWER_FAILED UNKNOWN_SERVER_ERROR	/* the answer's arena is full */
-
-const char *group_state_name(enum group_state s)
-{
-	switch (s) {
-	case GROUP_EMPTY:      return "Empty";
-	case GROUP_PREPARING:  return "PreparingRebalance";
-	case GROUP_COMPLETING: return "CompletingRebalance";
-	case GROUP_STABLE:     return "Stable";
-	case GROUP_DEAD:       return "Dead";
-	}
-	return "Dead";
-}
-
 struct group *group_create(struct coordinator *c, struct slice id)
 {
 	struct group *g = mem_calloc(1, sizeof(*g));
 
 	g->coordinator = c;
-	g->id = copy_text(id);
+	g->id = slice_of(memcpy(mem_alloc(id.len + 1), id.len > 0 ? id.ptr : (const uint8_t *)"", id.len), id.len);
 	g->refs = 1;
 	g->state_since = coordinator_time(c);
 	list_init(&g->in_order);
-	list_init(&g->pending);
 	g->storing = -1;
 	g->join_at = g->sync_at = g->due = MONO_NEVER;
 	return g;
@@ -50,16 +35,17 @@ void group_unref(struct group *g)
 		return;
 	while (!list_empty(&g->in_order))
 		group_remove_member(g, LIST_ENTRY(g->in_order.next, struct member, link));
-	while (!list_empty(&g->pending))
-		group_remove_pending(g, LIST_ENTRY(g->pending.next, struct pending_member, link));
+	MAP_FOREACH(e, &g->pending)
+		free(e->value);
 	offsets_free_all(g);
 	map_fini(&g->members);
 	map_fini(&g->statics);
+	map_fini(&g->pending);
 	map_fini(&g->offsets);
 	free(g->protocol_type);
 	free(g->protocol);
 	free(g->leader_id);
-	free(g->id);
+	free((uint8_t *)(uintptr_t)g->id.ptr);
 	free(g);
 }
 
@@ -75,122 +61,10 @@ static void go_to(struct group *g, enum group_state state)
 	g->state_since = coordinator_time(g->coordinator);
 }
 
-static bool is_leader(const struct group *g, const struct member *m)
-{
-	return g->leader_id != NULL && strcmp(g->leader_id, m->id) == 0;
-}
-
-/* --- answers ---------------------------------------------------------------------------------------------------------------------- */
-
-static void refuse_join(struct group *g, struct group_join *m, enum kafka_error error, struct slice member_id)
-{
-	m->generation = -1;
-	m->protocol = m->group_protocol_type = SLICE_NULL;
-	m->leader = SLICE_EMPTY;
-	m->member_id = arena_copy(&m->arena, member_id);
-	m->member_count = 0;
-	m->skips_assignment = false;
-	coordinator_answer(g->coordinator, &m->q, error);
-}
-
-static bool tell_members(const struct group *g, struct group_join *m)
-{
-	m->members = arena_calloc(&m->arena, map_count(&g->members), sizeof(*m->members));
-	if (m->members == NULL)
-		return false;
-	LIST_FOREACH(e, &g->in_order) {
-		const struct member *other = LIST_ENTRY(e, struct member, link);
-		const struct group_protocol *p = member_protocol(other, g->protocol);
-		struct group_member_info *to = &m->members[m->member_count++];
-
-		to->member_id = arena_copy(&m->arena, slice_str(other->id));
-		to->instance_id = other->instance_id != NULL ? arena_copy(&m->arena, slice_str(other->instance_id)) : SLICE_NULL;
-		to->metadata = arena_copy(&m->arena, p != NULL ? p->metadata : SLICE_EMPTY);
-		if (slice_is_null(to->member_id) || slice_is_null(to->metadata) || (other->instance_id != NULL && slice_is_null(to->instance_id)))
-			return false;
-	}
-	return true;
-}
-
-/* leader: as it is told. */
-static void answer_join(struct group *g, struct group_join *m, const struct member *member, const char *leader, bool with_members)
-{
-	m->generation = g->generation;
-	m->group_protocol_type = arena_copy(&m->arena, slice_str(g->protocol_type));
-	m->protocol = arena_copy(&m->arena, slice_str(g->protocol));
-	m->leader = arena_copy(&m->arena, slice_str(leader));
-	m->member_id = arena_copy(&m->arena, slice_str(member->id));
-	m->member_count = 0;
-	bool ok = !slice_is_null(m->leader) && !slice_is_null(m->member_id) && (!with_members || tell_members(g, m));
-	coordinator_answer(g->coordinator, &m->q, ok ? NONE : ANSWER_FAILED);
-}
-
-static void answer_sync(struct group *g, struct group_sync *m, const struct member *member)
-{
-	m->group_protocol_type = arena_copy(&m->arena, slice_str(g->protocol_type));
-	m->group_protocol = arena_copy(&m->arena, slice_str(g->protocol));
-	m->assignment = arena_copy(&m->arena, slice_of(member->assignment_bytes > 0 ? member->assignment : (const uint8_t *)"", member->assignment_bytes));
-	coordinator_answer(g->coordinator, &m->q, slice_is_null(m->assignment) ? ANSWER_FAILED : NONE);
-}
-
-static void end_sync(struct group *g, struct member *m, enum kafka_error error)
-{
-	struct group_sync *s = m->sync;
-
-	m->sync = NULL;
-	if (s != NULL)
-		coordinator_answer(g->coordinator, &s->q, error);
-}
-
-static void end_join(struct group *g, struct member *m, enum kafka_error error, struct slice member_id)
-{
-	struct group_join *j = m->join;
-
-	if (j == NULL)
-		return;
-	m->join = NULL;
-	g->joining_count--;
-	refuse_join(g, j, error, member_id);
-}
-
-/* Of a failed append, as members are told. */
+/* Of a failed append, as members are told: after a time-out they join again. */
 static enum kafka_error store_error(enum kafka_error error)
 {
-	switch ((int)error) {
-	case UNKNOWN_TOPIC_OR_PARTITION:
-	case NOT_ENOUGH_REPLICAS:
-	case NOT_ENOUGH_REPLICAS_AFTER_APPEND: return COORDINATOR_NOT_AVAILABLE;
-	case NOT_LEADER_OR_FOLLOWER:
-	case KAFKA_STORAGE_ERROR:              return NOT_COORDINATOR;
-	case REQUEST_TIMED_OUT:                return REBALANCE_IN_PROGRESS;
-	case MESSAGE_TOO_LARGE:
-	case RECORD_LIST_TOO_LARGE:
-	case INVALID_FETCH_SIZE:               return UNKNOWN_SERVER_ERROR;
-	default:                               return error;
-	}
-}
-
-/* The join of a member that came back, taken off it; NULL. */
-static struct group_join *take_comeback(struct member *m)
-{
-	struct group_join *j = NULL;
-
-	if (m->comeback != NULL) {
-		j = m->comeback->join;
-		free(m->comeback->old_id);
-		free(m->comeback->old_leader);
-		free(m->comeback);
-		m->comeback = NULL;
-	}
-	return j;
-}
-
-static void end_comeback(struct group *g, struct member *m, enum kafka_error error, struct slice member_id)
-{
-	struct group_join *j = take_comeback(m);
-
-	if (j != NULL)
-		refuse_join(g, j, error, member_id);
+	return error == REQUEST_TIMED_OUT ? REBALANCE_IN_PROGRESS : group_append_error(error, UNKNOWN_SERVER_ERROR);
 }
 
 static void renew_session(struct group *g, struct member *m, mono_ms now)
@@ -206,7 +80,7 @@ static void park_join(struct group *g, struct member *m, struct group_join *j, m
 
 static bool has_all_joined(const struct group *g)
 {
-	return g->joining_count == (int)map_count(&g->members) && g->pending_count == 0;
+	return g->joining_count == (int)map_count(&g->members) && map_count(&g->pending) == 0;
 }
 
 static void try_complete_join(struct group *g, mono_ms now)
@@ -217,7 +91,7 @@ static void try_complete_join(struct group *g, mono_ms now)
 
 static void begin_initial_wait(struct group *g, mono_ms now)
 {
-	int32_t delay = coordinator_config(g->coordinator)->group_initial_rebalance_delay_ms;
+	int32_t delay = MAX(coordinator_config(g->coordinator)->group_initial_rebalance_delay_ms, 0);
 
 	g->is_initial = true;
 	g->has_newcomer = false;
@@ -235,13 +109,13 @@ void group_rebalance(struct group *g, mono_ms now)
 	go_to(g, GROUP_PREPARING);
 	LIST_FOREACH(e, &g->in_order) {
 		struct member *m = LIST_ENTRY(e, struct member, link);
-		struct group_join *j = take_comeback(m);
+		struct group_join *j = member_take_comeback(m);
 
 		m->owes_sync = false;
 		if (was_completing)
 			member_set_assignment(m, SLICE_EMPTY);
 		if (m->sync != NULL) {
-			end_sync(g, m, REBALANCE_IN_PROGRESS);
+			group_end_sync(g, m, REBALANCE_IN_PROGRESS);
 			renew_session(g, m, now);
 		}
 		if (j != NULL)
@@ -344,7 +218,7 @@ static void complete_join(struct group *g, mono_ms now)
 		m->is_new = false;
 		g->joining_count--;
 		renew_session(g, m, now);
-		answer_join(g, j, m, g->leader_id, m == leader);
+		group_answer_join(g, j, m, g->leader_id, m == leader);
 	}
 	g->sync_at = now + group_rebalance_timeout(g);
 	set_due(g, g->sync_at);
@@ -368,9 +242,9 @@ static void forget_pending(struct group *g, struct pending_member *p, mono_ms no
 
 static void take_out(struct group *g, struct member *m)
 {
-	end_join(g, m, UNKNOWN_MEMBER_ID, SLICE_EMPTY);
-	end_sync(g, m, UNKNOWN_MEMBER_ID);
-	end_comeback(g, m, UNKNOWN_MEMBER_ID, SLICE_EMPTY);
+	group_end_join(g, m, UNKNOWN_MEMBER_ID, SLICE_EMPTY);
+	group_end_sync(g, m, UNKNOWN_MEMBER_ID);
+	group_end_comeback(g, m, UNKNOWN_MEMBER_ID, SLICE_EMPTY);
 	group_remove_member(g, m);
 }
 
@@ -379,7 +253,7 @@ static void take_out(struct group *g, struct member *m)
 static void park_join(struct group *g, struct member *m, struct group_join *j, mono_ms now)
 {
 	if (m->join != NULL)		/* the same member asks again; the older question has lost its connection */
-		end_join(g, m, UNKNOWN_MEMBER_ID, slice_str(m->id));
+		group_end_join(g, m, UNKNOWN_MEMBER_ID, slice_str(m->id));
 	m->join = j;
 	g->joining_count++;
 	m->session_end = now + JOIN_PATIENCE_MS;
@@ -444,11 +318,11 @@ static struct slice new_member_id(struct group *g, struct group_join *j)
 /* The new incarnation of a static member takes the old one's place, its assignment and its leadership. */
 static void rename_member(struct group *g, struct member *m, struct slice id)
 {
-	bool leads = is_leader(g, m);
+	bool leads = group_is_leader(g, m);
 
-	end_join(g, m, FENCED_INSTANCE_ID, slice_str(m->id));
-	end_sync(g, m, FENCED_INSTANCE_ID);
-	end_comeback(g, m, FENCED_INSTANCE_ID, slice_str(m->id));
+	group_end_join(g, m, FENCED_INSTANCE_ID, slice_str(m->id));
+	group_end_sync(g, m, FENCED_INSTANCE_ID);
+	group_end_comeback(g, m, FENCED_INSTANCE_ID, slice_str(m->id));
 	map_remove(&g->members, slice_str(m->id));
 	free(m->id);
 	m->id = copy_text(id);
@@ -486,15 +360,15 @@ static void comeback_stored(struct group *g, struct member *m, enum kafka_error 
 	struct group_join *j;
 
 	m->comeback->old_leader = m->comeback->old_id = NULL;
-	j = take_comeback(m);
+	j = member_take_comeback(m);
 	if (error != NONE) {
 		rename_member(g, m, slice_str(old_id));
-		refuse_join(g, j, store_error(error), SLICE_EMPTY);
+		group_refuse_join(g, j, store_error(error), SLICE_EMPTY);
 	} else if (j->knows_skip_assignment) {
-		j->skips_assignment = is_leader(g, m);
-		answer_join(g, j, m, g->leader_id, is_leader(g, m));
+		j->skips_assignment = group_is_leader(g, m);
+		group_answer_join(g, j, m, g->leader_id, group_is_leader(g, m));
 	} else {
-		answer_join(g, j, m, old_leader, false);
+		group_answer_join(g, j, m, old_leader, false);
 	}
 	free(old_leader);
 	free(old_id);
@@ -525,13 +399,13 @@ static void join_unknown(struct group *g, struct group_join *j, mono_ms now)
 	struct slice id = new_member_id(g, j);
 
 	if (slice_is_null(id)) {
-		refuse_join(g, j, ANSWER_FAILED, SLICE_EMPTY);
+		group_refuse_join(g, j, GROUP_ANSWER_FAILED, SLICE_EMPTY);
 	} else if (m != NULL) {
 		replace_static(g, m, j, id, now);
 	} else if (slice_is_null(j->caller.instance_id) && j->knows_member_id_required) {
 		group_add_pending(g, id, now + j->session_timeout_ms);
 		set_due(g, now + j->session_timeout_ms);
-		refuse_join(g, j, MEMBER_ID_REQUIRED, id);
+		group_refuse_join(g, j, MEMBER_ID_REQUIRED, id);
 	} else {
 		add_and_rebalance(g, j, id, now);
 	}
@@ -547,19 +421,19 @@ static void join_known(struct group *g, struct member *m, struct group_join *j, 
 		break;
 	case GROUP_COMPLETING:
 		if (is_same)		/* the answer was lost */
-			answer_join(g, j, m, g->leader_id, is_leader(g, m));
+			group_answer_join(g, j, m, g->leader_id, group_is_leader(g, m));
 		else
 			update_and_rebalance(g, m, j, now);
 		break;
 	case GROUP_STABLE:
-		if (is_leader(g, m) || !is_same)
+		if (group_is_leader(g, m) || !is_same)
 			update_and_rebalance(g, m, j, now);
 		else
-			answer_join(g, j, m, g->leader_id, false);
+			group_answer_join(g, j, m, g->leader_id, false);
 		break;
 	case GROUP_EMPTY:
 	case GROUP_DEAD:
-		refuse_join(g, j, UNKNOWN_MEMBER_ID, j->caller.member_id);
+		group_refuse_join(g, j, UNKNOWN_MEMBER_ID, j->caller.member_id);
 		break;
 	}
 }
@@ -591,11 +465,11 @@ void group_on_join(struct group *g, struct group_join *j, mono_ms now)
 			take_out(g, m);
 			member_changed(g, now);
 		}
-		refuse_join(g, j, GROUP_MAX_SIZE_REACHED, SLICE_EMPTY);
+		group_refuse_join(g, j, GROUP_MAX_SIZE_REACHED, SLICE_EMPTY);
 		return;
 	}
 	if (!group_supports(g, j) || !group_can_read(j)) {
-		refuse_join(g, j, INCONSISTENT_GROUP_PROTOCOL, id);
+		group_refuse_join(g, j, INCONSISTENT_GROUP_PROTOCOL, id);
 		return;
 	}
 	if (id.len == 0) {
@@ -606,12 +480,12 @@ void group_on_join(struct group *g, struct group_join *j, mono_ms now)
 		if (slice_is_null(j->caller.instance_id))
 			add_and_rebalance(g, j, id, now);
 		else
-			refuse_join(g, j, UNKNOWN_SERVER_ERROR, SLICE_EMPTY);
+			group_refuse_join(g, j, UNKNOWN_SERVER_ERROR, SLICE_EMPTY);
 		return;
 	}
 	enum kafka_error error = group_check_member(g, &j->caller, &m);
 	if (error != NONE)
-		refuse_join(g, j, error, id);
+		group_refuse_join(g, j, error, id);
 	else
 		join_known(g, m, j, now);
 }
@@ -670,12 +544,12 @@ void group_on_sync(struct group *g, struct group_sync *s, mono_ms now)
 	drop_sync_phase_if_done(g);
 	renew_session(g, m, now);
 	if (g->state == GROUP_STABLE) {
-		answer_sync(g, s, m);
+		group_answer_sync(g, s, m);
 		return;
 	}
-	end_sync(g, m, UNKNOWN_MEMBER_ID);		/* an older one of the same member: its connection is gone */
+	group_end_sync(g, m, UNKNOWN_MEMBER_ID);		/* an older one of the same member: its connection is gone */
 	m->sync = s;
-	if (is_leader(g, m) && g->storing != g->generation) {
+	if (group_is_leader(g, m) && g->storing != g->generation) {
 		take_assignments(g, s);
 		g->storing = g->generation;
 		coordinator_store_group(g->coordinator, g, SLICE_NULL);
@@ -696,7 +570,7 @@ void group_stored(struct group *g, int32_t generation, struct slice comeback, en
 			struct member *m = LIST_ENTRY(e, struct member, link);
 
 			member_set_assignment(m, SLICE_EMPTY);
-			end_sync(g, m, store_error(error));
+			group_end_sync(g, m, store_error(error));
 		}
 		group_rebalance(g, now);
 		return;
@@ -710,7 +584,7 @@ void group_stored(struct group *g, int32_t generation, struct slice comeback, en
 			continue;
 		m->sync = NULL;
 		renew_session(g, m, now);
-		answer_sync(g, s, m);
+		group_answer_sync(g, s, m);
 	}
 }
 
@@ -807,8 +681,8 @@ static void expire_members(struct group *g, mono_ms now)
 {
 	bool has_gone = false;
 
-	LIST_FOREACH(e, &g->pending) {
-		struct pending_member *p = LIST_ENTRY(e, struct pending_member, link);
+	MAP_FOREACH(e, &g->pending) {
+		struct pending_member *p = e->value;
 
 		if (now >= p->end)
 			forget_pending(g, p, now);
@@ -856,8 +730,8 @@ void group_tick(struct group *g, mono_ms now)
 		drop_those_without_sync(g, now);
 	expire_members(g, now);
 	g->due = MIN(g->join_at, g->sync_at);
-	LIST_FOREACH(e, &g->pending)
-		g->due = MIN(g->due, LIST_ENTRY(e, struct pending_member, link)->end);
+	MAP_FOREACH(p, &g->pending)
+		g->due = MIN(g->due, ((struct pending_member *)p->value)->end);
 	LIST_FOREACH(e, &g->in_order) {
 		const struct member *m = LIST_ENTRY(e, struct member, link);
 
@@ -871,38 +745,11 @@ void group_die(struct group *g, enum kafka_error error)
 	LIST_FOREACH(e, &g->in_order) {
 		struct member *m = LIST_ENTRY(e, struct member, link);
 
-		end_join(g, m, error, slice_str(m->id));
-		end_sync(g, m, error);
-		end_comeback(g, m, error, slice_str(m->id));
+		group_end_join(g, m, error, slice_str(m->id));
+		group_end_sync(g, m, error);
+		group_end_comeback(g, m, error, slice_str(m->id));
 	}
 	g->state = GROUP_DEAD;
 	g->storing = -1;
 	g->join_at = g->sync_at = g->due = MONO_NEVER;
-}
-
-bool group_describe_members(const struct group *g, struct arena *arena, struct group_describe *d)
-{
-	bool is_stable = g->state == GROUP_STABLE;
-
-	d->protocol_type = arena_copy(arena, slice_str(g->protocol_type != NULL ? g->protocol_type : ""));
-	d->protocol = arena_copy(arena, slice_str(is_stable && g->protocol != NULL ? g->protocol : ""));
-	d->members = arena_calloc(arena, map_count(&g->members), sizeof(*d->members));
-	if (slice_is_null(d->protocol_type) || slice_is_null(d->protocol) || d->members == NULL)
-		return false;
-	LIST_FOREACH(e, &g->in_order) {
-		const struct member *m = LIST_ENTRY(e, struct member, link);
-		const struct group_protocol *p = is_stable ? member_protocol(m, g->protocol) : NULL;
-		struct group_member_info *to = &d->members[d->member_count++];
-
-		to->member_id = arena_copy(arena, slice_str(m->id));
-		to->instance_id = m->instance_id != NULL ? arena_copy(arena, slice_str(m->instance_id)) : SLICE_NULL;
-		to->client_id = arena_copy(arena, slice_str(m->client_id));
-		to->client_host = arena_copy(arena, slice_str(m->client_host));
-		to->metadata = arena_copy(arena, p != NULL ? p->metadata : SLICE_EMPTY);
-		to->assignment = arena_copy(arena, is_stable && m->assignment_bytes > 0 ? slice_of(m->assignment, m->assignment_bytes) : SLICE_EMPTY);
-		if (slice_is_null(to->member_id) || slice_is_null(to->client_host) || slice_is_null(to->metadata) || slice_is_null(to->assignment) ||
-		    slice_is_null(to->client_id) || (m->instance_id != NULL && slice_is_null(to->instance_id)))
-			return false;
-	}
-	return true;
 }

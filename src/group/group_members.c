@@ -134,13 +134,7 @@ void group_remove_member(struct group *g, struct member *m)
 
 struct pending_member *group_pending(const struct group *g, struct slice id)
 {
-	LIST_FOREACH(e, &g->pending) {
-		struct pending_member *p = LIST_ENTRY(e, struct pending_member, link);
-
-		if (slice_eq_str(id, p->id))
-			return p;
-	}
-	return NULL;
+	return map_get(&g->pending, id);
 }
 
 void group_add_pending(struct group *g, struct slice id, mono_ms end)
@@ -149,14 +143,12 @@ void group_add_pending(struct group *g, struct slice id, mono_ms end)
 
 	memcpy(p->id, id.ptr, id.len);
 	p->end = end;
-	list_push_back(&g->pending, &p->link);
-	g->pending_count++;
+	map_put(&g->pending, slice_of(p->id, id.len), p);
 }
 
 void group_remove_pending(struct group *g, struct pending_member *p)
 {
-	list_remove(&p->link);
-	g->pending_count--;
+	map_remove(&g->pending, slice_str(p->id));
 	free(p);
 }
 
@@ -186,16 +178,19 @@ enum kafka_error group_check_member(const struct group *g, const struct group_ca
 
 /* --- protocols -------------------------------------------------------------------------------------------------------------------- */
 
-/* By every member, but for one that is about to replace what it says. */
+static bool has_protocol(const struct member *m, struct slice name)
+{
+	for (int32_t i = 0; i < m->protocol_count; i++) {
+		if (slice_eq(m->protocols[i].name, name))
+			return true;
+	}
+	return false;
+}
+
 static bool is_supported_by_all(const struct group *g, struct slice name)
 {
 	LIST_FOREACH(e, &g->in_order) {
-		const struct member *m = LIST_ENTRY(e, struct member, link);
-		bool has = false;
-
-		for (int32_t i = 0; i < m->protocol_count && !has; i++)
-			has = slice_eq(m->protocols[i].name, name);
-		if (!has)
+		if (!has_protocol(LIST_ENTRY(e, struct member, link), name))
 			return false;
 	}
 	return true;
@@ -203,6 +198,8 @@ static bool is_supported_by_all(const struct group *g, struct slice name)
 
 bool group_supports(const struct group *g, const struct group_join *j)
 {
+	if (j->protocol_count > PROTOCOLS_MAX)
+		return false;
 	if (g->state == GROUP_EMPTY)
 		return j->protocol_type.len > 0 && j->protocol_count > 0;
 	if (g->protocol_type == NULL || !slice_eq_str(j->protocol_type, g->protocol_type))
@@ -214,39 +211,30 @@ bool group_supports(const struct group *g, const struct group_join *j)
 	return false;
 }
 
-/* The first of its own that all support. */
-static struct slice member_vote(const struct group *g, const struct member *m)
-{
-	for (int32_t i = 0; i < m->protocol_count; i++) {
-		if (is_supported_by_all(g, m->protocols[i].name))
-			return m->protocols[i].name;
-	}
-	return SLICE_NULL;
-}
-
-/* Each member has one vote. A name is counted at the first who votes for it. */
+/* Each member has one vote: for the first of its own that all support. What all support is on everybody's list, so it is counted by its place on the first member's. */
 char *group_vote(const struct group *g)
 {
-	struct map votes = MAP_INIT;
-	struct slice best = SLICE_NULL;
-	uintptr_t most = 0;
-	char *name;
+	int32_t votes[PROTOCOLS_MAX] = { 0 }, best = -1;
+	bool is_common[PROTOCOLS_MAX] = { false };
+	const struct member *first;
 
+	if (list_empty(&g->in_order))
+		return NULL;
+	first = LIST_ENTRY(g->in_order.next, struct member, link);
+	for (int32_t i = 0; i < first->protocol_count; i++)
+		is_common[i] = is_supported_by_all(g, first->protocols[i].name);
 	LIST_FOREACH(e, &g->in_order) {
-		struct slice vote = member_vote(g, LIST_ENTRY(e, struct member, link));
+		const struct member *m = LIST_ENTRY(e, struct member, link);
+		int32_t vote = -1;
 
-		if (slice_is_null(vote))
-			continue;
-		uintptr_t count = (uintptr_t)map_get(&votes, vote) + 1;
-		map_put(&votes, vote, (void *)count);
-		if (count > most) {
-			most = count;
-			best = vote;
+		for (int32_t i = 0; vote < 0 && i < m->protocol_count; i++) {
+			for (int32_t k = 0; vote < 0 && k < first->protocol_count; k++)
+				vote = is_common[k] && slice_eq(m->protocols[i].name, first->protocols[k].name) ? k : -1;
 		}
+		if (vote >= 0 && (++votes[vote], best < 0 || votes[vote] > votes[best]))
+			best = vote;
 	}
-	map_fini(&votes);
-	name = copy_text(best);
-	return name;
+	return best < 0 ? NULL : copy_text(first->protocols[best].name);
 }
 
 /* A subscription as consumers write it. What follows it is of a newer version. */

@@ -55,8 +55,6 @@ struct group_join {
 	bool                 skips_assignment;
 	struct group_member_info *members;	/* for the leader; member_id, instance_id, metadata */
 	int32_t              member_count;
-	/* the coordinator's while it is parked */
-	struct list          wait;
 };
 
 struct group_assignment {
@@ -73,8 +71,6 @@ struct group_sync {
 	/* answer */
 	struct arena         arena;
 	struct slice         group_protocol_type, group_protocol, assignment;
-	/* the coordinator's while it is parked */
-	struct list          wait;
 };
 
 struct group_heartbeat {

@@ -13,6 +13,8 @@
 
 #define JOIN_PATIENCE_MS 300000		/* how long a member that is new may wait for its first answer: whoever hangs up is noticed then */
 
+#define PROTOCOLS_MAX    64		/* that a member may offer; more fit no group. They are compared with every other member's */
+
 struct coordinator;
 
 struct group_context {
@@ -49,9 +51,8 @@ struct member {
 
 /* A member id that was handed out and has not joined. */
 struct pending_member {
-	struct list link;
-	mono_ms     end;
-	char        id[];
+	mono_ms end;
+	char    id[];
 };
 
 /* A committed offset. */
@@ -72,7 +73,7 @@ struct stored_offset {
 
 struct group {
 	struct coordinator *coordinator;
-	char            *id;
+	struct slice     id;		/* owned; whatever bytes a client chose, zeros too */
 	int              refs;		/* the map's, and stores under way */
 	enum group_state state;
 	time_ms          state_since;
@@ -83,8 +84,8 @@ struct group {
 	struct map       members;	/* by id */
 	struct list      in_order;	/* struct member */
 	struct map       statics;	/* by instance id: member */
-	struct list      pending;	/* struct pending_member */
-	int              pending_count, joining_count;
+	struct map       pending;	/* by id: struct pending_member */
+	int              joining_count;
 	int32_t          storing;	/* generation whose assignment is on its way to the log; -1 */
 	/* the delayed join */
 	mono_ms          join_at;	/* the phase ends; MONO_NEVER: not joining */
@@ -96,8 +97,23 @@ struct group {
 	struct map       offsets;	/* by key */
 };
 
-/* group.c */
+/* group_answers.c */
+#define GROUP_ANSWER_FAILED UNKNOWN_SERVER_ERROR	/* the answer's arena is full */
 const char *group_state_name(enum group_state s);
+/* Of a failed append, as Kafka tells members and clients; too_large: what a batch that the log does not take is called. */
+enum kafka_error group_append_error(enum kafka_error error, enum kafka_error too_large);
+bool group_is_leader(const struct group *g, const struct member *m);
+void group_refuse_join(struct group *g, struct group_join *m, enum kafka_error error, struct slice member_id);
+void group_answer_join(struct group *g, struct group_join *m, const struct member *member, const char *leader, bool with_members);	/* leader: as it is told */
+void group_answer_sync(struct group *g, struct group_sync *m, const struct member *member);
+/* What the member waits for ends so; no effect where it does not wait. */
+void group_end_sync(struct group *g, struct member *m, enum kafka_error error);
+void group_end_join(struct group *g, struct member *m, enum kafka_error error, struct slice member_id);
+void group_end_comeback(struct group *g, struct member *m, enum kafka_error error, struct slice member_id);
+struct group_join *member_take_comeback(struct member *m);	/* the join of a member that came back, taken off it; NULL */
+bool group_describe_members(const struct group *g, struct arena *arena, struct group_describe *m);	/* false: the arena's limit */
+
+/* group.c */
 struct group *group_create(struct coordinator *c, struct slice id);
 void group_unref(struct group *g);
 void group_on_join(struct group *g, struct group_join *m, mono_ms now);
@@ -111,7 +127,6 @@ void group_tick(struct group *g, mono_ms now);			/* what is due; then g->due is 
 /* What coordinator_store_group was given: in this generation, for the member that came back or, null, for the leader's sync. */
 void group_stored(struct group *g, int32_t generation, struct slice comeback, enum kafka_error error, mono_ms now);
 void group_die(struct group *g, enum kafka_error error);	/* everybody who waits is told */
-bool group_describe_members(const struct group *g, struct arena *arena, struct group_describe *m);	/* false: the arena's limit */
 bool group_subscribes(const struct group *g, struct slice topic);	/* or it cannot be told */
 
 /* group_members.c */
@@ -126,7 +141,7 @@ void member_set_assignment(struct member *m, struct slice bytes);
 void group_add_member(struct group *g, struct member *m);
 void group_remove_member(struct group *g, struct member *m);	/* frees it; it must wait for nothing */
 bool group_can_read(const struct group_join *m);		/* what a consumer says of itself; of other protocol types nothing is known */
-bool group_supports(const struct group *g, const struct group_join *m);
+bool group_supports(const struct group *g, const struct group_join *m);	/* one of its protocols, of which there are not too many */
 char *group_vote(const struct group *g);			/* the protocol, malloc'd; NULL without members */
 struct pending_member *group_pending(const struct group *g, struct slice id);
 void group_add_pending(struct group *g, struct slice id, mono_ms end);
@@ -154,9 +169,9 @@ void coordinator_expire_offsets(struct coordinator *c, time_ms now);
 /* --- records --------------------------------------------------------------------------------------------------------------------- */
 
 /* group_records.c: Kafka's keys and values. They are appended to out. */
-void records_offset_key(struct strbuf *out, const char *group, struct slice topic, int32_t partition);
+void records_offset_key(struct strbuf *out, struct slice group, struct slice topic, int32_t partition);
 void records_offset_value(struct strbuf *out, int32_t protocol_version, const struct stored_offset *o);
-void records_group_key(struct strbuf *out, const char *group);
+void records_group_key(struct strbuf *out, struct slice group);
 void records_group_value(struct strbuf *out, int32_t protocol_version, const struct group *g);
 
 /* --- the coordinator of one partition --------------------------------------------------------------------------------------------- */

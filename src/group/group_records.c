@@ -20,9 +20,9 @@ static void take(struct strbuf *out, struct writer *w, bool ok)
 	writer_fini(w);
 }
 
-void records_offset_key(struct strbuf *out, const char *group, struct slice topic, int32_t partition)
+void records_offset_key(struct strbuf *out, struct slice group, struct slice topic, int32_t partition)
 {
-	struct offset_commit_key key = { .group = slice_str(group), .topic = topic, .partition = partition };
+	struct offset_commit_key key = { .group = group, .topic = topic, .partition = partition };
 	struct writer w;
 
 	writer_init(&w);
@@ -54,9 +54,9 @@ void records_offset_value(struct strbuf *out, int32_t protocol_version, const st
 	take(out, &w, offset_commit_value_encode(&value, &w, version));
 }
 
-void records_group_key(struct strbuf *out, const char *group)
+void records_group_key(struct strbuf *out, struct slice group)
 {
-	struct group_metadata_key key = { .group = slice_str(group) };
+	struct group_metadata_key key = { .group = group };
 	struct writer w;
 
 	writer_init(&w);

@@ -3,6 +3,7 @@ src_group_libskein_group_a_SOURCES = \
 	src/group/coordinator.c \
 	src/group/coordinator_load.c \
 	src/group/group.c src/group/group.h src/group/group_msg.h src/group/group_priv.h \
+	src/group/group_answers.c \
 	src/group/group_members.c \
 	src/group/group_records.c \
 	src/group/offsets.c
@@ -13,7 +14,7 @@ if HAVE_CHECK
 # The state machine alone: the test stands in for the coordinator, so that library is not linked.
 check_PROGRAMS += tests/unit/group/group_test
 TESTS += tests/unit/group/group_test
-tests_unit_group_group_test_SOURCES = tests/unit/group/group_test.c src/group/group.c src/group/group_members.c src/group/offsets.c src/group/group_records.c
+tests_unit_group_group_test_SOURCES = tests/unit/group/group_test.c src/group/group.c src/group/group_answers.c src/group/group_members.c src/group/offsets.c src/group/group_records.c
 tests_unit_group_group_test_LDADD = src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(CHECK_LIBS)
 $(tests_unit_group_group_test_OBJECTS): | $(wire_gen)

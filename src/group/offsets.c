@@ -92,6 +92,14 @@ static void refuse_all(struct coordinator *c, struct group_offset_commit *m, enu
 	coordinator_answer(c, &m->q, error);
 }
 
+/* Both may be whatever a client said. */
+static time_ms later(time_ms base, int64_t ms)
+{
+	time_ms sum;
+
+	return __builtin_add_overflow(base, ms, &sum) ? INT64_MAX : sum;
+}
+
 static enum kafka_error check_commit(struct coordinator *c, struct group_offset_commit *m, struct group **g, mono_ms now)
 {
 	*g = coordinator_group(c, m->caller.group);
@@ -130,7 +138,7 @@ void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_com
 			continue;
 		*v = (struct stored_offset){
 			.offset = o->offset, .leader_epoch = o->leader_epoch, .commit_time = o->commit_time >= 0 ? o->commit_time : time,
-			.expire_time = m->retention_ms >= 0 ? time + m->retention_ms : -1,
+			.expire_time = m->retention_ms >= 0 ? later(time, m->retention_ms) : -1,
 		};
 		set_metadata(v, o->metadata);
 		s->offsets[i] = offsets_make(g, o->topic, o->partition);
@@ -280,7 +288,7 @@ static time_ms end_of(const struct group *g, const struct stored_offset *o, time
 		base = g->state_since >= 0 ? g->state_since : o->commit_time;
 	else if (g->protocol_type != NULL && (g->state != GROUP_STABLE || !is_of_consumers(g) || group_subscribes(g, o->topic)))
 		return INT64_MAX;
-	return o->expire_time >= 0 ? o->expire_time : base + retention;
+	return o->expire_time >= 0 ? o->expire_time : later(base, retention);
 }
 
 static void expire_group(struct coordinator *c, struct group *g, time_ms now)
@@ -296,7 +304,7 @@ static void expire_group(struct coordinator *c, struct group *g, time_ms now)
 		s = coordinator_add_offset_tombstone(c, s, g, o);
 		offsets_drop(g, o);
 	}
-	if (g->state == GROUP_EMPTY && map_count(&g->offsets) == 0 && g->pending_count == 0) {
+	if (g->state == GROUP_EMPTY && map_count(&g->offsets) == 0 && map_count(&g->pending) == 0) {
 		if (g->generation > 0) {
 			if (s == NULL)
 				s = coordinator_store_begin(c);

@@ -84,6 +84,67 @@ START_TEST(metadata_too_long)
 }
 END_TEST
 
+/* A name with a zero in it is another name, in memory and in the log. */
+START_TEST(names_with_zeros)
+{
+	struct one_offset o;
+
+	up();
+	ck_assert_int_eq(group_commit(&g, "a", "x", 0, 1), NONE);
+	ask_commit(&o, "", "x", 0, 2, "");
+	((struct group_offset_commit *)o.ask.other)->caller.group = SLICE_LIT("a\0b");
+	rig_ask(&g.rig, &o.ask);
+	rig_wait(&g.rig, &o.ask);
+	ck_assert_int_eq(one_error(&o), NONE);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(group_fetch(&g, "a", "x", 0), 1);
+		ck_assert_ptr_nonnull(coordinator_group(group_rig_coordinator(&g), SLICE_LIT("a\0b")));
+		ck_assert_uint_eq(map_count(&group_rig_coordinator(&g)->groups), 2);
+		follow();
+		group_rig_elect(&g);
+	}
+}
+END_TEST
+
+/* Times that a client chose, at the end of what a number holds: kept for ever, not gone at once. */
+START_TEST(times_beyond_all_time)
+{
+	struct one_offset o;
+
+	up();
+	g.config->offsets_retention_minutes = 60;
+	ask_commit(&o, "a", "x", 0, 1, "");
+	((struct group_offset_commit *)o.ask.other)->retention_ms = INT64_MAX;
+	rig_ask(&g.rig, &o.ask);
+	rig_wait(&g.rig, &o.ask);
+	ck_assert_int_eq(one_error(&o), NONE);
+	ask_commit(&o, "a", "x", 1, 2, "");
+	o.offset.commit_time = INT64_MAX;
+	rig_ask(&g.rig, &o.ask);
+	rig_wait(&g.rig, &o.ask);
+	ck_assert_int_eq(one_error(&o), NONE);
+	rig_pass(&g.rig, 100 * 60000);
+	ck_assert_int_eq(group_fetch(&g, "a", "x", 0), 1);
+	ck_assert_int_eq(group_fetch(&g, "a", "x", 1), 2);
+}
+END_TEST
+
+/* Brokers before 2.3 could not read the record of a static member. */
+START_TEST(static_members_of_an_old_cluster)
+{
+	struct one_offset o;
+
+	up();
+	ask_commit(&o, "a", "x", 0, 1, "");
+	((struct group_offset_commit *)o.ask.other)->caller.instance_id = SLICE_LIT("i");
+	g.config->inter_broker_protocol_version = KAFKA_VERSION(2, 2, 0);
+	rig_ask(&g.rig, &o.ask);
+	rig_wait(&g.rig, &o.ask);
+	ck_assert_int_eq(one_error(&o), UNSUPPORTED_VERSION);
+	ck_assert_int_eq(group_commit(&g, "a", "x", 0, 1), NONE);
+}
+END_TEST
+
 /* Two in sync, one of whom fetches nothing: what is written is not committed. */
 static void up_with_a_silent_follower(void)
 {
@@ -346,6 +407,9 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_commit_is_seen_and_found_again);
 	tcase_add_test(t, metadata_too_long);
+	tcase_add_test(t, names_with_zeros);
+	tcase_add_test(t, times_beyond_all_time);
+	tcase_add_test(t, static_members_of_an_old_cluster);
 	tcase_add_test(t, what_is_not_committed_is_not_seen);
 	tcase_add_test(t, who_is_deposed_commits_nothing);
 	tcase_add_test(t, an_append_of_an_old_epoch);

@@ -104,7 +104,9 @@ struct client {
 	struct slice          subscription;
 	bool                  is_old;		/* joins without the second step */
 	int32_t               session_ms, rebalance_ms, generation;
-	struct group_protocol protocols[1];
+	bool                  prefers_sticky;	/* offers it too, and first */
+	bool                  offers_sticky;	/* ... or last */
+	struct group_protocol protocols[2];
 	struct group_join     join;
 	struct group_sync     sync;
 	struct group_assignment assignment;
@@ -125,11 +127,12 @@ static struct client client_of(const char *instance_id)
 
 static void ask_to_join(struct client *c)
 {
-	c->protocols[0] = (struct group_protocol){ SLICE_LIT("range"), c->subscription };
+	c->protocols[c->prefers_sticky] = (struct group_protocol){ SLICE_LIT("range"), c->subscription };
+	c->protocols[!c->prefers_sticky] = (struct group_protocol){ SLICE_LIT("sticky"), c->subscription };
 	c->join = (struct group_join){
 		.caller = { .group = SLICE_LIT("g"), .member_id = slice_str(c->id), .instance_id = slice_str(c->instance_id), .generation = -1 },
 		.client_id = SLICE_LIT("c"), .client_host = SLICE_LIT("/h"), .session_timeout_ms = c->session_ms, .rebalance_timeout_ms = c->rebalance_ms,
-		.protocol_type = SLICE_LIT("consumer"), .protocols = c->protocols, .protocol_count = 1, .knows_member_id_required = !c->is_old,
+		.protocol_type = SLICE_LIT("consumer"), .protocols = c->protocols, .protocol_count = c->offers_sticky ? 2 : 1, .knows_member_id_required = !c->is_old,
 		.knows_skip_assignment = true,
 	};
 	c->join.q.msg.context = &c->join_answers;
@@ -599,6 +602,22 @@ START_TEST(protocols_that_do_not_fit)
 }
 END_TEST
 
+START_TEST(more_protocols_than_fit_any_group)
+{
+	struct group_protocol many[PROTOCOLS_MAX + 1];
+	struct group_join j = {
+		.caller = { .group = SLICE_LIT("g"), .member_id = SLICE_EMPTY, .instance_id = SLICE_NULL }, .protocol_type = SLICE_LIT("x"), .protocols = many,
+	};
+
+	for (int i = 0; i <= PROTOCOLS_MAX; i++)
+		many[i] = (struct group_protocol){ SLICE_LIT("p"), SLICE_EMPTY };
+	j.protocol_count = PROTOCOLS_MAX;
+	ck_assert(group_supports(group, &j));
+	j.protocol_count++;
+	ck_assert(!group_supports(group, &j));
+}
+END_TEST
+
 /* A leader of another make need not survive what no consumer writes. */
 START_TEST(metadata_that_cannot_be_read)
 {
@@ -674,7 +693,7 @@ static int draw(int n)
 struct world {
 	struct client clients[CLIENTS];
 	int32_t       generation;		/* the highest that anybody was told */
-	char          leader[128];		/* of it */
+	char          leader[128], protocol[8];	/* of it */
 };
 
 static void check_world(struct world *w)
@@ -694,17 +713,31 @@ static void check_world(struct world *w)
 	ck_assert_int_ge(group->generation, w->generation);
 }
 
+/* All of a generation are told the same. Only a leader that is static may get another id in it, by coming back. */
+static void learn_generation(struct world *w, const struct client *c)
+{
+	ck_assert_int_le(c->generation, group->generation);
+	if (c->generation == group->generation)		/* else it has gone on since it answered */
+		ck_assert(slice_eq_str(c->join.leader, group->leader_id));
+	if (c->generation < w->generation)
+		return;
+	if (c->generation > w->generation) {
+		w->generation = c->generation;
+		snprintf(w->protocol, sizeof(w->protocol), SLICE_FMT, SLICE_ARG(c->join.protocol));
+	} else {
+		ck_assert(slice_eq_str(c->join.protocol, w->protocol));
+		ck_assert(slice_eq_str(c->join.leader, w->leader) || strncmp(w->leader, "c-", 2) != 0);
+	}
+	snprintf(w->leader, sizeof(w->leader), SLICE_FMT, SLICE_ARG(c->join.leader));
+}
+
 static void learn(struct world *w, struct client *c)
 {
 	enum kafka_error error;
 
 	if (has_joined(c, &error)) {
-		if (error == NONE && c->generation > w->generation) {
-			w->generation = c->generation;
-			snprintf(w->leader, sizeof(w->leader), SLICE_FMT, SLICE_ARG(c->join.leader));
-		} else if (error == NONE && c->generation == w->generation && c->instance_id == NULL) {
-			ck_assert(slice_eq_str(c->join.protocol, "range"));
-		}
+		if (error == NONE)
+			learn_generation(w, c);
 		if (error == UNKNOWN_MEMBER_ID || error == FENCED_INSTANCE_ID)
 			c->id[0] = 0;
 		end_join_question(c);
@@ -723,6 +756,7 @@ static void do_something(struct world *w)
 
 	switch (draw(8)) {
 	case 0: case 1:
+		c->prefers_sticky = draw(2) == 0;
 		if (is_free)
 			ask_to_join(c);
 		break;
@@ -761,6 +795,7 @@ static void live(uint64_t seed)
 	for (int i = 0; i < CLIENTS; i++) {
 		w.clients[i] = client_of(instances[i]);
 		w.clients[i].is_old = i == 0;
+		w.clients[i].offers_sticky = true;
 	}
 	for (int i = 0; i < 600; i++) {
 		do_something(&w);
@@ -812,6 +847,7 @@ int main(void)
 	tcase_add_test(t, a_join_that_is_repeated);
 	tcase_add_test(t, a_full_group);
 	tcase_add_test(t, protocols_that_do_not_fit);
+	tcase_add_test(t, more_protocols_than_fit_any_group);
 	tcase_add_test(t, metadata_that_cannot_be_read);
 	tcase_add_test(t, the_protocol_is_voted_for);
 	tcase_add_test(t, commits_of_members_and_strangers);
