@@ -110,8 +110,15 @@ enum kafka_error api_find_partition(struct call *c, const struct cluster_topic *
                                     int32_t partition, struct partition_addr **out) MUST_CHECK;
 /* The partition whose actor is the group's coordinator, if it is hosted here: a reference. Else, and in doubt from the partition itself, NOT_COORDINATOR. */
 enum kafka_error api_find_group(struct call *c, struct slice group, struct partition_addr **out) MUST_CHECK;
-/* The same behind the permission for it; a group without a name is not one. */
-enum kafka_error api_begin_group(struct call *c, enum acl_operation op, struct slice group, struct partition_addr **out) MUST_CHECK;
+/*
+ * Asks it, behind the permission for op. NONE: the question is out, and *addr a reference for the call to give back; else the error is the answer, and *addr may be a
+ * reference too. wants_name: a group without a name is not one.
+ */
+enum kafka_error api_ask_group(struct call *c, enum acl_operation op, struct slice group, bool wants_name, struct coordinator_question *q,
+                               struct partition_addr **addr) MUST_CHECK;
+#define API_GROUP_ANSWER_BYTES (64u << 20)	/* what a coordinator may answer with: the message's own arena */
+/* *s into the call's own memory, as a message's arena goes before the answer is encoded. Null stays null; false: the arena's limit. */
+bool api_keep(struct call *c, struct slice *s) MUST_CHECK;
 /* Fills in how a topic that coordinators keep their state in is made; t->name says which. False: the arena's limit. */
 bool api_internal_topic(struct call *c, struct controller_new_topic *t) MUST_CHECK;
 /* The leader as the picture knows it: for current_leader fields. */

@@ -18,12 +18,27 @@ enum kafka_error api_find_group(struct call *c, struct slice group, struct parti
 	return api_find_partition(c, topic, cluster_coordinator_partition(group, topic->partition_count), out) == NONE ? NONE : NOT_COORDINATOR;
 }
 
-enum kafka_error api_begin_group(struct call *c, enum acl_operation op, struct slice group, struct partition_addr **out)
+enum kafka_error api_ask_group(struct call *c, enum acl_operation op, struct slice group, bool wants_name, struct coordinator_question *q, struct partition_addr **addr)
 {
-	*out = NULL;
+	enum kafka_error error;
+
+	*addr = NULL;
 	if (!call_authorize(c, op, ACL_GROUP, group))
 		return GROUP_AUTHORIZATION_FAILED;
-	return group.len > 0 ? api_find_group(c, group, out) : INVALID_GROUP_ID;
+	if (wants_name && group.len == 0)
+		return INVALID_GROUP_ID;
+	error = api_find_group(c, group, addr);
+	if (error != NONE)
+		return error;
+	return call_ask_partition(c, *addr, &q->msg) ? NONE : NOT_COORDINATOR;
+}
+
+bool api_keep(struct call *c, struct slice *s)
+{
+	if (slice_is_null(*s))
+		return true;
+	*s = arena_copy(&c->arena, *s);
+	return !slice_is_null(*s);
 }
 
 bool api_internal_topic(struct call *c, struct controller_new_topic *t)

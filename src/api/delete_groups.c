@@ -21,9 +21,7 @@ static void begin_item(struct call *c, struct delete_item *it, struct slice grou
 {
 	msg_init(&it->ask.q.msg, GROUP_delete, network_actor(c->network));
 	it->ask.group = group;
-	it->error = !call_authorize(c, ACL_DELETE, ACL_GROUP, group) ? GROUP_AUTHORIZATION_FAILED : api_find_group(c, group, &it->addr);
-	if (it->error == NONE && !call_ask_partition(c, it->addr, &it->ask.q.msg))
-		it->error = NOT_COORDINATOR;
+	it->error = api_ask_group(c, ACL_DELETE, group, false, &it->ask.q, &it->addr);
 }
 
 static void delete_groups_begin(struct call *c)

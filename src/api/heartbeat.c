@@ -26,9 +26,7 @@ static void heartbeat_begin(struct call *c)
 	s->ask.caller = (struct group_caller){
 		.group = r->group_id, .member_id = r->member_id, .instance_id = r->group_instance_id, .generation = r->generation_id,
 	};
-	s->error = api_begin_group(c, ACL_READ, r->group_id, &s->addr);
-	if (s->error == NONE && !call_ask_partition(c, s->addr, &s->ask.q.msg))
-		s->error = NOT_COORDINATOR;
+	s->error = api_ask_group(c, ACL_READ, r->group_id, true, &s->ask.q, &s->addr);
 }
 
 static void heartbeat_on_answer(struct call *c, struct msg *m)

@@ -5,8 +5,6 @@
 #include "group/group_msg.h"
 #include "wire/gen/join_group.h"
 
-#define ANSWER_BYTES (64u << 20)
-
 struct join_state {
 	struct partition_addr *addr;
 	enum kafka_error       error;	/* before anybody was asked */
@@ -48,11 +46,9 @@ static void join_group_begin(struct call *c)
 		c->wants_close = true;
 		return;
 	}
-	arena_init(&s->ask.arena, ANSWER_BYTES);
+	arena_init(&s->ask.arena, API_GROUP_ANSWER_BYTES);
 	s->ask.generation = -1;
-	s->error = api_begin_group(c, ACL_READ, r->group_id, &s->addr);
-	if (s->error == NONE && !call_ask_partition(c, s->addr, &s->ask.q.msg))
-		s->error = NOT_COORDINATOR;
+	s->error = api_ask_group(c, ACL_READ, r->group_id, true, &s->ask.q, &s->addr);
 	s->is_asked = s->error == NONE;
 }
 
@@ -60,15 +56,6 @@ static void join_group_on_answer(struct call *c, struct msg *m)
 {
 	(void)m;
 	((struct join_state *)c->state)->error = ((struct join_state *)c->state)->ask.q.error;
-}
-
-/* Out of the message's arena, which goes before the answer is encoded. */
-static bool keep(struct call *c, struct slice *s)
-{
-	if (slice_is_null(*s))
-		return true;
-	*s = arena_copy(&c->arena, *s);
-	return !slice_is_null(*s);
 }
 
 static bool fill_members(struct call *c, struct group_join *m, struct join_group_response *out)
@@ -79,7 +66,7 @@ static bool fill_members(struct call *c, struct group_join *m, struct join_group
 	for (; out->members_count < m->member_count; out->members_count++) {
 		struct group_member_info *from = &m->members[out->members_count];
 
-		if (!keep(c, &from->member_id) || !keep(c, &from->instance_id) || !keep(c, &from->metadata))
+		if (!api_keep(c, &from->member_id) || !api_keep(c, &from->instance_id) || !api_keep(c, &from->metadata))
 			return false;
 		out->members[out->members_count] = (struct join_group_response_member){
 			.member_id = from->member_id, .group_instance_id = c->version >= 5 ? from->instance_id : SLICE_NULL, .metadata = from->metadata,
@@ -105,7 +92,7 @@ static bool fill_response(struct call *c, struct join_state *s)
 	out->leader = ok ? m->leader : SLICE_EMPTY;
 	out->member_id = s->is_asked && !slice_is_null(m->member_id) ? m->member_id : r->member_id;
 	out->skip_assignment = ok && m->skips_assignment;
-	return keep(c, &out->protocol_type) && keep(c, &out->protocol_name) && keep(c, &out->leader) && keep(c, &out->member_id) &&
+	return api_keep(c, &out->protocol_type) && api_keep(c, &out->protocol_name) && api_keep(c, &out->leader) && api_keep(c, &out->member_id) &&
 	       (!ok || fill_members(c, m, out));
 }
 

@@ -38,9 +38,7 @@ static void leave_group_begin(struct call *c)
 		c->wants_close = true;
 		return;
 	}
-	s->error = api_begin_group(c, ACL_READ, r->group_id, &s->addr);
-	if (s->error == NONE && !call_ask_partition(c, s->addr, &s->ask.q.msg))
-		s->error = NOT_COORDINATOR;
+	s->error = api_ask_group(c, ACL_READ, r->group_id, true, &s->ask.q, &s->addr);
 }
 
 static void leave_group_on_answer(struct call *c, struct msg *m)

@@ -8,7 +8,6 @@
 #include "group/group_msg.h"
 #include "wire/gen/list_groups.h"
 
-#define ANSWER_BYTES (64u << 20)
 #define TYPE_CLASSIC "classic"
 
 struct list_item {
@@ -25,7 +24,7 @@ struct list_state {
 static void begin_item(struct call *c, struct list_item *it, struct partition_addr *addr)
 {
 	msg_init(&it->ask.q.msg, GROUP_list, network_actor(c->network));
-	arena_init(&it->ask.arena, ANSWER_BYTES);
+	arena_init(&it->ask.arena, API_GROUP_ANSWER_BYTES);
 	it->addr = partition_addr_ref(addr);
 	it->is_asked = call_ask_partition(c, it->addr, &it->ask.q.msg);
 }

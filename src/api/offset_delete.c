@@ -10,7 +10,7 @@ struct delete_state {
 	enum kafka_error           *errors;	/* of each partition, in the request's order */
 	int32_t                    *asked;	/* its place in the question; -1: not asked */
 	struct partition_addr      *addr;
-	struct group_offset_delete *ask;	/* NULL: nothing is left to be asked */
+	struct group_offset_delete *ask;
 };
 
 static int32_t count_partitions(const struct offset_delete_request *r)
@@ -65,24 +65,10 @@ static void offset_delete_begin(struct call *c)
 	struct delete_state *s = arena_calloc(&c->arena, 1, sizeof(*s));
 
 	c->state = s;
-	if (s == NULL) {
+	if (s == NULL || !begin_items(c, s))
 		c->wants_close = true;
-		return;
-	}
-	if (!call_authorize(c, ACL_DELETE, ACL_GROUP, r->group_id)) {
-		s->error = GROUP_AUTHORIZATION_FAILED;
-		return;
-	}
-	if (!begin_items(c, s)) {
-		c->wants_close = true;
-		return;
-	}
-	if (r->group_id.len == 0)
-		s->error = INVALID_GROUP_ID;
 	else
-		s->error = api_find_group(c, r->group_id, &s->addr);
-	if (s->error == NONE && !call_ask_partition(c, s->addr, &s->ask->q.msg))
-		s->error = NOT_COORDINATOR;
+		s->error = api_ask_group(c, ACL_DELETE, r->group_id, true, &s->ask->q, &s->addr);
 }
 
 static void offset_delete_on_answer(struct call *c, struct msg *m)

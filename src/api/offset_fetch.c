@@ -1,13 +1,13 @@
 /*
- * OffsetFetch (9). From version 8 on a request is about several groups, whose coordinators are asked at once; before, about one. An error of a group is at the group,
- * with nothing else; version 1 has no place for it, so it stands at each partition that was asked for (Kafka answers nothing there, which old clients take
- * for a group without offsets). Version 0 reads the coordination store.
+ * OffsetFetch (9). From version 8 on a request is about several groups, before about one. Their coordinators are asked one after the other, and each answer is the call's own
+ * before the next is asked for: so a request that names a group many times costs no more than the call's arena.
+ *
+ * An error of a group is at the group, with nothing else; version 1 has no place for it, so it stands at each partition that was asked for (Kafka answers nothing there, which
+ * old clients take for a group without offsets). Version 0 reads the coordination store.
  */
 #include "api/api.h"
 #include "group/group_msg.h"
 #include "wire/gen/offset_fetch.h"
-
-#define ANSWER_BYTES (64u << 20)	/* of one group's offsets */
 
 /* A topic and its partitions, as every version asks for them. */
 struct fetch_topic {
@@ -22,16 +22,15 @@ struct fetch_group {
 	bool                      wants_all;
 	struct fetch_topic       *topics;
 	int32_t                   topic_count, partition_count;
-	struct partition_addr    *addr;
-	bool                      has_arena;
-	struct group_offset_fetch ask;
-	struct group_offset      *offsets;	/* partition_count of them, in the request's order: what is answered unless wants_all */
-	struct group_offset      *asked;	/* those of them that the coordinator was asked about */
+	struct group_offset      *offsets;	/* partition_count of them, in the request's order or, wants_all, as they were found */
+	struct group_offset      *asked;	/* those of them that the coordinator is asked about */
 };
 
 struct fetch_state {
 	struct fetch_group               *groups;
-	int32_t                           count;
+	int32_t                           count, at;	/* at: which of them is being asked about */
+	struct partition_addr            *addr;
+	struct group_offset_fetch         ask;
 	struct controller_stored_offsets *store;	/* version 0 */
 };
 
@@ -94,26 +93,94 @@ static int32_t check_items(struct call *c, struct fetch_group *g)
 	return left;
 }
 
-static void ask_coordinator(struct call *c, struct fetch_group *g)
+/* --- one group after the other ---------------------------------------------------------------- */
+
+static bool keep(struct call *c, struct group_offset *o)
+{
+	return api_keep(c, &o->topic) && api_keep(c, &o->metadata);
+}
+
+/* What came back, into the places it was asked for. */
+static bool take_asked(struct call *c, struct fetch_group *g)
+{
+	for (int32_t i = 0, at = 0; i < g->partition_count; i++) {
+		if (g->offsets[i].error != NONE)
+			continue;
+		g->offsets[i] = g->asked[at++];
+		if (!keep(c, &g->offsets[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Of all offsets of a group those of topics the caller may see. */
+static bool take_visible(struct call *c, struct fetch_group *g, const struct group_offset_fetch *m)
+{
+	g->offsets = arena_calloc(&c->arena, (size_t)m->count, sizeof(*g->offsets));
+	for (int32_t i = 0; g->offsets != NULL && i < m->count; i++) {
+		struct group_offset *o = &g->offsets[g->partition_count];
+
+		*o = m->offsets[i];
+		if (!call_authorize(c, ACL_DESCRIBE, ACL_TOPIC, o->topic))
+			continue;
+		if (!keep(c, o))
+			return false;
+		g->partition_count++;
+	}
+	return g->offsets != NULL;
+}
+
+/* The topics of all that was found, which stand together. */
+static bool take_found(struct call *c, struct fetch_group *g, const struct group_offset_fetch *m)
+{
+	if (!take_visible(c, g, m))
+		return false;
+	g->topics = arena_calloc(&c->arena, (size_t)g->partition_count, sizeof(*g->topics));
+	if (g->topics == NULL)
+		return false;
+	for (int32_t i = 0; i < g->partition_count; i++) {
+		if (i == 0 || !slice_eq(g->offsets[i].topic, g->offsets[i - 1].topic))
+			g->topics[g->topic_count++].name = g->offsets[i].topic;
+		g->topics[g->topic_count - 1].count++;
+	}
+	return true;
+}
+
+/* The group at hand is dealt with. */
+static void take(struct call *c, enum kafka_error error)
+{
+	struct fetch_state *s = c->state;
+	struct fetch_group *g = &s->groups[s->at++];
+
+	g->error = error;
+	if (error == NONE && !(g->wants_all ? take_found(c, g, &s->ask) : take_asked(c, g)))
+		c->wants_close = true;
+	arena_fini(&s->ask.arena);
+	if (s->addr != NULL)
+		partition_addr_unref(&s->addr);
+}
+
+static void ask_next(struct call *c)
 {
 	const struct offset_fetch_request *r = c->request;
+	struct fetch_state *s = c->state;
 
-	if (!call_authorize(c, ACL_DESCRIBE, ACL_GROUP, g->name)) {
-		g->error = GROUP_AUTHORIZATION_FAILED;
-		return;
+	while (s->at < s->count && !c->wants_close && c->connection != NULL) {
+		struct fetch_group *g = &s->groups[s->at];
+
+		s->ask = (struct group_offset_fetch){
+			.group = g->name, .wants_all = g->wants_all, .is_stable_required = r->require_stable, .offsets = g->asked, .count = check_items(c, g),
+		};
+		msg_init(&s->ask.q.msg, GROUP_offset_fetch, network_actor(c->network));
+		arena_init(&s->ask.arena, API_GROUP_ANSWER_BYTES);
+		enum kafka_error error = api_ask_group(c, ACL_DESCRIBE, g->name, false, &s->ask.q, &s->addr);
+		if (error == NONE)
+			return;
+		take(c, error);
 	}
-	msg_init(&g->ask.q.msg, GROUP_offset_fetch, network_actor(c->network));
-	g->ask.group = g->name;
-	g->ask.wants_all = g->wants_all;
-	g->ask.is_stable_required = r->require_stable;
-	g->ask.offsets = g->asked;
-	g->ask.count = check_items(c, g);
-	arena_init(&g->ask.arena, ANSWER_BYTES);
-	g->has_arena = true;
-	g->error = api_find_group(c, g->name, &g->addr);
-	if (g->error == NONE && !call_ask_partition(c, g->addr, &g->ask.q.msg))
-		g->error = NOT_COORDINATOR;
 }
+
+/* --- the whole --------------------------------------------------------------------------------- */
 
 static void ask_store(struct call *c, struct fetch_state *s)
 {
@@ -148,93 +215,41 @@ static void offset_fetch_begin(struct call *c)
 	struct fetch_state *s = arena_calloc(&c->arena, 1, sizeof(*s));
 
 	c->state = s;
-	if (s == NULL || !take_groups(c, s)) {
+	if (s == NULL || !take_groups(c, s))
 		c->wants_close = true;
-		return;
-	}
-	if (c->version == 0) {
+	else if (c->version == 0)
 		ask_store(c, s);
-		return;
+	else
+		ask_next(c);
+}
+
+static void take_stored(struct fetch_group *g, const struct controller_stored_offsets *m)
+{
+	for (int32_t i = 0, at = 0; i < g->partition_count; i++) {
+		struct group_offset *o = &g->offsets[i];
+
+		if (o->error != NONE)
+			continue;
+		o->error = m->offsets[at].error;
+		o->offset = o->error == NONE ? m->offsets[at].offset : -1;
+		at++;
 	}
-	for (int32_t i = 0; i < s->count; i++)
-		ask_coordinator(c, &s->groups[i]);
 }
 
 static void offset_fetch_on_answer(struct call *c, struct msg *m)
 {
-	(void)c;
-	(void)m;		/* filled in by end, from the messages */
+	struct fetch_state *s = c->state;
+
+	if (s->store != NULL) {
+		ASSERT(m == &s->store->msg);
+		take_stored(&s->groups[0], s->store);
+		return;
+	}
+	take(c, CONTAINER_OF(m, struct fetch_state, ask.q.msg)->ask.q.error);
+	ask_next(c);
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */
-
-/* Into the call's own memory: the message's goes before the answer is encoded. */
-static bool keep(struct call *c, struct group_offset *o)
-{
-	o->topic = arena_copy(&c->arena, o->topic);
-	o->metadata = arena_copy(&c->arena, o->metadata);
-	return !slice_is_null(o->topic) && !slice_is_null(o->metadata);
-}
-
-/* What came back, into the places it was asked for. */
-static bool take_answers(struct call *c, struct fetch_state *s)
-{
-	for (int32_t i = 0; i < s->count; i++) {
-		struct fetch_group *g = &s->groups[i];
-		int32_t at = 0;
-
-		if (g->error == NONE && s->store == NULL)
-			g->error = g->ask.q.error;
-		for (int32_t k = 0; k < g->partition_count && !g->wants_all; k++) {
-			struct group_offset *o = &g->offsets[k];
-
-			if (o->error != NONE)
-				continue;
-			if (s->store == NULL) {
-				*o = g->asked[at++];
-				if (!keep(c, o))
-					return false;
-			} else {
-				o->offset = s->store->offsets[at].error == NONE ? s->store->offsets[at].offset : -1;
-				o->error = s->store->offsets[at++].error;
-			}
-		}
-	}
-	return true;
-}
-
-/* Of all offsets of a group those of topics the caller may see. */
-static bool take_visible(struct call *c, struct fetch_group *g)
-{
-	g->offsets = arena_calloc(&c->arena, (size_t)g->ask.count, sizeof(*g->offsets));
-	for (int32_t i = 0; g->offsets != NULL && i < g->ask.count; i++) {
-		struct group_offset *o = &g->offsets[g->partition_count];
-
-		*o = g->ask.offsets[i];
-		if (!call_authorize(c, ACL_DESCRIBE, ACL_TOPIC, o->topic))
-			continue;
-		if (!keep(c, o))
-			return false;
-		g->partition_count++;
-	}
-	return g->offsets != NULL;
-}
-
-/* The topics of all that was found, which stand together. */
-static bool list_found_topics(struct call *c, struct fetch_group *g)
-{
-	if (!take_visible(c, g))
-		return false;
-	g->topics = arena_calloc(&c->arena, (size_t)g->partition_count, sizeof(*g->topics));
-	if (g->topics == NULL)
-		return false;
-	for (int32_t i = 0; i < g->partition_count; i++) {
-		if (i == 0 || !slice_eq(g->offsets[i].topic, g->offsets[i - 1].topic))
-			g->topics[g->topic_count++].name = g->offsets[i].topic;
-		g->topics[g->topic_count - 1].count++;
-	}
-	return true;
-}
 
 /* Both forms of the answer have the same fields, in structs of their own. */
 #define FILL_TOPICS(c, g, out_topics, out_count, topic_type, partition_type) \
@@ -286,12 +301,6 @@ static bool fill_response(struct call *c, struct fetch_state *s)
 {
 	struct offset_fetch_response *out = c->response;
 
-	if (!take_answers(c, s))
-		return false;
-	for (int32_t i = 0; i < s->count; i++) {
-		if (s->groups[i].wants_all && s->groups[i].error == NONE && !list_found_topics(c, &s->groups[i]))
-			return false;
-	}
 	if (c->version < 8)
 		return fill_one(c, &s->groups[0]);
 	out->groups = arena_calloc(&c->arena, (size_t)s->count, sizeof(*out->groups));
@@ -304,23 +313,10 @@ static bool fill_response(struct call *c, struct fetch_state *s)
 	return true;
 }
 
-static void give_back(struct fetch_state *s)
-{
-	for (int32_t i = 0; s != NULL && s->groups != NULL && i < s->count; i++) {
-		if (s->groups[i].addr != NULL)
-			partition_addr_unref(&s->groups[i].addr);
-		if (s->groups[i].has_arena)
-			arena_fini(&s->groups[i].ask.arena);
-	}
-}
-
 static void offset_fetch_end(struct call *c)
 {
-	struct fetch_state *s = c->state;
-
-	if (!c->wants_close && c->connection != NULL && !fill_response(c, s))
+	if (!c->wants_close && c->connection != NULL && !fill_response(c, c->state))
 		c->wants_close = true;
-	give_back(s);
 }
 
 API_CODEC(offset_fetch)

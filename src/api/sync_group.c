@@ -5,8 +5,6 @@
 #include "group/group_msg.h"
 #include "wire/gen/sync_group.h"
 
-#define ANSWER_BYTES (64u << 20)
-
 struct sync_state {
 	struct partition_addr *addr;
 	enum kafka_error       error;
@@ -51,10 +49,8 @@ static void sync_group_begin(struct call *c)
 		c->wants_close = true;
 		return;
 	}
-	arena_init(&s->ask.arena, ANSWER_BYTES);
-	s->error = !says_protocol(c) ? INCONSISTENT_GROUP_PROTOCOL : api_begin_group(c, ACL_READ, r->group_id, &s->addr);
-	if (s->error == NONE && !call_ask_partition(c, s->addr, &s->ask.q.msg))
-		s->error = NOT_COORDINATOR;
+	arena_init(&s->ask.arena, API_GROUP_ANSWER_BYTES);
+	s->error = !says_protocol(c) ? INCONSISTENT_GROUP_PROTOCOL : api_ask_group(c, ACL_READ, r->group_id, true, &s->ask.q, &s->addr);
 }
 
 static void sync_group_on_answer(struct call *c, struct msg *m)
@@ -73,10 +69,10 @@ static void sync_group_end(struct call *c)
 		out->assignment = SLICE_EMPTY;
 	}
 	if (!c->wants_close && s->error == NONE) {
-		out->protocol_type = arena_copy(&c->arena, s->ask.group_protocol_type);
-		out->protocol_name = arena_copy(&c->arena, s->ask.group_protocol);
-		out->assignment = arena_copy(&c->arena, s->ask.assignment);
-		c->wants_close = slice_is_null(out->assignment);
+		out->protocol_type = s->ask.group_protocol_type;
+		out->protocol_name = s->ask.group_protocol;
+		out->assignment = s->ask.assignment;
+		c->wants_close = !api_keep(c, &out->protocol_type) || !api_keep(c, &out->protocol_name) || !api_keep(c, &out->assignment);
 	}
 	if (s == NULL)
 		return;
