@@ -200,6 +200,36 @@ def broker_named_twice(address):
         assert sorted(b["NodeId"] for b in known) == sorted({b["Id"] for b in brokers}), known
 
 
+def group_named_often(address, names=1000, size=300000):
+    """A group whose one member says much, and requests that want to hear it again and again: such a connection is closed, or answered within reason."""
+    with peer(address) as sock:
+        def send(key, version, body):
+            sock.sendall(frame(header(key, version) + body))
+
+        def answer():
+            return receive(sock, struct.unpack(">i", receive(sock, 4))[0])[4:]
+
+        def text(s):
+            return struct.pack(">h", len(s)) + s
+
+        def blob(s):
+            return struct.pack(">i", len(s)) + s
+        send(10, 0, text(b"loud"))
+        assert answer()[:2] == b"\0\0"
+        send(11, 3, text(b"loud") + struct.pack(">ii", 30000, 30000) + text(b"") + text(b"talk") + struct.pack(">i", 1) + text(b"p") + blob(b"x" * size))
+        joined = answer()
+        assert joined[4:6] == b"\0\0", joined[:20]
+        at = 10 + 2 + struct.unpack_from(">h", joined, 10)[0]
+        leader = joined[at + 2:at + 2 + struct.unpack_from(">h", joined, at)[0]]
+        send(14, 2, text(b"loud") + joined[6:10] + text(leader) + struct.pack(">i", 1) + text(leader) + blob(b"y" * size))
+        assert answer()[4:6] == b"\0\0"
+        send(15, 0, struct.pack(">i", 1) + text(b"loud"))
+        assert len(answer()) > 2 * size
+        with peer(address, 30) as greedy:
+            greedy.sendall(frame(header(15, 0) + struct.pack(">i", names) + text(b"loud") * names))
+            ends(greedy, 30)
+
+
 def refused_creations(address, seconds=2):
     """Many topics with more replicas than there are brokers, and few, by turns: each is answered at once, and its memory is another request's."""
     def creations(n):
