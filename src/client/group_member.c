@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "client/client_call.h"
 #include "client/range_assign.h"
 #include "wire/gen/consumer_protocol_assignment.h"
@@ -27,6 +28,9 @@
 #define PROTOCOL      "range"
 #define BACKOFF_MS     100
 #define BACKOFF_MAX_MS 1000
+/* What this member is willing to assign, as a leader: so it fits a call's arena, and takes no time to speak of, whatever the others say. */
+#define SUBSCRIPTIONS_MAX (4u << 20)	/* bytes of all members' together */
+#define TOPICS_MAX        1000
 
 enum state { STATE_FIND, STATE_JOIN, STATE_SYNC, STATE_FETCH, STATE_STABLE, STATE_RELEASING, STATE_FAILED };
 
@@ -41,6 +45,7 @@ struct group_member {
 	int32_t                  generation;	/* -1: no member */
 	struct client_call      *step, *heartbeat, *commit;	/* under way; NULL */
 	struct client_call      *joined;	/* the leader's answer to JoinGroup, until every topic in it is known; NULL */
+	struct consumer_protocol_subscription *subscriptions;	/* of all in it, in its memory; NULL: not read yet */
 	mono_ms                  retry_at;	/* of step; 0: now */
 	mono_ms                  heartbeat_at;
 	int                      failures;	/* since the last success */
@@ -142,7 +147,7 @@ static void *alloc(struct client_call *call, size_t n, size_t size)
 {
 	void *p = arena_calloc(&call->arena, MAX(n, 1u), size);
 
-	ASSERT(p != NULL);		/* small beside what the arena can hold */
+	ASSERT(p != NULL);		/* small beside what the arena can hold: of what others say so much as SUBSCRIPTIONS_MAX allows, or as came in one answer */
 	return p;
 }
 
@@ -205,6 +210,7 @@ static void join_done(struct client_call *call)
 			m->generation = r->generation_id;
 			go_to(m, STATE_SYNC);
 			m->joined = call;
+			m->subscriptions = NULL;
 			return;
 		}
 	}
@@ -246,14 +252,12 @@ static struct consumer_protocol_subscription *read_subscriptions(struct client_c
 	return all;
 }
 
-static bool are_topics_known(struct group_member *m, const struct consumer_protocol_subscription *all, int32_t count)
+static bool are_topics_known(struct group_member *m, const struct map *topics)
 {
 	bool known = true;
 
-	for (int32_t i = 0; i < count; i++) {
-		for (int32_t t = 0; t < all[i].topics_count; t++)
-			known &= client_topic(m->client, all[i].topics[t])->is_known;
-	}
+	MAP_FOREACH(e, topics)
+		known &= client_topic(m->client, e->key)->is_known;
 	return known;
 }
 
@@ -266,27 +270,11 @@ static bool subscribes(const struct consumer_protocol_subscription *s, struct sl
 	return false;
 }
 
-/* Has an earlier member, or the same one before, named this topic? */
-static bool is_seen(const struct consumer_protocol_subscription *all, int32_t member, int32_t t)
-{
-	struct slice topic = all[member].topics[t];
-
-	for (int32_t i = 0; i < member; i++) {
-		if (subscribes(&all[i], topic))
-			return true;
-	}
-	for (int32_t i = 0; i < t; i++) {
-		if (slice_eq(all[member].topics[i], topic))
-			return true;
-	}
-	return false;
-}
-
+/* members: room for all. */
 static void assign_topic(struct group_member *m, struct client_call *joined, const struct consumer_protocol_subscription *all, struct slice topic,
-			 struct consumer_protocol_assignment *out)
+			 struct range_member *members, struct consumer_protocol_assignment *out)
 {
 	const struct join_group_response *r = joined->response;
-	struct range_member *members = alloc(joined, (size_t)r->members_count, sizeof(*members));
 	int32_t count = 0, partitions = client_topic(m->client, topic)->partition_count;
 
 	for (int32_t i = 0; i < r->members_count; i++) {
@@ -323,34 +311,72 @@ static struct slice encoded_assignment(struct client_call *call, const struct co
 	return bytes;
 }
 
-/* False: not all topics are known yet. */
-static bool assign_all(struct group_member *m, struct client_call *sync)
+static size_t said_bytes(const struct join_group_response *r)
+{
+	size_t sum = 0;
+
+	for (int32_t i = 0; i < r->members_count; i++)
+		sum += r->members[i].metadata.len + r->members[i].member_id.len;
+	return sum;
+}
+
+enum assigning { ASSIGNED, NOT_YET, TOO_MUCH };
+
+/* Every topic that somebody subscribes to, once; perhaps one more than there may be. */
+static struct map list_topics(const struct consumer_protocol_subscription *all, int32_t count)
+{
+	struct map topics = MAP_INIT;
+
+	for (int32_t i = 0; i < count; i++) {
+		for (int32_t t = 0; t < all[i].topics_count && map_count(&topics) <= TOPICS_MAX; t++)
+			map_put(&topics, all[i].topics[t], (void *)(uintptr_t)all);
+	}
+	return topics;
+}
+
+static void assign_topics(struct group_member *m, struct client_call *sync, const struct map *topics)
 {
 	const struct join_group_response *r = m->joined->response;
-	struct consumer_protocol_subscription *all = read_subscriptions(m->joined);
+	const struct consumer_protocol_subscription *all = m->subscriptions;
 	struct consumer_protocol_assignment *out = alloc(m->joined, (size_t)r->members_count, sizeof(*out));
+	struct range_member *members = alloc(m->joined, (size_t)r->members_count, sizeof(*members));
 	struct sync_group_request *q = sync->request;
 
-	if (!are_topics_known(m, all, r->members_count))
-		return false;
 	for (int32_t i = 0; i < r->members_count; i++) {
 		consumer_protocol_assignment_init(&out[i]);
 		out[i].user_data = SLICE_NULL;
 		out[i].assigned_partitions = alloc(m->joined, (size_t)all[i].topics_count, sizeof(*out[i].assigned_partitions));
 	}
-	for (int32_t i = 0; i < r->members_count; i++) {
-		for (int32_t t = 0; t < all[i].topics_count; t++) {
-			if (!is_seen(all, i, t))
-				assign_topic(m, m->joined, all, all[i].topics[t], out);
-		}
-	}
+	MAP_FOREACH(e, topics)
+		assign_topic(m, m->joined, all, e->key, members, out);
 	q->assignments = alloc(sync, (size_t)r->members_count, sizeof(*q->assignments));
 	for (; q->assignments_count < r->members_count; q->assignments_count++)
 		q->assignments[q->assignments_count] = (struct sync_group_request_assignment){
 			.member_id = arena_copy(&sync->arena, r->members[q->assignments_count].member_id),
 			.assignment = encoded_assignment(sync, &out[q->assignments_count]),
 		};
-	return true;
+}
+
+/* NOT_YET: some topics are not known. */
+static enum assigning assign_all(struct group_member *m, struct client_call *sync)
+{
+	const struct join_group_response *r = m->joined->response;
+	enum assigning result = ASSIGNED;
+
+	if (said_bytes(r) > SUBSCRIPTIONS_MAX)
+		return TOO_MUCH;
+	if (m->subscriptions == NULL)
+		m->subscriptions = read_subscriptions(m->joined);
+	struct map topics = list_topics(m->subscriptions, r->members_count);
+
+	if (map_count(&topics) > TOPICS_MAX)
+		result = TOO_MUCH;
+	else if (!are_topics_known(m, &topics))
+		result = NOT_YET;
+	else
+		assign_topics(m, sync, &topics);
+	map_fini(&topics);
+	return result;
 }
 
 /* ---- being told ---- */
@@ -409,10 +435,18 @@ static void sync_group(struct group_member *m)
 	q->member_id = arena_copy(&call->arena, slice_str(m->member_id));
 	q->protocol_type = SLICE_LIT(PROTOCOL_TYPE);
 	q->protocol_name = SLICE_LIT(PROTOCOL);
-	if (slice_eq(r->leader, r->member_id) && !r->skip_assignment && !assign_all(m, call)) {
-		client_call_destroy(&call);	/* the turn comes again when the topics are known */
-		return;
+	bool leads = slice_eq(r->leader, r->member_id) && !r->skip_assignment;
+	enum assigning assigning = leads ? assign_all(m, call) : ASSIGNED;
+	if (assigning != ASSIGNED)
+		client_call_destroy(&call);
+	if (assigning == TOO_MUCH) {
+		client_error_set(&m->error, ERR_TOO_LARGE, "group %s: its members subscribe to more than %d topics, or in more than %u bytes", m->group, TOPICS_MAX,
+				 SUBSCRIPTIONS_MAX);
+		m->tells_failed = true;
+		go_to(m, STATE_FAILED);
 	}
+	if (assigning != ASSIGNED)
+		return;			/* not yet: the turn comes again when the topics are known */
 	m->step = call;
 	client_call_destroy(&m->joined);
 	client_call_send(call, m->coordinator, m->spec.rebalance_timeout_ms + 5000);

@@ -200,6 +200,29 @@ def broker_named_twice(address):
         assert sorted(b["NodeId"] for b in known) == sorted({b["Id"] for b in brokers}), known
 
 
+def text(s):
+    return struct.pack(">h", len(s)) + s
+
+
+def blob(s):
+    return struct.pack(">i", len(s)) + s
+
+
+def joining(group, protocol_type, protocol, metadata, session_ms=30000):
+    """The body of a JoinGroup request of version 3."""
+    return text(group) + struct.pack(">ii", session_ms, 30000) + text(b"") + text(protocol_type) + struct.pack(">i", 1) + text(protocol) + blob(metadata)
+
+
+def member_of_everything(address, topics=60000):
+    """Consumes more topics than there are, and leaves the assigning to others."""
+    names = b"".join(text(b"t%06d" % i) for i in range(topics))
+    with peer(address, 30) as sock:
+        sock.sendall(frame(header(11, 3) + joining(b"everything", b"consumer", b"range", struct.pack(">hi", 0, topics) + names + struct.pack(">i", -1),
+                                                     session_ms=2000)))
+        assert receive(sock, struct.unpack(">i", receive(sock, 4))[0])[8:10] == b"\0\0"
+        time.sleep(2)
+
+
 def group_named_often(address, names=1000, size=300000):
     """A group whose one member says much, and requests that want to hear it again and again: such a connection is closed, or answered within reason."""
     with peer(address) as sock:
@@ -209,14 +232,9 @@ def group_named_often(address, names=1000, size=300000):
         def answer():
             return receive(sock, struct.unpack(">i", receive(sock, 4))[0])[4:]
 
-        def text(s):
-            return struct.pack(">h", len(s)) + s
-
-        def blob(s):
-            return struct.pack(">i", len(s)) + s
         send(10, 0, text(b"loud"))
         assert answer()[:2] == b"\0\0"
-        send(11, 3, text(b"loud") + struct.pack(">ii", 30000, 30000) + text(b"") + text(b"talk") + struct.pack(">i", 1) + text(b"p") + blob(b"x" * size))
+        send(11, 3, joining(b"loud", b"talk", b"p", b"x" * size))
         joined = answer()
         assert joined[4:6] == b"\0\0", joined[:20]
         at = 10 + 2 + struct.unpack_from(">h", joined, 10)[0]
