@@ -194,8 +194,12 @@ static void choose_mood(struct life *l)
 
 /* --- a life ----------------------------------------------------------------------------------------------------------------------------------- */
 
-static void begin(struct life *l)
+static void begin(struct life *l, uint64_t seed, int nodes)
 {
+	*l = (struct life){ 0 };
+	cluster_sim_init(&l->c, seed, nodes);
+	cluster_watch_init(&l->w, &l->c);
+	load_init(&l->l, &l->c, &l->w);
 	for (int i = 0; !l->l.operator.has_topic; i++) {
 		CLUSTER_CHECK(&l->c, i < 400, "no topic can be made");
 		cluster_sim_pass(&l->c, 50);
@@ -291,11 +295,7 @@ static uint64_t live(uint64_t seed, struct tally *t)
 	static struct life l;
 	uint64_t hash;
 
-	l = (struct life){ 0 };
-	cluster_sim_init(&l.c, seed, seed % 5 == 0 ? 4 : 3);
-	cluster_watch_init(&l.w, &l.c);
-	load_init(&l.l, &l.c, &l.w);
-	begin(&l);
+	begin(&l, seed, seed % 5 == 0 ? 4 : 3);
 	choose_mood(&l);
 	suffer(&l);
 	heal(&l);
@@ -405,6 +405,13 @@ START_TEST(lives)
 }
 END_TEST
 
+static void end(struct life *l)
+{
+	load_fini(&l->l);
+	cluster_sim_fini(&l->c);
+	cluster_watch_fini(&l->w);
+}
+
 /* --- the end of a broker that is alone with it ----------------------------------------------------------------------------------------------- */
 
 #define LEAVE_MS_MAX 16000	/* three tries with five seconds in between, and what else a stop takes */
@@ -423,11 +430,7 @@ START_TEST(stop_without_leave)
 {
 	static struct life l;
 
-	l = (struct life){ 0 };
-	cluster_sim_init(&l.c, 1, 3);
-	cluster_watch_init(&l.w, &l.c);
-	load_init(&l.l, &l.c, &l.w);
-	begin(&l);
+	begin(&l, 1, 3);
 	int controller = controller_node(&l.c), node = (controller + 1) % 3;
 	ck_assert_int_ge(controller, 0);
 	cluster_sim_pass(&l.c, 500);
@@ -444,9 +447,7 @@ START_TEST(stop_without_leave)
 	}
 	heal(&l);
 	come_to_rest(&l);
-	load_fini(&l.l);
-	cluster_sim_fini(&l.c);
-	cluster_watch_fini(&l.w);
+	end(&l);
 }
 END_TEST
 
@@ -471,11 +472,7 @@ START_TEST(ask_of_the_dead)
 {
 	static struct life l;
 
-	l = (struct life){ 0 };
-	cluster_sim_init(&l.c, 1, 3);
-	cluster_watch_init(&l.w, &l.c);
-	load_init(&l.l, &l.c, &l.w);
-	begin(&l);
+	begin(&l, 1, 3);
 	int controller = controller_node(&l.c);
 	ck_assert_int_ge(controller, 0);
 	cluster_sim_pass(&l.c, 500);
@@ -500,9 +497,7 @@ START_TEST(ask_of_the_dead)
 	}
 	heal(&l);
 	come_to_rest(&l);
-	load_fini(&l.l);
-	cluster_sim_fini(&l.c);
-	cluster_watch_fini(&l.w);
+	end(&l);
 }
 END_TEST
 
@@ -538,11 +533,7 @@ START_TEST(moved_unreached)
 {
 	static struct life l;
 
-	l = (struct life){ 0 };
-	cluster_sim_init(&l.c, 5, 4);
-	cluster_watch_init(&l.w, &l.c);
-	load_init(&l.l, &l.c, &l.w);
-	begin(&l);
+	begin(&l, 5, 4);
 	cluster_sim_pass(&l.c, 1500);
 	int controller = controller_node(&l.c);
 	ck_assert_int_ge(controller, 0);
@@ -562,9 +553,7 @@ START_TEST(moved_unreached)
 	heal(&l);
 	come_to_rest(&l);
 	CLUSTER_CHECK(&l.c, !hosts_leader(&l, old, 0), "broker %d leads a partition of which it is no replica", old + 1);
-	load_fini(&l.l);
-	cluster_sim_fini(&l.c);
-	cluster_watch_fini(&l.w);
+	end(&l);
 }
 END_TEST
 
