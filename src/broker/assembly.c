@@ -135,7 +135,7 @@ static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 		.network_threads = MIN(c->num_network_threads, NETWORK_THREADS_MAX), .max_request_bytes = c->socket_request_max_bytes,
 		.backlog = c->socket_listen_backlog_size, .send_buffer = c->socket_send_buffer_bytes, .recv_buffer = c->socket_receive_buffer_bytes,
 		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = connections_max(a),
-		.max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
+		.measures = c->metrics_host != NULL, .max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
 		.network_created = api_network_created, .on_home = api_on_home, .network_ended = api_network_ended,
 	};
 	return net_create(&a->net, &a->net_spec, problem, ASSEMBLY_PROBLEM_MAX);
@@ -169,6 +169,17 @@ static void make_endpoints(struct assembly *a)
 				e->port = a->listeners[k].bound_port;
 		}
 	}
+}
+
+static enum err start_http(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct broker_config *c = a->spec.config;
+	struct http_spec spec = {
+		.sched = a->spec.sched, .host = c->metrics_host, .port = (uint16_t)c->metrics_port, .net = a->net, .fetchers = a->fetchers,
+		.dirs = a->dirs, .dir_count = a->dir_count, .version = PACKAGE_VERSION,
+	};
+
+	return c->metrics_host != NULL ? http_start(&a->http, &spec, problem, ASSEMBLY_PROBLEM_MAX) : OK;
 }
 
 static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
@@ -280,6 +291,8 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	for (int i = 0; i < net_network_count(a->net); i++)
 		controller_add_audience(a->controller, network_actor(net_network(a->net, i)));
 	controller_add_audience(a->controller, upkeep_actor(a->upkeep));
+	if (a->http != NULL)
+		controller_add_audience(a->controller, http_actor(a->http));
 	e = controller_start(a->controller);
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }
@@ -317,6 +330,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_dirs;
 	if ((e = start_links(a, problem)) != OK)
 		goto fail_links;
+	if ((e = start_http(a, problem)) != OK)
+		goto fail_links;
 	start_movers(a);
 	if ((e = start_controller(a, ready, problem)) != OK)
 		goto fail_movers;
@@ -324,6 +339,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 
 fail_movers:
 	end_movers(a);
+	if (a->http != NULL)
+		http_stop(&a->http);
 fail_links:
 	if (a->groups != NULL)
 		group_context_destroy(&a->groups);
@@ -341,12 +358,16 @@ fail_sessions:
 void assembly_serve(struct assembly *a)
 {
 	net_start(a->net);
+	if (a->http != NULL)
+		http_set_serving(a->http, true);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------------------------ */
 
 void assembly_hush(struct assembly *a)
 {
+	if (a->http != NULL)
+		http_set_serving(a->http, false);
 	net_stop(a->net);
 }
 
@@ -355,6 +376,8 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	enum err result = OK;
 
 	controller_join(&a->controller);
+	if (a->http != NULL)
+		http_stop(&a->http);
 	end_movers(a);
 	group_context_destroy(&a->groups);
 	end_links(a);

@@ -15,6 +15,7 @@
 #include "client/channel.h"
 #include "controller/controller.h"
 #include "group/group.h"
+#include "http/http.h"
 #include "net/net.h"
 #include "replica/fetcher.h"
 #include "storage/logdir.h"
@@ -46,6 +47,7 @@ struct assembly {
 	struct channels        *channels;	/* to other brokers; NULL: alone */
 	struct fetchers        *fetchers;	/* NULL: alone */
 	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
+	struct http            *http;		/* NULL: no metrics.listener */
 	struct controller      *controller;
 	struct group_context   *groups;
 	struct partition_hook   hooks[2];	/* of the topics that coordinators keep their state in */

@@ -121,6 +121,8 @@ static void print_banner(const struct broker *b)
 	}
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
+	if (b->parts.http != NULL)
+		fprintf(stderr, "  metrics     http://%s:%d/metrics\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	fprintf(stderr, "  not yet     topics are not compacted: with cleanup.policy=compact every record stays\n");
 	if (is_local)

@@ -21,6 +21,9 @@ uint64_t process_raise_files(void);
 void process_private_files(void);
 /* This machine's name, as the kernel knows it; "localhost" when it has none. */
 void process_host_name(char *out, size_t size);
+/* What the process has used so far: CPU of all its threads; memory that is in RAM now, shared pages included. 0: not known. */
+uint64_t process_cpu_ns(void);
+uint64_t process_resident_bytes(void);
 /* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1". */
 void process_notify(const char *state);
 

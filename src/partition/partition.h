@@ -37,6 +37,10 @@ struct partition_addr {
 	int32_t        isr_count;	/* committed; 0 where the replica follows */
 	int32_t        replica_count;
 	int64_t        first_segment_base;
+	/* for metrics; only ever grow. What went out is counted by those who send it, several threads. */
+	uint64_t       records_in, bytes_in;	/* appended by clients here */
+	uint64_t       isr_shrinks, isr_expands;
+	uint64_t       bytes_out, replication_bytes_out;
 	bool           is_leader, is_open, is_offline;
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */
 	uint32_t       mark_sequence;
@@ -137,6 +141,11 @@ static inline int64_t partition_log_start_offset(const struct partition_addr *p)
 static inline bool    partition_is_under_replicated(const struct partition_addr *p)
 {
 	return partition_is_leader(p) && __atomic_load_n(&p->isr_count, __ATOMIC_RELAXED) < __atomic_load_n(&p->replica_count, __ATOMIC_RELAXED);
+}
+/* Bytes of batches were given to a consumer, or to a follower. Any thread. */
+static inline void    partition_count_out(struct partition_addr *p, uint64_t bytes, bool to_follower)
+{
+	__atomic_fetch_add(to_follower ? &p->replication_bytes_out : &p->bytes_out, bytes, __ATOMIC_RELAXED);
 }
 static inline struct logdir *partition_dir(const struct partition_addr *p)         { return __atomic_load_n(&p->dir, __ATOMIC_ACQUIRE); }
 static inline int32_t partition_leader_epoch(const struct partition_addr *p)       { return __atomic_load_n(&p->leader_epoch, __ATOMIC_RELAXED); }

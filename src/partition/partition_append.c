@@ -94,6 +94,10 @@ static void append_written(struct partition *p, struct partition_append *m, mono
 	m->log_start_offset = log_start_offset(p->log);
 	m->log_append_time = a->is_duplicate ? a->max_timestamp : -1;
 	m->need_offset = a->last_offset + 1;
+	if (!a->is_duplicate) {
+		partition_count(&p->addr->records_in, (uint64_t)(a->last_offset - a->base_offset) + 1);
+		partition_count(&p->addr->bytes_in, a->batch_bytes);
+	}
 	if (append_is_done(p, m))
 		append_answer(p, m, NONE);
 	else

@@ -115,6 +115,11 @@ struct partition {
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
 };
 
+static inline void partition_count(uint64_t *counter, uint64_t n)	/* of the address: written here only, read by anyone */
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
 static inline bool partition_leads(const struct partition *p)
 {
 	return p->has_role && p->leader == p->spec.broker_id;
