@@ -102,6 +102,7 @@ struct partition {
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
+	mono_ms                full_excuses_until;	/* partition_append.c; 0: no append has met it */
 
 	struct partition_copy *copy;		/* of a move under way; NULL */
 	int                    copies_out;	/* jobs of copies, also of given-up ones */

@@ -7,6 +7,9 @@
                                                               once, one a second; fails where an answer is not as Kafka's
    wire.py produce HOST:PORT TOPIC PARTITION BYTES COUNT      that many records, one per request, acks=all; stops at the first
                                                               error; prints "OFFSET_OF_LAST ERROR" (-1 none, 0 none)
+   wire.py numbered HOST:PORT TOPIC PARTITION BYTES SEQUENCE...
+                                                              a record for each sequence number of one idempotent producer, one after the
+                                                              other, acks=all; prints the errors
 """
 import os
 import sys
@@ -137,6 +140,10 @@ def main(args):
                 break
             last = offset
         print(last, error)
+        return 0
+    if verb == "numbered":
+        topic, partition, size = args[2], int(args[3]), int(args[4])
+        print(*[produce(client, topic, partition, plain_batch([b"." * size], pid=1, epoch=0, seq=int(n)))[0] for n in args[5:]])
         return 0
     print(__doc__, file=sys.stderr)
     return 2
