@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void awaited_signals(sigset_t *set)
@@ -22,6 +23,7 @@ static void awaited_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGCHLD);
 }
 
 void process_block_signals(void)
@@ -57,6 +59,10 @@ enum process_signal process_wait(void)
 	switch (got) {
 	case SIGUSR1: return PROCESS_POKED;
 	case SIGHUP:  return PROCESS_RELOAD;
+	case SIGCHLD:
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		return PROCESS_CHILD_ENDED;
 	default:      return PROCESS_TERMINATE;
 	}
 }
