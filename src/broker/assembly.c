@@ -16,6 +16,7 @@
 #include "api/fetch_session.h"
 #include "broker/upkeep.h"
 
+#define PREDECESSOR_MS 5000	/* at most, to end a session that a killed process has left */
 #define MOVERS_MAX 64		/* threads that copy replicas to other log directories */
 #define STORE_FILE ".skein-store"	/* a plain file with a dot: a Java broker on the same directory passes over it */
 
@@ -263,6 +264,24 @@ static void make_hooks(struct assembly *a)
 	};
 }
 
+/* A simulated one ends by other means. */
+static bool has_real_session(const struct assembly *a)
+{
+	return !a->spec.config->is_alone && a->spec.tree == NULL;
+}
+
+static void keep_session(struct assembly *a)
+{
+	const struct broker_config *c = a->spec.config;
+
+	a->keeper = (struct session_keeper){ .os = os_of(a), .log = a->spec.log, .guardian = a->spec.guardian };
+	for (int i = a->dir_count; i-- > 0; )
+		a->keeper.dir = logdir_is_offline(a->dirs[i]) ? a->keeper.dir : logdir_path(a->dirs[i]);
+	session_keeper_begin(&a->keeper, c->zookeeper_connect, c->zookeeper_session_timeout_ms, MIN((mono_ms)c->zookeeper_connection_timeout_ms, PREDECESSOR_MS));
+	a->zookeeper.on_session = session_keeper_on_session;
+	a->zookeeper.on_session_arg = &a->keeper;
+}
+
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -283,6 +302,8 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		};
 		spec.zookeeper = &a->zookeeper;
 	}
+	if (has_real_session(a))
+		keep_session(a);
 	problem[0] = 0;
 	enum err e = controller_create(&a->controller, &spec, ready, problem, ASSEMBLY_PROBLEM_MAX);
 	if (e != OK)
@@ -378,6 +399,8 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	controller_join(&a->controller);
 	if (a->http != NULL)
 		http_stop(&a->http);
+	if (has_real_session(a))
+		session_keeper_end(&a->keeper);
 	end_movers(a);
 	group_context_destroy(&a->groups);
 	end_links(a);

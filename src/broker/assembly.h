@@ -12,6 +12,7 @@
 #include "api/api.h"
 #include "base/config.h"
 #include "base/config_set.h"
+#include "broker/session_keeper.h"
 #include "client/channel.h"
 #include "controller/controller.h"
 #include "group/group.h"
@@ -29,6 +30,7 @@ struct assembly_spec {
 	struct broker_config *config;	/* ... what it says; both outlive the assembly */
 	struct log_source    *log;
 	const char           *host_name;	/* advertised where the configuration names no host; borrowed during the start */
+	struct guardian      *guardian;	/* of the session with ZooKeeper; borrowed. NULL: none */
 	uint64_t              files_max;	/* descriptors that this process may have; 0: no bound */
 	struct coord_tree    *tree;	/* simulation: the cluster's state; NULL: as the configuration says */
 };
@@ -52,6 +54,7 @@ struct assembly {
 	struct group_context   *groups;
 	struct partition_hook   hooks[2];	/* of the topics that coordinators keep their state in */
 	struct coord_zookeeper_spec zookeeper;
+	struct session_keeper   keeper;		/* of a session with ZooKeeper */
 	char                    store_file[1024];
 };
 

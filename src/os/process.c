@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ static void awaited_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGCHLD);
 }
 
 void process_block_signals(void)
@@ -59,6 +61,10 @@ enum process_signal process_wait(void)
 	switch (got) {
 	case SIGUSR1: return PROCESS_POKED;
 	case SIGHUP:  return PROCESS_RELOAD;
+	case SIGCHLD:
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		return PROCESS_CHILD_ENDED;
 	default:      return PROCESS_TERMINATE;
 	}
 }

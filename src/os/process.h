@@ -6,11 +6,11 @@
 
 #include "base/err.h"
 
-enum process_signal { PROCESS_TERMINATE, PROCESS_RELOAD, PROCESS_POKED };
+enum process_signal { PROCESS_TERMINATE, PROCESS_RELOAD, PROCESS_POKED, PROCESS_CHILD_ENDED };
 
 /* Before any thread is started: the signals below reach only process_wait. SIGPIPE is ignored. */
 void process_block_signals(void);
-/* Waits for SIGTERM or SIGINT (TERMINATE), SIGHUP (RELOAD), or a poke. */
+/* Waits for SIGTERM or SIGINT (TERMINATE), SIGHUP (RELOAD), a poke, or the end of a child (child.h). */
 enum process_signal process_wait(void);
 void process_poke(void);			/* any thread: process_wait returns POKED */
 /* From now on SIGTERM and SIGINT end the process at once, as they do by default. */
