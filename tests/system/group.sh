@@ -91,6 +91,10 @@ prepare_client() {
 	python)     python3 -m venv "$to" && timeout 300 "$to/bin/pip" install -q -r "$from/requirements.txt" ;;
 	go)         (cd "$from" && HOME=$CACHE_HOME timeout 300 go build -o "$to/consume" .) ;;
 	java)       javac -cp "$("$here/java-kafka" classpath)" -d "$to" "$from/Consume.java" && printf 'log4j.rootLogger=OFF\n' >"$to/log4j.properties" ;;
+	streams)    HOME=$CACHE_HOME timeout 300 mvn -q -B -f "$from/pom.xml" dependency:copy-dependencies -DoutputDirectory="$to" &&
+		(cd "$to" && sha256sum --strict --quiet -c "$from/jars.sha256") && javac -cp "$to/*" -d "$to" "$from/WordCount.java" &&
+		printf '%s\n' 'log4j.rootLogger=WARN, out' log4j.appender.out=org.apache.log4j.ConsoleAppender log4j.appender.out.layout=org.apache.log4j.PatternLayout \
+			'log4j.appender.out.layout.ConversionPattern=%d %p %c{1}: %m%n' >"$to/log4j.properties" ;;
 	javascript) cp "$from"/* "$to" && (cd "$to" && HOME=$CACHE_HOME timeout 300 npm ci --silent) ;;
 	*)          return 1 ;;
 	esac || return 1
