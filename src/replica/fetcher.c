@@ -39,6 +39,16 @@ void pull_back_off(struct pull *p)
 	p->ready_at = fetcher_rested(p->fetcher);
 }
 
+/* Two brokers hear of a new role at two moments, so this one may be the first. What costs little is short at first: acks=all waits for us. */
+void pull_is_early(struct pull *p)
+{
+	mono_ms pause = (mono_ms)EARLY_PAUSE_MS << MIN(p->early, 20);
+
+	fetcher_count(&p->fetcher->counters.errors, 1);
+	p->early++;
+	p->ready_at = MIN(p->fetcher->now + pause, fetcher_rested(p->fetcher));
+}
+
 void pull_fail(struct pull *p, const char *why)
 {
 	struct fetcher *f = p->fetcher;
@@ -151,6 +161,10 @@ static void attach(struct pull *p, struct leader *l, const struct fetcher_assign
 	p->told_high_watermark = p->told_log_start_offset = -1;
 	p->is_in_sync = false;
 	p->ready_at = 0;
+	p->early = 0;
+	l->has_newcomers = true;
+	if (l->failures == 0)	/* else it rests because it did not answer */
+		l->ready_at = 0;
 	pull_start(p);
 }
 

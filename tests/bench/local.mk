@@ -12,7 +12,7 @@ tests_bench_cluster_bench_SOURCES = tests/bench/cluster_bench.c tests/bench/benc
 	tests/bench/bench_process.c tests/bench/bench_report.c
 tests_bench_cluster_bench_LDADD = $(tests_bench_broker_bench_LDADD)
 $(tests_bench_cluster_bench_OBJECTS): | $(wire_gen)
-EXTRA_DIST += tests/bench/README.md tests/bench/group_bench.py
+EXTRA_DIST += tests/bench/README.md tests/bench/failover tests/bench/group_bench.py
 
 bench: $(bin_PROGRAMS) tests/bench/broker_bench
 	tests/bench/broker_bench --json bench.json --dir "$$(pwd)/bench-data" \
