@@ -42,6 +42,7 @@ struct partition_addr {
 	uint64_t       isr_shrinks, isr_expands;
 	uint64_t       bytes_out, replication_bytes_out;
 	bool           is_leader, is_open, is_offline;
+	bool           has_log;		/* the offsets above are a log's; false while it is still being opened */
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */
 	uint32_t       mark_sequence;
 	struct log_progress_mark mark;
@@ -136,6 +137,7 @@ static inline bool    partition_is_leader(const struct partition_addr *p)       
 static inline int64_t partition_high_watermark(const struct partition_addr *p)     { return __atomic_load_n(&p->high_watermark, __ATOMIC_RELAXED); }
 static inline int64_t partition_last_stable_offset(const struct partition_addr *p) { return __atomic_load_n(&p->last_stable_offset, __ATOMIC_RELAXED); }
 static inline int64_t partition_log_end_offset(const struct partition_addr *p)     { return __atomic_load_n(&p->log_end_offset, __ATOMIC_RELAXED); }
+static inline bool    partition_has_log(const struct partition_addr *p)            { return __atomic_load_n(&p->has_log, __ATOMIC_ACQUIRE); }
 static inline int64_t partition_log_start_offset(const struct partition_addr *p)   { return __atomic_load_n(&p->log_start_offset, __ATOMIC_RELAXED); }
 /* As its leader sees it; false where the replica follows. */
 static inline bool    partition_is_under_replicated(const struct partition_addr *p)
