@@ -2,6 +2,9 @@
  * Reading the log after an election. A worker brings in one slice after the other, the partition's thread takes from it what it says; until the end is reached the
  * coordinator answers that it is loading. What lies above the high watermark counts: it was this broker's to lead on from there.
  *
+ * Damage costs what it hit and no more: a batch whose bytes are not those that were written is left out; where it cannot be told where the next one begins, the rest of
+ * its segment. An offset that is lost so is an older one, or none, to its group: they may read again. To wait for bytes that nobody will write again helps nobody.
+ *
  * Offsets within a transaction count from its commit marker on: until then the batches are set aside.
  */
 #include "group/group_priv.h"
@@ -40,6 +43,7 @@ struct load {
 	struct arena         arena;
 	struct list          aside;
 	int64_t              records, unknown;
+	int64_t              damaged, damaged_at;	/* places, and the first one's offset */
 };
 
 static void load_free(struct load *l)
@@ -54,6 +58,12 @@ static void load_free(struct load *l)
 	arena_fini(&l->arena);
 	free(l->bytes);
 	free(l);
+}
+
+static void count_damage(struct load *l)
+{
+	if (l->damaged++ == 0)
+		l->damaged_at = l->next;
 }
 
 /* --- at a worker -------------------------------------------------------------------------------------------------------------------- */
@@ -260,6 +270,8 @@ static void finish(struct coordinator *c)
 	}
 	if (l == NULL)
 		return;
+	if (l->damaged > 0)
+		LOG_ERROR(&c->addr->actor->log, groups_damaged, KV_I64("offset", l->damaged_at), KV_I64("places", l->damaged));
 	if (l->records > 0)
 		LOG_INFO(&c->addr->actor->log, groups_loaded, KV_I64("records", l->records), KV_I64("not_understood", l->unknown), KV_I64("groups", map_count(&c->groups)),
 		         KV_I64("ms", now - l->began));
@@ -267,24 +279,40 @@ static void finish(struct coordinator *c)
 	c->load = NULL;
 }
 
+/* Nothing more can be told of the segment where it stands. */
+static void leave_segment(struct coordinator *c)
+{
+	struct load *l = c->load;
+
+	count_damage(l);
+	l->next = MAX(partition_hook_next_segment(c->addr, l->next), l->next + 1);
+}
+
+static void wait_for_better(struct coordinator *c, enum err e)
+{
+	struct load *l = c->load;
+
+	LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(e));
+	l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+	partition_hook_read_failed(c->addr, e);		/* may end the load */
+}
+
 /* The next slice; at the end it is done. */
 static void read_on(struct coordinator *c)
 {
 	struct load *l = c->load;
 	uint32_t max = MIN((uint32_t)coordinator_config(c)->offsets_load_buffer_size, SLICE_BYTES_MAX);
+	enum err e = OK;
 
-	if (l->next >= l->end) {
-		finish(c);
-		return;
-	}
-	enum err e = partition_hook_range(c->addr, l->next, MAX(max, 1u), &l->range);
-	if (e == OK && l->range.len == 0) {
-		finish(c);
-		return;
-	}
+	l->next = MAX(l->next, partition_log_start_offset(c->addr));
+	while (l->next < l->end && (e = partition_hook_range(c->addr, l->next, MAX(max, 1u), &l->range)) == ERR_CORRUPT)
+		leave_segment(c);
 	if (e != OK) {
-		LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(e));
-		l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+		wait_for_better(c, e);
+		return;
+	}
+	if (l->next >= l->end || l->range.len == 0) {
+		finish(c);
 		return;
 	}
 	msg_init(&l->job.msg, MSG_BASE_GROUP + 0x80, c->addr->actor);
@@ -293,30 +321,48 @@ static void read_on(struct coordinator *c)
 	partition_hook_submit(c->addr, &l->job);
 }
 
-/* ERR_CORRUPT: what stands here is no batch. */
-static enum err take_slice(struct load *l)
+static void take_whole(struct load *l, struct slice batch)
+{
+	if (batch_is_control(batch.ptr))
+		end_transaction(l, batch);
+	else if (batch_is_transactional(batch.ptr))
+		set_aside(l, batch);
+	else
+		take_batch(l, batch);
+}
+
+/* Of a batch that cannot be trusted: the one that follows it, where there is one, says where it begins itself. */
+static int64_t last_before(const struct load *l, struct slice rest, int64_t last)
+{
+	int64_t follows = rest.len >= BATCH_LOG_OVERHEAD ? batch_base_offset(rest.ptr) : -1;
+
+	return follows > l->next && follows <= l->end ? follows - 1 : last;
+}
+
+/* As far as batches follow one another; l->next is where they no longer do. */
+static void take_slice(struct load *l)
 {
 	struct slice rest = slice_of(l->bytes, l->got), batch;
 	enum err e;
 
 	while ((e = batch_next(&rest, &batch)) == OK || e == ERR_UNSUPPORTED) {
-		if (e == ERR_UNSUPPORTED) {
+		int64_t last = e == OK ? batch_last_offset(batch.ptr) : batch_base_offset(batch.ptr);
+
+		bool is_damaged = e == OK && !batch_check_crc(batch);
+		if (is_damaged)
+			last = last_before(l, rest, last);
+		if (last < l->next)
+			continue;
+		if (last >= l->end)		/* came later, or its header is damaged */
+			break;
+		if (is_damaged)
+			count_damage(l);
+		else if (e == ERR_UNSUPPORTED)
 			l->unknown++;
-			continue;
-		}
-		if (batch_last_offset(batch.ptr) < l->next)
-			continue;
-		if (!batch_check_crc(batch))
-			return ERR_CORRUPT;
-		if (batch_is_control(batch.ptr))
-			end_transaction(l, batch);
-		else if (batch_is_transactional(batch.ptr))
-			set_aside(l, batch);
 		else
-			take_batch(l, batch);
-		l->next = batch_last_offset(batch.ptr) + 1;
+			take_whole(l, batch);
+		l->next = last + 1;
 	}
-	return e == ERR_CORRUPT ? e : OK;
 }
 
 void load_on_home(struct coordinator *c, struct msg *m)
@@ -331,17 +377,16 @@ void load_on_home(struct coordinator *c, struct msg *m)
 	}
 	log_file_unref(&l->range.file);
 	if (l->result == OK)
-		l->result = take_slice(l);
+		take_slice(l);
 	free(l->bytes);
 	l->bytes = NULL;
-	if (l->result == OK && l->next == before)
-		l->result = ERR_CORRUPT;	/* a whole batch was promised */
-	if (l->result == OK) {
-		read_on(c);
+	if (l->result != OK) {
+		wait_for_better(c, l->result);
 		return;
 	}
-	LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(l->result));
-	l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+	if (l->next == before)			/* a whole batch was promised */
+		leave_segment(c);
+	read_on(c);
 }
 
 void load_begin(struct coordinator *c)
