@@ -5,7 +5,7 @@
  * Damage costs what it hit and no more: a batch whose bytes are not those that were written is left out; where it cannot be told where the next one begins, the rest of
  * its segment. An offset that is lost so is an older one, or none, to its group: they may read again. To wait for bytes that nobody will write again helps nobody.
  *
- * Offsets within a transaction count from its commit marker on: until then the batches are set aside.
+ * Offsets within a transaction are set aside until its marker comes, here or after the load: transactions.c.
  */
 #include "group/group_priv.h"
 
@@ -21,13 +21,6 @@
 #define RETRY_MS        1000
 #define VERSION_MAX     4		/* of both values */
 
-struct aside {				/* a batch of an open transaction */
-	struct list  link;
-	int64_t      producer_id;
-	size_t       size;
-	uint8_t      bytes[];
-};
-
 struct load {
 	struct job           job;
 	struct coordinator  *coordinator;	/* NULL: given up */
@@ -41,17 +34,12 @@ struct load {
 	mono_ms              began, retry_at;	/* retry_at MONO_NEVER: nothing has failed */
 	struct decompressor *stream;
 	struct arena         arena;
-	struct list          aside;
 	int64_t              records, unknown;
 	int64_t              damaged, damaged_at;	/* places, and the first one's offset */
 };
 
 static void load_free(struct load *l)
 {
-	struct list *e;
-
-	while ((e = list_pop_front(&l->aside)) != NULL)
-		free(LIST_ENTRY(e, struct aside, link));
 	if (l->range.file != NULL)
 		log_file_unref(&l->range.file);
 	decompressor_destroy(&l->stream);
@@ -78,7 +66,17 @@ static void load_run(struct job *j)
 
 /* --- records -------------------------------------------------------------------------------------------------------------------------- */
 
-static void take_offset(struct load *l, struct reader *key, int16_t kind, struct slice value, int64_t base_offset)
+/* The value begins with its version. */
+static bool read_offset(struct load *l, struct slice value, struct offset_commit_value *v)
+{
+	struct reader r = reader_of(value);
+	int16_t version = get_i16(&r);
+
+	return !r.failed && version >= 0 && version <= VERSION_MAX && offset_commit_value_decode(v, &r, version, &l->arena);
+}
+
+/* In a batch of a transaction, or producer_id NO_PRODUCER_ID. */
+static void take_offset(struct load *l, struct reader *key, int16_t kind, struct slice value, int64_t base_offset, int64_t producer_id)
 {
 	struct coordinator *c = l->coordinator;
 	struct offset_commit_key k;
@@ -93,22 +91,26 @@ static void take_offset(struct load *l, struct reader *key, int16_t kind, struct
 	if (slice_is_null(value)) {
 		struct stored_offset *o = g != NULL ? offsets_find(g, k.topic, k.partition) : NULL;
 
-		if (o != NULL)
+		if (o != NULL && producer_id != NO_PRODUCER_ID)
+			txn_remove(c, producer_id, o);
+		else if (o != NULL)
 			offsets_drop(g, o);
 		return;
 	}
-	struct reader r = reader_of(value);
-	int16_t version = get_i16(&r);
-	if (r.failed || version < 0 || version > VERSION_MAX || k.topic.len > INT16_MAX || !offset_commit_value_decode(&v, &r, version, &l->arena)) {
+	if (k.topic.len > INT16_MAX || !read_offset(l, value, &v)) {
 		l->unknown++;
 		return;
 	}
 	if (g == NULL)
 		g = coordinator_make_group(c, k.group);
 	struct stored_offset *o = offsets_make(g, k.topic, k.partition);
-	if (o->has_value && o->log_offset > base_offset)
-		return;			/* of a transaction that ended later than a newer commit */
-	offsets_set(o, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+	if (producer_id == NO_PRODUCER_ID) {
+		offsets_set(o, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+		return;
+	}
+	struct stored_offset set_aside = { .deletions = o->deletions };
+	offsets_set(&set_aside, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+	txn_add(c, producer_id, g, o, &set_aside, base_offset);
 }
 
 static void forget_members(struct group *g)
@@ -175,7 +177,7 @@ static void take_group(struct load *l, struct reader *key, int16_t kind, struct 
 	g->state = list_empty(&g->in_order) ? GROUP_EMPTY : GROUP_STABLE;
 }
 
-static void take_record(struct load *l, const struct record *rec, int64_t base_offset)
+static void take_record(struct load *l, const struct record *rec, int64_t base_offset, int64_t producer_id)
 {
 	struct reader key = reader_of(slice_is_null(rec->key) ? SLICE_EMPTY : rec->key);
 	int16_t kind = get_i16(&key);
@@ -185,7 +187,7 @@ static void take_record(struct load *l, const struct record *rec, int64_t base_o
 	if (key.failed || kind < 0)
 		l->unknown++;
 	else if (kind <= 1)
-		take_offset(l, &key, kind, rec->value, base_offset);
+		take_offset(l, &key, kind, rec->value, base_offset, producer_id);
 	else if (kind == 2)
 		take_group(l, &key, kind, rec->value);
 	else
@@ -194,45 +196,16 @@ static void take_record(struct load *l, const struct record *rec, int64_t base_o
 
 static void take_batch(struct load *l, struct slice batch)
 {
-	int64_t base_offset = batch_base_offset(batch.ptr);
+	int64_t base_offset = batch_base_offset(batch.ptr), producer_id = batch_is_transactional(batch.ptr) ? batch_producer_id(batch.ptr) : NO_PRODUCER_ID;
 	struct record_iter it;
 	struct record rec;
 
 	record_iter_init(&it, batch, l->stream, RECORD_BYTES_MAX);
 	while (record_iter_next(&it, &rec))
-		take_record(l, &rec, base_offset);
+		take_record(l, &rec, base_offset, producer_id);
 	if (it.err != OK)
 		l->unknown++;
 	record_iter_fini(&it);
-}
-
-/* --- transactions --------------------------------------------------------------------------------------------------------------------- */
-
-static void set_aside(struct load *l, struct slice batch)
-{
-	struct aside *a = mem_alloc(sizeof(*a) + batch.len);
-
-	*a = (struct aside){ .producer_id = batch_producer_id(batch.ptr), .size = batch.len };
-	memcpy(a->bytes, batch.ptr, batch.len);
-	list_push_back(&l->aside, &a->link);
-}
-
-static void end_transaction(struct load *l, struct slice batch)
-{
-	struct marker marker;
-
-	if (marker_read(batch, &marker) != OK)
-		return;
-	LIST_FOREACH(e, &l->aside) {
-		struct aside *a = LIST_ENTRY(e, struct aside, link);
-
-		if (a->producer_id != marker.producer_id)
-			continue;
-		list_remove(e);
-		if (marker.type == MARKER_COMMIT)
-			take_batch(l, slice_of(a->bytes, a->size));
-		free(a);
-	}
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------------------------------- */
@@ -323,12 +296,12 @@ static void read_on(struct coordinator *c)
 
 static void take_whole(struct load *l, struct slice batch)
 {
-	if (batch_is_control(batch.ptr))
-		end_transaction(l, batch);
-	else if (batch_is_transactional(batch.ptr))
-		set_aside(l, batch);
-	else
+	struct marker marker;
+
+	if (!batch_is_control(batch.ptr))
 		take_batch(l, batch);
+	else if (marker_read(batch, &marker) == OK)
+		txn_end(l->coordinator, &marker);
 }
 
 /* Of a batch that cannot be trusted: the one that follows it, where there is one, says where it begins itself. */
@@ -406,8 +379,12 @@ void load_begin(struct coordinator *c)
 	l->retry_at = MONO_NEVER;
 	l->stream = decompressor_create();
 	arena_init(&l->arena, RECORD_BYTES_MAX);
-	list_init(&l->aside);
 	read_on(c);
+}
+
+void load_extend(struct coordinator *c, int64_t end)
+{
+	c->load->end = MAX(c->load->end, end);
 }
 
 mono_ms load_step(struct coordinator *c, mono_ms now)

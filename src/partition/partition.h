@@ -67,6 +67,8 @@ struct partition_hook {
 	void (*on_home)(void *arg, struct partition_addr *p, struct msg *m);
 	/* While elected: these topics were deleted. */
 	void (*on_topics_gone)(void *arg, struct partition_addr *p, const struct slice *topics, int32_t count);
+	/* While elected: a transaction's marker that a coordinator of ours wrote is committed; its asker is about to be told. */
+	void (*on_marker)(void *arg, struct partition_addr *p, struct slice batch);
 	/* In every step while elected. When it wants the next at the latest. */
 	mono_ms (*on_step)(void *arg, struct partition_addr *p, mono_ms now);
 	void *arg;

@@ -8,10 +8,13 @@
  * wants none. The data stays in the log whichever way the wait ends.
  */
 #include "partition/partition_priv.h"
+#include "record/batch.h"
 
 static void append_answer(struct partition *p, struct partition_append *m, enum kafka_error error)
 {
 	m->error = error;
+	if (error == NONE && p->is_elected && p->hook->on_marker != NULL && m->append.is_coordinator && batch_is_control(m->append.batch))
+		p->hook->on_marker(p->hook->arg, p->addr, slice_of(m->append.batch, m->append.batch_bytes));
 	actor_answer(&p->actor, &m->msg);
 }
 
