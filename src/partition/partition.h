@@ -72,6 +72,8 @@ struct partition_hook {
 	void (*on_home)(void *arg, struct partition_addr *p, struct msg *m);
 	/* While elected: these topics were deleted. */
 	void (*on_topics_gone)(void *arg, struct partition_addr *p, const struct slice *topics, int32_t count);
+	/* While elected: a transaction's marker that a coordinator of ours wrote is committed; its asker is about to be told. */
+	void (*on_marker)(void *arg, struct partition_addr *p, struct slice batch);
 	/* In every step while elected. When it wants the next at the latest. */
 	mono_ms (*on_step)(void *arg, struct partition_addr *p, mono_ms now);
 	void *arg;
@@ -88,6 +90,10 @@ void     partition_hook_append(struct partition_addr *p, struct partition_append
 void     partition_hook_submit(struct partition_addr *p, struct job *j);	/* to a worker; j's home is p->actor */
 /* What lies in the log from the offset on, to its very end: for a job that reads. */
 enum err partition_hook_range(struct partition_addr *p, int64_t offset, uint32_t max_bytes, struct log_range *out) MUST_CHECK;
+/* Where to go on when nothing more can be read of the segment with this offset. */
+int64_t  partition_hook_next_segment(struct partition_addr *p, int64_t offset);
+/* What a read of these bytes came to, as of a fetch: a device that fails takes the directory offline, and the hook resigns before this returns. */
+void     partition_hook_read_failed(struct partition_addr *p, enum err e);
 
 struct partition_spec {
 	struct sched   *sched;

@@ -8,6 +8,7 @@
  * wants none. The data stays in the log whichever way the wait ends.
  */
 #include "partition/partition_priv.h"
+#include "record/batch.h"
 
 /* How long after a refusal for want of room a gap in a producer's sequence is put down to it: longer than the producer's other requests are under way. */
 #define FULL_EXCUSES_MS 10000
@@ -15,6 +16,8 @@
 static void append_answer(struct partition *p, struct partition_append *m, enum kafka_error error)
 {
 	m->error = error;
+	if (error == NONE && p->is_elected && p->hook->on_marker != NULL && m->append.is_coordinator && batch_is_control(m->append.batch))
+		p->hook->on_marker(p->hook->arg, p->addr, slice_of(m->append.batch, m->append.batch_bytes));
 	actor_answer(&p->actor, &m->msg);
 }
 
