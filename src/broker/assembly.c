@@ -230,6 +230,7 @@ static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MA
 		struct fetchers_spec spec = { .sched = a->spec.sched, .config = a->spec.config, .broker_id = c->broker_id };
 
 		e = fetchers_create(&a->fetchers, &spec);
+		a->api.fetchers = a->fetchers;
 	}
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }

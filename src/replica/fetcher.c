@@ -431,6 +431,18 @@ void fetchers_destroy(struct fetchers **allp)
 	free(all);
 }
 
+bool fetchers_have_lost(const struct fetchers *all, int32_t leader, mono_ms within_ms)
+{
+	for (int i = 0; i < all->count; i++) {
+		const struct fetcher *f = &all->fetchers[i];
+		uint64_t lost = __atomic_load_n(&f->lost, __ATOMIC_RELAXED);
+
+		if (lost >> 32 == (uint64_t)leader + 1 && (uint32_t)os_mono_ms(sched_os(f->actor.sched)) - (uint32_t)lost <= within_ms)
+			return true;
+	}
+	return false;
+}
+
 /* Java's String.hashCode, of a name that is ASCII. */
 static uint32_t java_hash(const char *s)
 {

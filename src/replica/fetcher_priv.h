@@ -79,6 +79,7 @@ struct fetcher {
 	int64_t             broker_epoch;	/* ours, as last told; -1 unknown */
 	int64_t             throttle_limit;	/* as of the last look */
 	struct fetcher_counters counters;	/* written here only */
+	uint64_t            lost;		/* atomic: the leader that closed its connection last, + 1, in the upper half, when in the lower (ms); 0: none, or it is back */
 };
 
 struct fetchers {
@@ -118,6 +119,7 @@ struct client_call *leader_call(struct leader *l, enum api_key key, int16_t vers
 void leader_send(struct leader *l);
 void leader_failed(struct leader *l, const char *problem);
 void leader_succeeded(struct leader *l);
+void leader_is_lost(struct leader *l);		/* it has closed the connection */
 bool leader_lend(struct pull *p, struct msg *m);	/* to the pull's partition; false: it has stopped */
 
 /* pull_fetch.c */

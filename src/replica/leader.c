@@ -51,8 +51,17 @@ void leader_failed(struct leader *l, const char *problem)
 	l->ready_at = fetcher_rested(f);
 }
 
+void leader_is_lost(struct leader *l)
+{
+	uint64_t note = ((uint64_t)l->id + 1) << 32 | (uint32_t)l->fetcher->now;
+
+	__atomic_store_n(&l->fetcher->lost, note, __ATOMIC_RELAXED);
+}
+
 void leader_succeeded(struct leader *l)
 {
+	if (l->failures > 0 && l->fetcher->lost >> 32 == (uint64_t)l->id + 1)
+		__atomic_store_n(&l->fetcher->lost, 0, __ATOMIC_RELAXED);
 	if (l->failures > 0)
 		LOG_INFO(&l->fetcher->actor.log, leader_reachable, KV_I32("leader", l->id));
 	l->failures = 0;

@@ -196,6 +196,8 @@ static void on_fetched(struct client_call *call)
 	l->answer = call;
 	leader_look(l);
 	if (call->error.err != OK) {
+		if (call->error.err == ERR_CLOSED)
+			leader_is_lost(l);
 		session_failed(&l->session);
 		leader_failed(l, call->error.text);
 	} else if (!session_answered(&l->session, m)) {

@@ -1,5 +1,7 @@
 #include "rig.h"
 
+#include "replica/fetcher.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -78,6 +80,12 @@ void call_resume(struct call *c)
 {
 	if (c->is_parked)
 		((struct rig_call *)c)->is_resumed = true;
+}
+
+/* Stands in for the fetchers. */
+bool fetchers_have_lost(const struct fetchers *f UNUSED, int32_t leader, mono_ms within_ms)
+{
+	return leader == rig.lost_leader && rig.now - rig.lost_at <= within_ms;
 }
 
 struct cluster *call_cluster(struct call *c UNUSED)      { return rig.picture; }

@@ -843,6 +843,34 @@ END_TEST
 
 /* --- the network ------------------------------------------------------------------------------------------------------------------ */
 
+START_TEST(a_leader_that_closes_its_connection_is_lost_until_it_answers)
+{
+	struct rig r;
+	struct fake_leader *l;
+	uint16_t port;
+
+	rig_init(&r, (uint64_t)_i, 1, NULL);
+	l = r.leaders[0];
+	leader_log_lead(&l->logs[0], 1);
+	rig_follow(&r, 0, 0, 1);
+	rig_pass(&r, 700);
+	ck_assert(!fetchers_have_lost(r.fetchers, 0, 150));
+	fake_leader_cut_all(l);
+	os_close(l->os, &l->listener);
+	rig_pass(&r, 20);
+	ck_assert(fetchers_have_lost(r.fetchers, 0, 150));
+	ck_assert(!fetchers_have_lost(r.fetchers, 1, 150));
+	rig_pass(&r, 200);
+	ck_assert(!fetchers_have_lost(r.fetchers, 0, 150));
+	ck_assert(fetchers_have_lost(r.fetchers, 0, 1000));
+	ck_assert_int_eq(os_listen(l->os, NULL, LEADER_PORT, 10, &l->listener, &port), OK);
+	leader_log_append(&l->logs[0], 2);
+	rig_until_end(&r, 0, 2);
+	ck_assert(!fetchers_have_lost(r.fetchers, 0, 100000));
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(a_leader_that_is_gone_is_asked_once_a_second)
 {
 	struct rig r;
@@ -1086,6 +1114,7 @@ int main(void)
 	ADD(s, an_epoch_changes_while_a_fetch_is_under_way, 60);
 	ADD(s, a_removal_waits_until_nothing_is_lent, 40);
 	ADD(s, a_leader_moves_to_another_address, 8);
+	ADD(s, a_leader_that_closes_its_connection_is_lost_until_it_answers, 4);
 	ADD(s, a_leader_that_is_gone_is_asked_once_a_second, 4);
 	ADD(s, tricks_of_a_leader, 60);
 	ADD(s, throttled_replicas_stay_below_the_rate, 6);
