@@ -640,7 +640,7 @@ static int parse(struct reassign *x, int argc, char **argv)
 		case OPT_WAIT: x->wait = true; break;
 		case 'o': x->ndjson = strcmp(optarg, "ndjson") == 0; ok = x->ndjson || strcmp(optarg, "text") == 0; break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage("cluster reassign", "unknown option");
+		default: return tool_usage_told("cluster reassign");
 		}
 		if (!ok)
 			return tool_usage("cluster reassign", "\"%s\" is no value for this option", optarg);
