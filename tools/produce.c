@@ -40,6 +40,7 @@ static const char help[] =
 #define STEP_MS     1000
 #define BATCH_BYTES 262144	/* an input has few partitions at a time, and nobody waits for its single records */
 #define LINE_MAX_BYTES (64u << 20)
+#define PATIENCE_MS    3000		/* before one is told that records wait for their answers */
 #define FAILURES_TOLD  5		/* one line each; the rest is counted */
 
 enum input_form { INPUT_TEXT, INPUT_JSON, INPUT_NDJSON };
@@ -196,7 +197,12 @@ static int run(struct produce *x)
 	}
 	read_all(x);
 	client_unwatch(x->client);
-	enum err e = producer_flush(x->producer, x->spec.delivery_timeout_ms + 1000);
+	enum err e = producer_flush(x->producer, PATIENCE_MS);
+	if (e != OK) {
+		tool_say("%lld records have no answer yet and are waited for%s", (long long)producer_pending(x->producer),
+			 tool_is_stopped() ? "; one more signal ends at once" : "");
+		e = producer_flush(x->producer, x->spec.delivery_timeout_ms + 1000);
+	}
 	if (e != OK)
 		tool_say("%lld records have no answer", (long long)producer_pending(x->producer));
 	producer_destroy(&x->producer);		/* reports what is left as failed */
