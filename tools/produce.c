@@ -172,12 +172,16 @@ static void read_all(struct produce *x)
 			goes_on = send_line(x, line);
 			break;
 		case ERR_AGAIN:
-			if (client_watch_is_ready(x->client) && !input_read(&x->input)) {
+			if (!client_watch_is_ready(x->client)) {
+				client_step(x->client, STEP_MS);
+				break;
+			}
+			if (!input_read(&x->input)) {
 				tool_say("cannot read the input: %s", strerror(errno));
 				x->code = EXIT_FAILED;
 				return;
 			}
-			client_step(x->client, x->input.seen > x->input.at ? 0 : STEP_MS);
+			client_step(x->client, 0);	/* there are lines to look at first */
 			break;
 		case ERR_TOO_LARGE:
 			tool_say("line %lld is longer than %u bytes", (long long)x->input.line_number + 1, LINE_MAX_BYTES);
