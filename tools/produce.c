@@ -40,6 +40,7 @@ static const char help[] =
 #define STEP_MS     1000
 #define BATCH_BYTES 262144	/* an input has few partitions at a time, and nobody waits for its single records */
 #define LINE_MAX_BYTES (64u << 20)
+#define PATIENCE_MS    3000		/* before one is told that records wait for their answers */
 #define FAILURES_TOLD  5		/* one line each; the rest is counted */
 
 enum input_form { INPUT_TEXT, INPUT_JSON, INPUT_NDJSON };
@@ -171,12 +172,16 @@ static void read_all(struct produce *x)
 			goes_on = send_line(x, line);
 			break;
 		case ERR_AGAIN:
-			if (client_watch_is_ready(x->client) && !input_read(&x->input)) {
+			if (!client_watch_is_ready(x->client)) {
+				client_step(x->client, STEP_MS);
+				break;
+			}
+			if (!input_read(&x->input)) {
 				tool_say("cannot read the input: %s", strerror(errno));
 				x->code = EXIT_FAILED;
 				return;
 			}
-			client_step(x->client, x->input.seen > x->input.at ? 0 : STEP_MS);
+			client_step(x->client, 0);	/* there are lines to look at first */
 			break;
 		case ERR_TOO_LARGE:
 			tool_say("line %lld is longer than %u bytes", (long long)x->input.line_number + 1, LINE_MAX_BYTES);
@@ -196,7 +201,12 @@ static int run(struct produce *x)
 	}
 	read_all(x);
 	client_unwatch(x->client);
-	enum err e = producer_flush(x->producer, x->spec.delivery_timeout_ms + 1000);
+	enum err e = producer_flush(x->producer, PATIENCE_MS);
+	if (e != OK) {
+		tool_say("%lld records have no answer yet and are waited for%s", (long long)producer_pending(x->producer),
+			 tool_is_stopped() ? "; one more signal ends at once" : "");
+		e = producer_flush(x->producer, x->spec.delivery_timeout_ms + 1000);
+	}
 	if (e != OK)
 		tool_say("%lld records have no answer", (long long)producer_pending(x->producer));
 	producer_destroy(&x->producer);		/* reports what is left as failed */
