@@ -234,7 +234,14 @@ static enum err rename_own(struct segment *s, const char *suffix, const char *ex
 	snprintf(with, sizeof(with), "%s%s", suffix, extra);
 	segment_own_path(s, suffix, from);
 	segment_path(s->store, s->base_offset, with, to);
-	enum err e = os_rename(s->store->os, from, to);
+	return os_rename(s->store->os, from, to);
+}
+
+/* One that is not there has no name to change. */
+static enum err rename_if_there(struct segment *s, const char *suffix, const char *extra)
+{
+	enum err e = rename_own(s, suffix, extra);
+
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
@@ -243,10 +250,10 @@ static enum err rename_own(struct segment *s, const char *suffix, const char *ex
 static enum err rename_all(struct segment *s, const char *extra, bool is_log_first)
 {
 	static const char *const suffixes[] = { ".index", ".timeindex", ".txnindex" };
-	enum err first = is_log_first ? rename_own(s, ".log", extra) : OK;
+	enum err first = is_log_first ? rename_if_there(s, ".log", extra) : OK;
 
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-		enum err e = rename_own(s, suffixes[i], extra);
+		enum err e = rename_if_there(s, suffixes[i], extra);
 		if (first == OK)
 			first = e;
 	}
