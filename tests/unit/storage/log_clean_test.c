@@ -44,6 +44,7 @@ struct world {
 	struct log_clean   *pass;
 	time_ms             now, pass_now;
 	int64_t             pass_end;
+	bool                is_truncating;		/* killed there, a power cut may yet bring back what was cut: a history that the model does not know */
 	bool                is_adopting;		/* the history is about to follow what a power cut has left */
 	int                 passes, crashes, crashes_in_pass, dropped;
 };
@@ -573,7 +574,7 @@ static void crash(struct world *w, enum sim_crash kind)
 		if (kind == SIM_CRASH_POWER)
 			w->mark.is_valid = false;
 		/* now and then the start itself is cut short too */
-		if (again == 0 && draw(w, 2) == 0) {
+		if (again == 0 && !w->is_truncating && draw(w, 2) == 0) {
 			sim_crash_after_ops(w->machine, 1 + draw(w, 12));
 			reopen(w, false);
 			if (!sim_is_dead(w->machine)) {
@@ -594,6 +595,14 @@ static void crash(struct world *w, enum sim_crash kind)
 	if (was_cut)
 		forget_lost(w, MAX(synced, w->cleaned));
 	check_log(w);
+	if (w->is_truncating) {
+		w->is_truncating = false;
+		ck_assert_int_eq(log_close_clean(w->k.log), OK);
+		w->synced = w->end;
+		w->k.spec.recovery_point = MIN(w->k.spec.recovery_point, w->end);
+		log_close(&w->k.log);
+		reopen(w, true);
+	}
 	check_retries(w);
 	ck_assert_int_eq(log_begin_epoch(w->k.log, 0), OK);
 }
@@ -625,9 +634,11 @@ static void do_truncate(struct world *w)
 		return;
 	w->synced = MIN(w->synced, to);
 	w->k.spec.recovery_point = MIN(w->k.spec.recovery_point, to);
+	w->is_truncating = true;
 	enum err e = log_truncate_to(w->k.log, to);
 	if (sim_is_dead(w->machine))
 		return;
+	w->is_truncating = false;
 	ck_assert_int_eq(e, OK);	/* not below what is settling: that lies below the high watermark */
 	cut_history(w, to);
 	w->mark.is_valid = false;
