@@ -164,6 +164,8 @@ static void apply_broker(struct controller *c, struct reload_task *r, struct con
 		fetchers_set_throttle(c->spec.fetchers, c->config->follower_throttled_rate);
 	if (c->spec.movers != NULL)
 		throttle_set_limit(&c->spec.movers->throttle, c->config->alter_log_dirs_rate);
+	if (c->spec.cleaners != NULL)
+		partition_cleaners_configure(c->spec.cleaners, c->config);
 	refresh_topics(c, r, NULL);
 }
 
