@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/log_clean.h"
 #include "storage/logdir.h"
 
 #define PUBLISH(field, value)  __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)

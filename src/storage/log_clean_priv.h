@@ -60,7 +60,6 @@ struct log_clean {
 	struct segment        *out;		/* NULL: not begun */
 	struct segment_stage  *stage;
 	struct strbuf          staged;
-	uint32_t               out_size_at_source;	/* of out when the source at hand was begun: nothing of it is kept if it still is */
 	struct segment        *placed;		/* the log's: out, after it took the place of the sources, until it has its final names */
 
 	uint64_t               bytes;		/* for log_clean_take_bytes */

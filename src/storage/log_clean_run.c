@@ -217,7 +217,6 @@ static enum err begin_group(struct log_clean *c)
 		c->stage = mem_alloc(sizeof(*c->stage));
 	segment_stage_begin(c->out, c->stage);
 	strbuf_reset(&c->staged);
-	c->out_size_at_source = 0;
 	return begin_source(c, c->group_at);
 }
 
@@ -255,12 +254,10 @@ static bool is_last_of_producer(const struct log_clean *c, const uint8_t *batch)
 	return p->last_offset >= 0 ? batch_last_offset(batch) == p->last_offset : batch_is_control(batch) && batch_producer_epoch(batch) == p->epoch;
 }
 
-/* Nothing of the group's last source would tell that the swap replaces it. */
+/* It tells what the swap replaces, and that nothing is missing between the new segment and the next. */
 static bool is_last_word_of_group(const struct log_clean *c)
 {
-	const struct clean_reader *r = &c->reader;
-
-	return c->group_count > 1 && r->at == c->group_last && r->file_pos == c->segments[r->at].tail.size && c->stage->tail.size == c->out_size_at_source;
+	return c->reader.at == c->group_last && c->reader.file_pos == c->segments[c->reader.at].tail.size;
 }
 
 static enum err write_batch(struct log_clean *c, struct slice batch)
@@ -306,7 +303,6 @@ static enum err write_some(struct log_clean *c, uint64_t until)
 			e = write_batch(c, batch);
 		if (e != ERR_INCOMPLETE)
 			continue;
-		c->out_size_at_source = c->stage->tail.size;
 		if (c->reader.at + 1 < c->group_at + c->group_count) {
 			e = begin_source(c, c->reader.at + 1);
 		} else {

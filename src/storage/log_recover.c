@@ -256,14 +256,17 @@ out:
  * truncation. One that begins later: the predecessor has lost its last batches whole, so that no
  * damage is to be seen, and as segments are synced in their order, nothing in this one was promised
  * to anybody. Both go. (Compaction leaves gaps of its own; a killed process loses nothing; and a
- * roll leaves none: see roll_base.) A topic that is not compacted any more has been below its dirty offset.
+ * roll leaves none: see roll_base.) Our own compaction keeps a segment's last batch; Java's leaves gaps, below its dirty offset or below what was synced. Where nobody knows what was synced, as in a
+ * directory that comes from a backup, a gap in a compacted topic is taken for such.
  */
 static bool is_out_of_line(const struct log *log, const struct recovery_plan *plan,
 	const struct segment *s, int64_t end)
 {
 	if (s->base_offset <= end)
 		return s->base_offset < end;
-	return !plan->has_page_cache && (log->config.cleanup_policy & CLEANUP_COMPACT) == 0 && s->base_offset > log->dirty_offset;
+	if ((log->config.cleanup_policy & CLEANUP_COMPACT) != 0 && plan->recovery_point < 0)
+		return false;
+	return !plan->has_page_cache && s->base_offset > MAX(log->dirty_offset, plan->recovery_point);
 }
 
 /* Recovers segments from plan->first on. *end: of the log. */

@@ -45,7 +45,6 @@ struct world {
 	time_ms             now, pass_now;
 	int64_t             pass_end;
 	bool                is_truncating;		/* killed there, a power cut may yet bring back what was cut: a history that the model does not know */
-	bool                is_adopting;		/* the history is about to follow what a power cut has left */
 	int                 passes, crashes, crashes_in_pass, dropped;
 };
 
@@ -274,7 +273,7 @@ static void see_batch(struct world *w, struct seen *s, struct slice batch, int64
 	}
 	bool is_aborted = m->is_transactional && s->aborting[producer_id];
 	/* The log's own lists say of every record that a reader gets whether it counts. */
-	if (batch_record_count(b) > 0 && m->last < bound && !w->is_adopting)
+	if (batch_record_count(b) > 0 && m->last < bound)
 		ck_assert_msg(is_aborted == m->is_aborted, "batch %lld: aborted %d", (long long)m->base, is_aborted);
 	record_iter_init(&it, batch, stream, UINT64_MAX);
 	while (record_iter_next(&it, &r))
@@ -495,32 +494,6 @@ static void checkpoint(struct world *w)
 	w->k.spec.cleaner_offset = log_dirty_offset(w->k.log);
 }
 
-/* A power cut may take all that was not synced of one segment and leave the next one: of a compacted log no gap tells that. */
-static void forget_lost(struct world *w, int64_t from)
-{
-	static struct seen s;
-	int batches = 0, records = 0;
-
-	w->is_adopting = true;
-	see_log(w, &s);
-	w->is_adopting = false;
-	for (int b = 0, i = 0; b < w->batch_count; b++) {
-		bool is_lost = w->batches[b].base >= from && s.horizon[b] == -2;
-
-		for (; i < w->record_count && w->records[i].batch == b; i++) {
-			if (is_lost)
-				continue;
-			w->records[records] = w->records[i];
-			w->records[records++].batch = batches;
-		}
-		if (!is_lost)
-			w->batches[batches++] = w->batches[b];
-	}
-	w->batch_count = batches;
-	w->record_count = records;
-	cut_history(w, w->end);
-}
-
 static void check_log(struct world *w)
 {
 	struct seen s;
@@ -559,7 +532,7 @@ static void reopen(struct world *w, bool is_clean)
 
 static void crash(struct world *w, enum sim_crash kind)
 {
-	bool was_in_pass = w->pass != NULL, was_cut = false;
+	bool was_in_pass = w->pass != NULL;
 	int64_t synced = w->synced;
 
 	if (was_in_pass) {
@@ -570,7 +543,6 @@ static void crash(struct world *w, enum sim_crash kind)
 	sim_crash_after_ops(w->machine, 0);
 	for (int again = 0; again < 2; again++) {
 		sim_crash(w->machine, kind);
-		was_cut = was_cut || kind == SIM_CRASH_POWER;
 		if (kind == SIM_CRASH_POWER)
 			w->mark.is_valid = false;
 		/* now and then the start itself is cut short too */
@@ -592,8 +564,6 @@ static void crash(struct world *w, enum sim_crash kind)
 	w->crashes_in_pass += was_in_pass;
 	tell(w, kind == SIM_CRASH_POWER ? "POWER CUT" : "KILL");
 	ck_assert_int_ge(w->end, MAX(synced, w->cleaned));
-	if (was_cut)
-		forget_lost(w, MAX(synced, w->cleaned));
 	check_log(w);
 	if (w->is_truncating) {
 		w->is_truncating = false;
@@ -701,6 +671,7 @@ static void run_seed(uint64_t seed)
 	w.k.config.min_cleanable_dirty_ratio = 0.1;
 	w.k.config.delete_retention_ms = RETENTION_MS;
 	w.k.spec.cleaner_offset = -1;
+	w.k.spec.recovery_point = 0;
 	kit_open(&w.k);
 	log_progress(w.k.log, &w.mark);
 	ck_assert_int_eq(log_begin_epoch(w.k.log, 0), OK);
