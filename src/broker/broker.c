@@ -122,7 +122,6 @@ static void print_banner(const struct broker *b)
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
-	fprintf(stderr, "  not yet     topics are not compacted: with cleanup.policy=compact every record stays\n");
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
 		        b->parts.endpoints[0].port, b->parts.endpoints[0].port);
