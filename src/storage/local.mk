@@ -85,7 +85,10 @@ tests_unit_storage_log_test_SOURCES = tests/unit/storage/log_test.c tests/unit/s
 tests_unit_storage_log_test_LDADD = $(storage_test_libs)
 endif
 
-noinst_PROGRAMS += tests/bench/log_bench
+noinst_PROGRAMS += tests/bench/log_bench tests/bench/clean_bench
+tests_bench_clean_bench_SOURCES = tests/bench/clean_bench.c
+tests_bench_clean_bench_LDADD = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a \
+	$(JEMALLOC_LIBS)
 tests_bench_log_bench_SOURCES = tests/bench/log_bench.c
 tests_bench_log_bench_LDADD = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a \
 	$(JEMALLOC_LIBS)
