@@ -9,7 +9,7 @@ if HAVE_CHECK
 partition_test_libs = src/partition/libskein_partition.a src/storage/libskein_storage.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 partition_tests = tests/unit/partition/partition_test tests/unit/partition/partition_crash_test tests/unit/partition/partition_threads_test \
-	tests/unit/partition/leader_test tests/unit/partition/delete_records_test tests/unit/partition/follower_test tests/unit/partition/move_test \
+	tests/unit/partition/leader_test tests/unit/partition/delete_records_test tests/unit/partition/follower_test tests/unit/partition/move_test tests/unit/partition/clean_test \
 	tests/unit/partition/replication_sim_test
 check_PROGRAMS += $(partition_tests)
 TESTS += $(partition_tests)
@@ -29,6 +29,9 @@ tests_unit_partition_follower_test_LDADD = $(partition_test_libs)
 tests_unit_partition_move_test_SOURCES = tests/unit/partition/move_test.c tests/unit/partition/fake_controller.c \
 	tests/unit/partition/fake_controller.h tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_move_test_LDADD = $(partition_test_libs)
+tests_unit_partition_clean_test_SOURCES = tests/unit/partition/clean_test.c tests/unit/partition/fake_controller.c \
+	tests/unit/partition/fake_controller.h tests/unit/partition/rig.c tests/unit/partition/rig.h
+tests_unit_partition_clean_test_LDADD = $(partition_test_libs)
 tests_unit_partition_partition_crash_test_SOURCES = tests/unit/partition/partition_crash_test.c tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_partition_crash_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_partition_partition_crash_test_LDADD = $(partition_test_libs)

@@ -197,6 +197,10 @@ struct broker_config {
 	int64_t     alter_log_dirs_rate;		/* bytes/s of replicas that move between log directories */
 	int32_t     alter_log_dirs_window_num, alter_log_dirs_window_size_s;
 	int32_t     alter_log_dirs_threads;		/* FIELD_UNSET_INT: one per log directory */
+	bool        is_cleaner_enabled;
+	int32_t     cleaner_threads, cleaner_io_bytes;
+	int64_t     cleaner_backoff_ms, cleaner_dedupe_bytes;
+	double      cleaner_load_factor, cleaner_io_rate;	/* bytes/s read and written */
 	int32_t     controller_quota_window_num, controller_quota_window_size_s;	/* what a client may ask of the controller at once */
 	bool        is_auto_rebalance_enabled;
 	int64_t     imbalance_check_interval_s;

@@ -18,6 +18,7 @@
 
 #define PREDECESSOR_MS 5000	/* at most, to end a session that a killed process has left */
 #define MOVERS_MAX 64		/* threads that copy replicas to other log directories */
+#define CLEANERS_MAX 64		/* threads that compact */
 #define STORE_FILE ".skein-store"	/* a plain file with a dot: a Java broker on the same directory passes over it */
 
 static struct os *os_of(const struct assembly *a)
@@ -190,7 +191,7 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 		.sched = a->spec.sched, .workers = a->spec.workers, .dirs = a->dirs, .dir_count = a->dir_count,
 		.watermark_interval_ms = c->high_watermark_checkpoint_interval_ms, .recovery_interval_ms = c->log_flush_offset_checkpoint_interval_ms,
 		.starts_interval_ms = c->log_flush_start_offset_checkpoint_interval_ms,
-		.delete_delay_ms = c->topic.file_delete_delay_ms,
+		.delete_delay_ms = c->topic.file_delete_delay_ms, .cleaners = &a->cleaners,
 	};
 	enum err e = upkeep_start(&a->upkeep, &spec);
 
@@ -214,6 +215,26 @@ static void end_movers(struct assembly *a)
 		return;
 	workers_destroy(&a->movers.workers);
 	throttle_fini(&a->movers.throttle);
+}
+
+/* Twice as many threads as passes at first, so that there may be more of these later. */
+static void start_cleaners(struct assembly *a)
+{
+	const struct broker_config *c = a->spec.config;
+
+	if (!c->is_cleaner_enabled)
+		return;
+	throttle_init(&a->cleaners.throttle, 10, 100);
+	partition_cleaners_configure(&a->cleaners, c);
+	a->cleaners.workers = workers_create(a->spec.sched, MAX(1, MIN(2 * c->cleaner_threads, CLEANERS_MAX)));
+}
+
+static void end_cleaners(struct assembly *a)
+{
+	if (a->cleaners.workers == NULL)
+		return;
+	workers_destroy(&a->cleaners.workers);
+	throttle_fini(&a->cleaners.throttle);
 }
 
 /* What a broker alone has no use for. The broker id may not be known yet; it is part of a name for people only. */
@@ -290,7 +311,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
 		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
-		.tree = a->spec.tree,
+		.cleaners = a->cleaners.workers != NULL ? &a->cleaners : NULL, .tree = a->spec.tree,
 		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks),
 	};
 
@@ -355,11 +376,13 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 	if ((e = start_http(a, problem)) != OK)
 		goto fail_links;
 	start_movers(a);
+	start_cleaners(a);
 	if ((e = start_controller(a, ready, problem)) != OK)
 		goto fail_movers;
 	return OK;
 
 fail_movers:
+	end_cleaners(a);
 	end_movers(a);
 	if (a->http != NULL)
 		http_stop(&a->http);
@@ -402,6 +425,7 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 		http_stop(&a->http);
 	if (has_real_session(a))
 		session_keeper_end(&a->keeper);
+	end_cleaners(a);
 	end_movers(a);
 	group_context_destroy(&a->groups);
 	end_links(a);

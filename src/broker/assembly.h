@@ -50,6 +50,7 @@ struct assembly {
 	struct fetchers        *fetchers;	/* NULL: alone */
 	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
 	struct http            *http;		/* NULL: no metrics.listener */
+	struct partition_cleaners cleaners;	/* workers NULL: nothing is compacted */
 	struct controller      *controller;
 	struct group_context   *groups;
 	struct partition_hook   hooks[2];	/* of the topics that coordinators keep their state in */

@@ -126,7 +126,6 @@ static void print_banner(const struct broker *b)
 	if (b->parts.http != NULL)
 		fprintf(stderr, "  metrics     http://%s:%d/metrics\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
-	fprintf(stderr, "  not yet     topics are not compacted: with cleanup.policy=compact every record stays\n");
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
 		        b->parts.endpoints[0].port, b->parts.endpoints[0].port);

@@ -90,6 +90,8 @@ static void upkeep_run(struct job *j)
 		/* a full disk is no damage: what stands is older but right, and the next round tries again */
 		if (e != OK && !err_is_passing(e))
 			logdir_set_offline(d, e, "checkpoints");
+		if (e != OK && (u->what & CHECKPOINT_CLEANER) != 0)
+			__atomic_store_n(&u->spec.cleaners->changed, true, __ATOMIC_RELEASE);
 		if (u->purge && logdir_scan(d, purge_entry, &p, problem) != OK)
 			LOG_WARN(&u->actor.log, purge_failed, KV_STR("path", problem), KV_ERR(ERR_IO));
 	}
@@ -148,6 +150,8 @@ static int upkeep_step(struct actor *a, mono_ms now)
 			u->what |= CHECKPOINT_STARTS;
 		if (u->picture->topic_count == 0 || !u->picture->has_replicas)
 			u->what = 0;	/* nothing to say (yet); and at the end the last word is the controller's */
+		if ((u->what & CHECKPOINT_WATERMARK) != 0 && __atomic_exchange_n(&u->spec.cleaners->changed, false, __ATOMIC_ACQ_REL))
+			u->what |= CHECKPOINT_CLEANER;
 		u->purge = due(&u->purge_due, now, PURGE_INTERVAL_MS);
 		if (u->what != 0 || u->purge) {
 			u->job_picture = cluster_ref(u->picture);

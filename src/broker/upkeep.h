@@ -12,6 +12,7 @@
 #include "storage/logdir.h"
 
 struct upkeep;
+struct partition_cleaners;
 
 struct upkeep_spec {
 	struct sched   *sched;
@@ -19,6 +20,7 @@ struct upkeep_spec {
 	struct logdir **dirs;
 	int             dir_count;
 	mono_ms         watermark_interval_ms, recovery_interval_ms, starts_interval_ms;
+	struct partition_cleaners *cleaners;	/* tells when dirty offsets have changed */
 	int64_t         delete_delay_ms;	/* of directories that were renamed for deletion */
 };
 

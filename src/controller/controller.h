@@ -27,6 +27,7 @@ struct controller_spec {
 	struct channels *channels;		/* to other brokers */
 	struct fetchers *fetchers;
 	struct partition_movers *movers;	/* given to every partition; its throttle follows the configuration */
+	struct partition_cleaners *cleaners;	/* the same; NULL: nothing is compacted */
 	/* one of: */
 	const struct coord_zookeeper_spec *zookeeper;	/* NULL: embedded */
 	const char     *embedded_file;			/* LMDB file */

@@ -13,6 +13,17 @@
 #define CHANGE_PREFIX "config_change_"
 #define ENTITY_MAX    2048
 
+/* Parts of the broker that follow a change at once; also what stood in the store when it started. */
+static void tell_parts(struct controller *c)
+{
+	if (c->spec.fetchers != NULL)
+		fetchers_set_throttle(c->spec.fetchers, c->config->follower_throttled_rate);
+	if (c->spec.movers != NULL)
+		throttle_set_limit(&c->spec.movers->throttle, c->config->alter_log_dirs_rate);
+	if (c->spec.cleaners != NULL)
+		partition_cleaners_configure(c->spec.cleaners, c->config);
+}
+
 bool controller_resolve_broker(struct controller *c, struct strbuf *why)
 {
 	struct config_layers layers = { .at = {
@@ -26,6 +37,7 @@ bool controller_resolve_broker(struct controller *c, struct strbuf *why)
 	if (c->config != NULL)
 		broker_config_unref(&c->config);
 	c->config = next;
+	tell_parts(c);
 	return true;
 }
 
@@ -160,10 +172,6 @@ static void apply_broker(struct controller *c, struct reload_task *r, struct con
 		return;
 	}
 	config_set_fini(&before);
-	if (c->spec.fetchers != NULL)
-		fetchers_set_throttle(c->spec.fetchers, c->config->follower_throttled_rate);
-	if (c->spec.movers != NULL)
-		throttle_set_limit(&c->spec.movers->throttle, c->config->alter_log_dirs_rate);
 	refresh_topics(c, r, NULL);
 }
 

@@ -121,7 +121,7 @@ static bool write_last_checkpoints(struct controller *c)
 	}
 	for (int i = 0; i < c->spec.dir_count; i++) {
 		if (!logdir_is_offline(c->spec.dirs[i]))
-			ok &= partition_write_checkpoints(c->spec.dirs[i], addrs, n, CHECKPOINT_RECOVERY | CHECKPOINT_WATERMARK) == OK;
+			ok &= partition_write_checkpoints(c->spec.dirs[i], addrs, n, CHECKPOINT_RECOVERY | CHECKPOINT_WATERMARK | CHECKPOINT_CLEANER) == OK;
 	}
 	free(addrs);
 	return ok;

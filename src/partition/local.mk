@@ -2,7 +2,7 @@ noinst_LIBRARIES += src/partition/libskein_partition.a
 src_partition_libskein_partition_a_SOURCES = \
 	src/partition/partition.c src/partition/partition.h src/partition/partition_msg.h src/partition/partition_priv.h \
 	src/partition/partition_append.c \
-	src/partition/partition_checkpoint.c src/partition/partition_checkpoint.h \
+	src/partition/partition_clean.c src/partition/partition_checkpoint.c src/partition/partition_checkpoint.h \
 	src/partition/partition_delete_records.c \
 	src/partition/partition_flush.c \
 	src/partition/partition_follow.c \

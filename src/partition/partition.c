@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/log_clean.h"
 #include "storage/logdir.h"
 
 #define PUBLISH(field, value)  __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
@@ -60,6 +61,7 @@ void partition_publish(struct partition *p)
 		PUBLISH(a->recovery_point, log_recovery_point(p->log));
 		PUBLISH(a->size_bytes, log_size_bytes(p->log));
 		PUBLISH(a->first_segment_base, log_first_segment_base(p->log));
+		PUBLISH(a->dirty_offset, log_dirty_offset(p->log));
 		publish_mark(p);
 		__atomic_store_n(&a->has_log, true, __ATOMIC_RELEASE);
 	}
@@ -82,6 +84,7 @@ bool partition_is_of_topic(const struct partition *p, struct uuid topic_id)
 /* From here on nothing is served, whatever comes. */
 static void partition_go_offline(struct partition *p)
 {
+	partition_clean_drop(p);
 	if (p->log != NULL && !p->flush.is_out)
 		log_close(&p->log);	/* with a flush out the log must live until it is home: partition_on_flush_home closes it */
 	p->refusal = KAFKA_STORAGE_ERROR;
@@ -310,7 +313,7 @@ static void partition_on_home(void *arg, struct msg *m)
 		partition_on_lookup_home(p);
 		return;
 	}
-	if (partition_purge_on_home(p, m))
+	if (partition_purge_on_home(p, m) || partition_clean_on_home(p, m))
 		return;
 	if (partition_copy_on_home(p, m))
 		return;
@@ -372,6 +375,8 @@ static int partition_step(struct actor *a, mono_ms now)
 	}
 	if (partition_is_usable(p) && !partition_copy_wants_log(p))
 		partition_retain_upkeep(p, now);
+	if (partition_is_usable(p))
+		partition_clean_upkeep(p, now);
 	if (partition_is_usable(p)) {		/* what was to be removed may have met a device that fails */
 		partition_look_up_next(p);
 		partition_flush_if_wanted(p, now);
@@ -392,7 +397,7 @@ static int partition_step(struct actor *a, mono_ms now)
 	}
 	a->deadline = MIN(MIN(partition_waiting_deadline(p), MIN(partition_deletions_deadline(p), p->rest_due)), MIN(partition_copy_deadline(p), p->hook_due));
 	if (partition_is_usable(p))	/* a failed log has nothing to sync: a deadline that has passed would only keep the thread busy */
-		a->deadline = MIN(a->deadline, MIN(MIN(partition_flush_deadline(p), partition_isr_deadline(p)), partition_retain_deadline(p)));
+		a->deadline = MIN(a->deadline, MIN(MIN(partition_flush_deadline(p), partition_isr_deadline(p)), MIN(partition_retain_deadline(p), partition_clean_deadline(p))));
 	return work;
 }
 
@@ -449,6 +454,7 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	list_init(&p->deletions);
 	p->flush_due = p->rest_due = MONO_NEVER;
 	partition_retain_begin(p, os_mono_ms(spec->log.os));
+	partition_clean_begin(p);
 	enum err e = actor_start(&p->actor, spec->stack_bytes);
 	if (e != OK) {
 		p->addr->owner = NULL;

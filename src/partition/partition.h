@@ -41,6 +41,7 @@ struct partition_addr {
 	uint64_t       records_in, bytes_in;	/* appended by clients here */
 	uint64_t       isr_shrinks, isr_expands;
 	uint64_t       bytes_out, replication_bytes_out;
+	int64_t        dirty_offset;	/* storage/log_clean.h */
 	bool           is_leader, is_open, is_offline;
 	bool           has_log;		/* the offsets above are a log's; false while it is still being opened */
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */
@@ -84,6 +85,20 @@ struct partition_movers {
 	struct workers *workers;	/* their own: a copy may be long, and nobody else is to wait behind it */
 	struct throttle throttle;
 };
+/*
+ * Who compacts: one for all partitions of a broker, which it outlives. The settings follow the configuration: single values, written by one thread, read by partitions.
+ */
+struct partition_cleaners {
+	struct workers *workers;	/* their own, as a mover's */
+	struct throttle throttle;
+	int32_t  threads;		/* passes at once */
+	int64_t  backoff_ms, map_bytes;	/* map_bytes, io_bytes: of all passes together */
+	int32_t  load_permille, io_bytes;
+	uint32_t running;		/* atomic: passes under way */
+	bool     changed;		/* atomic: since cleaner-offset-checkpoint was written, or began to be */
+};
+/* One thread at a time. The throttle is there already. */
+void     partition_cleaners_configure(struct partition_cleaners *c, const struct broker_config *config);
 /* For hooks, on the partition's thread. */
 /* As if a network actor had asked, but for the epoch: in another one than the hook was elected in it is refused. m's home is p->actor. */
 void     partition_hook_append(struct partition_addr *p, struct partition_append *m, int32_t leader_epoch);
@@ -106,6 +121,7 @@ struct partition_spec {
 	int64_t         retention_check_interval_ms;	/* 0: old records are not looked for (tests) */
 	size_t          stack_bytes;
 	struct partition_movers *movers;	/* NULL in tests of what does not move */
+	struct partition_cleaners *cleaners;	/* NULL: nothing is compacted */
 	/* An unfinished copy that was found at start: the directory, and its name there (copied). NULL: none. */
 	struct logdir  *copy_dir;
 	const char     *copy_name;

@@ -41,12 +41,14 @@ static enum err write_kind(struct logdir *dir, struct partition_addr *const *add
 		case LOGDIR_RECOVERY_POINTS:  value = __atomic_load_n(&a->recovery_point, __ATOMIC_RELAXED); break;
 		case LOGDIR_HIGH_WATERMARKS:  value = partition_high_watermark(a); break;
 		case LOGDIR_LOG_STARTS:       value = start; break;
-		case LOGDIR_CLEANER_OFFSETS:
+		case LOGDIR_CLEANER_OFFSETS:  value = __atomic_load_n(&a->dirty_offset, __ATOMIC_RELAXED); break;
 		case LOGDIR_CHECKPOINTS:
 		default:                      continue;
 		}
 		if (kind == LOGDIR_LOG_STARTS && start <= __atomic_load_n(&a->first_segment_base, __ATOMIC_RELAXED))
 			continue;	/* the files say it themselves */
+		if (kind == LOGDIR_CLEANER_OFFSETS && value <= 0)
+			continue;	/* nothing is clean */
 		entries[count++] = (struct checkpoint_entry){ .topic = slice_str(a->topic), .partition = a->partition, .offset = value };
 	}
 	enum err e = logdir_write_checkpoint(dir, kind, entries, count);
@@ -80,6 +82,8 @@ enum err partition_write_checkpoints(struct logdir *dir, struct partition_addr *
 		e = write_kind(dir, addrs, n, LOGDIR_LOG_STARTS);
 	if (e == OK && (what & CHECKPOINT_WATERMARK) != 0)
 		e = write_kind(dir, addrs, n, LOGDIR_HIGH_WATERMARKS);
+	if (e == OK && (what & CHECKPOINT_CLEANER) != 0)
+		e = write_kind(dir, addrs, n, LOGDIR_CLEANER_OFFSETS);
 	if (e == OK && (what & CHECKPOINT_MARKS) != 0)
 		e = write_marks(dir, addrs, n);
 	return e;

@@ -1,5 +1,5 @@
 /*
- * What of the partitions is written down now and then for the next start: recovery points, log starts, high watermarks, progress marks. Read from the published
+ * What of the partitions is written down now and then for the next start: recovery points, log starts, high watermarks, dirty offsets, progress marks. Read from the published
  * addresses, so no partition is asked.
  */
 #ifndef SKEIN_PARTITION_CHECKPOINT_H
@@ -13,6 +13,7 @@ enum {	/* which files */
 	CHECKPOINT_WATERMARK = 2,
 	CHECKPOINT_MARKS     = 4,
 	CHECKPOINT_STARTS    = 8,	/* log starts alone */
+	CHECKPOINT_CLEANER   = 16,
 };
 
 /* Those of addrs that live in dir. Waits for the device. Any thread, one at a time per directory. */

@@ -98,11 +98,14 @@ static enum err cut(struct partition *p, int64_t to)
 		         KV_I64("end", log_end_offset(p->log)));
 	else if (to < log_end_offset(p->log))
 		LOG_INFO(&p->actor.log, truncated, KV_I64("to", to), KV_I64("end", log_end_offset(p->log)));
-	return log_truncate_to(p->log, to);	/* also at the end: it may know of an epoch in which nothing was appended (KAFKA-10706) */
+	enum err e = partition_clean_will_cut(p, to);
+	return e != OK ? e : log_truncate_to(p->log, to);	/* also at the end: it may know of an epoch in which nothing was appended (KAFKA-10706) */
 }
 
 static enum err cut_as_asked(struct partition *p, struct partition_truncate *m)
 {
+	enum err e;
+
 	switch (m->how) {
 	case TRUNCATE_DIVERGING: {
 		int64_t to = parting(p, m, &m->is_complete);
@@ -113,7 +116,8 @@ static enum err cut_as_asked(struct partition *p, struct partition_truncate *m)
 		return cut(p, m->end_offset);
 	case TRUNCATE_RESTART:
 		LOG_WARN(&p->actor.log, log_restarted, KV_I64("at", m->end_offset), KV_I64("end", log_end_offset(p->log)));
-		return log_truncate_fully_and_start_at(p->log, m->end_offset);
+		e = partition_clean_will_cut(p, m->end_offset);
+		return e != OK ? e : log_truncate_fully_and_start_at(p->log, m->end_offset);
 	}
 	return ERR_INTERNAL;
 }
@@ -131,8 +135,9 @@ void partition_on_truncate(struct partition *p, struct partition_truncate *m)
 		m->error = OFFSET_OUT_OF_RANGE;
 	else
 		e = cut_as_asked(p, m);
-	if (err_is_passing(e)) {
-		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
+	if (err_is_passing(e) || e == ERR_AGAIN) {
+		if (e != ERR_AGAIN)	/* else a compaction comes to its end first */
+			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
 		m->error = CORRUPT_MESSAGE;
 		m->is_complete = false;
 	} else if (e != OK) {

@@ -359,6 +359,7 @@ static void live_in_copy(struct partition *p, struct partition_copy *y)
 	p->spec.dir = y->dir;
 	snprintf(p->dir, sizeof(p->dir), "%s", y->name);
 	__atomic_store_n(&p->addr->dir, y->dir, __ATOMIC_RELEASE);
+	partition_clean_moved(p);
 }
 
 /* Without the old directory's consent: its device is not the one we live on any more. */
@@ -468,7 +469,7 @@ void partition_copy_upkeep(struct partition *p, mono_ms now)
 {
 	struct partition_copy *y = p->copy;
 
-	if (y == NULL || y->is_out || now < y->due || p->stop != NULL)
+	if (y == NULL || y->is_out || now < y->due || p->stop != NULL || p->clean != NULL)	/* a copy of what is cleaned meanwhile may keep a value without the tombstone that deleted it */
 		return;
 	y->due = MONO_LONG_AGO;
 	y->wants_log = false;
@@ -575,7 +576,7 @@ mono_ms partition_copy_deadline(const struct partition *p)
 {
 	const struct partition_copy *y = p->copy;
 
-	return y == NULL || y->is_out || y->due == MONO_LONG_AGO || p->stop != NULL ? MONO_NEVER : y->due;
+	return y == NULL || y->is_out || y->due == MONO_LONG_AGO || p->stop != NULL || p->clean != NULL ? MONO_NEVER : y->due;
 }
 
 void partition_copy_publish(struct partition *p)

@@ -55,6 +55,7 @@ struct partition_isr {
 
 struct partition_copy;			/* partition_move.c */
 struct partition_purge;			/* partition_retain.c */
+struct partition_clean;			/* partition_clean.c */
 struct partition_held { ck_stack_entry_t *first, *last; };	/* messages, by their links */
 
 struct partition {
@@ -113,6 +114,11 @@ struct partition {
 	mono_ms                purge_due;	/* when .deleted files are to go; MONO_NEVER: there are none */
 	struct partition_purge *purge;		/* a worker removes them; NULL */
 
+	struct partition_clean *clean;		/* a pass of the cleaner; NULL */
+	mono_ms                clean_due;	/* when the log is looked at; MONO_NEVER: when something has changed */
+	int64_t                clean_seen;	/* the recovery point when the last look found nothing to do; -1 */
+	bool                   is_uncleanable;	/* the cleaner has met what it cannot read */
+
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
 };
 
@@ -130,7 +136,7 @@ static inline bool partition_leads(const struct partition *p)
  * begins none while partition_copy_wants_log. Not those of hooks, which read files; nor their appends, which may wait for a sync. */
 static inline bool partition_has_lent_log(const struct partition *p)
 {
-	return p->flush.is_out || p->lookup.is_out;
+	return p->flush.is_out || p->lookup.is_out || p->clean != NULL;
 }
 
 /* The log may be used: it is open, and its directory has not failed (a flush that is out keeps a failed log in memory). */
@@ -219,6 +225,18 @@ void partition_retain_upkeep(struct partition *p, mono_ms now);	/* looks for old
 void partition_remove_below_start(struct partition *p);		/* files that are not needed any more, as far as the recovery point allows */
 mono_ms partition_retain_deadline(const struct partition *p);
 bool partition_purge_on_home(struct partition *p, struct msg *m);	/* false: not its message */
+/* Files that were renamed to .deleted are to go after file.delete.delay.ms. */
+void partition_purge_later(struct partition *p);
+
+/* partition_clean.c */
+void partition_clean_begin(struct partition *p);
+void partition_clean_upkeep(struct partition *p, mono_ms now);	/* looks for dirt when it is time to, and goes on with a pass; also while a swap waits for the log */
+mono_ms partition_clean_deadline(const struct partition *p);
+bool partition_clean_on_home(struct partition *p, struct msg *m);	/* false: not its message */
+void partition_clean_drop(struct partition *p);			/* the log is about to be closed; a slice that is out ends the pass when it is home */
+/* Before the log is cut, or its replica deleted (to 0): no checkpoint says any more that what comes there again has been cleaned. */
+enum err partition_clean_will_cut(struct partition *p, int64_t to) MUST_CHECK;
+void partition_clean_moved(struct partition *p);		/* to another log directory: both checkpoints are due */
 
 /* partition_move.c */
 void partition_on_move(struct partition *p, struct partition_move *m);

@@ -54,13 +54,16 @@ bool partition_purge_on_home(struct partition *p, struct msg *m)
 	return true;
 }
 
+void partition_purge_later(struct partition *p)
+{
+	p->purge_due = MIN(p->purge_due, os_mono_ms(p->spec.log.os) + MIN(p->config.file_delete_delay_ms, INT32_MAX));
+}
+
 static void take_result(struct partition *p, enum err e, int removed)
 {
-	mono_ms now = os_mono_ms(p->spec.log.os);
-
 	if (removed > 0) {
 		LOG_INFO(&p->actor.log, segments_removed, KV_I32("count", removed), KV_I64("start", log_start_offset(p->log)));
-		p->purge_due = MIN(p->purge_due, now + MIN(p->config.file_delete_delay_ms, INT32_MAX));
+		partition_purge_later(p);
 	}
 	if (e != OK && !err_is_passing(e))
 		partition_storage_failed(p, "retention", e);

@@ -248,8 +248,11 @@ bool partition_finish_stop(struct partition *p)
 
 			m->result = e != OK ? e : m->result;
 		}
-		if (m->how == STOP_DELETE)
+		if (m->how == STOP_DELETE) {	/* another of that name would be taken for cleaned */
+			enum err e = partition_clean_will_cut(p, 0);
 			m->result = log_delete(&p->log);
+			m->result = m->result == OK ? e : m->result;
+		}
 		partition_publish(p);
 		if (p->log != NULL)
 			log_close(&p->log);

@@ -4,10 +4,14 @@ src_storage_libskein_storage_a_SOURCES = $(storage_log_files) $(storage_logdir_f
 # The log: segments, indexes, recovery.
 storage_log_files = \
 	src/storage/batch_scan.c src/storage/batch_scan.h \
+	src/storage/clean_batch.c src/storage/clean_batch.h \
+	src/storage/clean_txns.c src/storage/clean_txns.h \
 	src/storage/cut_note.c src/storage/cut_note.h \
 	src/storage/index_file.c src/storage/index_file.h \
 	src/storage/log.c src/storage/log.h src/storage/log_priv.h \
 	src/storage/log_append.c \
+	src/storage/log_clean.c src/storage/log_clean.h src/storage/log_clean_priv.h \
+	src/storage/log_clean_run.c \
 	src/storage/log_file.c src/storage/log_file.h \
 	src/storage/log_flush.c \
 	src/storage/log_move.c \
@@ -18,6 +22,7 @@ storage_log_files = \
 	src/storage/log_sweep.c \
 	src/storage/log_time.c \
 	src/storage/log_truncate.c \
+	src/storage/offset_map.c src/storage/offset_map.h \
 	src/storage/offset_index.c src/storage/offset_index.h \
 	src/storage/segment.c src/storage/segment.h \
 	src/storage/segment_append.c \
@@ -64,6 +69,7 @@ tests_unit_storage_txn_index_test_SOURCES = tests/unit/storage/txn_index_test.c 
 tests_unit_storage_txn_index_test_LDADD = $(storage_test_libs)
 
 storage_log_tests = \
+	tests/unit/storage/log_clean_test \
 	tests/unit/storage/golden_log_test \
 	tests/unit/storage/log_crash_test \
 	tests/unit/storage/log_test
@@ -73,11 +79,16 @@ tests_unit_storage_golden_log_test_SOURCES = tests/unit/storage/golden_log_test.
 tests_unit_storage_golden_log_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_crash_test_SOURCES = tests/unit/storage/log_crash_test.c tests/unit/storage/log_kit.h
 tests_unit_storage_log_crash_test_LDADD = $(storage_test_libs)
+tests_unit_storage_log_clean_test_SOURCES = tests/unit/storage/log_clean_test.c tests/unit/storage/log_kit.h
+tests_unit_storage_log_clean_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_test_SOURCES = tests/unit/storage/log_test.c tests/unit/storage/log_kit.h
 tests_unit_storage_log_test_LDADD = $(storage_test_libs)
 endif
 
-noinst_PROGRAMS += tests/bench/log_bench
+noinst_PROGRAMS += tests/bench/log_bench tests/bench/clean_bench
+tests_bench_clean_bench_SOURCES = tests/bench/clean_bench.c
+tests_bench_clean_bench_LDADD = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a \
+	$(JEMALLOC_LIBS)
 tests_bench_log_bench_SOURCES = tests/bench/log_bench.c
 tests_bench_log_bench_LDADD = src/storage/libskein_storage.a src/record/libskein_record.a src/os/libskein_os.a src/base/libskein_base.a \
 	$(JEMALLOC_LIBS)

@@ -57,7 +57,7 @@ struct log_spec {
 	const struct topic_config *config;		/* copied */
 	int32_t                   producer_id_expiration_ms;
 	/* from the log directory's checkpoints: -1 when there is no entry */
-	int64_t                   recovery_point, log_start_offset, high_watermark;
+	int64_t                   recovery_point, log_start_offset, high_watermark, cleaner_offset;
 	bool                      had_clean_shutdown;
 	struct log_progress_mark  mark;
 	time_ms                   now;
@@ -217,7 +217,7 @@ enum err log_time_lookup_end(struct log *log, struct log_time_lookup *l) MUST_CH
 void     log_set_high_watermark(struct log *log, int64_t high_watermark);
 /* <= high watermark, else ERR_OUT_OF_RANGE */
 enum err log_raise_start_offset(struct log *log, int64_t offset) MUST_CHECK;
-/* Both: ERR_NO_SPACE: nothing was cut. */
+/* Both: ERR_NO_SPACE: nothing was cut. ERR_AGAIN: nor was it now, a compaction is about to put what lies there in its place (log_is_settling). */
 enum err log_truncate_to(struct log *log, int64_t offset) MUST_CHECK;
 enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset) MUST_CHECK;
 void     log_set_config(struct log *log, const struct topic_config *config);

@@ -109,6 +109,7 @@ enum err log_take_over(struct log *to, const struct log *from)
 	log_set_topic_id(to, from->topic_id);
 	log_set_end(to, from->end_offset);
 	to->start_offset = MAX(to->start_offset, from->start_offset);
+	to->dirty_offset = from->dirty_offset;
 	log_set_high_watermark(to, MAX(to->start_offset, from->high_watermark));
 	copy_epochs(to, from);
 	log_update_first_unstable(to);

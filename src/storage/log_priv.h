@@ -52,6 +52,8 @@ struct log {
 							 * of the active segment */
 	uint32_t           recent_count, recent_next;
 
+	int64_t  dirty_offset;			/* log_clean.h; -1 */
+	int64_t  settling_end;			/* of the group of a compaction that is about to be in its place; 0: there is none */
 	bool     is_broken;			/* a failed append could not be taken back: nothing
 						 * more is appended */
 	bool     has_aborted;			/* some segment has a transaction index */
@@ -65,6 +67,7 @@ struct log {
 	bool     owes_files, owes_snapshot;
 	uint32_t cuts;				/* segments removed and tails cut off: what was
 						 * looked up before one is void */
+	uint32_t truncations;
 	bool     is_flush_out, is_epoch_write_out;
 	int64_t  flush_limit;			/* of the flush that is out: where truncations have
 						 * cut meanwhile */

@@ -256,14 +256,17 @@ out:
  * truncation. One that begins later: the predecessor has lost its last batches whole, so that no
  * damage is to be seen, and as segments are synced in their order, nothing in this one was promised
  * to anybody. Both go. (Compaction leaves gaps of its own; a killed process loses nothing; and a
- * roll leaves none: see roll_base.)
+ * roll leaves none: see roll_base.) Our own compaction keeps a segment's last batch; Java's leaves gaps, below its dirty offset or below what was synced. Where nobody knows what was synced, as in a
+ * directory that comes from a backup, a gap in a compacted topic is taken for such.
  */
 static bool is_out_of_line(const struct log *log, const struct recovery_plan *plan,
 	const struct segment *s, int64_t end)
 {
 	if (s->base_offset <= end)
 		return s->base_offset < end;
-	return !plan->has_page_cache && (log->config.cleanup_policy & CLEANUP_COMPACT) == 0;
+	if ((log->config.cleanup_policy & CLEANUP_COMPACT) != 0 && plan->recovery_point < 0)
+		return false;
+	return !plan->has_page_cache && s->base_offset > MAX(log->dirty_offset, plan->recovery_point);
 }
 
 /* Recovers segments from plan->first on. *end: of the log. */
@@ -519,6 +522,7 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 		(e = log_sweep(log, spec->now, &damaged_from)) != OK)
 		return e;
 	log->recovery_point = MAX(spec->recovery_point, 0);	/* as far as is known yet */
+	log->dirty_offset = spec->cleaner_offset;
 	is_new = log->segment_count == 0;
 	if (is_new && (e = start_anew(log, MAX(spec->log_start_offset, 0), spec->now,
 		recovery)) != OK)
@@ -547,6 +551,8 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 	set_synced(log, plan.is_clean ? log->end_offset : MAX(spec->recovery_point, 0));
 	log->checkpointed = MAX(log->checkpointed, log->recovery_point);
 	log->high_watermark = MAX(MIN(spec->high_watermark, log->end_offset), log->start_offset);
+	if (log->dirty_offset > log->end_offset)	/* before it comes as far again, with other records */
+		log->dirty_offset = log->start_offset;
 	producer_state_set_high_watermark(log->producers, log->high_watermark);
 	log_update_first_unstable(log);
 	return segment_load(log_active(log));

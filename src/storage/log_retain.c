@@ -20,7 +20,7 @@ static enum err newest_time(struct log *log, struct segment *s, time_ms *out)
 
 	if (e != OK || *out >= 0)
 		return e;
-	segment_path(&log->store, s->base_offset, segment_suffix[SEGMENT_LOG], path);
+	segment_own_path(s, segment_suffix[SEGMENT_LOG], path);
 	if ((e = os_stat(log->os, path, &st)) == OK)
 		*out = st.mtime;
 	return e;

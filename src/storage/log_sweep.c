@@ -103,40 +103,6 @@ static enum err sweep_leftovers(struct log *log, struct listing *l)
 	return e;
 }
 
-static enum err put_swaps_in_place(struct log *log, struct listing *l)
-{
-	int64_t low = INT64_MAX, high = INT64_MIN, end;
-	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
-	enum err e = OK;
-
-	for (int i = 0; e == OK && i < l->count; i++) {
-		if (strcmp(l->files[i].suffix, ".log.swap") != 0)
-			continue;
-		e = swap_end(log, &l->files[i], &end);
-		low = MIN(low, l->files[i].base_offset);
-		high = MAX(high, end);
-	}
-	for (int i = 0; e == OK && i < l->count; i++) {
-		struct found *f = &l->files[i];
-		bool is_part = strcmp(f->suffix, ".log") == 0 || strcmp(f->suffix, ".index") == 0 ||
-			strcmp(f->suffix, ".timeindex") == 0 ||
-			       strcmp(f->suffix, ".txnindex") == 0;
-		if (is_part && f->base_offset >= low && f->base_offset < high)
-			e = remove_file(log, f);
-	}
-	for (int i = 0; e == OK && i < l->count; i++) {
-		struct found *f = &l->files[i];
-		if (!ends_with(f->suffix, ".swap"))
-			continue;
-		segment_path(&log->store, f->base_offset, f->suffix, from);
-		f->suffix[strlen(f->suffix) - strlen(".swap")] = '\0';
-		segment_path(&log->store, f->base_offset, f->suffix, to);
-		e = os_rename(log->os, from, to);
-		log->is_dir_dirty = true;
-	}
-	return e;
-}
-
 static bool has_file(const struct listing *l, int64_t base_offset, const char *suffix)
 {
 	int low = 0, high = l->count;
@@ -154,6 +120,79 @@ static bool has_file(const struct listing *l, int64_t base_offset, const char *s
 			return true;
 	}
 	return false;
+}
+
+/*
+ * An index without its .log.swap: the .log is in its place already, or the renaming to .swap had failed and was being taken back. Whichever it was, indexes made anew are
+ * right, and a missing .index asks for that.
+ */
+static enum err drop_lone_swap_indexes(struct log *log, struct listing *l)
+{
+	bool has_lone = false;
+	enum err e = OK;
+
+	for (int i = 0; e == OK && i < l->count; i++) {
+		struct found *f = &l->files[i];
+		if (!ends_with(f->suffix, SEGMENT_SWAP) || has_file(l, f->base_offset, ".log.swap"))
+			continue;
+		has_lone = true;
+		for (int k = 0; e == OK && k < l->count; k++) {
+			if (l->files[k].base_offset == f->base_offset && strcmp(l->files[k].suffix, ".index") == 0)
+				e = remove_file(log, &l->files[k]);
+		}
+	}
+	if (e == OK && has_lone)
+		e = os_fsync_dir(log->os, log->store.dir);
+	for (int i = 0; e == OK && has_lone && i < l->count; i++) {
+		if (ends_with(l->files[i].suffix, SEGMENT_SWAP) && !has_file(l, l->files[i].base_offset, ".log.swap"))
+			e = remove_file(log, &l->files[i]);
+	}
+	return e;
+}
+
+/*
+ * A power cut may keep any part of what is renamed and removed here, so what is replaced is surely gone before a .swap loses its extra, by which alone it is known what
+ * it replaces; and the new names are on the device before anything else is done with the directory, for a .cleaned of the recovery beside a .swap would make this one void.
+ */
+static enum err put_swaps_in_place(struct log *log, struct listing *l)
+{
+	int64_t low = INT64_MAX, high = INT64_MIN, end;
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+	bool has_swaps = false;
+	enum err e = OK;
+
+	for (int i = 0; e == OK && i < l->count; i++) {
+		if (strcmp(l->files[i].suffix, ".log.swap") != 0)
+			continue;
+		e = swap_end(log, &l->files[i], &end);
+		low = MIN(low, l->files[i].base_offset);
+		high = MAX(high, end);
+		has_swaps = true;
+	}
+	if (!has_swaps)
+		return e;
+	for (int i = 0; e == OK && i < l->count; i++) {
+		struct found *f = &l->files[i];
+		bool is_part = strcmp(f->suffix, ".log") == 0 || strcmp(f->suffix, ".index") == 0 ||
+			strcmp(f->suffix, ".timeindex") == 0 ||
+			       strcmp(f->suffix, ".txnindex") == 0;
+		if (is_part && f->base_offset >= low && f->base_offset < high)
+			e = remove_file(log, f);
+	}
+	if (e == OK)
+		e = os_fsync_dir(log->os, log->store.dir);
+	for (int round = 0; round < 2; round++) {	/* the .log last: until then its .swap tells of the others */
+		for (int i = 0; e == OK && i < l->count; i++) {
+			struct found *f = &l->files[i];
+			if (!ends_with(f->suffix, SEGMENT_SWAP) || (strcmp(f->suffix, ".log.swap") == 0) != (round == 1))
+				continue;
+			segment_path(&log->store, f->base_offset, f->suffix, from);
+			f->suffix[strlen(f->suffix) - strlen(SEGMENT_SWAP)] = '\0';
+			segment_path(&log->store, f->base_offset, f->suffix, to);
+			e = os_rename(log->os, from, to);
+		}
+	}
+	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
 }
 
 /* *damaged_from: base of the first segment whose indexes must be made anew, INT64_MAX none. */
@@ -218,6 +257,8 @@ enum err log_sweep(struct log *log, time_ms now, int64_t *damaged_from)
 
 	if (e == OK)
 		e = sweep_leftovers(log, &l);
+	if (e == OK)
+		e = drop_lone_swap_indexes(log, &l);
 	if (e == OK)
 		e = put_swaps_in_place(log, &l);
 	if (e == OK)

@@ -136,7 +136,7 @@ static time_ms modified_at(const struct time_search *t, const struct segment *s)
 	char path[LOG_PATH_MAX];
 	struct os_stat st;
 
-	segment_path(&t->store, s->base_offset, segment_suffix[SEGMENT_LOG], path);
+	segment_own_path(s, segment_suffix[SEGMENT_LOG], path);
 	return os_stat(t->store.os, path, &st) == OK ? st.mtime : INT64_MAX;
 }
 

@@ -116,12 +116,20 @@ static enum err halfway(enum err e)
 	return err_is_passing(e) ? ERR_IO : e;
 }
 
+static void note_cut(struct log *log, int64_t offset)
+{
+	log->truncations++;
+	log->dirty_offset = MIN(log->dirty_offset, offset);
+}
+
 enum err log_truncate_to(struct log *log, int64_t offset)
 {
 	enum err e;
 
 	if (log->is_broken)
 		return ERR_IO;
+	if (offset < log->settling_end)
+		return ERR_AGAIN;
 	if (offset < log->end_offset && offset < log->segments[0]->base_offset)
 		return log_truncate_fully_and_start_at(log, offset);
 	log_epochs_will_change(log);
@@ -129,6 +137,7 @@ enum err log_truncate_to(struct log *log, int64_t offset)
 		leader_epochs_truncate(&log->epochs, offset);
 		return OK;
 	}
+	note_cut(log, offset);
 	e = lower_recovery_point(log, offset);
 	return e == OK ? halfway(cut_to(log, offset)) : e;
 }
@@ -140,7 +149,10 @@ enum err log_truncate_fully_and_start_at(struct log *log, int64_t offset)
 
 	if (log->is_broken)
 		return ERR_IO;
+	if (log->settling_end > 0)
+		return ERR_AGAIN;
 	log_epochs_will_change(log);
+	note_cut(log, offset);
 	if ((e = lower_recovery_point(log, offset)) != OK)
 		return e;
 	while (e == OK && log->segment_count > 0)
@@ -169,6 +181,11 @@ enum err log_remove_segments_below_start(struct log *log, int *removed)
 {
 	int n = 0, below = 0;
 	enum err e = OK;
+
+	if (removed != NULL)
+		*removed = 0;
+	if (log->settling_end > 0)
+		return OK;	/* a later call */
 
 	/* A snapshot must remember the producers of the removed batches: one at the base of what is then the first segment (after a truncation
 	 * into a batch, or on a full disk, a base may have none), and not above the recovery point, where it is not on the device yet. */

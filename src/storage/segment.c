@@ -26,6 +26,14 @@ void segment_path(const struct segment_store *store, int64_t base_offset, const 
 	ASSERT(n > 0 && n < LOG_PATH_MAX);	/* log_open refuses longer directories */
 }
 
+void segment_own_path(const struct segment *s, const char *suffix, char out[LOG_PATH_MAX])
+{
+	char with[SEGMENT_NAME_MAX];
+
+	snprintf(with, sizeof(with), "%s%s", suffix, s->extra);
+	segment_path(s->store, s->base_offset, with, out);
+}
+
 bool segment_parse_name(const char *name, int64_t *base_offset, const char **suffix)
 {
 	uint64_t number = 0;
@@ -49,6 +57,7 @@ struct segment *segment_new(struct segment_store *store, int64_t base_offset, ti
 
 	s->store = store;
 	s->base_offset = base_offset;
+	s->extra = "";
 	s->created = now;
 	s->roll_jitter_ms = jitter > 0 ? (int64_t)(os_random_u64(store->os) % (uint64_t)jitter) : 0;
 	s->tail.largest = s->tail.last_time = (struct time_entry){ -1, base_offset };
@@ -66,7 +75,7 @@ enum err segment_file(struct segment *s, enum segment_part part, struct log_file
 	enum err e = OK;
 
 	if (UNLIKELY(s->files[part] == NULL))
-		segment_path(s->store, s->base_offset, part == SEGMENT_OFFSETS && s->is_remade ? REMADE_SUFFIX : segment_suffix[part], path);
+		segment_own_path(s, part == SEGMENT_OFFSETS && s->is_remade ? REMADE_SUFFIX : segment_suffix[part], path);
 	e = file_cache_get(&s->store->cache, &s->files[part], path,
 		s->store->is_borrowed ? OS_RDONLY : flags);
 	*out = s->files[part];
@@ -98,17 +107,25 @@ static enum err unlink_if_there(struct segment_store *store, int64_t base_offset
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
+static enum err unlink_own(struct segment *s, const char *suffix)
+{
+	char path[LOG_PATH_MAX];
+
+	segment_own_path(s, suffix, path);
+	enum err e = os_unlink(s->store->os, path);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
 enum err segment_make(struct segment *s)
 {
 	struct segment_store *store = s->store;
-	int64_t base_offset = s->base_offset;
 	char path[LOG_PATH_MAX];
 	struct log_file *f;
 	struct os_stat st = { 0 };
 	enum err e;
 
 	ASSERT(s->tail.size == 0);
-	segment_path(store, base_offset, segment_suffix[SEGMENT_LOG], path);
+	segment_own_path(s, segment_suffix[SEGMENT_LOG], path);
 	e = file_cache_get(&store->cache, &s->files[SEGMENT_LOG], path,
 		OS_RDWR | OS_CREATE | OS_TRUNC);
 	if (e == OK)
@@ -120,15 +137,15 @@ enum err segment_make(struct segment *s)
 	if (e == OK)
 		e = index_file_reserve(&s->times, store->os, f->fd);
 	if (e == OK)
-		e = unlink_if_there(store, base_offset, segment_suffix[SEGMENT_OFFSETS]);
+		e = unlink_own(s, segment_suffix[SEGMENT_OFFSETS]);
 	if (e == OK)
-		e = unlink_if_there(store, base_offset, ".txnindex");
+		e = unlink_own(s, ".txnindex");
 	if (e != OK) {
 		close_files(s);
 		s->times.is_reserved = false;
 		/* the first error is told */
-		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_LOG]);
-		(void)!unlink_if_there(store, base_offset, segment_suffix[SEGMENT_TIMES]);
+		(void)!unlink_own(s, segment_suffix[SEGMENT_LOG]);
+		(void)!unlink_own(s, segment_suffix[SEGMENT_TIMES]);
 		return e;
 	}
 	s->inode = st.inode;
@@ -210,31 +227,56 @@ enum err segment_attach(struct segment **out, struct segment_store *store, int64
 	return OK;
 }
 
-static enum err rename_deleted(struct segment_store *store, int64_t base_offset, const char *suffix)
+static enum err rename_own(struct segment *s, const char *suffix, const char *extra)
 {
 	char from[LOG_PATH_MAX], to[LOG_PATH_MAX], with[SEGMENT_NAME_MAX];
 
-	snprintf(with, sizeof(with), "%s.deleted", suffix);
-	segment_path(store, base_offset, suffix, from);
-	segment_path(store, base_offset, with, to);
-	enum err e = os_rename(store->os, from, to);
+	snprintf(with, sizeof(with), "%s%s", suffix, extra);
+	segment_own_path(s, suffix, from);
+	segment_path(s->store, s->base_offset, with, to);
+	return os_rename(s->store->os, from, to);
+}
+
+/* One that is not there has no name to change. */
+static enum err rename_if_there(struct segment *s, const char *suffix, const char *extra)
+{
+	enum err e = rename_own(s, suffix, extra);
+
 	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* All are tried, the first error is told. Whichever half a crash leaves must not look like a segment with the wrong indexes: the .log is the first to go, and the
+ * last to come. */
+static enum err rename_all(struct segment *s, const char *extra, bool is_log_first)
+{
+	static const char *const suffixes[] = { ".index", ".timeindex", ".txnindex" };
+	enum err first = is_log_first ? rename_if_there(s, ".log", extra) : OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		enum err e = rename_if_there(s, suffixes[i], extra);
+		if (first == OK)
+			first = e;
+	}
+	return first == OK && !is_log_first ? rename_own(s, ".log", extra) : first;
 }
 
 enum err segment_retire(struct segment **segment)
 {
-	struct segment *s = *segment;
-	enum err e = OK, first = OK;
+	char with[SEGMENT_NAME_MAX];
 
-	for (int part = 0; part < SEGMENT_PARTS; part++) {
-		if ((e = rename_deleted(s->store, s->base_offset, segment_suffix[part])) != OK &&
-			first == OK)
-			first = e;
-	}
-	if ((e = rename_deleted(s->store, s->base_offset, ".txnindex")) != OK && first == OK)
-		first = e;
+	snprintf(with, sizeof(with), "%s.deleted", (*segment)->extra);
+	enum err e = rename_all(*segment, with, true);
 	segment_detach(segment);
-	return first;
+	return e;
+}
+
+enum err segment_set_extra(struct segment *s, const char *extra)
+{
+	enum err e = rename_all(s, extra, false);
+
+	if (e == OK)
+		s->extra = s->txns.extra = extra;
+	return e;
 }
 
 /* Entries that the file holds; 0 when it is absent or its size is no multiple. */
@@ -244,7 +286,7 @@ static enum err index_entries(struct segment *s, enum segment_part part, uint32_
 	char path[LOG_PATH_MAX];
 	struct os_stat st;
 
-	segment_path(s->store, s->base_offset, segment_suffix[part], path);
+	segment_own_path(s, segment_suffix[part], path);
 	enum err e = os_stat(s->store->os, path, &st);
 	*count = e == OK && st.size % entry_bytes == 0 && st.size / entry_bytes <= UINT32_MAX
 		? (uint32_t)(st.size / entry_bytes) : 0;

@@ -25,6 +25,9 @@
 #define LOG_PATH_MAX       1024
 #define STAGE_BATCHES_MAX  256
 
+#define SEGMENT_CLEANED ".cleaned"	/* being written by a compaction */
+#define SEGMENT_SWAP    ".swap"	/* whole, and about to take the place of others */
+
 enum segment_part { SEGMENT_LOG, SEGMENT_OFFSETS, SEGMENT_TIMES, SEGMENT_PARTS };
 extern const char *const segment_suffix[SEGMENT_PARTS];		/* ".log" ... */
 
@@ -59,6 +62,7 @@ struct segment {
 	bool     is_loaded;
 	bool     is_sparse;			/* entries are missing that there was no room for: another making gives others */
 	bool     is_remade;			/* its .index is made anew, under another name until all indexes are whole */
+	const char *extra;			/* behind each file's name while it is not in its place: SEGMENT_CLEANED, SEGMENT_SWAP; "" */
 	struct segment_tail tail;
 	struct index_file   offsets, times;
 	struct txn_index    txns;
@@ -68,6 +72,8 @@ struct segment {
 /* --- names and files -------------------------------------------------------------------------- */
 void     segment_path(const struct segment_store *store, int64_t base_offset, const char *suffix,
 	char out[LOG_PATH_MAX]);
+/* Of a file of this segment, wherever it is at the moment. */
+void     segment_own_path(const struct segment *s, const char *suffix, char out[LOG_PATH_MAX]);
 /* Twenty digits and a suffix; *suffix points into name. */
 bool     segment_parse_name(const char *name, int64_t *base_offset, const char **suffix);
 /* A new empty one, in memory: segment_make creates its files before anything is written to them. */
@@ -82,6 +88,8 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 enum err segment_attach(struct segment **out, struct segment_store *store, int64_t base_offset,
 	time_ms now) MUST_CHECK;
 void     segment_detach(struct segment **s);		/* closes files, frees; the files stay */
+/* Gives its files another extra; the .log last, whose name counts. An error: some may have it. */
+enum err segment_set_extra(struct segment *s, const char *extra) MUST_CHECK;
 /* Renames the files to ".deleted" and detaches. */
 enum err segment_retire(struct segment **s) MUST_CHECK;
 enum err segment_file(struct segment *s, enum segment_part part, struct log_file **out) MUST_CHECK;

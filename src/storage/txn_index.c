@@ -16,7 +16,8 @@
 
 static enum err path_of(char out[PATH_SIZE], const char *dir, const struct txn_index *x)
 {
-	int n = snprintf(out, PATH_SIZE, "%s/%020lld.txnindex", dir, (long long)x->base_offset);
+	int n = snprintf(out, PATH_SIZE, "%s/%020lld.txnindex%s", dir, (long long)x->base_offset,
+		x->extra != NULL ? x->extra : "");
 
 	return n > 0 && n < PATH_SIZE ? OK : ERR_TOO_LARGE;
 }

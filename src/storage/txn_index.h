@@ -19,6 +19,7 @@ struct txn_index {
 	int64_t  base_offset;		/* of the segment: the file's name */
 	uint32_t count;
 	int64_t  newest_last_offset;	/* -1: empty */
+	const char *extra;		/* behind the file's name; NULL: nothing */
 };
 
 struct aborted_txn {

@@ -132,6 +132,7 @@ void rig_init_beside(struct rig *r, struct rig *first, int32_t broker_id, uint64
 	log_source_init(&r->source, "rig", "%llu", (unsigned long long)seed);
 	topic_config_init(&r->config);
 	throttle_init(&r->movers.throttle, 11, 1000);
+	throttle_init(&r->cleaners.throttle, 10, 100);
 	r->topic_id = (struct uuid){ { 7, 1 } };
 	actor_init(&r->desk, r->sched, &desk_ops, DESK_LANE, "desk");
 	ck_assert_int_eq(actor_start(&r->desk, 0), OK);
@@ -150,6 +151,7 @@ void rig_fini(struct rig *r)
 	actor_fini(&r->desk);
 	workers_destroy(&r->workers);
 	throttle_fini(&r->movers.throttle);
+	throttle_fini(&r->cleaners.throttle);
 	sched_destroy(&r->sched);
 	sim_destroy(&r->sim);
 }
@@ -248,15 +250,15 @@ enum err rig_up(struct rig *r)
 	r->dir = r->dirs[found.where];
 	logdir_known(r->dir, "t", 0, &known);
 	snprintf(path, sizeof(path), "%s/t-0", logdir_path(r->dir));
-	r->movers.workers = r->workers;
+	r->movers.workers = r->cleaners.workers = r->workers;
 	struct partition_spec spec = {
 		.sched = r->sched, .workers = r->workers, .dir = r->dir, .broker_id = r->broker_id, .flush_acks = r->flush_acks,
 		.replica_lag_time_max_ms = r->lag_ms, .controller = r->controller, .hooks = r->hooks, .hook_count = r->hook_count,
-		.movers = &r->movers, .copy_dir = found.copy_at >= 0 ? r->dirs[found.copy_at] : NULL, .copy_name = found.copy,
+		.cleaners = r->has_cleaners ? &r->cleaners : NULL, .movers = &r->movers, .copy_dir = found.copy_at >= 0 ? r->dirs[found.copy_at] : NULL, .copy_name = found.copy,
 		.log = {
 			.os = r->os, .dir = path, .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset,
-			.high_watermark = known.high_watermark, .had_clean_shutdown = logdir_had_clean_shutdown(r->dir), .mark = known.mark,
+			.high_watermark = known.high_watermark, .cleaner_offset = known.cleaner_offset, .had_clean_shutdown = logdir_had_clean_shutdown(r->dir), .mark = known.mark,
 			.now = os_time_ms(r->os),
 		},
 	};
@@ -269,7 +271,7 @@ enum err rig_checkpoint(struct rig *r)
 	enum err e = OK;
 
 	for (int i = 0; e == OK && i < dir_count(r); i++)
-		e = partition_write_checkpoints(r->dirs[i], &r->addr, 1, CHECKPOINT_RECOVERY | CHECKPOINT_WATERMARK | CHECKPOINT_MARKS);
+		e = partition_write_checkpoints(r->dirs[i], &r->addr, 1, CHECKPOINT_RECOVERY | CHECKPOINT_WATERMARK | CHECKPOINT_CLEANER | CHECKPOINT_MARKS);
 	return e;
 }
 
@@ -399,13 +401,13 @@ struct ask *ask_list(struct ask *a, int64_t timestamp)
 
 /* --- reading all -------------------------------------------------------------------------------------------------------------------------- */
 
-static int64_t check_batches(struct slice bytes, int64_t next, int *count, void (*each)(void *arg, struct slice batch), void *arg)
+static int64_t check_batches(const struct rig *r, struct slice bytes, int64_t next, int *count, void (*each)(void *arg, struct slice batch), void *arg)
 {
 	struct slice batch;
 
 	while (batch_next(&bytes, &batch) == OK) {
 		rig_expect(batch_check_crc(batch));
-		rig_expect(batch_base_offset(batch.ptr) == next);
+		rig_expect(r->has_cleaners ? batch_base_offset(batch.ptr) >= next : batch_base_offset(batch.ptr) == next);
 		next = batch_last_offset(batch.ptr) + 1;
 		(*count)++;
 		if (each != NULL)
@@ -436,7 +438,7 @@ int rig_read_all(struct rig *r, int64_t offset, void (*each)(void *arg, struct s
 
 		ck_assert_int_eq(os_pread(r->os, log_file_fd(q.read.range.file), bytes, q.read.range.len, q.read.range.file_pos, &got), OK);
 		ck_assert_uint_eq(got, q.read.range.len);
-		offset = check_batches(slice_of(bytes, got), offset, &count, each, arg);
+		offset = check_batches(r, slice_of(bytes, got), offset, &count, each, arg);
 		log_file_unref(&q.read.range.file);
 		free(bytes);
 	}

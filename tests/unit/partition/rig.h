@@ -68,6 +68,8 @@ struct rig {
 	bool                   has_two_dirs;	/* set before rig_up: the replica may move */
 	struct logdir         *dirs[RIG_DIRS];
 	struct partition_movers movers;
+	bool                   has_cleaners;	/* set before rig_up: its log is compacted when the topic says so */
+	struct partition_cleaners cleaners;
 	int                    swaps_settled;	/* the replica was found twice */
 	struct logdir         *dir;		/* where it was when it came up; NULL: down */
 	struct partition_addr *addr;
