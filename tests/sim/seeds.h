@@ -2,6 +2,7 @@
  * Seeds of a test that lives one life per seed: which ones, and how to repeat the one that failed.
  *
  *	SKEIN_SIM_SEEDS=first-last, or one
+ *	SKEIN_SIM_SHARE=n: only the nth part of the usual ones
  */
 #ifndef SKEIN_TESTS_SEEDS_H
 #define SKEIN_TESTS_SEEDS_H
@@ -40,13 +41,13 @@ static UNUSED void seeds_report(void)		/* in main, after them */
 /* False: the usual ones, which the caller has filled in. */
 static UNUSED bool seeds_choose(uint64_t *first, uint64_t *last)
 {
-	const char *chosen = getenv("SKEIN_SIM_SEEDS");
+	const char *chosen = getenv("SKEIN_SIM_SEEDS"), *share = getenv("SKEIN_SIM_SHARE");
 	unsigned long long a, b;
 	int n = chosen != NULL ? sscanf(chosen, "%llu-%llu", &a, &b) : 0;
 
 	if (n < 1) {
-		*last = *first + (*last - *first) / SEEDS_SLOWNESS;
-		return false;
+		*last = *first + (*last - *first) / SEEDS_SLOWNESS / (share != NULL ? strtoul(share, NULL, 10) : 1);
+		return share != NULL;
 	}
 	*first = a;
 	*last = n == 2 ? b : a;

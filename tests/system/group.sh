@@ -79,12 +79,50 @@ tell_of_two() {
 	equal "committed and lag" "30 0 30 0 30 0 30 0" "$(committed "$group")"
 }
 
+# tell_of_many KIND: the longer form. Three members of which one is killed, another stopped, and both come back, again and again, while records flow: each record is read.
+# How many were read twice is only told: a member that is killed has not committed its last ones, and one whose commit meets a rebalance may not have either.
+tell_of_many() {
+	local kind=$1 topic=many-$1 group=many-$1 round n dead=() lives=()
+	[ -n "${SKEIN_TEST_FULL:-}" ] || return 0
+	create_topic "$(b)" "$topic" 4
+	for n in 1 2 3; do member_start "$kind-$n.0" "$kind" "$group" "$topic"; lives+=("$kind-$n.0"); done
+	launch "flow-$kind" bash -c 'set -o pipefail; for ((i = 1; i <= 60000; i++)); do [ ! -e "$1.end" ] || break; echo $i; sleep 0.01; done | tee "$1" | kcat -P -b "$2" -t "$3" -X enable.idempotence=true' \
+		flow "$scratch/many-$kind" "$(b)" "$topic"
+	for round in 1 2 3; do
+		n=$((round % 3))
+		eventually 60 has_records $(($(count_of "${lives[n]}") + 50)) "${lives[n]}"
+		kill -KILL "$(pid_of "${lives[n]}")"
+		eventually 5 has_ended "${lives[n]}"
+		dead+=("${lives[n]}")
+		lives[n]=$kind-$((n + 1)).$round
+		member_start "${lives[n]}" "$kind" "$group" "$topic"
+		n=$(((round + 1) % 3))
+		eventually 60 has_records $(($(count_of "${lives[n]}") + 50)) "${lives[n]}"
+		member_stop "${lives[n]}"
+		dead+=("${lives[n]}")
+		lives[n]=$kind-$((n + 1)).$round
+		member_start "${lives[n]}" "$kind" "$group" "$topic"
+	done
+	touch "$scratch/many-$kind.end"
+	eventually 30 has_ended "flow-$kind"
+	is_read() { records_of "${lives[@]}" "${dead[@]}" | cut -d' ' -f3 | sort -nu | cmp -s - "$scratch/many-$kind"; }
+	eventually 60 is_read
+	for n in "${lives[@]}"; do member_stop "$n"; done
+	eventually 60 has_members "$group" ""
+	equal "lag" "0 0 0 0" "$(committed "$group" | tr ' ' '\n' | sed -n 'n;p' | xargs)"
+	echo "# $kind: $(wc -l <"$scratch/many-$kind") records, $(records_of "${lives[@]}" "${dead[@]}" | cut -d' ' -f1,2 | sort | uniq -d | wc -l) read more than once"
+}
+
 # prepare_clients: fetches the pinned clients of other languages, once per machine.
 clients=${XDG_CACHE_HOME:-${CACHE_HOME:-$HOME}/.cache}/skein-tests/clients
 prepare_client() {
 	local kind=$1 from=$top/tests/compat/$1 to=$clients/$1 stamp
 	stamp=$(cat "$from"/* | sha256sum | cut -d' ' -f1)
 	[ "$(cat "$to/complete" 2>/dev/null)" = "$stamp" ] && return 0
+	mkdir -p "$clients"
+	exec 8>"$to.lock"
+	flock 8			# two tests may want it at a time
+	[ "$(cat "$to/complete" 2>/dev/null)" != "$stamp" ] || { exec 8>&-; return 0; }
 	rm -rf "$to"
 	mkdir -p "$to"
 	case $kind in
@@ -96,8 +134,9 @@ prepare_client() {
 		printf '%s\n' 'log4j.rootLogger=WARN, out' log4j.appender.out=org.apache.log4j.ConsoleAppender log4j.appender.out.layout=org.apache.log4j.PatternLayout \
 			'log4j.appender.out.layout.ConversionPattern=%d %p %c{1}: %m%n' >"$to/log4j.properties" ;;
 	javascript) cp "$from"/* "$to" && (cd "$to" && HOME=$CACHE_HOME timeout 300 npm ci --silent) ;;
-	*)          return 1 ;;
-	esac || return 1
+	*)          false ;;
+	esac || { exec 8>&-; return 1; }
 	echo "$stamp" >"$to/complete"
+	exec 8>&-
 }
 client_needed() { prepare_client "$1" >"$scratch/get" 2>&1 || skip "the $1 client cannot be had: $(tail -1 "$scratch/get")"; }

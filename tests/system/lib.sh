@@ -26,7 +26,19 @@ export ASAN_OPTIONS=detect_leaks=1:exitcode=99:abort_on_error=0 UBSAN_OPTIONS=pr
 
 # ---- brokers ------------------------------------------------------------------------------------------------------------------
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# free_port: below those that the kernel gives to clients, so that nobody takes it while its broker is down.
+free_port() {
+	python3 -c 'import random, socket
+low = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+while True:
+    s, port = socket.socket(), random.randrange(low - 10000, low) if low > 20000 else 0
+    try:
+        s.bind(("127.0.0.1", port))
+        break
+    except OSError:
+        pass
+print(s.getsockname()[1])'
+}
 
 # launch NAME COMMAND...: runs it beside the test; $scratch/run/NAME has pid, log and, once it has ended, rc.
 launch() {

@@ -4,11 +4,13 @@ import java.util.List;
 import java.util.Properties;
 import java.util.stream.Collectors;
 
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 
 /**
  * A member of a group. Consume ASSIGNOR BOOTSTRAP GROUP TOPIC [INSTANCE]
@@ -55,12 +57,19 @@ public class Consume {
                     sayAssigned(consumer);
                 }
             });
+            boolean isUncommitted = false;
             while (goesOn) {
                 ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(200));
                 for (ConsumerRecord<String, String> r : records)
                     System.out.println(r.partition() + " " + r.offset() + " " + r.value());
-                if (!records.isEmpty())
+                if (records.isEmpty() && !isUncommitted)
+                    continue;
+                try {
                     consumer.commitSync();
+                    isUncommitted = false;
+                } catch (RebalanceInProgressException | CommitFailedException e) {
+                    isUncommitted = true;       // with the next one, or by who reads it next
+                }
             }
         }
         Runtime.getRuntime().halt(0);

@@ -19,12 +19,12 @@ def say(*words):
 
 
 def confluent(bootstrap, group, topic):
-    from confluent_kafka import Consumer, KafkaException
+    from confluent_kafka import Consumer, KafkaError, KafkaException
 
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
                          "session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "cooperative-sticky"})
     consumer.subscribe([topic])
-    mine = None
+    mine, is_uncommitted = None, False
     while goes_on:
         messages = consumer.consume(100, 0.2)
         now = sorted(p.partition for p in consumer.assignment())
@@ -35,8 +35,14 @@ def confluent(bootstrap, group, topic):
             if m.error():
                 raise KafkaException(m.error())
             say(m.partition(), m.offset(), m.value().decode())
-        if messages:
-            consumer.commit(asynchronous=False)
+        if messages or is_uncommitted:
+            try:
+                consumer.commit(asynchronous=False)
+                is_uncommitted = False
+            except KafkaException as e:     # a rebalance is on its way: with the next one, or by who reads it next
+                if e.args[0].code() not in (KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError._ASSIGNMENT_LOST, KafkaError._NO_OFFSET):
+                    raise
+                is_uncommitted = e.args[0].code() != KafkaError._NO_OFFSET
     consumer.close()
 
 
