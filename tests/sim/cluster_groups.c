@@ -633,6 +633,20 @@ static void check_memory(struct log_story *s, const struct seen_partition *p)
 	}
 }
 
+bool groups_have_loaded(struct groups *g, char why[256])
+{
+	for (int i = 0; i < GROUPS_PARTITIONS; i++) {
+		const struct seen_partition *p = cluster_watch_find(g->w, OFFSETS_TOPIC, i);
+		const struct coordinator *c = p->logs[p->leader - 1].partition->addr->hook_state;
+
+		if (c == NULL || c->state != COORDINATOR_ACTIVE) {
+			snprintf(why, 256, "the coordinator of partition %d is still reading", i);
+			return false;
+		}
+	}
+	return true;
+}
+
 void groups_compare(struct groups *g)
 {
 	struct log_story s = { .g = g };

@@ -72,6 +72,7 @@ void groups_fini(struct groups *g);
 void groups_wind_down(struct groups *g);			/* nobody leaves any more */
 /* Every group has all its members in one generation, and everybody has committed since. */
 bool groups_are_done(const struct groups *g, char why[256]);
+bool groups_have_loaded(struct groups *g, char why[256]);	/* once settled: the coordinators */
 void groups_compare(struct groups *g);				/* at rest: with the log */
 
 #endif

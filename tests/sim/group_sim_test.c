@@ -137,7 +137,7 @@ static void come_to_rest(struct life *l)
 		cluster_sim_pass(&l->c, 20);
 	}
 	groups_fini(&l->g);			/* sessions end after this; nobody waits for it */
-	while (!cluster_watch_is_settled(&l->w, why)) {
+	while (!cluster_watch_is_settled(&l->w, why) || !groups_have_loaded(&l->g, why)) {
 		CLUSTER_CHECK(&l->c, cluster_now(&l->c) < until, "does not come to rest: %s", why);
 		cluster_sim_pass(&l->c, 20);
 	}
