@@ -49,12 +49,15 @@ if HAVE_CHECK
 sim_test_libs = src/broker/libskein_broker.a src/http/libskein_http.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
 	src/replica/libskein_replica.a src/client/libskein_client.a src/group/libskein_group.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
-check_PROGRAMS += tests/sim/broker_sim_test tests/sim/cluster_sim_test
-TESTS += tests/sim/broker_sim_test tests/sim/cluster_sim_test
+check_PROGRAMS += tests/sim/broker_sim_test tests/sim/cluster_sim_test tests/sim/group_sim_test
+TESTS += tests/sim/broker_sim_test tests/sim/cluster_sim_test tests/sim/group_sim_test
 tests_sim_broker_sim_test_SOURCES = tests/sim/broker_sim_test.c tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h
 tests_sim_broker_sim_test_LDADD = $(sim_test_libs)
-tests_sim_cluster_sim_test_SOURCES = tests/sim/cluster_sim_test.c tests/sim/cluster_load.c tests/sim/cluster_load.h tests/sim/cluster_watch.c tests/sim/cluster_watch.h \
+cluster_sim = tests/sim/cluster_watch.c tests/sim/cluster_watch.h tests/sim/cluster_link.c tests/sim/cluster_link.h \
 	tests/sim/cluster_sim.c tests/sim/cluster_sim.h tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h
+tests_sim_cluster_sim_test_SOURCES = tests/sim/cluster_sim_test.c tests/sim/cluster_load.c tests/sim/cluster_load.h $(cluster_sim)
 tests_sim_cluster_sim_test_LDADD = $(sim_test_libs)
-$(tests_sim_broker_sim_test_OBJECTS) $(tests_sim_cluster_sim_test_OBJECTS): | $(wire_gen)
+tests_sim_group_sim_test_SOURCES = tests/sim/group_sim_test.c tests/sim/cluster_groups.c tests/sim/cluster_groups.h $(cluster_sim)
+tests_sim_group_sim_test_LDADD = $(sim_test_libs)
+$(tests_sim_broker_sim_test_OBJECTS) $(tests_sim_cluster_sim_test_OBJECTS) $(tests_sim_group_sim_test_OBJECTS): | $(wire_gen)
 endif

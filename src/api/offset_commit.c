@@ -7,6 +7,8 @@
 #include "group/group_msg.h"
 #include "wire/gen/offset_commit.h"
 
+#define COMMIT_LIGHT_MAX 32		/* to write so many offsets takes no longer than to wake their coordinator */
+
 struct commit_item {
 	struct offset_commit_response_partition *out;
 	enum kafka_error                         error;
@@ -99,6 +101,7 @@ static void ask_coordinator(struct call *c, struct commit_state *s, int32_t coun
 	s->ask->caller = (struct group_caller){
 		.group = r->group_id, .member_id = r->member_id, .instance_id = r->group_instance_id, .generation = r->generation_id_or_member_epoch,
 	};
+	s->ask->q.msg.is_light = count <= COMMIT_LIGHT_MAX;
 	s->ask->retention_ms = r->retention_time_ms;
 	s->ask->count = count;
 	for (int32_t t = 0; t < r->topics_count; t++) {

@@ -1,6 +1,7 @@
 /*
  * Reading the log after an election. A worker brings in one slice after the other, the partition's thread takes from it what it says; until the end is reached the
- * coordinator answers that it is loading. What lies above the high watermark counts: it was this broker's to lead on from there.
+ * coordinator answers that it is loading. What lies above the high watermark counts, for it was this broker's to lead on from there; but nobody is told of it before it is
+ * committed, or the next leader might not have what was told.
  *
  * Damage costs what it hit and no more: a batch whose bytes are not those that were written is left out; where it cannot be told where the next one begins, the rest of
  * its segment. An offset that is lost so is an older one, or none, to its group: they may read again. To wait for bytes that nobody will write again helps nobody.
@@ -32,6 +33,7 @@ struct load {
 	enum err             result;
 	int64_t              next, end;		/* offsets */
 	mono_ms              began, retry_at;	/* retry_at MONO_NEVER: nothing has failed */
+	bool                 is_read;		/* to the end: what is missing is that all of it is committed */
 	struct decompressor *stream;
 	struct arena         arena;
 	int64_t              records, unknown;
@@ -285,7 +287,9 @@ static void read_on(struct coordinator *c)
 		return;
 	}
 	if (l->next >= l->end || l->range.len == 0) {
-		finish(c);
+		l->is_read = true;
+		if (partition_high_watermark(c->addr) >= l->end)
+			finish(c);
 		return;
 	}
 	msg_init(&l->job.msg, MSG_BASE_GROUP + 0x80, c->addr->actor);
@@ -384,13 +388,25 @@ void load_begin(struct coordinator *c)
 
 void load_extend(struct coordinator *c, int64_t end)
 {
-	c->load->end = MAX(c->load->end, end);
+	struct load *l = c->load;
+
+	if (end <= l->end)
+		return;
+	l->end = end;
+	if (l->is_read) {
+		l->is_read = false;
+		read_on(c);
+	}
 }
 
 mono_ms load_step(struct coordinator *c, mono_ms now)
 {
 	struct load *l = c->load;
 
+	if (l != NULL && l->is_read && partition_high_watermark(c->addr) >= l->end) {
+		finish(c);
+		return MONO_NEVER;
+	}
 	if (l == NULL || l->retry_at == MONO_NEVER || now < l->retry_at)
 		return l != NULL ? l->retry_at : MONO_NEVER;
 	l->retry_at = MONO_NEVER;

@@ -14,8 +14,6 @@
 #include "wire/gen/init_producer_id.h"
 #include "wire/gen/produce.h"
 
-#define PATIENCE_MS 900			/* without a sign of life a client gives a connection up */
-
 enum {
 	KEY_PRODUCE = 0, KEY_FETCH = 1, KEY_CREATE_TOPICS = 19, KEY_DELETE_TOPICS = 20, KEY_INIT_PRODUCER_ID = 22, KEY_CREATE_PARTITIONS = 37, KEY_ELECT_LEADERS = 43,
 	KEY_ALTER_REASSIGNMENTS = 45,
@@ -32,91 +30,20 @@ WRAP(elect_leaders)
 WRAP(alter_partition_reassignments)
 WRAP(init_producer_id)
 
-static uint64_t draw(struct load *l, uint64_t n)	/* xorshift64*: its own, so that what the test does elsewhere changes nothing here */
+static uint64_t draw(struct load *l, uint64_t n)
 {
-	l->random ^= l->random >> 12;
-	l->random ^= l->random << 25;
-	l->random ^= l->random >> 27;
-	return (l->random * UINT64_C(0x2545f4914f6cdd1d) >> 33) % n;
-}
-
-/* --- links -------------------------------------------------------------------------------------------------------------------------------- */
-
-static void link_close(struct load *l, struct load_link *k)
-{
-	sim_client_close(&k->client);
-	k->again_at = cluster_now(l->c) + (mono_ms)draw(l, 30);
-	k->is_wrong = false;
-	k->node = (k->node + 1 + (int)draw(l, (uint64_t)l->c->node_count - 1)) % l->c->node_count;
-	k->client.b = &l->c->nodes[k->node].b;
-}
-
-static void link_init(struct load *l, struct load_link *k)
-{
-	k->node = (int)draw(l, (uint64_t)l->c->node_count);
-	sim_client_init(&k->client, &l->c->nodes[k->node].b);
-	link_close(l, k);
-}
-
-static bool link_is_open(const struct load_link *k)
-{
-	return k->client.fd >= 0 && !k->client.has_ended;
-}
-
-/* True: there is a connection, or one is coming about. False: not now; *has_gone: there was one, and with it the answers. */
-static bool link_tend(struct load *l, struct load_link *k, bool *has_gone)
-{
-	mono_ms now = cluster_now(l->c);
-
-	*has_gone = false;
-	if (link_is_open(k)) {
-		bool waits = k->client.is_connecting || k->client.asked_count > 0;
-
-		if (!(waits && now > k->since + PATIENCE_MS) && !(k->is_wrong && k->client.asked_count == 0))
-			return true;
-	}
-	if (k->client.fd >= 0) {
-		link_close(l, k);
-		*has_gone = true;
-		return false;
-	}
-	if (now < k->again_at)
-		return false;
-	sim_client_connect(&k->client);
-	k->since = now;
-	if (k->client.has_ended)
-		link_close(l, k);
-	return link_is_open(k);
-}
-
-static void link_ask(struct load *l, struct load_link *k, int16_t key, int16_t version, sim_encode *encode, const void *request, void *tag)
-{
-	if (k->client.asked_count == 0)
-		k->since = cluster_now(l->c);
-	bool is_asked = sim_client_ask(&k->client, key, version, encode, request, tag);
-
-	ck_assert(is_asked);
-}
-
-static bool link_answer(struct load *l, struct load_link *k, void **tag, struct slice *body)
-{
-	int16_t version;
-
-	if (!sim_client_answer(&k->client, tag, &version, body))
-		return false;
-	k->since = cluster_now(l->c);
-	return true;
+	return client_draw(&l->random, n);
 }
 
 /* --- producers ---------------------------------------------------------------------------------------------------------------------------- */
 
-static void ask_id(struct load *l, struct load_sender *s)
+static void ask_id(struct load_sender *s)
 {
 	struct init_producer_id_request q;
 
 	init_producer_id_request_init(&q);
 	q.transactional_id = SLICE_NULL;
-	link_ask(l, &s->link, KEY_INIT_PRODUCER_ID, 4, encode_init_producer_id, &q, NULL);
+	link_ask(&s->link, KEY_INIT_PRODUCER_ID, 4, encode_init_producer_id, &q, NULL);
 	s->is_asking_id = true;
 }
 
@@ -182,7 +109,7 @@ static void send_batch(struct load *l, struct load_sender *s, struct load_batch 
 	t.partition_data_count = 1;
 	d.index = s->partition;
 	d.records = (struct wire_records){ .ptr = batch.ptr, .len = (uint32_t)batch.len };
-	link_ask(l, &s->link, KEY_PRODUCE, 9, encode_produce, &q, b);
+	link_ask(&s->link, KEY_PRODUCE, 9, encode_produce, &q, b);
 	b->crc = batch_crc(batch.ptr);
 	b->fate = FATE_OUT;
 	s->out++;
@@ -317,20 +244,20 @@ static void produce(struct load *l, struct load_sender *s)
 	bool has_gone;
 	void *tag;
 
-	while (link_answer(l, &s->link, &tag, &body)) {
+	while (link_answer(&s->link, &tag, &body)) {
 		if (tag == NULL)
 			take_id(l, s, body);
 		else
 			take_produced(l, s, tag, body);
 	}
-	bool is_there = link_tend(l, &s->link, &has_gone);
+	bool is_there = link_tend(&s->link, &has_gone);
 	if (has_gone)
 		lose_answers(s);
 	settle(s);
 	if (!is_there || s->link.is_wrong || s->is_asking_id)
 		return;
 	if (s->kind == SENDER_IDEMPOTENT && s->producer_id < 0)
-		ask_id(l, s);
+		ask_id(s);
 	else
 		send_what_there_is(l, s);
 }
@@ -406,7 +333,7 @@ static void send_fetch(struct load *l, struct load_reader *r)
 	p.partition = r->partition;
 	p.fetch_offset = r->next[r->partition];
 	p.partition_max_bytes = 100 + (int32_t)draw(l, 5000);
-	link_ask(l, &r->link, KEY_FETCH, 12, encode_fetch, &q, r);
+	link_ask(&r->link, KEY_FETCH, 12, encode_fetch, &q, r);
 	r->is_out = true;
 }
 
@@ -427,9 +354,9 @@ static void consume(struct load *l, struct load_reader *r)
 	bool has_gone;
 	void *tag;
 
-	while (link_answer(l, &r->link, &tag, &body))
+	while (link_answer(&r->link, &tag, &body))
 		take_fetched(l, r, body);
-	bool is_there = link_tend(l, &r->link, &has_gone);
+	bool is_there = link_tend(&r->link, &has_gone);
 	if (has_gone)
 		r->is_out = false;
 	if (is_there && !r->link.is_wrong && !r->is_out && !(l->is_ending && has_read_all(l, r)))
@@ -451,7 +378,7 @@ static void ask_create(struct load *l, const char *name, int32_t partitions)
 	q.topics = &t;
 	q.topics_count = 1;
 	q.timeout_ms = 500;
-	link_ask(l, &l->operator.link, KEY_CREATE_TOPICS, 7, encode_create_topics, &q, l);
+	link_ask(&l->operator.link, KEY_CREATE_TOPICS, 7, encode_create_topics, &q, l);
 }
 
 static void ask_delete(struct load *l, const char *name)
@@ -465,7 +392,7 @@ static void ask_delete(struct load *l, const char *name)
 	q.topics = &t;
 	q.topics_count = 1;
 	q.timeout_ms = 500;
-	link_ask(l, &l->operator.link, KEY_DELETE_TOPICS, 6, encode_delete_topics, &q, l);
+	link_ask(&l->operator.link, KEY_DELETE_TOPICS, 6, encode_delete_topics, &q, l);
 }
 
 static void ask_grow(struct load *l, const char *name, int32_t to)
@@ -482,7 +409,7 @@ static void ask_grow(struct load *l, const char *name, int32_t to)
 	q.topics = &t;
 	q.topics_count = 1;
 	q.timeout_ms = 500;
-	link_ask(l, &l->operator.link, KEY_CREATE_PARTITIONS, 3, encode_create_partitions, &q, l);
+	link_ask(&l->operator.link, KEY_CREATE_PARTITIONS, 3, encode_create_partitions, &q, l);
 }
 
 /* count < 0: what is under way is taken back. */
@@ -504,7 +431,7 @@ static void ask_move(struct load *l, int partition, const int32_t *replicas, int
 	q.topics = &t;
 	q.topics_count = 1;
 	q.timeout_ms = 500;
-	link_ask(l, &l->operator.link, KEY_ALTER_REASSIGNMENTS, 0, encode_alter_partition_reassignments, &q, l);
+	link_ask(&l->operator.link, KEY_ALTER_REASSIGNMENTS, 0, encode_alter_partition_reassignments, &q, l);
 }
 
 /* To three replicas, now and then two, in any order. */
@@ -532,7 +459,7 @@ static void ask_elect(struct load *l)
 	q.topic_partitions = NULL;
 	q.topic_partitions_count = -1;
 	q.timeout_ms = 500;
-	link_ask(l, &l->operator.link, KEY_ELECT_LEADERS, 2, encode_elect_leaders, &q, l);
+	link_ask(&l->operator.link, KEY_ELECT_LEADERS, 2, encode_elect_leaders, &q, l);
 }
 
 static void ask_something(struct load *l)
@@ -595,9 +522,9 @@ static void operate(struct load *l)
 	bool has_gone;
 	void *tag;
 
-	while (link_answer(l, &o->link, &tag, &body))
+	while (link_answer(&o->link, &tag, &body))
 		take_operated(l, o->key, body);
-	bool is_there = link_tend(l, &o->link, &has_gone);
+	bool is_there = link_tend(&o->link, &has_gone);
 	if (has_gone)
 		o->is_out = false;
 	if (!is_there || o->is_out || o->link.is_wrong ||
@@ -649,11 +576,11 @@ void load_init(struct load *l, struct cluster_sim *c, struct cluster_watch *w)
 		s->partition = i % LOAD_PARTITIONS;
 		s->producer_id = -1;
 		s->limit = 20 + (int)draw(l, LOAD_BATCHES - 20);
-		link_init(l, &s->link);
+		link_init(&s->link, c, &l->random);
 	}
 	for (int i = 0; i < LOAD_READERS; i++)
-		link_init(l, &l->readers[i].link);
-	link_init(l, &l->operator.link);
+		link_init(&l->readers[i].link, c, &l->random);
+	link_init(&l->operator.link, c, &l->random);
 	actor_init(&l->actor, c->sched, &load_ops, LANE_NONE, "load");
 	ck_assert_int_eq(actor_start(&l->actor, 0), OK);
 }
@@ -714,7 +641,7 @@ void load_read_again(struct load *l)
 	for (int i = 0; i < LOAD_READERS; i++) {
 		memset(l->readers[i].next, 0, sizeof(l->readers[i].next));
 		l->readers[i].is_out = false;
-		link_close(l, &l->readers[i].link);
+		link_close(&l->readers[i].link);
 	}
 }
 

@@ -10,6 +10,7 @@
 #ifndef SKEIN_TESTS_CLUSTER_LOAD_H
 #define SKEIN_TESTS_CLUSTER_LOAD_H
 
+#include "cluster_link.h"
 #include "cluster_watch.h"
 
 #define LOAD_TOPIC      "main"
@@ -18,16 +19,6 @@
 #define LOAD_READERS    2
 #define LOAD_BATCHES    120		/* of one sender */
 #define LOAD_OUT        3		/* requests of a sender under way */
-
-struct load;
-
-struct load_link {			/* a connection to one broker after another */
-	struct sim_client client;
-	int               node;
-	mono_ms           since;	/* the last sign of life, or the question that waits for one */
-	mono_ms           again_at;	/* not connected before */
-	bool              is_wrong;	/* this broker cannot help: another is tried when all is answered */
-};
 
 enum sender_kind { SENDER_IDEMPOTENT, SENDER_PLAIN, SENDER_HASTY };
 
@@ -42,7 +33,7 @@ struct load_batch {
 };
 
 struct load_sender {
-	struct load_link  link;
+	struct cluster_link  link;
 	enum sender_kind  kind;
 	int               number, partition;
 	int64_t           producer_id;	/* -1: none yet; idempotent only */
@@ -54,14 +45,14 @@ struct load_sender {
 };
 
 struct load_reader {
-	struct load_link link;
+	struct cluster_link link;
 	int64_t          next[LOAD_PARTITIONS];
 	int              partition;	/* asked for */
 	bool             is_out;
 };
 
 struct load_operator {
-	struct load_link link;
+	struct cluster_link link;
 	bool             is_out;
 	int              quiet;		/* in how many turns it asks again */
 	int16_t          key;

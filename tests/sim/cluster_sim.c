@@ -62,6 +62,7 @@ static void add_node(struct cluster_sim *c, const struct broker_sim_world *w, in
 	const char *const configs[] = {
 		id, listener, session, "zookeeper.connect=tree", "log.dirs=/data", "num.network.threads=1", "default.replication.factor=3",
 		"min.insync.replicas=2", "auto.create.topics.enable=false", "offsets.topic.replication.factor=3",
+		"offsets.topic.num.partitions=2", "offsets.commit.timeout.ms=500", "group.min.session.timeout.ms=100", "group.initial.rebalance.delay.ms=20",
 		"replica.lag.time.max.ms=400", "replica.fetch.wait.max.ms=150", "replica.socket.timeout.ms=500", "replica.fetch.backoff.ms=30",
 		"controller.socket.timeout.ms=400", "request.timeout.ms=400", "zookeeper.connection.timeout.ms=60000", "controlled.shutdown.retry.backoff.ms=50",
 		"leader.imbalance.check.interval.seconds=3",

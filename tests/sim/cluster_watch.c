@@ -600,8 +600,7 @@ bool cluster_watch_is_settled(struct cluster_watch *w, char why[256])
 	return true;
 }
 
-/* All segments' bytes, one behind the other. */
-static void read_bytes(struct cluster_watch *w, const struct seen_partition *p, int node, struct strbuf *out)
+void cluster_watch_bytes(struct cluster_watch *w, const struct seen_partition *p, int node, struct strbuf *out)
 {
 	const struct partition *is = p->logs[node].partition;
 	struct sim_os *m = w->c->nodes[node].b.machine;
@@ -640,7 +639,7 @@ void cluster_watch_compare(struct cluster_watch *w)
 			struct strbuf *bytes = k == 0 ? &first : &other;
 
 			strbuf_reset(bytes);
-			read_bytes(w, p, node, bytes);
+			cluster_watch_bytes(w, p, node, bytes);
 			CLUSTER_CHECK(w->c, bytes->len == first.len && memcmp(strbuf_cstr(bytes), strbuf_cstr(&first), first.len) == 0,
 			              "%s-%d: the files of brokers %d and %d differ", WHERE(p), p->replicas[0], node + 1);
 			CLUSTER_CHECK(w->c, p->committed_end == p->logs[node].end, "%s-%d: broker %d ends at %lld, committed is %lld", WHERE(p), node + 1,

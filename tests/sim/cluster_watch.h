@@ -72,6 +72,8 @@ struct seen_partition *cluster_watch_find(struct cluster_watch *w, const char *t
 bool cluster_watch_is_doubtful(const struct cluster_watch *w);
 /* Is all as it should be when nothing has gone wrong for a while? Else false, and why. */
 bool cluster_watch_is_settled(struct cluster_watch *w, char why[256]);
+/* Of one replica: all segments' bytes, one behind the other. */
+void cluster_watch_bytes(struct cluster_watch *w, const struct seen_partition *p, int node, struct strbuf *out);
 /* Once settled: every replica's files and epoch history, byte by byte. */
 void cluster_watch_compare(struct cluster_watch *w);
 

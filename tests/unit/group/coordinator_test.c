@@ -186,6 +186,28 @@ START_TEST(who_is_deposed_commits_nothing)
 }
 END_TEST
 
+/* A new coordinator has it in its log, but nobody is told before it is committed: the next one might not have it. */
+START_TEST(what_is_not_committed_is_not_told)
+{
+	struct one_offset o;
+	struct ask role;
+
+	up_with_a_silent_follower();
+	rig_ask(&g.rig, &ask_commit(&o, "a", "x", 0, 5, "")->ask);
+	rig_pass(&g.rig, 100);
+	follow();
+	rig_wait(&g.rig, &o.ask);
+	rig_ask(&g.rig, ask_role(&role, RIG_BROKER, ++g.epoch, 2));
+	rig_wait(&g.rig, &role);
+	rig_pass(&g.rig, 1000);
+	ck_assert_int_eq(group_fetch_error(&g, "a"), COORDINATOR_LOAD_IN_PROGRESS);
+	rig_ask(&g.rig, ask_role(&role, RIG_BROKER, ++g.epoch, 1));
+	rig_wait(&g.rig, &role);
+	rig_pass(&g.rig, 1000);
+	ck_assert_int_eq(group_fetch(&g, "a", "x", 0), 5);
+}
+END_TEST
+
 /* All in one step: the commit waits in the inbox while the leadership goes and comes back. Nobody may be told that it was taken and not find it. */
 START_TEST(an_append_of_an_old_epoch)
 {
@@ -525,6 +547,7 @@ int main(void)
 	tcase_add_test(t, static_members_of_an_old_cluster);
 	tcase_add_test(t, what_is_not_committed_is_not_seen);
 	tcase_add_test(t, who_is_deposed_commits_nothing);
+	tcase_add_test(t, what_is_not_committed_is_not_told);
 	tcase_add_test(t, an_append_of_an_old_epoch);
 	tcase_add_test(t, deletions);
 	tcase_add_test(t, a_deletion_overtakes_no_commit);
