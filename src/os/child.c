@@ -28,6 +28,44 @@
 
 enum child_fd { CHILD_NEWS = STANDARD_FDS, CHILD_PARENT, CHILD_FDS };
 
+/* --- /proc/<pid>/stat ---------------------------------------------------------------------------------------------------------------- */
+
+enum stat_field { STAT_STATE = 3, STAT_THREADS = 20, STAT_STARTED = 22, STAT_ARG_START = 48, STAT_ARG_END = 49 };	/* as proc(5) counts */
+
+/* "pid (name) state ppid ...": the name may hold anything, so fields count from the last parenthesis, which ends the second. NULL: there are not so many. */
+static const char *find_field(const char *text, enum stat_field field)
+{
+	const char *at = strrchr(text, ')');
+
+	for (int i = STAT_STATE; at != NULL && i <= (int)field; i++) {
+		at = strchr(at, ' ');
+		at = at != NULL ? at + 1 : NULL;
+	}
+	return at;
+}
+
+static bool parse_field(const char *text, enum stat_field field, uint64_t *out)
+{
+	const char *at = find_field(text, field);
+	char *end;
+
+	if (at == NULL)
+		return false;
+	errno = 0;
+	*out = strtoull(at, &end, 10);
+	return errno == 0 && end != at && (*end == ' ' || *end == '\n' || *end == '\0');
+}
+
+/* text: to be freed. */
+static enum err read_stat(int64_t pid, char **text)
+{
+	char path[64];
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
+	return os_read_file(os_real(), path, STAT_BYTES, text, &len);
+}
+
 /* --- the child's side ------------------------------------------------------------------------------------------------------------- */
 
 static void ignore_signals(void)
@@ -89,6 +127,22 @@ static void drop_privileges(void)
 	drop_capabilities();
 }
 
+/* What ps shows of us: the arguments, in their place on the stack. Else whoever kills by them would kill us with the parent. */
+static void set_title(const char *name)
+{
+	uint64_t start, end;
+	char *text;
+
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
+	if (read_stat(getpid(), &text) != OK)
+		return;
+	if (parse_field(text, STAT_ARG_START, &start) && parse_field(text, STAT_ARG_END, &end) && start != 0 && end > start + strlen(name)) {
+		memset((char *)(uintptr_t)start, 0, end - start);
+		memcpy((char *)(uintptr_t)start, name, strlen(name));
+	}
+	free(text);
+}
+
 NORETURN static void be_child(os_fd news, pid_t parent, const char *name, int (*run)(const struct child_ends *ends))
 {
 	struct child_ends ends = { .news = news, .parent = (os_fd)syscall(SYS_pidfd_open, parent, 0) };
@@ -100,7 +154,7 @@ NORETURN static void be_child(os_fd news, pid_t parent, const char *name, int (*
 	}
 	setsid();
 	ignore_signals();
-	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
+	set_title(name);
 	keep_only(&ends);
 	(void)!chdir("/");
 	drop_privileges();
@@ -157,80 +211,35 @@ void child_leave(struct child *c)
 	c->pid = -1;
 }
 
-/* --- other processes ---------------------------------------------------------------------------------------------------------------- */
-
-struct process_stat {
-	char     state;
-	int32_t  threads;
-	uint64_t started;
-};
-
-static bool is_number_end(char c)
-{
-	return c == ' ' || c == '\n' || c == '\0';
-}
-
-/* proc(5), stat: "pid (name) state ppid ...": the name may hold anything, so fields count from the last parenthesis, which ends the second. */
-static bool parse_stat(const char *text, struct process_stat *out)
-{
-	enum { STATE = 3, THREADS = 20, STARTED = 22 };
-	const char *at = strrchr(text, ')');
-	char *end;
-
-	for (int field = STATE; at != NULL && field <= STARTED; field++) {
-		at = strchr(at, ' ');
-		if (at == NULL)
-			return false;
-		at++;
-		if (field == STATE)
-			out->state = *at;
-		if (field != THREADS && field != STARTED)
-			continue;
-		errno = 0;
-		unsigned long long n = strtoull(at, &end, 10);
-		if (errno != 0 || end == at || !is_number_end(*end))
-			return false;
-		if (field == THREADS)
-			out->threads = (int32_t)MIN(n, (unsigned long long)INT32_MAX);
-		else
-			out->started = n;
-	}
-	return at != NULL;
-}
-
-static enum err read_stat(int64_t pid, struct process_stat *out)
-{
-	char path[64], *text;
-	size_t len;
-
-	snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
-	enum err e = os_read_file(os_real(), path, STAT_BYTES, &text, &len);
-	if (e != OK)
-		return e;
-	e = parse_stat(text, out) ? OK : ERR_CORRUPT;
-	free(text);
-	return e;
-}
+/* --- other processes ----------------------------------------------------------------------------------------------------------------- */
 
 enum err process_identify(struct process_identity *out)
 {
-	struct process_stat s;
-	enum err e = read_stat(getpid(), &s);
+	char *text;
 
-	*out = (struct process_identity){ .pid = getpid(), .started = e == OK ? s.started : 0 };
+	*out = (struct process_identity){ .pid = getpid() };
+	enum err e = read_stat(out->pid, &text);
+	if (e == OK && !parse_field(text, STAT_STARTED, &out->started))
+		e = ERR_CORRUPT;
+	free(text);
 	return e;
 }
 
 bool process_is_gone(const struct process_identity *p)
 {
-	struct process_stat s;
+	uint64_t threads, started;
+	char *text;
 
 	if (p->pid <= 0)
 		return false;
 	if (kill((pid_t)p->pid, 0) != 0 && errno == ESRCH)
 		return true;
-	if (read_stat(p->pid, &s) != OK)	/* hidden from us: it may be the one */
+	if (read_stat(p->pid, &text) != OK)	/* hidden from us: it may be the one */
 		return false;
-	bool is_dead = (s.state == 'Z' || s.state == 'X') && s.threads <= 1;	/* of a group's leader that others outlive Z is said, too */
-	return s.started != p->started || is_dead;
+	bool is_known = parse_field(text, STAT_STARTED, &started) && parse_field(text, STAT_THREADS, &threads);
+	char state = is_known ? *find_field(text, STAT_STATE) : '\0';
+
+	free(text);
+	bool is_dead = (state == 'Z' || state == 'X') && threads <= 1;	/* of a group's leader that others outlive Z is said, too */
+	return is_known && (started != p->started || is_dead);
 }

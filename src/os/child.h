@@ -21,7 +21,7 @@ struct child_ends {		/* the child's side; both for a poller and to be read only 
 	os_fd parent;		/* a pidfd: readable when the parent is gone. -1: this kernel has none, and news says it */
 };
 
-/* Forks, before any other thread exists. In the child `run` is called, and what it returns ends it. name: at most 15 characters, its title. */
+/* Forks, before any other thread exists. In the child `run` is called, and what it returns ends it. name: at most 15 characters, its title, also where ps shows arguments. */
 enum err child_start(struct child *c, const char *name, int (*run)(const struct child_ends *ends)) MUST_CHECK;
 /* Never waits. ERR_CLOSED: the child is gone; ERR_AGAIN: it has stopped reading long ago. Any thread, one at a time. */
 enum err child_tell(struct child *c, const void *message, size_t len) MUST_CHECK;

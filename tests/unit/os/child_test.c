@@ -18,7 +18,7 @@
 struct findings {
 	int     begun, messages, ended, parent_gone, alien_fds, uid, gid, sid, pid;
 	int     sizes[4];
-	char    last[CHILD_MESSAGE_MAX], cwd[16], title[16];
+	char    last[CHILD_MESSAGE_MAX], cwd[16], title[16], arguments[64];
 };
 
 static struct findings *found;
@@ -71,6 +71,10 @@ static void look_around(const struct child_ends *ends)
 	found->pid = (int)getpid();
 	(void)!getcwd(found->cwd, sizeof(found->cwd));
 	prctl(PR_GET_NAME, found->title, 0, 0, 0);
+	int fd = open("/proc/self/cmdline", O_RDONLY);
+	if (fd < 0 || read(fd, found->arguments, sizeof(found->arguments) - 1) < 0)
+		found->arguments[0] = '?';
+	close(fd);
 }
 
 static int watch(const struct child_ends *ends)
@@ -137,6 +141,7 @@ START_TEST(it_holds_nothing_of_its_parent)
 	ck_assert_int_eq(found->alien_fds, 0);
 	ck_assert_str_eq(found->cwd, "/");
 	ck_assert_str_eq(found->title, "a-child");
+	ck_assert_str_eq(found->arguments, "a-child");
 	ck_assert_int_eq(found->sid, found->pid);
 	ck_assert_int_eq(found->pid, c.pid);
 	if (getuid() == 0) {
