@@ -614,6 +614,7 @@ static void session_expired(struct controller *c)
 	LOG_WARN(&c->actor.log, session_expired, KV_I64("session", c->registered_session));
 	c->is_connected = false;
 	c->is_registered = false;
+	c->has_set_strays_aside = false;
 	resign(c, -1);
 	if (c->member_queue.current != NULL)
 		c->member_queue.current->is_expired = true;
