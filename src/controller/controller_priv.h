@@ -160,7 +160,9 @@ struct controller {
 	bool                   is_place_free;	/* another's registration under our id has gone since it was read */
 	bool                   is_retiring;	/* controlled shutdown has begun: no replica follows anew */
 	int32_t                controller_id;	/* -1 unknown */
+	int64_t                controller_node;	/* czxid of /controller as it was read last: tells its incarnations apart; 0 none */
 	int32_t                asked;		/* the other broker that was asked last as the controller, and may still owe an answer; -1 none */
+	int64_t                asked_node;	/* controller_node at that time */
 	int32_t                controller_epoch;
 	int32_t                fence_version;	/* of /controller_epoch, by our own election */
 
