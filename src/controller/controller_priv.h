@@ -160,7 +160,9 @@ struct controller {
 	bool                   is_place_free;	/* another's registration under our id has gone since it was read */
 	bool                   is_retiring;	/* controlled shutdown has begun: no replica follows anew */
 	int32_t                controller_id;	/* -1 unknown */
+	int64_t                controller_node;	/* czxid of /controller as it was read last: tells its incarnations apart; 0 none */
 	int32_t                asked;		/* the other broker that was asked last as the controller, and may still owe an answer; -1 none */
+	int64_t                asked_node;	/* controller_node at that time */
 	int32_t                controller_epoch;
 	int32_t                fence_version;	/* of /controller_epoch, by our own election */
 
@@ -176,6 +178,7 @@ struct controller {
 	int                    broker_count;
 	int32_t                seen_controller_epoch;	/* highest of any request */
 	bool                   has_roles;	/* the first LeaderAndIsr has been carried out */
+	bool                   has_set_strays_aside;	/* since the registration */
 	struct list            isr_changes;	/* partition_isr_change that wait for the request that is out */
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
@@ -279,14 +282,23 @@ void member_scan_dirs(struct controller *c);
 bool member_is_any_dir_offline(const struct controller *c);
 /* NONE, or KAFKA_STORAGE_ERROR: no directory is online; or one is offline, might hold the replica, and it is not new. */
 enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new);
-/* What no topic of the store owns becomes -stray: for a broker whose own store says what there is. */
-void member_set_strays_aside(struct controller *c);
+struct known_dir *member_known_dir(const struct controller *c, const char *key);	/* NULL: none */
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
 /* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */
 enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition);
 /* Does follower.replication.throttled.replicas of the topic name this replica? */
 bool member_is_throttled(const struct topic_state *t, int32_t partition, int32_t broker);
 void member_on_dir_failed(struct controller *c, struct partition_dir_failed *m);
+
+/* member_strays.c: directories of no replica of this broker become -stray */
+void member_set_strays_aside(struct controller *c);	/* alone: all that no role has taken */
+void member_look_for_strays(struct controller *c);	/* in a cluster, after each request that was carried out: the first that can be made sure of is the last that looks */
+struct member_evict {
+	struct topic_state *topic;
+	int32_t             partition;
+};
+/* A sub-task: these replicas, which are hosted and open, end here, and their directories are set aside. What is not hosted any more afterwards may be started anew. */
+void member_push_evict(struct controller *c, const struct member_evict *wanted, int32_t n);
 
 /* member_moves.c: AlterReplicaLogDirs, and what it wants of replicas that are not started yet */
 void member_enqueue_moves(struct controller *c, struct controller_request *m);

@@ -414,10 +414,11 @@ struct elect_task {
 	int32_t     epoch, version;	/* of /controller_epoch */
 };
 
-/* Not the active controller (any more); winner: who is, -1 unknown. */
-static void resign(struct controller *c, int32_t winner)
+/* Not the active controller (any more); winner: who is, -1 unknown; node: czxid of his /controller. */
+static void resign(struct controller *c, int32_t winner, int64_t node)
 {
 	c->controller_id = winner;
+	c->controller_node = node;
 	member_asks_controller_changed(c);
 	if (!c->is_active)
 		return;
@@ -427,9 +428,9 @@ static void resign(struct controller *c, int32_t winner)
 }
 
 /* Before the controller of the cluster has told this broker anything there is a picture without topics: from `ready` on clients may ask. */
-static enum task_result elect_lost(struct controller *c, struct task *t, int32_t winner)
+static enum task_result elect_lost(struct controller *c, struct task *t, int32_t winner, int64_t node)
 {
-	resign(c, winner);
+	resign(c, winner, node);
 	task_drop_calls(t);
 	t->stage = ELECT_LOST;
 	if (c->picture != NULL)
@@ -446,10 +447,10 @@ static enum task_result elect_looked(struct controller *c, struct task *t)
 
 	if (t->last->call.result == OK && op->kind == COORD_GET && znode_controller_decode(op->out, &id, &kraft)) {
 		if (id != c->broker_id || op->stat.ephemeral_owner != coord_session_id(c->coord))
-			return elect_lost(c, t, id);
+			return elect_lost(c, t, id, op->stat.czxid);
 		task_drop_calls(t);
 		if (active_has_moved(c)) {	/* our writes are refused though the office is ours by name: it is laid down, and contended for anew */
-			resign(c, -1);
+			resign(c, -1, 0);
 			task_delete_node(c, t, false, COORD_ANY_VERSION, "/controller");
 			t->stage = ELECT_LOOK;
 			return task_submit(c, t);
@@ -458,7 +459,7 @@ static enum task_result elect_looked(struct controller *c, struct task *t)
 	}
 	task_drop_calls(t);
 	if (!c->config->is_controller_eligible)
-		return elect_lost(c, t, -1);
+		return elect_lost(c, t, -1, 0);
 	task_get(c, t, false, "/controller_epoch");
 	t->stage = ELECT_EPOCH;
 	return task_submit(c, t);
@@ -546,7 +547,7 @@ static enum task_result elect_confirm(struct controller *c, struct task *t)
 	    znode_int_decode(epoch->ops[0].out, &now) && now == e->epoch + 1)
 		return elect_won(c, t, now, epoch->ops[0].stat.version);
 	if (ok)
-		return elect_lost(c, t, id);
+		return elect_lost(c, t, id, who->ops[0].stat.czxid);
 	task_drop_calls(t);
 	return go(t, ELECT_LOOK);
 }
@@ -614,7 +615,8 @@ static void session_expired(struct controller *c)
 	LOG_WARN(&c->actor.log, session_expired, KV_I64("session", c->registered_session));
 	c->is_connected = false;
 	c->is_registered = false;
-	resign(c, -1);
+	c->has_set_strays_aside = false;
+	resign(c, -1, 0);
 	if (c->member_queue.current != NULL)
 		c->member_queue.current->is_expired = true;
 	controller_give_up_unsent(c);

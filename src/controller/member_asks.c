@@ -66,6 +66,7 @@ void controller_ask_active(struct controller *c, struct own_request *r)
 	r->call.broker = c->controller_id;
 	r->call.line = CHANNEL_TO_CONTROLLER;
 	c->asked = r->call.broker;
+	c->asked_node = c->controller_node;
 	snprintf(r->host, sizeof(r->host), "%s", e->host);	/* the picture's may be replaced before the answer */
 	r->call.host = r->host;
 	r->call.port = e->port;
@@ -83,12 +84,12 @@ void controller_ask_active(struct controller *c, struct own_request *r)
 }
 
 /*
- * Another broker is controller, or none is known, or the one that was asked is gone: whom nothing comes from any more (it lost its power, its link is cut) would hold a question for
- * as long as request.timeout.ms. What is out to it comes home unanswered, and each asker tries again as after any failure.
+ * Another broker is controller, or the same one in a later incarnation, or none is known, or the one that was asked is gone: whom nothing comes from any more (it lost its power, its
+ * link is cut) would hold a question for as long as request.timeout.ms. What is out to it comes home unanswered, and each asker tries again as after any failure.
  */
 void member_asks_controller_changed(struct controller *c)
 {
-	if (c->asked < 0 || (c->asked == c->controller_id && active_endpoint(c) != NULL))
+	if (c->asked < 0 || (c->asked == c->controller_id && c->asked_node == c->controller_node && active_endpoint(c) != NULL))
 		return;
 	controller_close_line(c, c->asked, CHANNEL_TO_CONTROLLER);
 	c->asked = -1;

@@ -73,24 +73,25 @@ enum task_result member_publish_topics(struct controller *c, struct task *t, str
 	return TASK_WAIT;
 }
 
+static int16_t *control_error(const struct controller_request *m)
+{
+	if (m->key == API_LEADER_AND_ISR)
+		return &((struct leader_and_isr_response *)m->response)->error_code;
+	if (m->key == API_UPDATE_METADATA)
+		return &((struct update_metadata_response *)m->response)->error_code;
+	return &((struct stop_replica_response *)m->response)->error_code;
+}
+
 /*
  * Given up in the middle, because the session has expired: the registration that follows makes the controller say everything anew, and until then our epoch is what the
  * answer says it is, stale.
  */
-static void control_give_up(struct controller_request *m)
-{
-	if (m->key == API_LEADER_AND_ISR)
-		((struct leader_and_isr_response *)m->response)->error_code = STALE_BROKER_EPOCH;
-	else if (m->key == API_UPDATE_METADATA)
-		((struct update_metadata_response *)m->response)->error_code = STALE_BROKER_EPOCH;
-	else
-		((struct stop_replica_response *)m->response)->error_code = STALE_BROKER_EPOCH;
-}
-
 void member_control_end(struct controller *c, struct control_task *t)
 {
 	if (!t->is_done)
-		control_give_up(t->m);
+		*control_error(t->m) = STALE_BROKER_EPOCH;
+	else if (*control_error(t->m) == NONE && t->m->key != API_STOP_REPLICA)
+		member_look_for_strays(c);
 	if (t->own != NULL)
 		t->own->done(c, t->own);
 }

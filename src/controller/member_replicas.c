@@ -4,8 +4,7 @@
  * A replica that is already in some directory stays there. One that is in none is made, unless it may lie in a directory that is offline: then only if the controller says that
  * it is new, because an empty replica that is elected later would take everybody's records with it.
  *
- * A lone broker knows all topics from its own store. A directory of none of them is not served and not deleted: it becomes a "-stray" directory, as in Kafka, because a
- * store that was lost must not take the data with it. In a cluster it just lies there until the controller speaks of it.
+ * A directory of which no role ever speaks is member_strays.c's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +45,13 @@ static struct known_entry *remember_dir(struct controller *c, const char *key, i
 	}
 	c->dir_load[dir]++;
 	return k;
+}
+
+struct known_dir *member_known_dir(const struct controller *c, const char *key)
+{
+	struct known_entry *k = map_get(&c->known_dirs, slice_str(key));
+
+	return k != NULL ? &k->dir : NULL;
 }
 
 /* The process ended between the two renames of a swap. True: that was so, and one of them is given up. */
@@ -181,30 +187,6 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 	if (e != OK)
 		LOG_ERROR(&c->actor.log, replica_not_started, KV_STR("replica", key), KV_ERR(e));
 	return e == OK ? NONE : KAFKA_STORAGE_ERROR;
-}
-
-/* After every topic of the store has been loaded: what is left belongs to none. */
-void member_set_strays_aside(struct controller *c)
-{
-	uint32_t at = 0;
-	struct map_entry *e;
-
-	while ((e = map_next(&c->known_dirs, &at)) != NULL) {
-		struct known_entry *k = e->value;
-		char from[1024], to[1200];
-		uint64_t id[2] = { os_random_u64(c->os), os_random_u64(c->os) };
-
-		if (k->dir.is_taken)
-			continue;
-		snprintf(from, sizeof(from), "%s/%s", logdir_path(c->spec.dirs[k->dir.dir]), k->key);
-		snprintf(to, sizeof(to), "%s.%016llx%016llx-stray", from, (unsigned long long)id[0], (unsigned long long)id[1]);
-		enum err r = os_rename(c->os, from, to);
-		LOG_WARN(&c->actor.log, replica_stray, KV_STR("from", from), KV_STR("to", to), KV_ERR(r));
-		k->dir.is_taken = true;
-		c->dir_load[k->dir.dir]--;
-	}
-	for (int i = 0; i < c->spec.dir_count; i++)
-		logdir_forget(c->spec.dirs[i]);
 }
 
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition)

@@ -11,7 +11,7 @@
 #include "partition/partition_checkpoint.h"
 #include "wire/gen/leader_and_isr.h"
 
-enum roles_stage { ROLES_CHECK, ROLES_CONFIGS, ROLES_TAKEN, ROLES_FOLLOWED, ROLES_CHECKPOINTED, ROLES_VISIBLE };
+enum roles_stage { ROLES_CHECK, ROLES_CONFIGS, ROLES_TAKEN, ROLES_EVICTED, ROLES_FOLLOWED, ROLES_CHECKPOINTED, ROLES_VISIBLE };
 
 struct role_item {
 	const struct leader_and_isr_request_partition_state *said;
@@ -20,6 +20,7 @@ struct role_item {
 	enum kafka_error     error;
 	struct topic_state  *topic;		/* lives as long as something of it is hosted or known; NULL: refused before */
 	bool                 is_asked;		/* a role was sent */
+	bool                 is_evicted;	/* the log that was found is of another topic: it was to make way */
 	struct partition_role role;
 };
 
@@ -106,7 +107,7 @@ static enum task_result roles_check(struct controller *c, struct roles_task *r)
 		if (it->error != NONE)
 			continue;
 		it->topic = topic_state_make(c, it->name);
-		if (uuid_is_zero(it->topic->id))
+		if (!uuid_is_zero(it->topic_id))	/* perhaps a later topic of that name: the controller that says so is not deposed */
 			it->topic->id = it->topic_id;
 		member_want_config(c, &r->control.task, it->topic);
 	}
@@ -255,10 +256,58 @@ static void role_taken(struct controller *c, struct roles_task *r, struct role_i
 	task_ask_actor(c, &r->control.task, fetchers_actor(c->spec.fetchers, it->topic->name, p->id), &a->msg);
 }
 
+/* member_strays.c says why not where it is counted on. */
+static bool is_in_the_way(const struct controller *c, const struct role_item *it)
+{
+	const struct leader_and_isr_request_partition_state *s = it->said;
+	const struct partition_state *p = it->is_asked ? topic_state_partition(it->topic, s->partition_index, false) : NULL;
+
+	if (p == NULL || p->local == NULL || !partition_is_open(p->local) || it->is_evicted || (!s->is_new && has_id(s->isr, s->isr_count, c->broker_id)))
+		return false;
+	return it->role.error == INCONSISTENT_TOPIC_ID || partition_is_of_another_topic(p->local);
+}
+
+/* True: the sub-task is pushed. */
+static bool roles_evict(struct controller *c, struct roles_task *r)
+{
+	struct member_evict *wanted = mem_calloc((size_t)r->count + 1, sizeof(*wanted));
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < r->count; i++) {
+		struct role_item *it = &r->items[i];
+
+		if (!is_in_the_way(c, it))
+			continue;
+		it->is_evicted = true;
+		wanted[n++] = (struct member_evict){ .topic = it->topic, .partition = it->said->partition_index };
+	}
+	if (n > 0)
+		member_push_evict(c, wanted, n);
+	free(wanted);
+	return n > 0;
+}
+
+/* Who had to make way has made it: the replica begins empty. */
+static enum task_result roles_give_again(struct controller *c, struct roles_task *r)
+{
+	r->control.task.stage = ROLES_TAKEN;
+	for (int32_t i = 0; i < r->count; i++) {
+		if (!r->items[i].is_evicted)
+			continue;
+		r->items[i].is_asked = false;
+		role_give(c, r, &r->items[i]);
+	}
+	return r->control.task.out > 0 ? TASK_WAIT : TASK_AGAIN;
+}
+
 static enum task_result roles_taken(struct controller *c, struct roles_task *r)
 {
 	int32_t asked = 0;
 
+	if (roles_evict(c, r)) {
+		r->control.task.stage = ROLES_EVICTED;
+		return TASK_AGAIN;
+	}
 	for (int32_t i = 0; i < r->count; i++)
 		asked += r->items[i].is_asked;
 	r->assigns = mem_calloc((size_t)asked + 1, sizeof(*r->assigns));
@@ -389,6 +438,7 @@ static enum task_result roles_run(struct controller *c, struct task *t)
 	case ROLES_CHECK:        return roles_check(c, r);
 	case ROLES_CONFIGS:      return roles_give(c, r);
 	case ROLES_TAKEN:        return roles_taken(c, r);
+	case ROLES_EVICTED:      return roles_give_again(c, r);
 	case ROLES_FOLLOWED:     return roles_checkpoint(c, r);
 	case ROLES_CHECKPOINTED: return roles_publish(c, r);
 	case ROLES_VISIBLE:

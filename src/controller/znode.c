@@ -77,6 +77,22 @@ static bool ids_from_json(const json_t *array, int32_t **ids, int32_t *n, struct
 	return *ids != NULL;
 }
 
+/* Ids of brokers, each once. Kafka takes such a list as it is, and then counts a broker as many times as it is named. */
+static bool brokers_from_json(const json_t *array, int32_t **ids, int32_t *n, struct arena *a)
+{
+	if (!ids_from_json(array, ids, n, a))
+		return false;
+	for (int32_t i = 0; i < *n; i++) {
+		for (int32_t k = 0; k < i; k++) {
+			if ((*ids)[k] == (*ids)[i])
+				return false;
+		}
+		if ((*ids)[i] < 0)
+			return false;
+	}
+	return true;
+}
+
 /* --- /brokers/topics/<t> ------------------------------------------------------------------------------------------------------------ */
 
 void znode_topic_encode(const struct znode_topic *t, struct strbuf *out)
@@ -132,13 +148,13 @@ static bool topic_changes_decode(struct znode_topic *t, const json_t *adding, co
 	json_object_foreach((json_t *)(uintptr_t)adding, key, value) {
 		struct znode_partition *p = find_partition(t, key);
 
-		if (p != NULL && !ids_from_json(value, &p->adding, &p->adding_count, a))
+		if (p != NULL && !brokers_from_json(value, &p->adding, &p->adding_count, a))
 			return false;
 	}
 	json_object_foreach((json_t *)(uintptr_t)removing, key, value) {
 		struct znode_partition *p = find_partition(t, key);
 
-		if (p != NULL && !ids_from_json(value, &p->removing, &p->removing_count, a))
+		if (p != NULL && !brokers_from_json(value, &p->removing, &p->removing_count, a))
 			return false;
 	}
 	return true;
@@ -156,10 +172,14 @@ static bool topic_partitions_decode(struct znode_topic *t, const json_t *partiti
 	json_object_foreach((json_t *)(uintptr_t)partitions, key, value) {
 		struct znode_partition *p = &t->partitions[t->partition_count++];
 
-		if (!parse_i32(key, &p->id) || p->id < 0 || !ids_from_json(value, &p->replicas, &p->replica_count, a))
+		if (!parse_i32(key, &p->id) || p->id < 0 || !brokers_from_json(value, &p->replicas, &p->replica_count, a) || p->replica_count == 0)
 			return false;
 	}
 	qsort(t->partitions, (size_t)t->partition_count, sizeof(*t->partitions), by_partition);
+	for (int32_t i = 1; i < t->partition_count; i++) {
+		if (t->partitions[i].id == t->partitions[i - 1].id)	/* "1" and "01" */
+			return false;
+	}
 	return true;
 }
 
@@ -199,7 +219,7 @@ bool znode_state_decode(struct znode_state *s, struct slice json, struct arena *
 
 	*s = (struct znode_state){ .leader = -1 };
 	bool ok = root != NULL && get_i32(root, "leader", &s->leader) && get_i32(root, "leader_epoch", &s->leader_epoch) &&
-	          get_i32(root, "controller_epoch", &s->controller_epoch) && ids_from_json(json_object_get(root, "isr"), &s->isr, &s->isr_count, a);
+	          get_i32(root, "controller_epoch", &s->controller_epoch) && brokers_from_json(json_object_get(root, "isr"), &s->isr, &s->isr_count, a);
 	s->is_recovering = ok && get_i32(root, "leader_recovery_state", &recovery) && recovery == 1;
 	json_decref(root);
 	return ok;

@@ -51,6 +51,7 @@ struct znode_feature {			/* /feature */
 };
 
 void znode_topic_encode(const struct znode_topic *t, struct strbuf *out);
+/* Refused, though Kafka takes it: a partition without replicas, a replica that is named twice, a negative id; in states the same of in-sync sets, which may be empty. */
 bool znode_topic_decode(struct znode_topic *t, struct slice json, struct arena *a) MUST_CHECK;
 void znode_state_encode(const struct znode_state *s, struct strbuf *out);
 bool znode_state_decode(struct znode_state *s, struct slice json, struct arena *a) MUST_CHECK;

@@ -136,6 +136,7 @@ static void partition_open_log(struct partition *p)
 	if (e == OK && recovery.bytes_scanned > 0)
 		LOG_INFO(&p->actor.log, log_recovered, KV_I64("bytes_scanned", recovery.bytes_scanned), KV_I64("bytes_cut", recovery.bytes_cut),
 		         KV_I64("end", log_end_offset(p->log)));
+	p->addr->is_of_another_topic = recovery.is_of_another_topic;	/* before the first answer: no need to publish it */
 	if (e == ERR_CORRUPT || err_is_passing(e)) {	/* this one cannot be served; its neighbours in the directory can */
 		LOG_ERROR(&p->actor.log, log_unreadable, KV_STR("dir", p->dir), KV_ERR(e));
 		p->refusal = KAFKA_STORAGE_ERROR;

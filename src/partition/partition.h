@@ -44,6 +44,7 @@ struct partition_addr {
 	int64_t        dirty_offset;	/* storage/log_clean.h */
 	bool           is_leader, is_open, is_offline;
 	bool           has_log;		/* the offsets above are a log's; false while it is still being opened */
+	bool           is_of_another_topic;	/* the log that was found has another topic's id, and was not opened */
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */
 	uint32_t       mark_sequence;
 	struct log_progress_mark mark;
@@ -171,6 +172,8 @@ static inline void    partition_count_out(struct partition_addr *p, uint64_t byt
 {
 	__atomic_fetch_add(to_follower ? &p->replication_bytes_out : &p->bytes_out, bytes, __ATOMIC_RELAXED);
 }
+/* After an answer of the partition. */
+static inline bool    partition_is_of_another_topic(const struct partition_addr *p) { return p->is_of_another_topic; }
 static inline struct logdir *partition_dir(const struct partition_addr *p)         { return __atomic_load_n(&p->dir, __ATOMIC_ACQUIRE); }
 static inline int32_t partition_leader_epoch(const struct partition_addr *p)       { return __atomic_load_n(&p->leader_epoch, __ATOMIC_RELAXED); }
 

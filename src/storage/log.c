@@ -159,7 +159,7 @@ enum err log_make_owed_files(struct log *log)
 	return OK;
 }
 
-static enum err check_topic_id(struct log *log, const struct log_spec *spec)
+static enum err check_topic_id(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
 {
 	struct uuid found;
 	enum err e = partition_metadata_read(&found, log->os, log->store.dir);
@@ -169,6 +169,7 @@ static enum err check_topic_id(struct log *log, const struct log_spec *spec)
 		LOG_ERROR(log->source, log_of_another_topic, KV_STR("dir", spec->dir),
 			KV_STR("its_topic_id", uuid_to_text(found, its)),
 			KV_STR("topic_id", uuid_to_text(spec->topic_id, wanted)));
+		recovery->is_of_another_topic = true;
 		return ERR_CORRUPT;
 	}
 	if (e == OK) {
@@ -214,7 +215,7 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 	log->is_new = is_new || log->owes_files;
 	/* Also when it was there: a killed process may have made it and not synced its name. */
 	log->owes_parent = log->is_new || !spec->had_clean_shutdown;
-	if ((e = check_topic_id(log, spec)) == OK && (e = log_load(log, spec, recovery)) == OK) {
+	if ((e = check_topic_id(log, spec, recovery)) == OK && (e = log_load(log, spec, recovery)) == OK) {
 		log_release_files(log);
 		*out = log;
 		return OK;

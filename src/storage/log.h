@@ -67,6 +67,7 @@ struct log_recovery {			/* what opening had to do, for the log line and the test
 	int64_t bytes_scanned, bytes_cut;
 	int32_t segments_recovered, segments_deleted;
 	int64_t records_replayed;	/* into producer state */
+	bool    is_of_another_topic;	/* why it was not opened, with ERR_CORRUPT */
 };
 
 /* Sweeps, recovers, checks the topic id (see README). ERR_CORRUPT: the directory cannot be served (foreign

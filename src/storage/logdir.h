@@ -134,6 +134,8 @@ bool     logdir_future_name(const char *topic, int32_t partition, struct uuid id
 bool     logdir_parse_name(const char *name, struct logdir_entry *out);
 /* Renames a partition directory, of whatever kind, to be removed later. Absent: OK. Any thread. */
 enum err logdir_give_up(struct logdir *d, const char *name, const char *topic, int32_t partition) MUST_CHECK;
+/* The same for one that nobody is known to own: "<topic>-<p>.<32 hex>-stray", which nothing here removes. `now`: its name from here on. */
+enum err logdir_set_aside(struct logdir *d, const char *name, const char *topic, int32_t partition, char now[LOGDIR_NAME_MAX + 1]) MUST_CHECK;
 /* A replica's directory is in two log directories: a swap was cut short (log.h). *which is the one that counts; the other is given up, and that is on the device. ERR_INVALID: not
  * for that reason, nothing was done. */
 enum err logdir_settle_swap(struct logdir *const two[2], const char *topic, int32_t partition, int *which) MUST_CHECK;

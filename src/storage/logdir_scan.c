@@ -95,13 +95,19 @@ static int name_end(char out[80], int32_t partition, struct uuid id, const char 
 	return n + snprintf(out + n, 80 - (size_t)n, "%s", kind);
 }
 
+/* The topic is shortened so that it fits. */
+static void retired_name(const char *topic, int32_t partition, struct uuid id, const char *kind, char out[LOGDIR_NAME_MAX + 1])
+{
+	char end[80];
+	int n = name_end(end, partition, id, kind);
+
+	snprintf(out, LOGDIR_NAME_MAX + 1, "%.*s%s", LOGDIR_NAME_MAX - n, topic, end);
+}
+
 void logdir_deleted_name(const char *topic, int32_t partition, struct uuid id,
 	char out[LOGDIR_NAME_MAX + 1])
 {
-	char end[80];
-	int n = name_end(end, partition, id, "-delete");
-
-	snprintf(out, LOGDIR_NAME_MAX + 1, "%.*s%s", LOGDIR_NAME_MAX - n, topic, end);
+	retired_name(topic, partition, id, "-delete", out);
 }
 
 bool logdir_future_name(const char *topic, int32_t partition, struct uuid id,
@@ -203,18 +209,30 @@ enum err logdir_purge_files(struct os *os, const char *path)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-enum err logdir_give_up(struct logdir *d, const char *name, const char *topic, int32_t partition)
+static enum err retire(struct logdir *d, const char *name, const char *topic, int32_t partition, const char *kind, char now[LOGDIR_NAME_MAX + 1])
 {
-	char from[LOGDIR_FILE_MAX], to[LOGDIR_FILE_MAX], gone[LOGDIR_NAME_MAX + 1];
+	char from[LOGDIR_FILE_MAX], to[LOGDIR_FILE_MAX];
 	struct uuid id;
 
 	os_random(d->os, id.bytes, sizeof(id.bytes));
-	logdir_deleted_name(topic, partition, id, gone);
+	retired_name(topic, partition, id, kind, now);
 	logdir_file(d, name, from);
-	logdir_file(d, gone, to);
+	logdir_file(d, now, to);
 	enum err e = os_rename(d->os, from, to);
 
 	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err logdir_give_up(struct logdir *d, const char *name, const char *topic, int32_t partition)
+{
+	char gone[LOGDIR_NAME_MAX + 1];
+
+	return retire(d, name, topic, partition, "-delete", gone);
+}
+
+enum err logdir_set_aside(struct logdir *d, const char *name, const char *topic, int32_t partition, char now[LOGDIR_NAME_MAX + 1])
+{
+	return retire(d, name, topic, partition, "-stray", now);
 }
 
 /*

@@ -21,6 +21,7 @@
 #include "cluster_load.h"
 #include "controller/controller_priv.h"
 #include "seeds.h"
+#include "storage/partition_metadata.h"
 
 #define SEED_FIRST       1
 #define SEED_LAST        1000
@@ -464,9 +465,40 @@ static int count_asking(struct life *l, int controller)
 	return n;
 }
 
+/* Those whose question is still out to the incarnation of which /controller was this node. */
+static int count_waiting(struct life *l, int64_t node)
+{
+	int n = 0;
+
+	for (int i = 0; i < l->c.node_count; i++) {
+		const struct controller *c = l->c.nodes[i].b.parts.controller;
+
+		n += !c->is_active && c->isr_request != NULL && c->asked_node == node;
+	}
+	return n;
+}
+
+/* The dead one comes back and is elected before the others have seen that it was gone. */
+static void elect_again(struct life *l, int controller)
+{
+	int32_t epoch = l->c.nodes[controller].b.parts.controller->controller_epoch;
+
+	for (int i = 0; i < l->c.node_count; i++) {
+		if (i != controller)
+			cluster_sim_pause(&l->c, i, CLUSTER_SESSION_MS / 2);
+	}
+	cluster_sim_expire(&l->c, controller);
+	cluster_sim_kill(&l->c, controller, SIM_CRASH_PROCESS, 0);
+	for (int i = 0; controller_node(&l->c) != controller || l->c.nodes[controller].b.parts.controller->controller_epoch == epoch; i++) {
+		CLUSTER_CHECK(&l->c, i < CLUSTER_SESSION_MS / 2, "it is not elected again");
+		cluster_sim_pass(&l->c, 1);
+	}
+}
+
 /*
  * The link to the controller is cut, and a leader there asks for a smaller in-sync set. Then the controller dies: nothing ever comes over that connection, not even its end. The
- * leader learns from the store who is controller, and must not wait for the answer: what it has to ask next would wait behind it.
+ * leader learns from the store who is controller, and must not wait for the answer: what it has to ask next would wait behind it. The next controller is another broker, or (_i 1) the
+ * same one once more.
  */
 START_TEST(ask_of_the_dead)
 {
@@ -489,9 +521,14 @@ START_TEST(ask_of_the_dead)
 		CLUSTER_CHECK(&l.c, i < 400, "no leaders ask for a smaller in-sync set");
 		cluster_sim_pass(&l.c, 10);
 	}
-	cluster_sim_kill(&l.c, controller, SIM_CRASH_PROCESS, 2 * ANEW_MS_MAX);
+	int64_t node = l.c.nodes[(controller + 1) % 3].b.parts.controller->controller_node;
+	ck_assert_int_eq(count_waiting(&l, node), 2);
+	if (_i == 1)
+		elect_again(&l, controller);
+	else
+		cluster_sim_kill(&l.c, controller, SIM_CRASH_PROCESS, 2 * ANEW_MS_MAX);
 	mono_ms begun = cluster_now(&l.c);
-	while (count_asking(&l, controller) > 0) {
+	while (_i == 1 ? count_waiting(&l, node) > 0 : count_asking(&l, controller) > 0) {
 		CLUSTER_CHECK(&l.c, cluster_now(&l.c) - begun < ANEW_MS_MAX, "a controller that is gone is still waited for");
 		cluster_sim_pass(&l.c, 50);
 	}
@@ -520,6 +557,10 @@ static void move_to_all(struct life *l, int partition, int32_t without)
 	for (int i = 0; i < l->c.node_count; i++) {
 		if (i + 1 != without)
 			to[n++] = i + 1;
+	}
+	for (int i = 0; load_has_orders(&l->l); i++) {	/* one at a time: an order before this one may not have been answered yet */
+		CLUSTER_CHECK(&l->c, i < 500, "an order is not carried out");
+		cluster_sim_pass(&l->c, 20);
 	}
 	load_order_move(&l->l, partition, to, n);
 	for (int i = 0; p->is_moving || p->replica_count != n || p->isr_count != n || has_leader(l, partition, without); i++) {
@@ -553,6 +594,132 @@ START_TEST(moved_unreached)
 	heal(&l);
 	come_to_rest(&l);
 	CLUSTER_CHECK(&l.c, !hosts_leader(&l, old, 0), "broker %d leads a partition of which it is no replica", old + 1);
+	end(&l);
+}
+END_TEST
+
+/* --- directories that nobody owns ------------------------------------------------------------------------------------------------------------------- */
+
+struct kinds {
+	int32_t partition;		/* of LOAD_TOPIC */
+	int     live, strays;
+};
+
+static void see_kind(void *arg, const struct logdir_entry *e)
+{
+	struct kinds *k = arg;
+
+	if (strcmp(e->topic, LOAD_TOPIC) != 0 || e->partition != k->partition)
+		return;
+	k->live += e->kind == LOGDIR_PARTITION;
+	k->strays += e->kind == LOGDIR_STRAY;
+}
+
+static struct kinds kinds_on(struct life *l, int node, int32_t partition)
+{
+	struct kinds k = { .partition = partition };
+	char problem[LOGDIR_ERROR_MAX];
+
+	ck_assert_int_eq(logdir_scan(l->c.nodes[node].b.parts.dirs[0], see_kind, &k, problem), OK);
+	return k;
+}
+
+static void pass_until_back(struct life *l, int node)
+{
+	for (int i = 0; l->c.nodes[node].state != NODE_UP || !l->c.nodes[node].b.parts.controller->has_set_strays_aside; i++) {
+		CLUSTER_CHECK(&l->c, i < 500, "broker %d does not learn what it hosts", node + 1);
+		cluster_sim_pass(&l->c, 20);
+	}
+}
+
+/* Its replica of partition 0 is moved away while it is dead, and back again later; with the only one it has of that topic (_i 1) it is told of no role at all when it returns. */
+START_TEST(moved_while_dead)
+{
+	static struct life l;
+
+	begin(&l, 7 + (uint64_t)_i, 4);
+	cluster_sim_pass(&l.c, 1500);
+	int controller = controller_node(&l.c), victim = (controller + 1) % 4;
+	ck_assert_int_ge(controller, 0);
+	for (int p = 0; p < LOAD_PARTITIONS; p++)
+		move_to_all(&l, p, p == 0 || _i == 0 ? -1 : victim + 1);
+	cluster_sim_pass(&l.c, 500);		/* what was to be removed is */
+	cluster_sim_kill(&l.c, victim, SIM_CRASH_PROCESS, 8000);
+	cluster_sim_pass(&l.c, 2 * CLUSTER_SESSION_MS);
+	move_to_all(&l, 0, victim + 1);
+	pass_until_back(&l, victim);
+	struct kinds of_0 = kinds_on(&l, victim, 0), of_1 = kinds_on(&l, victim, 1);
+	CLUSTER_CHECK(&l.c, of_0.live == 0 && of_0.strays == 1, "%d directories and %d strays of a replica that was moved away", of_0.live, of_0.strays);
+	CLUSTER_CHECK(&l.c, of_1.strays == 0 && of_1.live >= (_i == 0), "%d directories and %d strays of a replica that stays", of_1.live, of_1.strays);
+	move_to_all(&l, 0, -1);
+	of_0 = kinds_on(&l, victim, 0);
+	CLUSTER_CHECK(&l.c, of_0.live == 1 && of_0.strays == 1, "%d directories and %d strays of a replica that came back", of_0.live, of_0.strays);
+	heal(&l);
+	come_to_rest(&l);
+	end(&l);
+}
+END_TEST
+
+/* The directory of a dead broker's replica gets the id of another topic, as an earlier one of that name leaves it. */
+static void give_another_id(struct life *l, int node, int32_t partition)
+{
+	struct uuid id = { .bytes = { 1, 2, 3, 4, 5, 6, 7, 8 } };
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "/data/" LOAD_TOPIC "-%d", partition);
+	ck_assert_int_eq(partition_metadata_write(id, sched_os(l->c.nodes[node].b.sched), dir), OK);
+}
+
+static void wait_for_isr(struct life *l, int32_t partition, int count)
+{
+	const struct seen_partition *p = cluster_watch_find(&l->w, LOAD_TOPIC, partition);
+
+	for (int i = 0; p->isr_count != count; i++) {
+		CLUSTER_CHECK(&l->c, i < 500, "%d are in sync, not %d", p->isr_count, count);
+		cluster_sim_pass(&l->c, 20);
+	}
+}
+
+START_TEST(of_another_topic)
+{
+	static struct life l;
+
+	begin(&l, 9, 3);
+	cluster_sim_pass(&l.c, 1500);
+	int victim = (controller_node(&l.c) + 1) % 3;
+	wait_for_isr(&l, 0, 3);
+	cluster_sim_kill(&l.c, victim, SIM_CRASH_PROCESS, 4000);
+	wait_for_isr(&l, 0, 2);
+	give_another_id(&l, victim, 0);
+	pass_until_back(&l, victim);
+	wait_for_isr(&l, 0, 3);
+	struct kinds k = kinds_on(&l, victim, 0);
+	CLUSTER_CHECK(&l.c, k.live == 1 && k.strays == 1, "%d directories and %d strays of a replica whose place was taken", k.live, k.strays);
+	heal(&l);
+	come_to_rest(&l);
+	end(&l);
+}
+END_TEST
+
+/* The same with the last one in sync: its records are all there is, and it does not begin empty. */
+START_TEST(of_another_topic_and_in_sync)
+{
+	static struct life l;
+
+	begin(&l, 11, 3);
+	cluster_sim_pass(&l.c, 1500);
+	wait_for_isr(&l, 0, 3);
+	cluster_sim_kill(&l.c, 1, SIM_CRASH_PROCESS, 60000);
+	cluster_sim_kill(&l.c, 2, SIM_CRASH_PROCESS, 60000);
+	wait_for_isr(&l, 0, 1);
+	cluster_sim_kill(&l.c, 0, SIM_CRASH_PROCESS, 2000);
+	cluster_sim_pass(&l.c, 20);
+	give_another_id(&l, 0, 0);
+	pass_until_back(&l, 0);
+	cluster_sim_pass(&l.c, 2000);
+	struct kinds k = kinds_on(&l, 0, 0);
+	CLUSTER_CHECK(&l.c, k.live == 1 && k.strays == 0, "%d directories and %d strays of the last replica in sync", k.live, k.strays);
+	CLUSTER_CHECK(&l.c, !hosts_leader(&l, 0, 0), "a log of another topic is led");
 	end(&l);
 }
 END_TEST
@@ -606,8 +773,11 @@ int main(void)
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, lives);
 	tcase_add_test(t, stop_without_leave);
-	tcase_add_test(t, ask_of_the_dead);
+	tcase_add_loop_test(t, ask_of_the_dead, 0, 2);
 	tcase_add_test(t, moved_unreached);
+	tcase_add_loop_test(t, moved_while_dead, 0, 2);
+	tcase_add_test(t, of_another_topic);
+	tcase_add_test(t, of_another_topic_and_in_sync);
 	if (getenv("SKEIN_SIM_SEEDS") == NULL)
 		tcase_add_loop_test(t, mutants, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, (int)ARRAY_LEN(mutant_names));
 	suite_add_tcase(s, t);

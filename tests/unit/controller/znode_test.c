@@ -234,7 +234,27 @@ static const char *const refused_topics[] = {
 	"{}", "[]", "{\"version\":3,\"partitions\":[]}", "{\"version\":3,\"partitions\":{\"0\":1}}", "{\"version\":3,\"partitions\":{\"0\":[\"1\"]}}",
 	"{\"version\":3,\"partitions\":{\"x\":[1]}}", "{\"version\":3,\"partitions\":{\"-1\":[1]}}", "{\"version\":3,\"partitions\":{\"0\":[99999999999]}}",
 	"{\"version\":3,\"partitions\":{\"0\":[1]},\"topic_id\":\"short\"}", "{\"version\":3,\"partitions\":{\"0\":[1]},\"partitions\":{\"0\":[2]}}",
+	"{\"version\":3,\"partitions\":{\"0\":[1,1,1]}}", "{\"version\":3,\"partitions\":{\"0\":[1,2],\"1\":[2,1,2]}}", "{\"version\":3,\"partitions\":{\"0\":[]}}",
+	"{\"version\":3,\"partitions\":{\"0\":[-1]}}", "{\"version\":3,\"partitions\":{\"0\":[1,-2]}}", "{\"version\":3,\"partitions\":{\"1\":[1],\"01\":[1]}}",
+	"{\"version\":3,\"partitions\":{\"0\":[1,2]},\"adding_replicas\":{\"0\":[2,2]}}", "{\"version\":3,\"partitions\":{\"0\":[1,2]},\"removing_replicas\":{\"0\":[-1]}}",
 };
+
+static const struct { const char *isr; bool is_read; } in_sync_sets[] = {
+	{ "[1]", true }, { "[2,1]", true }, { "[]", true }, { "[1,1]", false }, { "[2,1,2]", false }, { "[-1]", false }, { "1", false },
+};
+
+START_TEST(sets_that_are_none)
+{
+	struct znode_state s;
+	struct arena a;
+	char json[128];
+
+	arena_init(&a, 1 << 16);
+	snprintf(json, sizeof(json), "{\"controller_epoch\":1,\"leader\":1,\"version\":1,\"leader_epoch\":0,\"isr\":%s}", in_sync_sets[_i].isr);
+	ck_assert_msg(znode_state_decode(&s, slice_str(json), &a) == in_sync_sets[_i].is_read, "%s", json);
+	arena_fini(&a);
+}
+END_TEST
 
 START_TEST(topics_that_lie)
 {
@@ -330,6 +350,7 @@ int main(void)
 	tcase_add_test(t, damaged_nodes);
 	tcase_add_test(t, no_data);
 	tcase_add_loop_test(t, topics_that_lie, 0, (int)ARRAY_LEN(refused_topics));
+	tcase_add_loop_test(t, sets_that_are_none, 0, (int)ARRAY_LEN(in_sync_sets));
 	tcase_add_loop_test(t, lists_of_partitions, 0, (int)ARRAY_LEN(lists));
 	tcase_add_loop_test(t, finalized_features, 0, (int)ARRAY_LEN(features));
 	suite_add_tcase(s, t);

@@ -267,6 +267,38 @@ START_TEST(scanning)
 }
 END_TEST
 
+/* What lies there stays as it is; a name that would be too long is shortened, and is a stray's all the same. */
+START_TEST(setting_aside)
+{
+	struct logdir *d;
+	char topic[230], name[sizeof(topic) + 2], now[LOGDIR_NAME_MAX + 1], file[256], moved[1024];
+	struct os_stat st;
+
+	machine_up(_i);
+	d = load_dir();
+	memset(topic, 't', sizeof(topic) - 1);
+	topic[sizeof(topic) - 1] = '\0';
+	snprintf(name, sizeof(name), "%s-0", topic);
+	snprintf(file, sizeof(file), "data/%s", name);
+	ck_assert_int_eq(os_mkdir(os, in_dir(file)), OK);
+	snprintf(file, sizeof(file), "data/%s/log", name);
+	file_put(os, in_dir(file), "records", 7);
+	ck_assert_int_eq(logdir_set_aside(d, name, topic, 0, now), OK);
+	ck_assert_int_eq(os_stat(os, in_dir(file), &st), ERR_NOT_FOUND);
+	snprintf(moved, sizeof(moved), "%s/%s/log", logdir_path(d), now);
+	ck_assert_int_eq(os_stat(os, moved, &st), OK);
+	ck_assert_int_eq(st.size, 7);
+	found_count = 0;
+	ck_assert_int_eq(logdir_scan(d, take, NULL, error), OK);
+	ck_assert_int_eq(found_count, 1);
+	ck_assert_int_eq(found[0].kind, LOGDIR_STRAY);
+	ck_assert_str_eq(found[0].name, now);
+	ck_assert_int_eq(logdir_set_aside(d, name, topic, 0, now), OK);	/* it is gone already */
+	logdir_close(&d);
+	machine_down();
+}
+END_TEST
+
 START_TEST(names)
 {
 	static const char *const bad[] = {
@@ -536,6 +568,7 @@ int main(void)
 	tcase_add_loop_test(tc, unusable_paths, 0, MACHINES);
 	tcase_add_loop_test(tc, a_malformed_checkpoint_is_named, 0, MACHINES);
 	tcase_add_loop_test(tc, scanning, 0, MACHINES);
+	tcase_add_loop_test(tc, setting_aside, 0, MACHINES);
 	tcase_add_test(tc, names);
 	tcase_add_test(tc, deleted_names);
 	tcase_add_loop_test(tc, purging, 0, MACHINES);
