@@ -347,7 +347,7 @@ static int show_elections(const struct elect_leaders_response *r)
 				printf(SLICE_FMT":%d  %s\n", SLICE_ARG(topic->topic), one->partition_id,
 				       one->error_code == NONE ? "elected" : "not needed");
 			else
-				code = partition_answer(topic->topic, one->partition_id, one->error_code, one->error_message);
+				code = tool_both(code, partition_answer(topic->topic, one->partition_id, one->error_code, one->error_message));
 			done += is_fine;
 		}
 	}

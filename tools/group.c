@@ -300,7 +300,7 @@ static int describe(struct group *x)
 	for (int i = 0; i < x->name_count; i++) {
 		int result = describe_one(x, x->names[i]);
 
-		code = result != EXIT_OK ? result : code;
+		code = tool_both(code, result);
 		done += result == EXIT_OK;
 	}
 	return tool_sum_up(done, code);
@@ -320,7 +320,7 @@ static int delete(struct group *x)
 		if (admin_delete_group(x->client, x->names[i], GROUP_TIMEOUT_MS, &error) == OK)
 			done++;
 		else
-			code = tool_fail(&error);
+			code = tool_both(code, tool_fail(&error));
 	}
 	return tool_sum_up(done, code);
 }

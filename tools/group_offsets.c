@@ -157,7 +157,7 @@ static int sum_up_answers(const struct admin_offset *offsets, int count)
 	for (int i = 0; i < count; i++) {
 		int result = partition_answer(slice_str(offsets[i].topic), offsets[i].partition, offsets[i].error, SLICE_NULL);
 
-		code = result != EXIT_OK ? result : code;
+		code = tool_both(code, result);
 		done += result == EXIT_OK;
 	}
 	return tool_sum_up(done, code);

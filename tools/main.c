@@ -43,7 +43,8 @@ static void print_help(FILE *out)
 	      "  echo hello | skein produce orders\n"
 	      "  skein consume orders --from beginning --exit\n\n"
 	      "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied, 5 unreachable, 6 partly done,\n"
-	      "7 timed out, 8 damage found.\n", out);
+	      "7 timed out, 8 damage found. Of several things asked for, none of them done: what all\n"
+	      "refusals say alike, else 1.\n", out);
 }
 
 int main(int argc, char **argv)

@@ -29,7 +29,9 @@ static const char help[] =
 	"      --status             what is moving, and how far it is\n"
 	"      --cancel             back to where it was; all that is moving, or what is named\n"
 	"      --wait               until nothing moves any more\n"
-	"  -o, --output FORMAT      status: text (default) or ndjson (an object per line)\n"
+	"  -o, --output FORMAT      status: text (default) or ndjson (an object per line)\n\n"
+	"Exit code of --execute and --cancel: 0 when every partition of the plan was taken, 6 when some were and others refused.\n"
+	"When all were refused: what the refusals say when they agree (3 not found, 4 denied, ...), else 1.\n"
 	TOOL_BOOTSTRAP_HELP
 	"\nExamples:\n"
 	"  skein cluster reassign --topics orders --brokers 2,3,4 >plan.json\n"
@@ -297,8 +299,8 @@ static int show_results(const struct alter_partition_reassignments_response *r)
 			if (one->error_code == NONE)
 				done++;
 			else
-				code = partition_answer(r->responses[t].name, one->partition_index, one->error_code,
-							one->error_message);
+				code = tool_both(code, partition_answer(r->responses[t].name, one->partition_index, one->error_code,
+									one->error_message));
 		}
 	}
 	return tool_sum_up(done, code);

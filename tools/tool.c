@@ -64,6 +64,11 @@ int tool_topic_fail(struct slice topic, int16_t code)
 	return tool_fail(&error);
 }
 
+int tool_both(int code, int next)
+{
+	return code == EXIT_OK || code == next ? next : next == EXIT_OK ? code : EXIT_FAILED;
+}
+
 int tool_sum_up(int done, int code)
 {
 	return code != EXIT_OK && done > 0 ? EXIT_PARTIAL : code;

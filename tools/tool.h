@@ -36,6 +36,7 @@ int  tool_fail(const struct client_error *error);			/* says it; the exit code th
 bool tool_flush(void);		/* stdout; false after saying why, if that is worth saying */
 int  tool_exit_code(const struct client_error *error);
 int  tool_topic_fail(struct slice topic, int16_t code);	/* the same of what the broker says of a topic */
+int  tool_both(int code, int next);		/* of two steps: the one that is not EXIT_OK; EXIT_FAILED when both failed, and differ */
 int  tool_sum_up(int done, int code);		/* the exit code of several steps: partly done when some were */
 /* Asks at the terminal, unless yes. Without a terminal: says that `what` needs --yes; false. */
 bool tool_confirm(bool yes, const char *question, const char *what);

@@ -61,7 +61,7 @@ static int create(struct topic *x)
 		if (e == OK || (e == ERR_EXISTS && x->if_not_exists))
 			done++;
 		else
-			code = tool_fail(&error);
+			code = tool_both(code, tool_fail(&error));
 	}
 	return tool_sum_up(done, code);
 }
@@ -103,7 +103,7 @@ static int delete(struct topic *x)
 		if (admin_delete_topic(x->client, x->names[i], TIMEOUT_MS, &error) == OK)
 			done++;
 		else
-			code = tool_fail(&error);
+			code = tool_both(code, tool_fail(&error));
 	}
 	return tool_sum_up(done, code);
 }
@@ -236,10 +236,10 @@ static int describe(struct topic *x)
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct metadata_response_topic *t = topics[i];
 		if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE) {
-			code = tool_topic_fail(t->name, t->error_code);
+			code = tool_both(code, tool_topic_fail(t->name, t->error_code));
 		} else if (!t->is_internal || x->with_internal || x->name_count > 0) {
 			int result = describe_one(x, t);
-			code = result != EXIT_OK ? result : code;
+			code = tool_both(code, result);
 			done += result == EXIT_OK;
 		}
 	}
