@@ -19,6 +19,7 @@ import sys
 import time
 
 import checker
+import rebuild
 import replicas
 from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
 
@@ -367,6 +368,9 @@ class Run:
         if h.ends is not None:
             ends = {k: high for k, (_, high) in h.ends.items()}
             self.wrong += replicas.compare(TOPIC, PARTITIONS, [self.cluster.data(i) for i in BROKERS], ends)
+        for i in BROKERS:
+            for k in range(PARTITIONS):
+                self.wrong += rebuild.partition(os.path.join(self.cluster.data(i), f"{TOPIC}-{k}"))
 
 
 def arguments():
