@@ -281,6 +281,7 @@ bool member_is_any_dir_offline(const struct controller *c);
 enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new);
 /* What no topic of the store owns becomes -stray: for a broker whose own store says what there is. */
 void member_set_strays_aside(struct controller *c);
+void member_set_aside(struct controller *c, int dir, const char *name, const char *key);	/* the directory of this name, of the replica `key` */
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
 /* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */
 enum kafka_error member_delete_unhosted(struct controller *c, struct slice topic, int32_t partition);
@@ -294,6 +295,7 @@ void member_on_moved(struct controller *c, struct partition_moved *m);
 void member_found_copy(struct controller *c, int dir, const struct logdir_entry *e);	/* at start: unfinished */
 bool member_take_copy(struct controller *c, const char *key, struct logdir **dir, char name[LOGDIR_NAME_MAX + 1]);	/* false: none that can be used */
 void member_drop_copy(struct controller *c, const char *topic, int32_t partition);	/* the replica is made anew, or gone: what was copied is of no use */
+void member_set_copies_aside(struct controller *c);		/* those of no topic of the store */
 int  member_take_wish(struct controller *c, const char *key);				/* the directory; -1: none */
 void member_moves_free(struct controller *c);
 

@@ -70,6 +70,28 @@ void member_drop_copy(struct controller *c, const char *topic, int32_t partition
 	LOG_WARN(&c->actor.log, replica_copy_unwanted, KV_STR("copy", name), KV_ERR(r));
 }
 
+static bool is_of_a_topic(const struct controller *c, const char *key)
+{
+	const char *dash = strrchr(key, '-');
+	struct topic_state *t = topic_state_get(c, slice_of(key, (size_t)(dash - key)));
+
+	return t != NULL && topic_state_partition(t, atoi(dash + 1), false) != NULL;
+}
+
+/* A copy of a replica that is not started, because its directory is offline, waits for a better day. */
+void member_set_copies_aside(struct controller *c)
+{
+	MAP_FOREACH(e, &c->copies) {
+		struct replica_place *l = e->value;
+
+		if (is_of_a_topic(c, l->key))
+			continue;
+		member_set_aside(c, l->dir, l->name, l->key);
+		map_remove(&c->copies, slice_str(l->key));
+		free(l);
+	}
+}
+
 int member_take_wish(struct controller *c, const char *key)
 {
 	struct replica_place *l = map_remove(&c->wishes, slice_str(key));

@@ -182,6 +182,17 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 	return e == OK ? NONE : KAFKA_STORAGE_ERROR;
 }
 
+void member_set_aside(struct controller *c, int dir, const char *name, const char *key)
+{
+	char from[1024], to[1200];
+	uint64_t id[2] = { os_random_u64(c->os), os_random_u64(c->os) };
+
+	snprintf(from, sizeof(from), "%s/%s", logdir_path(c->spec.dirs[dir]), name);
+	snprintf(to, sizeof(to), "%s/%s.%016llx%016llx-stray", logdir_path(c->spec.dirs[dir]), key, (unsigned long long)id[0], (unsigned long long)id[1]);
+	enum err r = os_rename(c->os, from, to);
+	LOG_WARN(&c->actor.log, replica_stray, KV_STR("from", from), KV_STR("to", to), KV_ERR(r));
+}
+
 /* After every topic of the store has been loaded: what is left belongs to none. */
 void member_set_strays_aside(struct controller *c)
 {
@@ -190,18 +201,14 @@ void member_set_strays_aside(struct controller *c)
 
 	while ((e = map_next(&c->known_dirs, &at)) != NULL) {
 		struct known_entry *k = e->value;
-		char from[1024], to[1200];
-		uint64_t id[2] = { os_random_u64(c->os), os_random_u64(c->os) };
 
 		if (k->dir.is_taken)
 			continue;
-		snprintf(from, sizeof(from), "%s/%s", logdir_path(c->spec.dirs[k->dir.dir]), k->key);
-		snprintf(to, sizeof(to), "%s.%016llx%016llx-stray", from, (unsigned long long)id[0], (unsigned long long)id[1]);
-		enum err r = os_rename(c->os, from, to);
-		LOG_WARN(&c->actor.log, replica_stray, KV_STR("from", from), KV_STR("to", to), KV_ERR(r));
+		member_set_aside(c, k->dir.dir, k->key, k->key);
 		k->dir.is_taken = true;
 		c->dir_load[k->dir.dir]--;
 	}
+	member_set_copies_aside(c);
 	for (int i = 0; i < c->spec.dir_count; i++)
 		logdir_forget(c->spec.dirs[i]);
 }
