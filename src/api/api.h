@@ -170,6 +170,7 @@ bool    api_may_write_any_topic(struct call *c);
 struct producer_ids *producer_ids_create(void);
 /* no call may wait for a block */
 void                 producer_ids_destroy(struct producer_ids **ids);
+#define PAYER_NEVER_STRICT INT16_MAX
 /* Who pays for a change of topics; from version strict_from on a request over its quota is refused. */
 void api_fill_payer(struct call *c, struct controller_payer *p, int16_t strict_from);
 /* How long the client was told to wait, and is made to. */

@@ -108,6 +108,7 @@ static void find_coordinator_begin(struct call *c)
 		return;
 	}
 	s->create->is_automatic = true;
+	api_fill_payer(c, &s->create->payer, PAYER_NEVER_STRICT);
 	s->create->timeout_ms = CREATE_TIMEOUT_MS;
 	s->create->topics = &s->topic;
 	s->create->topic_count = 1;

@@ -112,6 +112,7 @@ static bool create_missing(struct call *c, struct metadata_state *s)
 		return false;
 	s->create->topics = topics;
 	s->create->is_automatic = true;
+	api_fill_payer(c, &s->create->payer, PAYER_NEVER_STRICT);	/* it costs, and keeps nobody from metadata */
 	s->create->timeout_ms = AUTO_CREATE_TIMEOUT_MS;
 	for (int32_t i = 0; i < s->count; i++) {
 		struct metadata_wish *w = &s->wishes[i];

@@ -242,7 +242,7 @@ static enum task_result create_check(struct controller *c, struct create_task *c
 
 		config_set_init(&m->overrides);
 		n->error = admin_is_active(c) || ct->ask->is_automatic ? check_new_topic(c, n, m, &room) : NOT_CONTROLLER;
-		if (n->error == NONE && !ct->ask->validate_only && !ct->ask->is_automatic && !admin_may_change(c, &ct->ask->payer, m->count))
+		if (n->error == NONE && !ct->ask->validate_only && !admin_may_change(c, &ct->ask->payer, m->count))
 			n->error = refuse(n, THROTTLING_QUOTA_EXCEEDED, admin_over_quota_text());
 		if (n->error != NONE) {
 			if (ct->ask->is_automatic && topic_is_internal(n->name) && n->error != TOPIC_ALREADY_EXISTS)

@@ -665,6 +665,8 @@ static void on_watch(struct controller *c, const struct coord_event *e)
 
 void controller_on_event(struct controller *c, const struct coord_event *e)
 {
+	if (c->coord == NULL)	/* the last words of a session that this broker has closed */
+		return;
 	switch (e->kind) {
 	case COORD_EVENT_CONNECTED:
 		session_connected(c);

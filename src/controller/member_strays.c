@@ -92,13 +92,24 @@ static void add_candidates(struct controller *c, struct strays_task *s)
 	}
 }
 
+/* Also a replica that is not started, because its directory is offline, is shown: its unfinished copy elsewhere waits for a better day. */
+static bool is_shown_here(const struct controller *c, const struct stray *y)
+{
+	struct topic_state *t = topic_state_get(c, slice_str(y->at.topic));
+	const struct partition_state *p = t != NULL ? topic_state_partition(t, y->at.partition, false) : NULL;
+
+	return p != NULL && (p->local != NULL || (p->is_known && id_list_has(&p->replicas, c->broker_id)));
+}
+
 void member_set_strays_aside(struct controller *c)
 {
 	struct strays_task s = { .count = 0 };
 
 	add_candidates(c, &s);
-	for (int32_t i = 0; i < s.count; i++)
-		(void)set_replica_aside(c, s.strays[i].at.topic, s.strays[i].at.partition);
+	for (int32_t i = 0; i < s.count; i++) {
+		if (!is_shown_here(c, &s.strays[i]))
+			(void)set_replica_aside(c, s.strays[i].at.topic, s.strays[i].at.partition);
+	}
 	free(s.strays);
 	for (int i = 0; i < c->spec.dir_count; i++)
 		logdir_forget(c->spec.dirs[i]);
@@ -107,14 +118,6 @@ void member_set_strays_aside(struct controller *c)
 /* --- in a cluster ----------------------------------------------------------------------------------------------------------------------- */
 
 enum strays_stage { STRAYS_LOOK, STRAYS_READ };
-
-static bool is_shown_here(const struct controller *c, const struct stray *y)
-{
-	struct topic_state *t = topic_state_get(c, slice_str(y->at.topic));
-	const struct partition_state *p = t != NULL ? topic_state_partition(t, y->at.partition, false) : NULL;
-
-	return p != NULL && (p->local != NULL || (p->is_known && id_list_has(&p->replicas, c->broker_id)));
-}
 
 static int by_topic(const void *a, const void *b)
 {

@@ -663,17 +663,6 @@ enum kafka_error group_check_commit(struct group *g, const struct group_caller *
 	return NONE;
 }
 
-bool group_subscribes(const struct group *g, struct slice topic)
-{
-	LIST_FOREACH(e, &g->in_order) {
-		bool is_readable;
-
-		if (member_subscribes(LIST_ENTRY(e, struct member, link), g->protocol, topic, &is_readable) || !is_readable)
-			return true;
-	}
-	return false;
-}
-
 static bool is_awaited(const struct member *m)
 {
 	return (m->join != NULL && !m->is_new) || m->sync != NULL;

@@ -263,20 +263,38 @@ bool group_can_read(const struct group_join *j)
 	return ok;
 }
 
-bool member_subscribes(const struct member *m, const char *protocol, struct slice topic, bool *is_readable)
+static bool add_topics(struct group_topics *t, const struct group_protocol *p)
 {
-	const struct group_protocol *p = member_protocol(m, protocol);
 	struct consumer_protocol_subscription s;
 	struct arena arena;
-	bool found = false;
+	bool is_readable;
 
-	*is_readable = false;
 	if (p == NULL)
 		return false;
 	arena_init(&arena, SUBSCRIPTION_BYTES);
-	*is_readable = read_subscription(p->metadata, &s, &arena);
-	for (int32_t i = 0; *is_readable && i < s.topics_count; i++)
-		found |= slice_eq(s.topics[i], topic);
+	is_readable = read_subscription(p->metadata, &s, &arena);
+	for (int32_t i = 0; is_readable && i < s.topics_count; i++)
+		map_put(&t->topics, s.topics[i], t);		/* a slice of the member's metadata */
 	arena_fini(&arena);
-	return found;
+	return is_readable;
+}
+
+void group_topics_init(struct group_topics *t, const struct group *g)
+{
+	map_init(&t->topics);
+	t->may_be_any = false;
+	LIST_FOREACH(e, &g->in_order) {
+		if (!add_topics(t, member_protocol(LIST_ENTRY(e, struct member, link), g->protocol)))
+			t->may_be_any = true;
+	}
+}
+
+void group_topics_fini(struct group_topics *t)
+{
+	map_fini(&t->topics);
+}
+
+bool group_topics_has(const struct group_topics *t, struct slice topic)
+{
+	return t->may_be_any || map_get(&t->topics, topic) != NULL;
 }

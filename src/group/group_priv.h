@@ -127,7 +127,6 @@ void group_tick(struct group *g, mono_ms now);			/* what is due; then g->due is 
 /* What coordinator_store_group was given: in this generation, for the member that came back or, null, for the leader's sync. */
 void group_stored(struct group *g, int32_t generation, struct slice comeback, enum kafka_error error, mono_ms now);
 void group_die(struct group *g, enum kafka_error error);	/* everybody who waits is told */
-bool group_subscribes(const struct group *g, struct slice topic);	/* or it cannot be told */
 
 /* group_members.c */
 struct member *group_member(const struct group *g, struct slice id);
@@ -150,7 +149,14 @@ int32_t group_rebalance_timeout(const struct group *g);		/* the largest of the m
 /* NONE, FENCED_INSTANCE_ID, UNKNOWN_MEMBER_ID. */
 enum kafka_error group_check_member(const struct group *g, const struct group_caller *caller, struct member **out);
 char *copy_text(struct slice s);
-bool member_subscribes(const struct member *m, const char *protocol, struct slice topic, bool *is_readable);
+/* What the members of a group of consumers subscribe to, as they stand: to be asked and ended before any of them changes. */
+struct group_topics {
+	struct map topics;
+	bool       may_be_any;		/* of some it cannot be told */
+};
+void group_topics_init(struct group_topics *t, const struct group *g);
+void group_topics_fini(struct group_topics *t);
+bool group_topics_has(const struct group_topics *t, struct slice topic);
 
 /* --- offsets --------------------------------------------------------------------------------------------------------------------- */
 

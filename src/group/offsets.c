@@ -244,6 +244,7 @@ static bool is_of_consumers(const struct group *g)
 void coordinator_on_offset_delete(struct coordinator *c, struct group_offset_delete *m)
 {
 	struct group *g = coordinator_group(c, m->group);
+	struct group_topics subscribed;
 	struct store *s;
 
 	if (g == NULL) {
@@ -254,16 +255,18 @@ void coordinator_on_offset_delete(struct coordinator *c, struct group_offset_del
 		coordinator_answer(c, &m->q, NON_EMPTY_GROUP);
 		return;
 	}
+	group_topics_init(&subscribed, g);
 	s = coordinator_store_begin(c);
 	for (int32_t i = 0; i < m->count; i++) {
 		struct stored_offset *o = offsets_find(g, m->offsets[i].topic, m->offsets[i].partition);
 
-		m->offsets[i].error = g->state != GROUP_EMPTY && group_subscribes(g, m->offsets[i].topic) ? GROUP_SUBSCRIBED_TO_TOPIC : NONE;
+		m->offsets[i].error = g->state != GROUP_EMPTY && group_topics_has(&subscribed, m->offsets[i].topic) ? GROUP_SUBSCRIBED_TO_TOPIC : NONE;
 		if (m->offsets[i].error != NONE || o == NULL)
 			continue;
 		s = coordinator_add_offset_tombstone(c, s, g, o);
 		offsets_drop(g, o);
 	}
+	group_topics_fini(&subscribed);
 	s->question = &m->q;
 	coordinator_store_submit(c, s, 1);
 }
@@ -288,13 +291,13 @@ void coordinator_forget_topic(struct coordinator *c, struct slice topic)
 }
 
 /* When this offset's time is over; INT64_MAX: not as things are. */
-static time_ms end_of(const struct group *g, const struct stored_offset *o, time_ms retention)
+static time_ms end_of(const struct group *g, const struct stored_offset *o, const struct group_topics *subscribed, time_ms retention)
 {
 	time_ms base = o->commit_time;
 
 	if (g->protocol_type != NULL && g->state == GROUP_EMPTY)
 		base = g->state_since >= 0 ? g->state_since : o->commit_time;
-	else if (g->protocol_type != NULL && (g->state != GROUP_STABLE || !is_of_consumers(g) || group_subscribes(g, o->topic)))
+	else if (g->protocol_type != NULL && (g->state != GROUP_STABLE || !is_of_consumers(g) || group_topics_has(subscribed, o->topic)))
 		return INT64_MAX;
 	return o->expire_time >= 0 ? o->expire_time : later(base, retention);
 }
@@ -302,16 +305,19 @@ static time_ms end_of(const struct group *g, const struct stored_offset *o, time
 static void expire_group(struct coordinator *c, struct group *g, time_ms now)
 {
 	time_ms retention = coordinator_config(c)->offsets_retention_minutes * (time_ms)60000;
+	struct group_topics subscribed;
 	struct store *s = NULL;
 
+	group_topics_init(&subscribed, g);
 	MAP_FOREACH(e, &g->offsets) {
 		struct stored_offset *o = e->value;
 
-		if (!o->has_value || o->pending > 0 || end_of(g, o, retention) > now)
+		if (!o->has_value || o->pending > 0 || end_of(g, o, &subscribed, retention) > now)
 			continue;
 		s = coordinator_add_offset_tombstone(c, s, g, o);
 		offsets_drop(g, o);
 	}
+	group_topics_fini(&subscribed);
 	if (g->state == GROUP_EMPTY && map_count(&g->offsets) == 0 && map_count(&g->pending) == 0) {
 		if (g->generation > 0) {
 			if (s == NULL)

@@ -681,6 +681,28 @@ START_TEST(commits_of_members_and_strangers)
 }
 END_TEST
 
+START_TEST(topics_of_members)
+{
+	struct client a = client_of(NULL);
+	struct group_topics t;
+	uint8_t zero[4] = { 0 };
+
+	a.subscription = SLICE_LIT("\0\0\0\0\0\2\0\1x\0\2yz\xff\xff\xff\xff");
+	make_stable(&a);
+	group_topics_init(&t, group);
+	ck_assert(group_topics_has(&t, SLICE_LIT("x")) && group_topics_has(&t, SLICE_LIT("yz")));
+	ck_assert(!group_topics_has(&t, SLICE_LIT("y")) && !group_topics_has(&t, SLICE_EMPTY));
+	group_topics_fini(&t);
+	/* of one of them it cannot be told: it may be any */
+	struct group_protocol p = { SLICE_LIT("range"), slice_of(zero, sizeof(zero)) };
+	struct group_join j = { .client_id = SLICE_LIT("c"), .client_host = SLICE_LIT("/h"), .protocols = &p, .protocol_count = 1 };
+	group_add_member(group, member_create(&j, SLICE_LIT("m")));
+	group_topics_init(&t, group);
+	ck_assert(group_topics_has(&t, SLICE_LIT("y")));
+	group_topics_fini(&t);
+}
+END_TEST
+
 /* --- worlds ----------------------------------------------------------------------------------------------------------------------------- */
 
 #define CLIENTS 6
@@ -856,6 +878,7 @@ int main(void)
 	tcase_add_test(t, metadata_that_cannot_be_read);
 	tcase_add_test(t, the_protocol_is_voted_for);
 	tcase_add_test(t, commits_of_members_and_strangers);
+	tcase_add_test(t, topics_of_members);
 	tcase_add_test(worlds, many_worlds);
 	tcase_set_timeout(worlds, 120);
 	suite_add_tcase(s, t);
