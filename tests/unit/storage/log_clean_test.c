@@ -928,6 +928,228 @@ START_TEST(a_deleted_key_does_not_come_back)
 }
 END_TEST
 
+/* --- what is dirty ---------------------------------------------------------------------------- */
+
+static struct sim_os *plain_machine;
+static struct kit plain;
+
+static struct log_dirt dirt_at(time_ms now)
+{
+	struct log_dirt d;
+
+	ck_assert_int_eq(log_dirt(plain.log, now, &d), OK);
+	return d;
+}
+
+static void plain_setup(void)
+{
+	plain_machine = sim_create(NULL, "m", 7);
+	kit_init(&plain, sim_os(plain_machine), "/data", "t-0");
+	plain.config.cleanup_policy = CLEANUP_COMPACT;
+	plain.spec.cleaner_offset = -1;
+	kit_open(&plain);
+}
+
+static void plain_teardown(void)
+{
+	log_close(&plain.log);
+	sim_destroy(&plain_machine);
+}
+
+/* A segment of one record, written at that time. */
+static void plain_segment(time_ms at)
+{
+	plain.spec.now = at;
+	append_keyed(&plain, "key", "value");
+	rolled(&plain);
+}
+
+START_TEST(only_what_is_closed_stable_and_synced_is_cleaned)
+{
+	struct marker m = { MARKER_COMMIT, 5, 0, 0, 1000 };
+	struct batch_spec spec = BATCH_SPEC_INIT;
+	struct strbuf out = STRBUF_INIT;
+
+	append_keyed(&plain, "key", "value");
+	ck_assert_uint_eq(dirt_at(1000).cleanable_bytes, 0);			/* in the active segment */
+	ck_assert_int_eq(log_roll(plain.log, 1000), OK);
+	kit_replicate(&plain);
+	ck_assert_uint_eq(dirt_at(1000).cleanable_bytes, 0);			/* not synced */
+	ck_assert_int_eq(log_flush_now(plain.log), OK);
+	ck_assert_int_eq(dirt_at(1000).first_uncleanable, 1);
+	spec.producer_id = 5;
+	spec.producer_epoch = 0;
+	spec.base_sequence = 0;
+	spec.is_transactional = true;
+	ck_assert_int_eq(append_one(plain.log, make_batch(&spec, 1, 1000, "x"), false, 1000).error, NONE);
+	rolled(&plain);
+	append_keyed(&plain, "key", "value");
+	rolled(&plain);
+	ck_assert_int_eq(dirt_at(1000).first_uncleanable, 1);			/* an open transaction */
+	ck_assert_int_eq(append_one(plain.log, marker_build(&m, &out), true, 1000).error, NONE);
+	strbuf_fini(&out);
+	ck_assert_int_eq(dirt_at(1000).first_uncleanable, 1);			/* its marker is not replicated */
+	kit_replicate(&plain);
+	ck_assert_int_eq(dirt_at(1000).first_uncleanable, 3);
+	ck_assert(log_dirt_is_worth_it(plain.log, &(struct log_dirt){ .cleanable_bytes = 51, .clean_bytes = 49 }));
+	ck_assert(!log_dirt_is_worth_it(plain.log, &(struct log_dirt){ .cleanable_bytes = 50, .clean_bytes = 50 }));
+	ck_assert(log_dirt_is_worth_it(plain.log, &(struct log_dirt){ .cleanable_bytes = 1, .clean_bytes = 99, .is_overdue = true }));
+	ck_assert(!log_dirt_is_worth_it(plain.log, &(struct log_dirt){ .cleanable_bytes = 0, .clean_bytes = 99, .is_overdue = true }));
+}
+END_TEST
+
+START_TEST(lags_hold_back_and_hurry)
+{
+	plain_segment(1000);
+	plain_segment(2000);
+	plain_segment(3000);
+	plain.config.min_compaction_lag_ms = 500;
+	log_set_config(plain.log, &plain.config);
+	ck_assert_int_eq(dirt_at(2400).first_uncleanable, 1);
+	ck_assert_int_eq(dirt_at(2600).first_uncleanable, 2);
+	ck_assert_int_eq(dirt_at(9000).first_uncleanable, 3);
+	ck_assert_uint_eq(dirt_at(1400).cleanable_bytes, 0);
+	ck_assert(!dirt_at(9000).is_overdue);
+	plain.config.min_compaction_lag_ms = 0;
+	plain.config.max_compaction_lag_ms = 4000;
+	log_set_config(plain.log, &plain.config);
+	ck_assert(!dirt_at(5000).is_overdue);
+	ck_assert(dirt_at(5001).is_overdue);
+	log_set_dirty_offset(plain.log, 1);
+	ck_assert(!dirt_at(5001).is_overdue);
+	ck_assert(dirt_at(6001).is_overdue);
+}
+END_TEST
+
+START_TEST(a_dirty_offset_that_cannot_be_true_begins_at_the_start)
+{
+	for (int i = 0; i < 4; i++)
+		plain_segment(1000);
+	log_set_dirty_offset(plain.log, 2);
+	ck_assert_int_eq(dirt_at(1000).first_dirty, 2);
+	ck_assert(!dirt_at(1000).was_invalid);
+	log_set_dirty_offset(plain.log, 5);		/* beyond the end */
+	ck_assert_int_eq(dirt_at(1000).first_dirty, 0);
+	ck_assert(dirt_at(1000).was_invalid);
+	log_set_dirty_offset(plain.log, 1);
+	ck_assert_int_eq(log_raise_start_offset(plain.log, 3), OK);
+	ck_assert_int_eq(dirt_at(1000).first_dirty, 3);
+	ck_assert(dirt_at(1000).was_invalid);
+	log_set_dirty_offset(plain.log, 4);
+	ck_assert_int_eq(log_truncate_to(plain.log, 3), OK);
+	ck_assert_int_eq(log_dirty_offset(plain.log), 3);
+	/* and after a restart that finds less than the checkpoint speaks of */
+	plain.spec.cleaner_offset = 4;
+	kit_reopen_clean(&plain);
+	ck_assert_int_eq(log_dirty_offset(plain.log), 3);
+	plain_segment(1000);
+	plain_segment(1000);
+	ck_assert_int_eq(dirt_at(1000).first_dirty, 3);
+}
+END_TEST
+
+/* A full disk at each write of a pass: nothing has changed, or the group comes to its end when there is room again. */
+START_TEST(a_full_disk_ends_a_pass_or_holds_it_up)
+{
+	for (uint64_t nth = 1; nth < 60; nth++) {
+		struct log_clean_limits limits = { .map_bytes = 1 << 20, .load_factor = 0.9, .io_bytes = 4096, .slice_bytes = 1 << 20 };
+		bool has_more = true, leaves_files, has_failed = false;
+		enum err e = OK;
+
+		plain_teardown();
+		plain_setup();
+		for (int i = 0; i < 4; i++)
+			plain_segment(1000);
+		struct log_dirt d = dirt_at(1000);
+		sim_fail(plain_machine, nth % 2 == 0 ? SIM_NAME : SIM_WRITE, NULL, (nth + 1) / 2, ERR_NO_SPACE);
+		struct log_clean *c = log_clean_begin(plain.log, &d, &limits, 1000);
+		while (has_more) {
+			log_clean_run(c);
+			e = log_clean_step(plain.log, c, &has_more);
+			if (e == OK)
+				continue;
+			ck_assert_int_eq(e, ERR_NO_SPACE);
+			has_failed = true;
+			has_more = log_is_settling(plain.log);
+		}
+		log_clean_end(plain.log, &c, &leaves_files);
+		sim_fail(plain_machine, SIM_ANY, NULL, 0, OK);
+		ck_assert(!log_is_settling(plain.log));
+		ck_assert_int_eq(log_dirty_offset(plain.log), e == OK ? 4 : -1);
+		ck_assert(e == OK || has_failed);
+		if (e != OK)
+			run_pass(&plain, 1000, 100);
+		ck_assert_int_eq(log_segment_count(plain.log), 2);
+		kit_reopen_clean(&plain);
+		ck_assert_int_eq(log_end_offset(plain.log), 4);
+		ck_assert_int_eq(log_segment_count(plain.log), 2);
+	}
+}
+END_TEST
+
+/* What cannot be read is told, and nothing is changed. */
+START_TEST(damage_ends_a_pass_and_is_never_sealed_anew)
+{
+	struct log_clean_limits limits = { .map_bytes = 1 << 20, .load_factor = 0.9, .io_bytes = 4096, .slice_bytes = 1 << 20 };
+	bool has_more = true, leaves_files;
+	char path[600];
+	enum err e = OK;
+	os_fd fd;
+
+	for (int i = 0; i < 3; i++)
+		plain_segment(1000);
+	struct log_dirt d = dirt_at(1000);
+	snprintf(path, sizeof(path), "%s/00000000000000000001.log", plain.dir);
+	ck_assert_int_eq(os_open(plain.os, path, OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pwrite(plain.os, fd, "!", 1, BATCH_HEADER_SIZE + 9), OK);
+	os_close(plain.os, &fd);
+	struct log_clean *c = log_clean_begin(plain.log, &d, &limits, 1000);
+	while (has_more && e == OK) {
+		log_clean_run(c);
+		e = log_clean_step(plain.log, c, &has_more);
+	}
+	ck_assert_int_eq(e, ERR_CORRUPT);
+	log_clean_end(plain.log, &c, &leaves_files);
+	ck_assert_int_eq(log_segment_count(plain.log), 4);
+	ck_assert_int_eq(log_dirty_offset(plain.log), -1);
+}
+END_TEST
+
+/* While a group settles the log is not cut below its end; a cut of anything ends a pass before that. */
+START_TEST(a_truncation_waits_for_what_settles)
+{
+	struct log_clean_limits limits = { .map_bytes = 1 << 20, .load_factor = 0.9, .io_bytes = 4096, .slice_bytes = 1 << 20 };
+	bool has_more = true, leaves_files, was_settling = false;
+
+	for (int i = 0; i < 4; i++)
+		plain_segment(1000);
+	struct log_dirt d = dirt_at(1000);
+	struct log_clean *c = log_clean_begin(plain.log, &d, &limits, 1000);
+	while (has_more) {
+		log_clean_run(c);
+		ck_assert_int_eq(log_clean_step(plain.log, c, &has_more), OK);
+		if (!log_is_settling(plain.log))
+			continue;
+		was_settling = true;
+		ck_assert_int_eq(log_truncate_to(plain.log, 2), ERR_AGAIN);
+		ck_assert_int_eq(log_truncate_fully_and_start_at(plain.log, 9), ERR_AGAIN);
+		ck_assert_int_eq(log_raise_start_offset(plain.log, 4), OK);
+		ck_assert_int_eq(log_remove_segments_below_start(plain.log, NULL), OK);
+	}
+	ck_assert(was_settling);
+	log_clean_end(plain.log, &c, &leaves_files);
+	ck_assert(leaves_files);
+	for (int i = 0; i < 4; i++)
+		plain_segment(1000);
+	d = dirt_at(1000);
+	c = log_clean_begin(plain.log, &d, &limits, 1000);
+	log_clean_run(c);
+	ck_assert_int_eq(log_truncate_to(plain.log, 6), OK);
+	ck_assert_int_eq(log_clean_step(plain.log, c, &has_more), ERR_AGAIN);
+	log_clean_end(plain.log, &c, &leaves_files);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("log_clean");
@@ -939,6 +1161,15 @@ int main(void)
 	tcase_add_test(t, a_deleted_key_does_not_come_back);
 	tcase_add_test(t, random_logs_and_crashes);
 	suite_add_tcase(s, t);
+	TCase *rules = tcase_create("rules");
+	tcase_add_checked_fixture(rules, plain_setup, plain_teardown);
+	tcase_add_test(rules, only_what_is_closed_stable_and_synced_is_cleaned);
+	tcase_add_test(rules, lags_hold_back_and_hurry);
+	tcase_add_test(rules, a_dirty_offset_that_cannot_be_true_begins_at_the_start);
+	tcase_add_test(rules, a_full_disk_ends_a_pass_or_holds_it_up);
+	tcase_add_test(rules, damage_ends_a_pass_and_is_never_sealed_anew);
+	tcase_add_test(rules, a_truncation_waits_for_what_settles);
+	suite_add_tcase(s, rules);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);
