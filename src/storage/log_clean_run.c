@@ -1,7 +1,8 @@
 /*
  * The jobs of a pass. Each run reads and writes about a slice and leaves everything where the next can go on.
  *
- * What is read may be renamed away or cut meanwhile. Files that are open stay what they are; one that cannot be opened any more, or is shorter than it was, ends the pass; and the owner looks at the log before
+ * What is read may be renamed away or cut meanwhile. Files that are open stay what they are; one that cannot be opened any more, or is shorter than
+ * it was, ends the pass; and the owner looks at the log before
  * anything that was written counts. So bytes are only checked here, as any from a disk.
  */
 #include "storage/log_clean_priv.h"
