@@ -277,7 +277,8 @@ static enum err write_batch(struct log_clean *c, struct slice batch)
 		aborted.last_offset = batch_last_offset(batch.ptr);
 		e = txn_index_append(&c->out->txns, c->store.os, c->store.dir, &aborted);
 	}
-	q.keeps_header = is_last_of_producer(c, batch.ptr) || is_last_word_of_group(c);
+	q.is_last_of_producer = is_last_of_producer(c, batch.ptr);
+	q.is_last_of_segment = is_last_word_of_group(c);
 	if (e == OK)
 		e = clean_batch(&c->batches, &q, &c->staged);
 	size_t size = c->staged.len - before;
