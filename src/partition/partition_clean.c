@@ -1,8 +1,10 @@
 /*
- * When a compacted log is cleaned. Each partition looks at its own log, every log.cleaner.backoff.ms while something may be dirty, and takes one of the broker's log.cleaner.threads places for a pass. Kafka's cleaners choose the
+ * When a compacted log is cleaned. Each partition looks at its own log, every log.cleaner.backoff.ms while something may be dirty, and takes one of
+ * the broker's log.cleaner.threads places for a pass. Kafka's cleaners choose the
  * dirtiest of all logs; here a partition that finds no place asks again soon, and who asks is dirty enough.
  *
- * A pass goes from slice to slice: a job at the cleaners' own workers, then a look here (storage/log_clean.h). Between two slices it may wait for log.cleaner.io.max.bytes.per.second, and be ended: by a stop, a
+ * A pass goes from slice to slice: a job at the cleaners' own workers, then a look here (storage/log_clean.h). Between two slices it may wait for
+ * log.cleaner.io.max.bytes.per.second, and be ended: by a stop, a
  * move to another directory, a topic that is not compacted any more. What is certain already (log_is_settling) is brought to its end first.
  */
 #include "partition/partition_priv.h"

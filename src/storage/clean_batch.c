@@ -1,5 +1,6 @@
 /*
- * First every record is looked at, then, if not all stay or a horizon is to be set, the batch is built anew from those that do. So a batch of which all stays, and that is most of a log that has been
+ * First every record is looked at, then, if not all stay or a horizon is to be set, the batch is built anew from those that do. So a batch of which
+ * all stays, and that is most of a log that has been
  * cleaned before, is never compressed again.
  */
 #include "storage/clean_batch.h"
@@ -97,6 +98,8 @@ static enum err put_header(const struct clean_question *q, struct strbuf *out)
 	struct slice built;
 
 	spec.codec = CODEC_NONE;
+	if (!q->is_last_of_producer)
+		spec.max_timestamp = NO_TIMESTAMP;
 	batch_build_begin(&b, &spec, NULL, out, SIZE_MAX);
 	return batch_build_end(&b, &built);
 }
@@ -135,7 +138,7 @@ enum err clean_batch(struct batch_cleaner *c, const struct clean_question *q, st
 	if (!drops_all && (e = judge(c, q, &v)) != OK)
 		return e;
 	if (v.kept == 0)
-		return q->keeps_header ? put_header(q, out) : OK;
+		return q->is_last_of_producer || q->is_last_of_segment ? put_header(q, out) : OK;
 	bool sets_horizon = (v.has_tombstone || (batch_is_control(batch) && q->may_go)) && !batch_has_delete_horizon(batch);
 	if (v.is_all && !sets_horizon) {
 		strbuf_add_slice(out, q->batch);

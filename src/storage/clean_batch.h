@@ -23,7 +23,8 @@ struct batch_cleaner {
 struct clean_question {
 	struct slice batch;		/* whole */
 	bool may_go;			/* data: of an aborted transaction; a marker: nothing of its transaction is left */
-	bool keeps_header;		/* where no record stays, the batch does: it is the last word about its producer, or about where the segment ends */
+	/* Where no record stays, the batch does: it is the last word about its producer, or about where the segment ends. Only the former keeps its time, which else would be the time of records that nobody finds. */
+	bool is_last_of_producer, is_last_of_segment;
 };
 
 void batch_cleaner_init(struct batch_cleaner *c, const struct offset_map *map, int64_t latest_offset, time_ms now, int64_t delete_retention_ms);

@@ -1,7 +1,9 @@
 /*
- * What a pass of the cleaner knows of transactions while it goes along a log: whether a batch is of an aborted one, and whether anything was met of the one that a marker ends.
+ * What a pass of the cleaner knows of transactions while it goes along a log: whether a batch is of an aborted one, and whether anything was met of
+ * the one that a marker ends.
  *
- * Aborted transactions come from the segments' transaction indexes, a source at a time: clean_txns_add in any order, those that are known already included; then clean_txns_ready.
+ * Aborted transactions come from the segments' transaction indexes, a source at a time: clean_txns_add in any order, those that are known already
+ * included; then clean_txns_ready.
  * Owner:  the pass.
  * Memory: an entry per transaction that is under way or ahead in the source at hand.
  */

@@ -69,6 +69,7 @@ tests_unit_storage_txn_index_test_SOURCES = tests/unit/storage/txn_index_test.c 
 tests_unit_storage_txn_index_test_LDADD = $(storage_test_libs)
 
 storage_log_tests = \
+	tests/unit/storage/log_clean_rules_test \
 	tests/unit/storage/log_clean_test \
 	tests/unit/storage/golden_log_test \
 	tests/unit/storage/log_crash_test \
@@ -79,6 +80,8 @@ tests_unit_storage_golden_log_test_SOURCES = tests/unit/storage/golden_log_test.
 tests_unit_storage_golden_log_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_crash_test_SOURCES = tests/unit/storage/log_crash_test.c tests/unit/storage/log_kit.h
 tests_unit_storage_log_crash_test_LDADD = $(storage_test_libs)
+tests_unit_storage_log_clean_rules_test_SOURCES = tests/unit/storage/log_clean_rules_test.c tests/unit/storage/log_kit.h
+tests_unit_storage_log_clean_rules_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_clean_test_SOURCES = tests/unit/storage/log_clean_test.c tests/unit/storage/log_kit.h
 tests_unit_storage_log_clean_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_test_SOURCES = tests/unit/storage/log_test.c tests/unit/storage/log_kit.h

@@ -1,5 +1,6 @@
 /*
- * Inside of a pass: what log_clean.c (the owner's side) and log_clean_run.c (the jobs) share. Between a run and the next the pass is the owner's, during one the worker's.
+ * Inside of a pass: what log_clean.c (the owner's side) and log_clean_run.c (the jobs) share. Between a run and the next the pass is the owner's,
+ * during one the worker's.
  */
 #ifndef SKEIN_STORAGE_LOG_CLEAN_PRIV_H
 #define SKEIN_STORAGE_LOG_CLEAN_PRIV_H

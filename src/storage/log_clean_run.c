@@ -1,7 +1,8 @@
 /*
  * The jobs of a pass. Each run reads and writes about a slice and leaves everything where the next can go on.
  *
- * What is read may be renamed away or cut meanwhile. Files that are open stay what they are; one that cannot be opened any more, or is shorter than it was, ends the pass; and the owner looks at the log before
+ * What is read may be renamed away or cut meanwhile. Files that are open stay what they are; one that cannot be opened any more, or is shorter than
+ * it was, ends the pass; and the owner looks at the log before
  * anything that was written counts. So bytes are only checked here, as any from a disk.
  */
 #include "storage/log_clean_priv.h"
@@ -276,7 +277,8 @@ static enum err write_batch(struct log_clean *c, struct slice batch)
 		aborted.last_offset = batch_last_offset(batch.ptr);
 		e = txn_index_append(&c->out->txns, c->store.os, c->store.dir, &aborted);
 	}
-	q.keeps_header = is_last_of_producer(c, batch.ptr) || is_last_word_of_group(c);
+	q.is_last_of_producer = is_last_of_producer(c, batch.ptr);
+	q.is_last_of_segment = is_last_word_of_group(c);
 	if (e == OK)
 		e = clean_batch(&c->batches, &q, &c->staged);
 	size_t size = c->staged.len - before;

@@ -3,7 +3,8 @@
  *
  * Owner:  the pass.
  * Memory: 24 bytes per slot, zeroed by the kernel as it is touched; nothing else, whatever the keys.
- * Truth:  two keys of equal hash would be one to it, and the older record of the other would be dropped. The hash is keyed with random bits of this map's own, so nobody can look
+ * Truth:  two keys of equal hash would be one to it, and the older record of the other would be dropped. The hash is keyed with random bits of this
+ * map's own, so nobody can look
  *         for such keys, and by chance a map of 2^32 keys has two with a probability of 2^-65.
  */
 #ifndef SKEIN_STORAGE_OFFSET_MAP_H

@@ -1,5 +1,6 @@
 /*
- * Compaction crossed by everything that may come to a partition: appends, truncation, a move to another log directory, a stop, a kill, a failing device, a topic that is not compacted any more. Each seed is a
+ * Compaction crossed by everything that may come to a partition: appends, truncation, a move to another log directory, a stop, a kill, a failing
+ * device, a topic that is not compacted any more. Each seed is a
  * story of its own. Whatever came between: what was committed of the newest round of keys is there, every question is answered, and no pass is left behind.
  */
 #include <check.h>
@@ -233,6 +234,35 @@ static void run_seed(uint64_t seed)
 	rig_fini(&r);
 }
 
+/* When there is nothing to clean, or not enough, nobody looks again and again. */
+START_TEST(a_partition_without_news_sleeps)
+{
+	state = 5;
+	rig_init(&r, 5);
+	r.has_cleaners = true;
+	r.config.cleanup_policy = CLEANUP_COMPACT;
+	r.config.segment_bytes = 800;
+	r.cleaners = (struct partition_cleaners){ .throttle = r.cleaners.throttle, .threads = 1, .backoff_ms = 100, .map_bytes = 1 << 20, .load_permille = 900, .io_bytes = 2000 };
+	ck_assert_int_eq(rig_up(&r), OK);
+	rig_lead(&r, 1);
+	epoch = 1;
+	rig_rests(&r);
+	for (int i = 0; i < 60; i++)
+		append();
+	rig_pass(&r, 5000);
+	ck_assert_int_gt(r.addr->dirty_offset, 0);
+	int64_t cleaned = r.addr->dirty_offset;
+	rig_rests(&r);
+	while (r.addr->recovery_point <= cleaned)	/* one more segment is not half of the log */
+		append();
+	rig_pass(&r, 5000);
+	rig_rests(&r);
+	rig_down(&r, STOP_CLEAN);
+	ck_assert_uint_eq(r.cleaners.running, 0);
+	rig_fini(&r);
+}
+END_TEST
+
 static uint64_t seed_now;
 
 static void tell_seed(void)
@@ -268,6 +298,7 @@ int main(void)
 	TCase *t = tcase_create("clean");
 
 	tcase_set_timeout(t, 300);
+	tcase_add_test(t, a_partition_without_news_sleeps);
 	tcase_add_test(t, whatever_comes_between);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);

@@ -1,8 +1,10 @@
 /*
- * Compaction against a model, on a simulated disk: random batches (keys, null values and keys, every codec, transactions that commit and abort, several producers), passes of the cleaner in small slices
+ * Compaction against a model, on a simulated disk: random batches (keys, null values and keys, every codec, transactions that commit and abort,
+ * several producers), passes of the cleaner in small slices
  * with appends in between, kills and power cuts at any operation.
  *
- * The model is the whole history. What a completed pass leaves is foretold record by record: the newest of each key, tombstones until their horizon, nothing that was aborted. After a crash anywhere in a
+ * The model is the whole history. What a completed pass leaves is foretold record by record: the newest of each key, tombstones until their horizon,
+ * nothing that was aborted. After a crash anywhere in a
  * pass the log is between the two, and what its readers see, the newest value of each key, is what it always was; the next pass is foretold again.
  */
 #include "log_kit.h"
@@ -728,215 +730,12 @@ START_TEST(random_logs_and_crashes)
 }
 END_TEST
 
-/* --- Kafka's own ------------------------------------------------------------------------------ */
-
-static void run_pass(struct kit *k, time_ms now, uint64_t slice_bytes)
-{
-	struct log_clean_limits limits = { .map_bytes = 1 << 20, .load_factor = 0.9, .io_bytes = 65536, .slice_bytes = slice_bytes };
-	struct log_dirt d;
-	bool has_more, leaves_files;
-
-	ck_assert_int_eq(log_dirt(k->log, now, &d), OK);
-	ck_assert_uint_gt(d.cleanable_bytes, 0);
-	struct log_clean *c = log_clean_begin(k->log, &d, &limits, now);
-	do {
-		log_clean_run(c);
-		ck_assert_int_eq(log_clean_step(k->log, c, &has_more), OK);
-	} while (has_more);
-	log_clean_end(k->log, &c, &leaves_files);
-	ck_assert_int_eq(log_dirty_offset(k->log), d.first_uncleanable);
-}
-
-static void open_golden(struct kit *k, struct sim_os *machine, const char *name)
-{
-	kit_init(k, sim_os(machine), "/data", "t-0");
-	kit_copy_golden(k, name);
-	k->config.segment_bytes = 600;
-	k->config.cleanup_policy = CLEANUP_COMPACT;
-	k->spec.had_clean_shutdown = true;
-	k->spec.cleaner_offset = -1;
-	kit_open(k);
-	kit_replicate(k);
-}
-
-static void all_batches(struct kit *k, struct strbuf *out)
-{
-	struct log_range range;
-
-	for (int64_t next = log_start_offset(k->log); next < log_end_offset(k->log);) {
-		ck_assert_int_eq(log_read(k->log, next, log_end_offset(k->log), 1 << 20, true, &range), OK);
-		if (range.file == NULL)
-			return;
-		struct slice bytes = take_range(k, &range), rest = bytes, batch;
-		strbuf_add_slice(out, bytes);
-		while (batch_next(&rest, &batch) == OK)
-			next = batch_last_offset(batch.ptr) + 1;
-		free((void *)(uintptr_t)bytes.ptr);
-	}
-}
-
-/* Ours may have the last batch of a segment as a header where Kafka has none. */
-static void check_same(struct slice ours, struct slice kafkas, int64_t up_to)
-{
-	struct slice a = SLICE_NULL, b;
-	int same = 0;
-
-	while (batch_next(&kafkas, &b) == OK && batch_last_offset(b.ptr) <= up_to) {
-		do
-			ck_assert_int_eq(batch_next(&ours, &a), OK);
-		while (batch_record_count(a.ptr) == 0 && batch_base_offset(a.ptr) < batch_base_offset(b.ptr));
-		ck_assert_msg(slice_eq(a, b), "batch %lld: ours at %lld, %zu and %zu bytes", (long long)batch_base_offset(b.ptr), (long long)batch_base_offset(a.ptr), a.len, b.len);
-		same++;
-	}
-	ck_assert_int_gt(same, 3);
-}
-
-static void check_golden(const char *from, const char *to, time_ms now, int64_t up_to)
-{
-	struct sim_os *machine = sim_create(NULL, "m", 1), *other = sim_create(NULL, "n", 1);
-	struct strbuf ours = STRBUF_INIT, kafkas = STRBUF_INIT;
-	struct kit a, b;
-
-	open_golden(&a, machine, from);
-	open_golden(&b, other, to);
-	run_pass(&a, now, 100);
-	all_batches(&a, &ours);
-	all_batches(&b, &kafkas);
-	check_same(strbuf_slice(&ours), strbuf_slice(&kafkas), up_to);
-	strbuf_fini(&ours);
-	strbuf_fini(&kafkas);
-	log_close(&a.log);
-	log_close(&b.log);
-	sim_destroy(&machine);
-	sim_destroy(&other);
-}
-
-/* What Kafka's cleaner has cleaned, a pass at the same time leaves byte by byte, in every codec. */
-START_TEST(what_kafka_has_cleaned_stays_as_it_is)
-{
-	check_golden("compaction-first-pass/compacted-0", "compaction-first-pass/compacted-0", 1795369137716, 1000);
-	check_golden("compaction-first-pass/compacted-appendtime-0", "compaction-first-pass/compacted-appendtime-0", 1795369137509, 1000);
-	check_golden("compaction-first-pass/compacted-zstd-0", "compaction-first-pass/compacted-zstd-0", 1795369137509, 1000);
-}
-END_TEST
-
-/* Markers whose data has gone get a horizon, segments are joined, and the bytes are those of Kafka's second pass. */
-START_TEST(a_second_pass_is_kafkas_second_pass)
-{
-	check_golden("compaction-first-pass/compacted-txn-0", "compaction-second-pass/compacted-txn-0", 1795455716512 - 86400000, 38);
-}
-END_TEST
-
-/* --- one by one ------------------------------------------------------------------------------- */
-
-static void append_keyed(struct kit *k, const char *key, const char *value)
-{
-	struct strbuf out = STRBUF_INIT;
-	struct batch_spec spec = BATCH_SPEC_INIT;
-	struct batch_builder builder;
-	struct slice batch;
-
-	batch_build_begin(&builder, &spec, NULL, &out, 1 << 20);
-	batch_build_add(&builder, k->spec.now, slice_str(key), value != NULL ? slice_str(value) : SLICE_NULL, NULL, 0);
-	ck_assert_int_eq(batch_build_end(&builder, &batch), OK);
-	ck_assert_int_eq(append_one(k->log, batch, false, k->spec.now).error, NONE);
-	strbuf_fini(&out);
-}
-
-static void rolled(struct kit *k)
-{
-	ck_assert_int_eq(log_roll(k->log, k->spec.now), OK);
-	ck_assert_int_eq(log_flush_now(k->log), OK);
-	kit_replicate(k);
-}
-
-/* Three segments of which nothing stays: a value, its tombstone whose horizon is over, in front of a last one; a kill and a power cut at every operation of the pass that joins them. */
-static void cut_a_pass_at(uint64_t op, enum sim_crash kind, bool *was_cut)
-{
-	struct sim_os *machine = sim_create(NULL, "m", op * 2 + (kind == SIM_CRASH_POWER));
-	struct log_clean_limits limits = { .map_bytes = 1 << 20, .load_factor = 0.9, .io_bytes = 4096, .slice_bytes = 100 };
-	struct strbuf all = STRBUF_INIT;
-	struct log_dirt d;
-	struct slice rest, batch;
-	struct record_iter it;
-	struct record r;
-	struct kit k;
-	bool has_more = true, leaves_files, is_there = false;
-	time_ms now = 1700000000000;
-
-	kit_init(&k, sim_os(machine), "/data", "t-0");
-	ck_assert_int_eq(os_fsync_dir(k.os, "/"), OK);
-	k.config.cleanup_policy = CLEANUP_COMPACT;
-	k.config.segment_bytes = 1000;
-	k.config.delete_retention_ms = 1000;
-	k.spec.cleaner_offset = -1;
-	k.spec.recovery_point = 0;
-	kit_open(&k);
-	append_keyed(&k, "other", "first");
-	append_keyed(&k, "deleted", "value");
-	rolled(&k);
-	append_keyed(&k, "other", "second");
-	rolled(&k);
-	append_keyed(&k, "deleted", NULL);
-	rolled(&k);
-	run_pass(&k, now, 100000);		/* sets the horizon */
-	log_set_dirty_offset(k.log, -1);
-	append_keyed(&k, "other", "third");
-	rolled(&k);
-	now += 2000;
-	ck_assert_int_eq(log_dirt(k.log, now, &d), OK);
-	k.spec.recovery_point = log_recovery_point(k.log);
-	k.spec.high_watermark = log_high_watermark(k.log);
-	sim_crash_after_ops(machine, op);
-	struct log_clean *c = log_clean_begin(k.log, &d, &limits, now);
-	while (has_more && !sim_is_dead(machine)) {
-		log_clean_run(c);
-		(void)!log_clean_step(k.log, c, &has_more);
-	}
-	*was_cut = sim_is_dead(machine);
-	log_clean_end(*was_cut ? NULL : k.log, &c, &leaves_files);
-	log_close(&k.log);
-	sim_crash_after_ops(machine, 0);
-	sim_crash(machine, kind);
-	k.spec.had_clean_shutdown = false;
-	kit_open(&k);
-	ck_assert_int_eq(log_end_offset(k.log), 5);
-	all_batches(&k, &all);
-	for (rest = strbuf_slice(&all); batch_next(&rest, &batch) == OK;) {
-		record_iter_init(&it, batch, NULL, UINT64_MAX);
-		while (record_iter_next(&it, &r)) {
-			if (slice_eq_str(r.key, "deleted"))
-				is_there = !slice_is_null(r.value);
-		}
-		record_iter_fini(&it);
-	}
-	ck_assert_msg(!is_there, "operation %llu: the deleted key is back", (unsigned long long)op);
-	strbuf_fini(&all);
-	log_close(&k.log);
-	sim_destroy(&machine);
-}
-
-START_TEST(a_deleted_key_does_not_come_back)
-{
-	bool was_cut = true;
-
-	for (uint64_t op = 1; was_cut; op++) {
-		cut_a_pass_at(op, SIM_CRASH_PROCESS, &was_cut);
-		cut_a_pass_at(op, SIM_CRASH_POWER, &was_cut);
-		ck_assert_uint_lt(op, 500);
-	}
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("log_clean");
 	TCase *t = tcase_create("log_clean");
 
 	tcase_set_timeout(t, 600);
-	tcase_add_test(t, what_kafka_has_cleaned_stays_as_it_is);
-	tcase_add_test(t, a_second_pass_is_kafkas_second_pass);
-	tcase_add_test(t, a_deleted_key_does_not_come_back);
 	tcase_add_test(t, random_logs_and_crashes);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
