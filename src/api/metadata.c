@@ -144,29 +144,25 @@ static const struct cluster_topic *wished_topic(struct call *c, const struct met
 		: cluster_topic(call_cluster(c), w->name);
 }
 
-static bool is_led_by(struct call *c, const struct metadata_state *s, int32_t broker)
-{
-	for (int32_t i = 0; i < s->count; i++) {
-		const struct cluster_topic *t = wished_topic(c, &s->wishes[i]);
-
-		for (int32_t k = 0; t != NULL && k < t->partition_count; k++) {
-			if (t->partitions[k].leader == broker)
-				return true;
-		}
-	}
-	return false;
-}
-
+/*
+ * Whether or not the dead one is among the live brokers still: a new controller begins with telling
+ * who is there, and elects leaders afterwards.
+ */
 static bool is_in_doubt(struct call *c, const struct metadata_state *s)
 {
 	const struct fetchers *fetchers = call_api(c)->fetchers;
-	const struct cluster *cluster = call_cluster(c);
+	int32_t last = -1;		/* the leader that was looked at: neighbours often have the same */
 
-	for (int i = 0; fetchers != NULL && i < cluster->broker_count; i++) {
-		int32_t id = cluster->brokers[i].id;
+	for (int32_t i = 0; fetchers != NULL && i < s->count; i++) {
+		const struct cluster_topic *t = wished_topic(c, &s->wishes[i]);
 
-		if (fetchers_have_lost(fetchers, id, LOST_LEADER_MS) && is_led_by(c, s, id))
-			return true;
+		for (int32_t k = 0; t != NULL && k < t->partition_count; k++) {
+			int32_t leader = t->partitions[k].leader;
+
+			if (leader >= 0 && leader != last && fetchers_have_lost(fetchers, leader, LOST_LEADER_MS))
+				return true;
+			last = leader;
+		}
 	}
 	return false;
 }

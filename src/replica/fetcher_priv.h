@@ -103,7 +103,7 @@ static inline mono_ms fetcher_rested(const struct fetcher *f)
 	return f->now + MAX(f->all->config->replica_fetch_backoff_ms, 1);
 }
 
-#define EARLY_PAUSE_MS 10	/* doubled up to replica.fetch.backoff.ms */
+#define EARLY_PAUSE_MS 5	/* doubled up to replica.fetch.backoff.ms */
 
 /* fetcher.c */
 struct pull *fetcher_find(struct fetcher *f, struct slice topic, int32_t partition);	/* NULL: not pulled here */

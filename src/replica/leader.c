@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define NEWCOMERS_WAIT_MS 20
+#define NEWCOMERS_WAIT_MS 10
 
 void leader_look(struct leader *l)
 {

@@ -381,6 +381,21 @@ START_TEST(who_asks_for_a_dead_leader_is_told_of_the_next)
 }
 END_TEST
 
+/* As a new controller tells it: first who is alive, then who leads. */
+START_TEST(also_when_the_dead_is_out_of_the_list_already)
+{
+	lead(1);			/* and there is no broker 1 */
+	struct call *c = ask_in_doubt(9);
+	ck_assert(c->is_parked);
+	rig.now = rig.parked_until;
+	lead(0);
+	call_resume(c);
+	ck_assert(rig_has_ended(c));
+	ck_assert_int_eq(topic_of(c, 0)->partitions[0].leader_id, 0);
+	rig_free(&c);
+}
+END_TEST
+
 START_TEST(but_waits_no_longer_than_a_moment)
 {
 	int looks = 0;
@@ -438,6 +453,7 @@ int main(void)
 	tcase_add_test(tc, creation_needs_permission);
 	tcase_add_test(tc, operations_as_bits);
 	tcase_add_test(tc, who_asks_for_a_dead_leader_is_told_of_the_next);
+	tcase_add_test(tc, also_when_the_dead_is_out_of_the_list_already);
 	tcase_add_test(tc, but_waits_no_longer_than_a_moment);
 	tcase_add_test(tc, who_asks_for_others_does_not_wait);
 	suite_add_tcase(s, tc);
