@@ -61,3 +61,8 @@ enum err input_line(struct input *in, struct slice *line)
 	in->line_number++;
 	return OK;
 }
+
+bool input_has_part(const struct input *in)
+{
+	return in->at < in->bytes.len;
+}

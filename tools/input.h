@@ -29,5 +29,6 @@ bool input_read(struct input *in) MUST_CHECK;
  *   ERR_AGAIN: input_read first     ERR_TOO_LARGE: longer than line_max     ERR_CLOSED: there are no more
  */
 enum err input_line(struct input *in, struct slice *line) MUST_CHECK;
+bool     input_has_part(const struct input *in);	/* after ERR_AGAIN: the begin of a line has been read */
 
 #endif

@@ -28,8 +28,11 @@ static const char help[] =
 	"                           a retry leaves no double copy with all only\n"
 	"      --linger MS          wait so long for more records to go along (default 5)\n"
 	"      --batch-size BYTES   and for so many at most (default 262144)\n"
+	"      --max-request-size BYTES  refuse larger records here (default 68157440); below it the topic's\n"
+	"                           max.message.bytes decides, by the size of the compressed batch\n"
 	"      --timeout MS         give a record up after this time (default 120000)\n"
 	TOOL_BOOTSTRAP_HELP
+	"\nA signal ends the reading; what has been read may still be written for 5 s, and what is not is told.\n"
 	"\nExamples:\n"
 	"  echo hello | skein produce orders\n"
 	"  printf 'a=1\\nb=2\\n' | skein produce orders -k =\n"
@@ -40,10 +43,17 @@ static const char help[] =
 #define STEP_MS     1000
 #define BATCH_BYTES 262144	/* an input has few partitions at a time, and nobody waits for its single records */
 #define LINE_MAX_BYTES (64u << 20)
+#define REQUEST_BYTES  (LINE_MAX_BYTES + (1u << 20))	/* no line is too long for it: whether a record is too large is the topic's to say */
 #define PATIENCE_MS    3000		/* before one is told that records wait for their answers */
+#define STOP_MS        5000		/* after a signal: so long what has been read may still be written */
 #define FAILURES_TOLD  5		/* one line each; the rest is counted */
 
 enum input_form { INPUT_TEXT, INPUT_JSON, INPUT_NDJSON };
+
+/* Records that ran out of time. */
+struct left {
+	int64_t count, first;		/* first: the number of its line */
+};
 
 struct produce {
 	const char          *bootstrap, *topic, *null_text;
@@ -59,8 +69,41 @@ struct produce {
 	struct input         input;
 	int64_t              written, failed;
 	struct client_error  error;		/* the first failure's */
+	mono_ms              stop_at;		/* 0: no signal has been seen */
+	bool                 is_ending;		/* what fails now is unanswered */
+	struct left          unsent, unanswered;
 	int                  code;
 };
+
+static void note_left(struct left *l, int64_t number)
+{
+	if (l->count++ == 0 || number < l->first)
+		l->first = number;
+}
+
+static void say_left(struct produce *x, const struct left *l, const char *what)
+{
+	if (l->count == 0)
+		return;
+	tool_say("%lld records, the first of them in line %lld: %s", (long long)l->count, (long long)l->first, what);
+	if (x->code == EXIT_OK)
+		x->code = EXIT_FAILED;
+}
+
+/* There has been a signal, and the time that is left after one is over. */
+static bool is_out_of_time(struct produce *x)
+{
+	mono_ms now = os_mono_ms(os_real());
+
+	if (!tool_is_stopped())
+		return false;
+	if (x->stop_at == 0) {
+		x->stop_at = now + STOP_MS;
+		tool_say("stopped; %lld records have no answer yet, %d s are left for them; one more signal ends at once",
+			 (long long)producer_pending(x->producer), STOP_MS / 1000);
+	}
+	return now >= x->stop_at;
+}
 
 /* The tag of a record is the number of its input line. */
 static void on_delivery(void *arg, const struct producer_delivery *d)
@@ -69,6 +112,12 @@ static void on_delivery(void *arg, const struct producer_delivery *d)
 
 	if (d->error->err == OK) {
 		x->written++;
+		return;
+	}
+	if (x->is_ending) {
+		if (x->unanswered.count == 0)
+			x->error = *d->error;
+		note_left(&x->unanswered, (intptr_t)d->tag);
 		return;
 	}
 	if (x->failed++ == 0)
@@ -99,14 +148,17 @@ static void split_line(const struct produce *x, struct slice line, struct produc
 	r->value = text_or_null(x, line);
 }
 
-/* Waits for room or for the topic; false: x->code says how it ended. */
+/*
+ * Waits for room or for the topic; false: x->code says how it ended. Out of time it goes on: what has been read is to be
+ * counted, down to the last line.
+ */
 static bool send(struct produce *x, struct producer_record *r, int64_t number)
 {
 	struct client_error error;
 
 	r->topic = slice_str(x->topic);
 	r->tag = (void *)(intptr_t)number;
-	while (!tool_is_stopped()) {
+	do {
 		enum err e = producer_send(x->producer, r, &error);
 		if (e == OK)
 			return true;
@@ -117,8 +169,9 @@ static bool send(struct produce *x, struct producer_record *r, int64_t number)
 			return false;
 		}
 		client_step(x->client, STEP_MS);
-	}
-	return false;
+	} while (!is_out_of_time(x));
+	note_left(&x->unsent, number);
+	return true;
 }
 
 static bool send_json(struct produce *x, struct slice text, int64_t number)
@@ -142,36 +195,65 @@ static bool send_json(struct produce *x, struct slice text, int64_t number)
 	return goes_on;
 }
 
+/* Takes away what stands around a record. A JSON list is as skein consume writes it: an object per line between brackets. */
+static bool has_record(const struct produce *x, struct slice *line)
+{
+	if (x->form == INPUT_TEXT)
+		return true;
+	if (x->form == INPUT_JSON) {
+		while (line->len > 0 && (line->ptr[line->len - 1] == ',' || line->ptr[line->len - 1] == ' '))
+			line->len--;
+		if (slice_eq_str(*line, "[") || slice_eq_str(*line, "]") || slice_eq_str(*line, "[]"))
+			return false;
+	}
+	return line->len > 0;
+}
+
 static bool send_line(struct produce *x, struct slice line)
 {
 	struct producer_record r = { .partition = x->partition, .timestamp = -1, .headers = x->headers,
 				     .header_count = x->header_count };
 
-	if (x->form == INPUT_JSON) {	/* a list as skein consume writes it: an object per line between brackets */
-		while (line.len > 0 && (line.ptr[line.len - 1] == ',' || line.ptr[line.len - 1] == ' '))
-			line.len--;
-		if (line.len == 0 || slice_eq_str(line, "[") || slice_eq_str(line, "]") || slice_eq_str(line, "[]"))
-			return true;
-	}
+	if (!has_record(x, &line))
+		return true;
 	if (x->form != INPUT_TEXT)
-		return line.len == 0 || send_json(x, line, x->input.line_number);
+		return send_json(x, line, x->input.line_number);
 	split_line(x, line, &r);
 	return send(x, &r, x->input.line_number);
 }
 
 /* ---- all of them ---- */
 
+/* Behind a record that cannot be sent, nothing is. */
+static void drop_rest(struct produce *x)
+{
+	struct slice line;
+
+	while (input_line(&x->input, &line) == OK) {
+		if (has_record(x, &line))
+			note_left(&x->unsent, x->input.line_number);
+	}
+}
+
+/* A signal ends the reading from the input, not the sending of the lines that have come from there. */
 static void read_all(struct produce *x)
 {
 	struct slice line;
-	bool goes_on = true;
 
-	while (goes_on && !tool_is_stopped()) {
+	for (;;) {
 		switch ((int)input_line(&x->input, &line)) {
 		case OK:
-			goes_on = send_line(x, line);
+			if (!send_line(x, line)) {
+				drop_rest(x);
+				return;
+			}
 			break;
 		case ERR_AGAIN:
+			if (tool_is_stopped()) {
+				if (input_has_part(&x->input))
+					note_left(&x->unsent, x->input.line_number + 1);
+				return;
+			}
 			if (!client_watch_is_ready(x->client)) {
 				client_step(x->client, STEP_MS);
 				break;
@@ -193,6 +275,23 @@ static void read_all(struct produce *x)
 	}
 }
 
+/* Until everything has an answer, or its time is over. */
+static void wait_for_answers(struct produce *x)
+{
+	mono_ms now = os_mono_ms(os_real()), told_at = now + PATIENCE_MS;
+	mono_ms deadline = now + x->spec.delivery_timeout_ms + 1000;
+
+	producer_push(x->producer);
+	while (producer_pending(x->producer) > 0 && now < deadline && !is_out_of_time(x)) {
+		if (x->stop_at == 0 && now >= told_at) {
+			tool_say("%lld records have no answer yet and are waited for", (long long)producer_pending(x->producer));
+			told_at = MONO_NEVER;
+		}
+		client_step(x->client, MIN(STEP_MS, deadline - now));
+		now = os_mono_ms(os_real());
+	}
+}
+
 static int run(struct produce *x)
 {
 	if (client_watch(x->client, x->input.fd) != OK) {
@@ -201,19 +300,15 @@ static int run(struct produce *x)
 	}
 	read_all(x);
 	client_unwatch(x->client);
-	enum err e = producer_flush(x->producer, PATIENCE_MS);
-	if (e != OK) {
-		tool_say("%lld records have no answer yet and are waited for%s", (long long)producer_pending(x->producer),
-			 tool_is_stopped() ? "; one more signal ends at once" : "");
-		e = producer_flush(x->producer, x->spec.delivery_timeout_ms + 1000);
-	}
-	if (e != OK)
-		tool_say("%lld records have no answer", (long long)producer_pending(x->producer));
-	producer_destroy(&x->producer);		/* reports what is left as failed */
+	wait_for_answers(x);
 	if (x->failed > FAILURES_TOLD)
 		tool_say("%lld records were not written, %lld were", (long long)x->failed, (long long)x->written);
 	if (x->code == EXIT_OK && x->failed > 0)
 		x->code = tool_exit_code(&x->error);
+	x->is_ending = true;
+	producer_destroy(&x->producer);		/* reports what is left */
+	say_left(x, &x->unanswered, x->error.text);
+	say_left(x, &x->unsent, "read and not written");
 	return x->code != EXIT_OK && x->written > 0 ? EXIT_PARTIAL : x->code;
 }
 
@@ -255,7 +350,7 @@ static bool set_number(const char *text, int64_t min, int32_t *out)
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct produce *x, int argc, char **argv)
 {
-	enum { OPT_NULL = 256, OPT_REPARTITION, OPT_LINGER, OPT_BATCH_SIZE, OPT_TIMEOUT };
+	enum { OPT_NULL = 256, OPT_REPARTITION, OPT_LINGER, OPT_BATCH_SIZE, OPT_REQUEST_SIZE, OPT_TIMEOUT };
 	static const struct option options[] = {
 		{ "bootstrap", required_argument, NULL, 'b' }, { "key-separator", required_argument, NULL, 'k' },
 		{ "null", required_argument, NULL, OPT_NULL }, { "header", required_argument, NULL, 'H' },
@@ -263,6 +358,7 @@ static int parse(struct produce *x, int argc, char **argv)
 		{ "output", required_argument, NULL, 'i' }, { "repartition", no_argument, NULL, OPT_REPARTITION },
 		{ "compression", required_argument, NULL, 'z' }, { "acks", required_argument, NULL, 'a' },
 		{ "linger", required_argument, NULL, OPT_LINGER }, { "batch-size", required_argument, NULL, OPT_BATCH_SIZE },
+		{ "max-request-size", required_argument, NULL, OPT_REQUEST_SIZE },
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
@@ -281,6 +377,7 @@ static int parse(struct produce *x, int argc, char **argv)
 		case 'a': ok = value_acks(optarg, &x->spec.acks); break;
 		case OPT_LINGER: ok = set_number(optarg, 0, &x->spec.linger_ms); break;
 		case OPT_BATCH_SIZE: ok = set_number(optarg, 0, &x->spec.batch_size); break;
+		case OPT_REQUEST_SIZE: ok = set_number(optarg, 1024, &x->spec.request_size_max); break;
 		case OPT_TIMEOUT: ok = set_number(optarg, 1, &x->spec.delivery_timeout_ms); break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage_told("produce");
@@ -291,6 +388,7 @@ static int parse(struct produce *x, int argc, char **argv)
 	if (optind + 1 != argc)
 		return tool_usage("produce", "give one topic");
 	x->topic = argv[optind];
+	x->spec.buffer_memory = MAX(x->spec.buffer_memory, x->spec.request_size_max);
 	x->spec.is_idempotent = x->spec.acks == PRODUCER_ACKS_ALL;
 	return EXIT_OK;
 }
@@ -317,6 +415,7 @@ int tool_produce(int argc, char **argv)
 	struct produce x = { .partition = PRODUCER_PARTITION_ANY, .spec = PRODUCER_SPEC_INIT };
 
 	x.spec.batch_size = BATCH_BYTES;
+	x.spec.request_size_max = REQUEST_BYTES;
 	x.spec.on_delivery = on_delivery;
 	x.spec.arg = &x;
 	input_init(&x.input, 0, LINE_MAX_BYTES);

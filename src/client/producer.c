@@ -302,9 +302,12 @@ static void destroy_partition(struct producer *p, struct producer_partition *par
 
 	if (part == NULL)
 		return;
-	client_error_set(&closed, ERR_CLOSED, "the producer was closed before this record was acknowledged");
-	while (!list_empty(&part->batches))
-		producer_batch_finish(p, LIST_ENTRY(part->batches.next, struct producer_batch, link), -1, -1, &closed);
+	while (!list_empty(&part->batches)) {
+		struct producer_batch *b = LIST_ENTRY(part->batches.next, struct producer_batch, link);
+		client_error_set(&closed, ERR_CLOSED, "not acknowledged before the producer was closed%s%.150s",
+				 b->error.err != OK ? "; " : "", b->error.text);
+		producer_batch_finish(p, b, -1, -1, &closed);
+	}
 	free(part);
 }
 

@@ -347,13 +347,14 @@ static void send_request(struct producer *p, int32_t leader, struct producer_bat
 }
 
 #define REQUEST_BATCHES_MAX 512
+#define REQUEST_SHARED_BYTES ((size_t)1 << 20)	/* no batch joins others beyond this: a larger one has a request for itself */
 
 /* Fills one request for this leader with at most one batch of each of its partitions. False: nothing to send. */
 static bool send_to(struct producer *p, int32_t leader, mono_ms now, mono_ms *next)
 {
 	struct producer_batch *batches[REQUEST_BATCHES_MAX];
 	int32_t count = 0;
-	size_t bytes = 0;
+	size_t bytes = 0, shared_max = MIN((size_t)p->spec.request_size_max, REQUEST_SHARED_BYTES);
 
 	MAP_FOREACH(e, &p->topics) {
 		struct producer_topic *t = e->value;
@@ -362,7 +363,7 @@ static bool send_to(struct producer *p, int32_t leader, mono_ms now, mono_ms *ne
 			    count == REQUEST_BATCHES_MAX)
 				continue;
 			struct producer_batch *b = next_batch(p, t->partitions[i], now, next);
-			if (b == NULL || (count > 0 && bytes + b->bytes.len > (size_t)p->spec.request_size_max))
+			if (b == NULL || (count > 0 && bytes + b->bytes.len > shared_max))
 				continue;
 			bytes += b->bytes.len;
 			batches[count++] = b;
