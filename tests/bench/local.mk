@@ -12,7 +12,14 @@ tests_bench_cluster_bench_SOURCES = tests/bench/cluster_bench.c tests/bench/benc
 	tests/bench/bench_process.c tests/bench/bench_report.c
 tests_bench_cluster_bench_LDADD = $(tests_bench_broker_bench_LDADD)
 $(tests_bench_cluster_bench_OBJECTS): | $(wire_gen)
-EXTRA_DIST += tests/bench/README.md tests/bench/failover tests/bench/group_bench.py
+# What beside_java puts on skein and on Java brokers.
+noinst_PROGRAMS += tests/bench/load_one
+tests_bench_load_one_SOURCES = tests/bench/load_one.c tests/bench/bench.h \
+	tests/bench/bench_client.c tests/bench/bench_load.c \
+	tests/bench/bench_process.c tests/bench/bench_report.c
+tests_bench_load_one_LDADD = $(tests_bench_broker_bench_LDADD)
+$(tests_bench_load_one_OBJECTS): | $(wire_gen)
+EXTRA_DIST += tests/bench/README.md tests/bench/failover tests/bench/group_bench.py tests/bench/beside_java
 
 bench: $(bin_PROGRAMS) tests/bench/broker_bench
 	tests/bench/broker_bench --json bench.json --dir "$$(pwd)/bench-data" \
