@@ -427,17 +427,13 @@ static void resign(struct controller *c, int32_t winner, int64_t node)
 	active_end(c);
 }
 
-/* Before the controller of the cluster has told this broker anything there is a picture without topics: from `ready` on clients may ask. */
+/* There is no picture before the controller of the cluster has told this broker something: one without topics would tell clients that theirs are gone. */
 static enum task_result elect_lost(struct controller *c, struct task *t, int32_t winner, int64_t node)
 {
 	resign(c, winner, node);
 	task_drop_calls(t);
 	t->stage = ELECT_LOST;
-	if (c->picture != NULL)
-		return TASK_AGAIN;
-	controller_publish(c, controller_next_picture(c));
-	controller_wait_visible(c, t);
-	return TASK_WAIT;
+	return TASK_AGAIN;
 }
 
 static enum task_result elect_looked(struct controller *c, struct task *t)
