@@ -180,7 +180,7 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 			.producer_id_expiration_ms = c->config->producer_id_expiration_ms,
 			.recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset, .high_watermark = known.high_watermark,
 			.cleaner_offset = known.cleaner_offset,
-			.had_clean_shutdown = logdir_had_clean_shutdown(dir), .mark = known.mark, .now = os_time_ms(c->os),
+			.had_clean_shutdown = logdir_had_clean_shutdown(dir), .was_left_by_us = logdir_was_left_by_us(dir), .mark = known.mark, .now = os_time_ms(c->os),
 		},
 	};
 	enum err e = partition_start(&p->local, &spec);

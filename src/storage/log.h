@@ -59,6 +59,7 @@ struct log_spec {
 	/* from the log directory's checkpoints: -1 when there is no entry */
 	int64_t                   recovery_point, log_start_offset, high_watermark, cleaner_offset;
 	bool                      had_clean_shutdown;
+	bool                      was_left_by_us;	/* after an unclean end: who compacted last was not Java, whose cleaner leaves gaps between segments */
 	struct log_progress_mark  mark;
 	time_ms                   now;
 };

@@ -46,6 +46,7 @@ struct recovery_plan {
 					 * recover */
 	struct resume from;		/* for that segment */
 	bool          is_resumed;	/* from a mark: only what lies behind it is new */
+	bool          was_left_by_us;
 	bool          has_page_cache;	/* the process died, not the machine: nothing written is
 					 * lost */
 	int64_t       recovery_point;	/* as it stands in the checkpoint */
@@ -256,16 +257,16 @@ out:
  * truncation. One that begins later: the predecessor has lost its last batches whole, so that no
  * damage is to be seen, and as segments are synced in their order, nothing in this one was promised
  * to anybody. Both go. (Compaction leaves gaps of its own; a killed process loses nothing; and a
- * roll leaves none: see roll_base.) Our own compaction keeps a segment's last batch; Java's leaves gaps, below its dirty offset or below what was
- * synced. Where nobody knows what was synced, as in a
- * directory that comes from a backup, a gap in a compacted topic is taken for such.
+ * roll leaves none: see roll_base.) Our own compaction keeps a segment's last batch; Java's leaves gaps, below its dirty offset or
+ * below what was synced, and above while a pass is under way: where Java's broker was the last, or nobody knows what was synced (a
+ * directory that comes from a backup), a gap in a compacted topic is taken for such.
  */
 static bool is_out_of_line(const struct log *log, const struct recovery_plan *plan,
 	const struct segment *s, int64_t end)
 {
 	if (s->base_offset <= end)
 		return s->base_offset < end;
-	if ((log->config.cleanup_policy & CLEANUP_COMPACT) != 0 && plan->recovery_point < 0)
+	if ((log->config.cleanup_policy & CLEANUP_COMPACT) != 0 && (plan->recovery_point < 0 || !plan->was_left_by_us))
 		return false;
 	return !plan->has_page_cache && s->base_offset > MAX(log->dirty_offset, plan->recovery_point);
 }
@@ -326,7 +327,7 @@ static struct recovery_plan make_plan(struct log *log, const struct log_spec *sp
 	int64_t damaged_from)
 {
 	struct recovery_plan plan = { .first = log->segment_count,
-		.is_clean = spec->had_clean_shutdown, .has_page_cache = spec->mark.is_valid,
+		.is_clean = spec->had_clean_shutdown, .was_left_by_us = spec->was_left_by_us, .has_page_cache = spec->mark.is_valid,
 		.recovery_point = spec->recovery_point };
 	int at;
 

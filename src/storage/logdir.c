@@ -295,6 +295,11 @@ bool logdir_may_have_lost(const struct logdir *d)
 	return !d->had_clean_shutdown && !d->has_page_cache && !logdir_is_offline(d);
 }
 
+bool logdir_was_left_by_us(const struct logdir *d)
+{
+	return d->has_marks;
+}
+
 /* --- while it runs ---------------------------------------------------------------------------- */
 
 enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,

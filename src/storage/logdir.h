@@ -60,6 +60,8 @@ enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 bool     logdir_had_clean_shutdown(const struct logdir *d);
 /* After neither a clean stop nor one of the process alone, as far as the progress marks show: what was not synced may be gone. */
 bool     logdir_may_have_lost(const struct logdir *d);
+/* Not cleanly, and not by a Java broker, as far as the marks show: they go with a clean stop. */
+bool     logdir_was_left_by_us(const struct logdir *d);
 
 struct logdir_known {			/* for log_spec; -1: no entry */
 	int64_t recovery_point, log_start_offset, high_watermark, cleaner_offset;

@@ -174,6 +174,7 @@ enum err logdir_load_marks(struct logdir *d)
 	err = os_read_file(d->os, path, CHECKPOINT_BYTES_MAX, &text, &len);
 	if (err != OK)
 		return err == ERR_NOT_FOUND || err == ERR_TOO_LARGE ? OK : err;
+	d->has_marks = true;
 	rest = slice_of(text, len);
 	if (is_whole(&rest) && take_line_end(&rest, &line) && is_of_this_kernel(d, line) &&
 	    take_line_end(&rest, &line) && checkpoint_number(line, &count)) {

@@ -18,6 +18,7 @@ struct logdir {
 	struct meta_properties  meta;
 	bool                    has_meta, had_clean_shutdown;
 	bool                    has_page_cache;	/* marks of this kernel were found */
+	bool                    has_marks;	/* of whatever kernel, whole or torn */
 	uint32_t                is_offline;	/* atomic; 0 -> 1 once, any thread */
 	/* Topic and partition -> struct known, from load to forget */
 	struct map              known;

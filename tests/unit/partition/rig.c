@@ -258,7 +258,7 @@ enum err rig_up(struct rig *r)
 		.log = {
 			.os = r->os, .dir = path, .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset,
-			.high_watermark = known.high_watermark, .cleaner_offset = known.cleaner_offset, .had_clean_shutdown = logdir_had_clean_shutdown(r->dir), .mark = known.mark,
+			.high_watermark = known.high_watermark, .cleaner_offset = known.cleaner_offset, .had_clean_shutdown = logdir_had_clean_shutdown(r->dir), .was_left_by_us = logdir_was_left_by_us(r->dir), .mark = known.mark,
 			.now = os_time_ms(r->os),
 		},
 	};

@@ -677,6 +677,7 @@ static void run_seed(uint64_t seed)
 	w.k.config.delete_retention_ms = RETENTION_MS;
 	w.k.spec.cleaner_offset = -1;
 	w.k.spec.recovery_point = 0;
+	w.k.spec.was_left_by_us = true;
 	kit_open(&w.k);
 	log_progress(w.k.log, &w.mark);
 	ck_assert_int_eq(log_begin_epoch(w.k.log, 0), OK);
