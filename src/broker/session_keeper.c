@@ -9,12 +9,12 @@
 
 static void end_predecessor(const struct session_keeper *k, const struct session_note *n, const char *connect, int32_t session_timeout_ms, mono_ms limit_ms)
 {
-	struct session old = { .id = n->session, .timeout_ms = session_timeout_ms };
+	struct zk_session old = { .id = n->session, .timeout_ms = session_timeout_ms };
 	mono_ms began = os_mono_ms(k->os);
 
 	memcpy(old.password, n->password, sizeof(old.password));
-	session_resolve(k->os, connect, &old);
-	enum err e = session_close(k->os, &old, began + limit_ms);
+	zk_session_resolve(k->os, connect, &old);
+	enum err e = zk_session_close(k->os, &old, began + limit_ms);
 	if (e == OK)
 		LOG_INFO(k->log, session_inherited, KV_I64("session", old.id), KV_I64("ms", os_mono_ms(k->os) - began));
 	else if (e != ERR_NOT_FOUND)	/* what is expected: its guardian was faster, or it has timed out */
@@ -37,7 +37,7 @@ void session_keeper_begin(const struct session_keeper *k, const char *connect, i
 		LOG_WARN(k->log, session_left_alone, KV_I64("session", n.session), KV_STR("why", why), KV_ERR(e));
 }
 
-void session_keeper_on_session(void *keeper, const struct session *s)
+void session_keeper_on_session(void *keeper, const struct zk_session *s)
 {
 	const struct session_keeper *k = keeper;
 

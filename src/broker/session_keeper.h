@@ -18,7 +18,7 @@ struct session_keeper {
 
 /* Ends the session of a killed predecessor, if it is certain to be one; that takes at most limit_ms. */
 void session_keeper_begin(const struct session_keeper *k, const char *connect, int32_t session_timeout_ms, mono_ms limit_ms);
-void session_keeper_on_session(void *keeper, const struct session *s);
+void session_keeper_on_session(void *keeper, const struct zk_session *s);
 /* The session has been closed. */
 void session_keeper_end(const struct session_keeper *k);
 

@@ -14,7 +14,7 @@
 
 #include "actor/actor.h"
 #include "base/arena.h"
-#include "coord/session.h"
+#include "coord/zk_session.h"
 
 struct coord;
 
@@ -74,7 +74,7 @@ struct coord_zookeeper_spec {
 	const char *connect;			/* host:port,host:port/chroot */
 	int32_t     session_timeout_ms, connection_timeout_ms;
 	/* Told each new session before the owner is, and so before anything can be done in it; on a thread of the library, which waits. NULL: nobody is. */
-	void      (*on_session)(void *arg, const struct session *s);
+	void      (*on_session)(void *arg, const struct zk_session *s);
 	void       *on_session_arg;
 };
 /* Makes the chroot first when it is missing (own session), as Kafka does. */

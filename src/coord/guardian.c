@@ -14,7 +14,7 @@ enum guardian_word { GUARD_THIS, REST };
 
 struct guardian_news {
 	enum guardian_word word;
-	struct session     session;
+	struct zk_session     session;
 };
 
 _Static_assert(sizeof(struct guardian_news) <= CHILD_MESSAGE_MAX, "it travels whole");
@@ -27,7 +27,7 @@ struct guardian {
 
 struct watch {
 	struct os     *os;
-	struct session session;
+	struct zk_session session;
 	bool           may_rest;	/* the parent has said that all is well */
 	bool           has_ended;	/* nobody is left who could say anything */
 };
@@ -78,7 +78,7 @@ static int guard(const struct child_ends *ends)
 	wait_for_the_end(&w, poller, ends);
 	if (w.may_rest || w.session.id == 0)
 		return 0;
-	return session_close(w.os, &w.session, os_mono_ms(w.os) + w.session.timeout_ms) == ERR_TIMEOUT;
+	return zk_session_close(w.os, &w.session, os_mono_ms(w.os) + w.session.timeout_ms) == ERR_TIMEOUT;
 }
 
 /* --- the parent ---------------------------------------------------------------------------------------------------------------------- */
@@ -96,7 +96,7 @@ enum err guardian_start(struct guardian **out)
 	return e;
 }
 
-enum err guardian_tell(struct guardian *g, const struct session *s)
+enum err guardian_tell(struct guardian *g, const struct zk_session *s)
 {
 	struct guardian_news m = { .word = GUARD_THIS, .session = *s };
 

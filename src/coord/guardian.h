@@ -8,14 +8,14 @@
 #ifndef SKEIN_COORD_GUARDIAN_H
 #define SKEIN_COORD_GUARDIAN_H
 
-#include "coord/session.h"
+#include "coord/zk_session.h"
 
 struct guardian;
 
 /* Forks: before any thread is started. */
 enum err guardian_start(struct guardian **out) MUST_CHECK;
 /* The session to be closed, instead of any that was told before; id 0: none. Never waits. Any thread, one at a time. An error: it is gone. */
-enum err guardian_tell(struct guardian *g, const struct session *s) MUST_CHECK;
+enum err guardian_tell(struct guardian *g, const struct zk_session *s) MUST_CHECK;
 /* There is nothing to be closed any more: it ends, and is waited for a moment. */
 void     guardian_end(struct guardian **g);
 

@@ -5,7 +5,7 @@ src_coord_libskein_coord_a_SOURCES = \
 	src/coord/faults.c src/coord/faults.h \
 	src/coord/guardian.c src/coord/guardian.h \
 	src/coord/local.c \
-	src/coord/session.c src/coord/session.h \
+	src/coord/zk_session.c src/coord/zk_session.h \
 	src/coord/session_file.c src/coord/session_file.h \
 	src/coord/store_file.c src/coord/store_file.h \
 	src/coord/tree.c src/coord/tree.h src/coord/tree_priv.h \
@@ -26,10 +26,10 @@ TESTS += tests/unit/coord/store_file_test
 tests_unit_coord_store_file_test_SOURCES = tests/unit/coord/store_file_test.c tests/unit/coord/harness.h
 tests_unit_coord_store_file_test_LDADD = $(COORD_TEST_LIBS)
 
-check_PROGRAMS += tests/unit/coord/session_test
-TESTS += tests/unit/coord/session_test
-tests_unit_coord_session_test_SOURCES = tests/unit/coord/session_test.c tests/unit/coord/zk_server.h
-tests_unit_coord_session_test_LDADD = $(COORD_TEST_LIBS)
+check_PROGRAMS += tests/unit/coord/zk_session_test
+TESTS += tests/unit/coord/zk_session_test
+tests_unit_coord_zk_session_test_SOURCES = tests/unit/coord/zk_session_test.c tests/unit/coord/zk_server.h
+tests_unit_coord_zk_session_test_LDADD = $(COORD_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/coord/session_file_test
 TESTS += tests/unit/coord/session_file_test

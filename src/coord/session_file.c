@@ -99,7 +99,7 @@ static enum err write_private(struct os *os, const char *path, const char *text,
 	return e;
 }
 
-enum err session_file_write(struct os *os, const char *dir, const struct session *s)
+enum err session_file_write(struct os *os, const char *dir, const struct zk_session *s)
 {
 	char path[PATH_BYTES], tmp[PATH_BYTES], text[SESSION_FILE_BYTES];
 	struct session_note n = { .session = s->id };

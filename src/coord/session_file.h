@@ -11,7 +11,7 @@
 #ifndef SKEIN_COORD_SESSION_FILE_H
 #define SKEIN_COORD_SESSION_FILE_H
 
-#include "coord/session.h"
+#include "coord/zk_session.h"
 #include "os/child.h"
 
 #define SESSION_FILE       ".skein-session"
@@ -26,7 +26,7 @@ struct session_note {
 };
 
 /* Everything but the session is taken from this process and the directory. */
-enum err session_file_write(struct os *os, const char *dir, const struct session *s) MUST_CHECK;
+enum err session_file_write(struct os *os, const char *dir, const struct zk_session *s) MUST_CHECK;
 /* ERR_NOT_FOUND: there is none; ERR_CORRUPT: it is damaged. */
 enum err session_file_read(struct os *os, const char *dir, struct session_note *out) MUST_CHECK;
 /* Absent: OK. */

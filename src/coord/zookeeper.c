@@ -50,9 +50,9 @@ struct zookeeper {
 	struct os_thread *opener;
 	uint32_t     opener_does;	/* enum opener; the opener's futex word: the owner asks and ends, the opener goes to rest */
 	int32_t      session_timeout_ms;
-	void       (*on_session)(void *arg, const struct session *s);
+	void       (*on_session)(void *arg, const struct zk_session *s);
 	void        *on_session_arg;
-	struct session session;		/* as it was told last; the servers: the opener's, before it makes a handle; the rest: the library's thread's */
+	struct zk_session session;		/* as it was told last; the servers: the opener's, before it makes a handle; the rest: the library's thread's */
 	struct list  requests;
 	int64_t      session_id;	/* written by the library's thread */
 	bool         is_connected;	/* ... ever, by this handle */
@@ -497,7 +497,7 @@ static void handle_close(struct zookeeper *z, enum err e)
 static bool open_handle(struct zookeeper *z)
 {
 	if (z->on_session != NULL)
-		session_resolve(os_of(z), z->connect, &z->session);
+		zk_session_resolve(os_of(z), z->connect, &z->session);
 	zhandle_t *handle = handle_open(z->connect, on_event, z->session_timeout_ms, z);
 
 	if (handle != NULL)

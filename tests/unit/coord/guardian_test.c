@@ -53,7 +53,7 @@ static pid_t guarded(void (*tell)(struct guardian **g))
 
 static void tell_one(struct guardian **g)
 {
-	struct session s = zk_session(&z);
+	struct zk_session s = zk_server_session(&z);
 
 	if (guardian_tell(*g, &s) != OK)
 		_exit(1);
@@ -61,7 +61,7 @@ static void tell_one(struct guardian **g)
 
 static void tell_another_first(struct guardian **g)
 {
-	struct session other = zk_session(&z);
+	struct zk_session other = zk_server_session(&z);
 
 	for (int i = 0; i < 20; i++) {
 		other.id = 1000 + i;
@@ -77,7 +77,7 @@ static void tell_nothing(struct guardian **g UNUSED)
 
 static void tell_none_after_one(struct guardian **g)
 {
-	struct session none = { 0 };
+	struct zk_session none = { 0 };
 
 	tell_one(g);
 	if (guardian_tell(*g, &none) != OK)

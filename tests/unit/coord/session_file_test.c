@@ -12,7 +12,7 @@
 
 static struct os *os;
 static char dir[64], other[80];
-static const struct session session = { .id = (int64_t)0xfedcba9876543210, .password = "\x00\x01passwordsixte\xff" };
+static const struct zk_session session = { .id = (int64_t)0xfedcba9876543210, .password = "\x00\x01passwordsixte\xff" };
 
 static void up(void)
 {

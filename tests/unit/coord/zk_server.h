@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "coord/session.h"
+#include "coord/zk_session.h"
 
 #define SCRIPTS_MAX 8
 #define BYTES_MAX   256
@@ -151,9 +151,9 @@ static UNUSED void zk_end(struct zk_server *z)
 	close(z->listener);
 }
 
-static UNUSED struct session zk_session(const struct zk_server *z)
+static UNUSED struct zk_session zk_server_session(const struct zk_server *z)
 {
-	struct session s = { .id = 0x0102030405060708, .timeout_ms = 18000, .server_count = 1, .servers = { z->at } };
+	struct zk_session s = { .id = 0x0102030405060708, .timeout_ms = 18000, .server_count = 1, .servers = { z->at } };
 
 	memcpy(s.password, "password of 16 b", SESSION_PASSWORD_BYTES);
 	return s;

@@ -6,9 +6,9 @@
 
 static struct os *os;
 
-static enum err close_in(const struct session *s, mono_ms ms)
+static enum err close_in(const struct zk_session *s, mono_ms ms)
 {
-	return session_close(os, s, os_mono_ms(os) + ms);
+	return zk_session_close(os, s, os_mono_ms(os) + ms);
 }
 
 static void up(void)
@@ -22,7 +22,7 @@ START_TEST(the_bytes_are_zookeepers)
 
 	zk_listen(&z);
 	zk_serve(&z);
-	struct session s = zk_session(&z);
+	struct zk_session s = zk_server_session(&z);
 	ck_assert_int_eq(close_in(&s, LONG_MS), OK);
 	zk_end(&z);
 	ck_assert_uint_eq(z.heard[0].len, sizeof(zk_wanted));
@@ -41,7 +41,7 @@ START_TEST(an_old_server_says_less_in_its_greeting)
 	z.scripts[0].greeting_len = sizeof(old);
 	zk_listen(&z);
 	zk_serve(&z);
-	struct session s = zk_session(&z);
+	struct zk_session s = zk_server_session(&z);
 	ck_assert_int_eq(close_in(&s, LONG_MS), OK);
 	zk_end(&z);
 }
@@ -53,7 +53,7 @@ START_TEST(one_that_is_gone_is_not_closed_again)
 
 	zk_listen(&z);
 	zk_serve(&z);
-	struct session s = zk_session(&z);
+	struct zk_session s = zk_server_session(&z);
 	ck_assert_int_eq(close_in(&s, LONG_MS), ERR_NOT_FOUND);
 	zk_end(&z);
 	ck_assert_uint_eq(z.heard[0].len, ZK_CONNECT_BYTES);
@@ -71,7 +71,7 @@ START_TEST(another_session_is_never_closed)
 	z.scripts[0].greeting = other;
 	zk_listen(&z);
 	zk_serve(&z);
-	struct session s = zk_session(&z);
+	struct zk_session s = zk_server_session(&z);
 	ck_assert_int_eq(close_in(&s, SHORT_MS), ERR_TIMEOUT);
 	zk_end(&z);
 	ck_assert_uint_eq(z.heard[0].len, ZK_CONNECT_BYTES);
@@ -93,7 +93,7 @@ START_TEST(answers_that_are_cut_short)
 	}
 	zk_listen(&z);
 	zk_serve(&z);
-	struct session s = zk_session(&z);
+	struct zk_session s = zk_server_session(&z);
 	ck_assert_int_eq(close_in(&s, LONG_MS), OK);
 	zk_end(&z);
 	ck_assert_int_eq(z.done, 2);
@@ -120,7 +120,7 @@ START_TEST(answers_that_are_damaged)
 		z.scripts[0].closed = bad;
 	zk_listen(&z);
 	zk_serve(&z);
-	struct session s = zk_session(&z);
+	struct zk_session s = zk_server_session(&z);
 	ck_assert_int_eq(close_in(&s, LONG_MS), OK);
 	zk_end(&z);
 	ck_assert_int_eq(z.done, 2);
@@ -137,7 +137,7 @@ START_TEST(every_server_is_tried)
 	zk_serve(&hangs_up);
 	zk_listen(&good);
 	zk_serve(&good);
-	struct session s = zk_session(&good);
+	struct zk_session s = zk_server_session(&good);
 	s.server_count = 3;
 	s.servers[0] = dead.at;
 	s.servers[1] = hangs_up.at;
@@ -157,7 +157,7 @@ START_TEST(a_deaf_server_is_given_up)
 	zk_serve(&deaf);
 	zk_listen(&good);
 	zk_serve(&good);
-	struct session s = zk_session(&good);
+	struct zk_session s = zk_server_session(&good);
 	s.server_count = 2;
 	s.servers[0] = deaf.at;
 	s.servers[1] = good.at;
@@ -175,12 +175,12 @@ START_TEST(there_is_an_end)
 
 	zk_listen(&deaf);
 	zk_serve(&deaf);
-	struct session s = zk_session(&deaf);
+	struct zk_session s = zk_server_session(&deaf);
 	ck_assert_int_eq(close_in(&s, SHORT_MS), ERR_TIMEOUT);
 	zk_end(&deaf);
 	zk_listen(&dead);
 	close(dead.listener);
-	s = zk_session(&dead);
+	s = zk_server_session(&dead);
 	ck_assert_int_eq(close_in(&s, SHORT_MS), ERR_TIMEOUT);
 	s.server_count = 0;
 	ck_assert_int_eq(close_in(&s, LONG_MS), ERR_TIMEOUT);
@@ -201,10 +201,10 @@ static const struct place { const char *connect, *servers; } places[] = {
 
 START_TEST(servers_of_a_connect_string)
 {
-	struct session s = { .server_count = 99 };
+	struct zk_session s = { .server_count = 99 };
 	char text[64], all[1024] = "";
 
-	session_resolve(os, places[_i].connect, &s);
+	zk_session_resolve(os, places[_i].connect, &s);
 	for (int32_t i = 0; i < s.server_count; i++) {
 		os_addr_text(&s.servers[i], text);
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i > 0 ? " " : "", text);
@@ -216,18 +216,18 @@ END_TEST
 START_TEST(more_servers_than_anybody_has)
 {
 	char connect[4096] = "";
-	struct session s;
+	struct zk_session s;
 
 	for (int i = 0; i < 2 * SESSION_SERVERS_MAX; i++)
 		snprintf(connect + strlen(connect), sizeof(connect) - strlen(connect), "%s127.0.0.1:%d", i > 0 ? "," : "", i + 1);
-	session_resolve(os, connect, &s);
+	zk_session_resolve(os, connect, &s);
 	ck_assert_int_eq(s.server_count, SESSION_SERVERS_MAX);
 }
 END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("session");
+	Suite *suite = suite_create("zk_session");
 	TCase *c = tcase_create("session");
 	SRunner *runner = srunner_create(suite);
 

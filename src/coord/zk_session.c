@@ -8,7 +8,7 @@
  *
  * No zxid is claimed to have been seen: a server that lags behind would refuse. It asks the leader about the session in any case.
  */
-#include "coord/session.h"
+#include "coord/zk_session.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static bool split_server(const char *text, size_t len, char host[HOST_MAX], uint
 	return true;
 }
 
-void session_resolve(struct os *os, const char *connect, struct session *s)
+void zk_session_resolve(struct os *os, const char *connect, struct zk_session *s)
 {
 	const char *at = connect, *end = connect + strcspn(connect, "/");
 	char host[HOST_MAX];
@@ -159,7 +159,7 @@ static enum err recv_frame(struct attempt *a, uint8_t frame[FRAME_MAX], size_t m
 	return *len < min || *len > FRAME_MAX ? ERR_CORRUPT : recv_all(a, frame, *len);
 }
 
-static enum err take_over(struct attempt *a, const struct session *s)
+static enum err take_over(struct attempt *a, const struct zk_session *s)
 {
 	uint8_t out[4 + CONNECT_BYTES], in[FRAME_MAX];
 	size_t len;
@@ -199,7 +199,7 @@ static enum err close_it(struct attempt *a)
 	return (int32_t)load_be32(in) == CLOSE_XID && load_be32(in + 12) == 0 ? OK : ERR_CORRUPT;
 }
 
-static enum err try_server(struct os *os, struct os_poller *poller, const struct session *s, const struct os_addr *server, mono_ms deadline)
+static enum err try_server(struct os *os, struct os_poller *poller, const struct zk_session *s, const struct os_addr *server, mono_ms deadline)
 {
 	struct attempt a = { .os = os, .poller = poller, .fd = -1, .deadline = MIN(deadline, os_mono_ms(os) + SESSION_ANSWER_MS) };
 	enum err e = connect_to(&a, server);
@@ -217,7 +217,7 @@ static enum err try_server(struct os *os, struct os_poller *poller, const struct
 /* --- all of them --------------------------------------------------------------------------------------------------------------------- */
 
 /* A close whose answer was lost is found out by the next attempt: there is no such session. */
-enum err session_close(struct os *os, const struct session *s, mono_ms deadline)
+enum err zk_session_close(struct os *os, const struct zk_session *s, mono_ms deadline)
 {
 	struct os_poller *poller;
 	mono_ms pause = PAUSE_MS;
