@@ -222,11 +222,16 @@ static int topic_run(const struct admin_offset *o, int count)
 	return n;
 }
 
-static struct admin_offset *find_offset(struct admin_offset *o, int count, struct slice topic, int32_t partition)
+/* Looks from *at on, which moves on: answers mostly come in the order of the question. */
+static struct admin_offset *find_offset(struct admin_offset *o, int count, int *at, struct slice topic, int32_t partition)
 {
 	for (int i = 0; i < count; i++) {
-		if (o[i].partition == partition && slice_eq_str(topic, o[i].topic))
-			return &o[i];
+		struct admin_offset *x = &o[(*at + i) % count];
+
+		if (x->partition != partition || !slice_eq_str(topic, x->topic))
+			continue;
+		*at = (int)(x - o) + 1;
+		return x;
 	}
 	return NULL;
 }
@@ -266,12 +271,12 @@ static void fill_commit(struct client_call *call, const struct group_question *q
 static int16_t look_at_commit(struct client_call *call, const struct group_question *q)
 {
 	const struct offset_commit_response *r = call->response;
-	int found = 0;
+	int found = 0, at = 0;
 
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
 			const struct offset_commit_response_partition *answer = &r->topics[t].partitions[p];
-			struct admin_offset *o = find_offset(q->offsets, q->count, r->topics[t].name, answer->partition_index);
+			struct admin_offset *o = find_offset(q->offsets, q->count, &at, r->topics[t].name, answer->partition_index);
 
 			if (o == NULL)
 				continue;
@@ -316,14 +321,14 @@ static void fill_offset_delete(struct client_call *call, const struct group_ques
 static int16_t look_at_offset_deletion(struct client_call *call, const struct group_question *q)
 {
 	const struct offset_delete_response *r = call->response;
-	int found = 0;
+	int found = 0, at = 0;
 
 	if (r->error_code != NONE)
 		return r->error_code;
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
 			const struct offset_delete_response_partition *answer = &r->topics[t].partitions[p];
-			struct admin_offset *o = find_offset(q->offsets, q->count, r->topics[t].name, answer->partition_index);
+			struct admin_offset *o = find_offset(q->offsets, q->count, &at, r->topics[t].name, answer->partition_index);
 
 			if (o == NULL)
 				continue;
@@ -351,6 +356,8 @@ enum err admin_delete_offsets(struct client *c, const char *group, struct admin_
 /* Leaders as the answer to Metadata tells them, by place in offsets; -1: none, and the error is set. */
 static void find_leaders(const struct metadata_response *r, struct admin_offset *offsets, int count, int32_t *leaders)
 {
+	int at = 0;
+
 	for (int i = 0; i < count; i++) {
 		leaders[i] = -1;
 		offsets[i].error = UNKNOWN_TOPIC_OR_PARTITION;
@@ -358,7 +365,7 @@ static void find_leaders(const struct metadata_response *r, struct admin_offset 
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
 			const struct metadata_response_partition *known = &r->topics[t].partitions[p];
-			struct admin_offset *o = find_offset(offsets, count, r->topics[t].name, known->partition_index);
+			struct admin_offset *o = find_offset(offsets, count, &at, r->topics[t].name, known->partition_index);
 
 			if (o == NULL)
 				continue;
@@ -393,10 +400,12 @@ static void fill_list(struct client_call *call, const struct admin_offset *offse
 
 static void take_list(const struct list_offsets_response *r, struct admin_offset *offsets, int count)
 {
+	int at = 0;
+
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
 			const struct list_offsets_response_partition *found = &r->topics[t].partitions[p];
-			struct admin_offset *o = find_offset(offsets, count, r->topics[t].name, found->partition_index);
+			struct admin_offset *o = find_offset(offsets, count, &at, r->topics[t].name, found->partition_index);
 
 			if (o == NULL)
 				continue;

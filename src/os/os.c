@@ -501,6 +501,11 @@ void os_thread_join(struct os *os, struct os_thread **t)
 	*t = NULL;
 }
 
+void os_stack_trim(struct os *os)
+{
+	os->ops->stack_trim(os);
+}
+
 void os_sleep_ms(struct os *os, mono_ms ms)
 {
 	os->ops->sleep_ms(os, ms);

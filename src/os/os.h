@@ -121,6 +121,7 @@ void     os_poller_wake(struct os *os, struct os_poller *p);	/* any thread; the 
 struct os_thread;
 enum err os_thread_start(struct os *os, struct os_thread **out, const char *name, size_t stack_bytes, void (*run)(void *), void *arg) MUST_CHECK;
 void     os_thread_join(struct os *os, struct os_thread **t);
+void     os_stack_trim(struct os *os);	/* of this thread: what deeper calls have touched goes back to the system; a hint */
 void     os_sleep_ms(struct os *os, mono_ms ms);
 /* Waits while *word == seen, until woken or the deadline (monotonic ns, MONO_NEVER = none). Spurious returns are allowed. */
 void     os_futex_wait(struct os *os, uint32_t *word, uint32_t seen, mono_ns deadline);

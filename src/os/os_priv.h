@@ -57,6 +57,7 @@ struct os_ops {
 	enum err (*thread_start)(struct os *os, struct os_thread **out, const char *name, size_t stack_bytes,
 				 void (*run)(void *), void *arg);
 	void     (*thread_join)(struct os *os, struct os_thread *t);
+	void     (*stack_trim)(struct os *os);
 	void     (*sleep_ms)(struct os *os, mono_ms ms);
 	void     (*futex_wait)(struct os *os, uint32_t *word, uint32_t seen, mono_ns deadline);
 	void     (*futex_wake)(struct os *os, uint32_t *word, int threads);

@@ -12,9 +12,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define STACK_SPARED 1024	/* below a frame: more than a system call's wrapper takes */
 
 struct os_thread {
 	pthread_t thread;
@@ -23,10 +26,36 @@ struct os_thread {
 	char      name[16];	/* Linux's limit, NUL included */
 };
 
+static _Thread_local uintptr_t stack_low;	/* of this thread's stack; 0: not known */
+
+static void learn_stack(void)
+{
+	pthread_attr_t attr;
+	void *low;
+	size_t size;
+
+	if (pthread_getattr_np(pthread_self(), &attr) != 0)
+		return;
+	if (pthread_attr_getstack(&attr, &low, &size) == 0)
+		stack_low = (uintptr_t)low;
+	pthread_attr_destroy(&attr);
+}
+
+/* Below where we stand, but for the call itself, nothing is wanted any more. */
+static void real_stack_trim(struct os *os UNUSED)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) - STACK_SPARED) / page * page;
+
+	if (stack_low != 0 && end > stack_low)
+		madvise((void *)stack_low, end - stack_low, MADV_DONTNEED);
+}
+
 static void *thread_main(void *arg)
 {
 	struct os_thread *t = arg;
 
+	learn_stack();
 	pthread_setname_np(pthread_self(), t->name);
 	t->run(t->arg);
 	return NULL;
@@ -118,6 +147,7 @@ static int real_cpu_count(struct os *os UNUSED)
 void os_real_thread_ops(struct os_ops *ops)
 {
 	ops->thread_start = real_thread_start;
+	ops->stack_trim = real_stack_trim;
 	ops->thread_join = real_thread_join;
 	ops->sleep_ms = real_sleep_ms;
 	ops->futex_wait = real_futex_wait;

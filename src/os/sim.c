@@ -145,6 +145,10 @@ static enum err sim_thread_start(struct os *os UNUSED, struct os_thread **out UN
 	one_thread_only("os_thread_start");
 }
 
+static void sim_stack_trim(struct os *os UNUSED)
+{
+}
+
 static void sim_thread_join(struct os *os UNUSED, struct os_thread *t UNUSED)
 {
 	one_thread_only("os_thread_join");
@@ -314,6 +318,7 @@ static const struct os_ops sim_base_ops = {
 	.close = sim_close,
 	.thread_start = sim_thread_start,
 	.thread_join = sim_thread_join,
+	.stack_trim = sim_stack_trim,
 	.sleep_ms = sim_sleep_ms,
 	.futex_wait = sim_futex_wait,
 	.futex_wake = sim_futex_wake,

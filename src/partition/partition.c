@@ -340,7 +340,7 @@ static int partition_release_held(struct partition *p)
 	return n;
 }
 
-/* A replica that nobody asks anything gives its descriptors back: a process has far fewer than three per replica. */
+/* A replica that nobody asks anything gives its descriptors back: a process has far fewer than three per replica. And the stack that opening the log took. */
 static void partition_rest(struct partition *p, mono_ms now, int work)
 {
 	if (work > 0) {
@@ -349,6 +349,7 @@ static void partition_rest(struct partition *p, mono_ms now, int work)
 		p->rest_due = MONO_NEVER;
 		if (partition_is_usable(p) && !p->flush.is_out)
 			log_release_files(p->log);
+		os_stack_trim(p->spec.log.os);
 	}
 }
 

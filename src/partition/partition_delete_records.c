@@ -4,6 +4,8 @@
  * A start is on the disk when the upkeep of the log directories has noted it (log.flush.start.offset.checkpoint.interval.ms): killed before, a leader that comes back as such
  * has the records again, as in Kafka.
  *
+ * A copy on its way to another log directory is not waited for, as Kafka waits: it takes over the start when it takes the log's place (log_move.c), so nothing comes back by it.
+ *
  * Followers hear of it with their next fetch, and tell with the one after. Whole segments below the start go with the next look for old records (partition_retain.c).
  */
 #include "partition/partition_priv.h"

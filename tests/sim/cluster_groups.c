@@ -493,7 +493,7 @@ void groups_wind_down(struct groups *g)
 bool groups_are_done(const struct groups *g, char why[256])
 {
 	for (int i = 0; i < g->count; i++) {
-		const struct groups_member *m = &g->members[i], *first = &g->members[m->group * GROUPS_MEMBERS];
+		const struct groups_member *m = &g->members[i], *first = &g->members[m->is_simple ? i : m->group * GROUPS_MEMBERS];
 
 		if (!m->is_simple && (m->phase != MEMBER_STABLE || m->generation != first->generation || m->assignment != first->assignment)) {
 			snprintf(why, 256, "member %d is not in one generation with the others: %d", m->number, m->generation);
