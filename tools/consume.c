@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/admin_group.h"
 #include "client/consumer.h"
 #include "client/group_member.h"
 #include "json_record.h"
@@ -41,6 +42,7 @@ static const char help[] =
 #define STALL_MS 15000
 #define COMMIT_EVERY_MS 1000
 #define LEAVE_TIMEOUT_MS 5000
+#define RANGE_TIMEOUT_MS 5000
 #define SESSION_TIMEOUT_MS 10000
 #define HEARTBEAT_MS 1000
 
@@ -71,6 +73,7 @@ struct consume {
 	int64_t            stall_ms;
 	mono_ms            last_progress;
 	bool               has_failed;		/* the group will not have us */
+	char              *group_trouble;	/* what it suffers from, told since it last gave us partitions; NULL */
 	int                code;
 };
 
@@ -191,15 +194,26 @@ static void partition_goes_on(struct consume *x, int32_t partition)
 		set_trouble(x, progress_of(x, partition), NULL);
 }
 
-/* Nothing has come for so long, and every partition that is waited for has said why. */
+static void set_group_trouble(struct consume *x, const char *text)
+{
+	free(x->group_trouble);
+	x->group_trouble = text == NULL ? NULL : mem_strdup(text);
+}
+
+/* Nothing has come for so long, and every partition that is waited for has said why; or the group, which has given us none. */
 static bool is_stalled(const struct consume *x)
 {
-	return x->exits_at_end && x->trouble_count > 0 && x->ended_count + x->trouble_count == x->partition_count &&
+	bool waits_for_group = x->consumer == NULL && x->group_trouble != NULL;
+	bool waits_for_partitions = x->trouble_count > 0 && x->ended_count + x->trouble_count == x->partition_count;
+
+	return x->exits_at_end && (waits_for_group || waits_for_partitions) &&
 	       os_mono_ms(os_real()) - x->last_progress >= x->stall_ms;
 }
 
 static void give_up(struct consume *x)
 {
+	if (x->group_trouble != NULL)
+		tool_say("%s; given up after %lld ms", x->group_trouble, (long long)x->stall_ms);
 	for (int i = 0; i < x->partition_count; i++) {
 		if (x->progress[i].trouble != NULL)
 			tool_say("%s; given up after %lld ms", x->progress[i].trouble, (long long)x->stall_ms);
@@ -213,6 +227,29 @@ static void note_position(struct consume *x, const struct consumer_event *e)
 		if (x->partitions[i] == e->partition)
 			x->positions[i].offset = e->offset + 1;
 	}
+}
+
+static bool find_offset(struct consume *x, int32_t partition, int64_t which, int64_t *offset)
+{
+	struct admin_offset o = { .topic = x->topic, .partition = partition, .timestamp = which };
+	struct client_error error;
+	bool is_known = admin_list_offsets(x->client, &o, 1, RANGE_TIMEOUT_MS, &error) == OK && o.error == NONE;
+
+	*offset = o.offset;
+	return is_known;
+}
+
+/* The exit code. Kafka's sentence about an offset that is not there speaks of a setting that a consumer of ours does not have. */
+static int partition_failed(struct consume *x, const struct consumer_event *e)
+{
+	int32_t partition = e->partition;
+	struct client_error error = *e->error;	/* the event does not outlive a turn */
+	int64_t offset = e->offset, first, end;
+
+	if (error.kafka == OFFSET_OUT_OF_RANGE && find_offset(x, partition, ADMIN_EARLIEST, &first) && find_offset(x, partition, ADMIN_LATEST, &end))
+		client_error_set(&error, ERR_OUT_OF_RANGE, "%s/%d: there is no offset %lld: it can be read from %lld, and the next record gets %lld (OFFSET_OUT_OF_RANGE)",
+				 x->topic, partition, (long long)offset, (long long)first, (long long)end);
+	return tool_fail(&error);
 }
 
 static void on_event(struct consume *x, const struct consumer_event *e, bool *goes_on)
@@ -234,8 +271,8 @@ static void on_event(struct consume *x, const struct consumer_event *e, bool *go
 			set_trouble(x, progress_of(x, e->partition), e->error->text);
 		break;
 	case CONSUMER_FAILED:
-		x->code = tool_fail(e->error);
 		partition_ended(x, e->partition);
+		x->code = partition_failed(x, e);
 		break;
 	}
 }
@@ -316,6 +353,7 @@ static void on_group_event(struct consume *x, const struct group_event *e)
 
 	switch (e->kind) {
 	case GROUP_ASSIGNED:
+		set_group_trouble(x, NULL);
 		take_assignment(x, e);
 		break;
 	case GROUP_REVOKED:
@@ -325,6 +363,7 @@ static void on_group_event(struct consume *x, const struct group_event *e)
 		break;
 	case GROUP_TROUBLE:
 		tool_say("%s; trying on", e->error->text);
+		set_group_trouble(x, e->error->text);
 		break;
 	case GROUP_FAILED:
 		x->code = tool_fail(e->error);
@@ -358,9 +397,13 @@ static void leave_group(struct consume *x)
 {
 	struct group_partition *list;
 	int32_t n = list_positions(x, &list);
+	struct client_error error;
 
-	if (x->member != NULL)
-		group_member_leave(x->member, list, n, LEAVE_TIMEOUT_MS);
+	if (x->member == NULL || group_member_leave(x->member, list, n, LEAVE_TIMEOUT_MS, &error) == OK)
+		return;
+	tool_say("what was printed last is not committed, and will be read again: %s", error.text);
+	if (x->code == EXIT_OK)
+		x->code = x->count > 0 ? EXIT_PARTIAL : tool_exit_code(&error);
 }
 
 /* ---- the loop ---- */
@@ -503,6 +546,7 @@ int tool_consume(int argc, char **argv)
 		}
 	}
 	drop_partitions(&x);
+	set_group_trouble(&x, NULL);
 	group_member_destroy(&x.member);
 	tool_catch_signals(NULL);
 	client_destroy(&x.client);

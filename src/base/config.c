@@ -141,7 +141,7 @@ static bool resolve_log_dirs(struct broker_config *c, struct arena *arena, struc
 			return false;
 	}
 	if (c->log_dirs.count == 0)
-		strbuf_add_str(why, "at least one log directory is needed");
+		strbuf_add_str(why, "log.dirs needs at least one directory");
 	return c->log_dirs.count > 0;
 }
 
@@ -168,7 +168,7 @@ static bool resolve_together(struct broker_config *c, struct arena *arena, struc
 		c->zookeeper_connection_timeout_ms = c->zookeeper_session_timeout_ms;
 	resolve_topic_defaults(c);
 	c->is_selector_rack_aware = is_selector(c, SELECTOR_PACKAGE "RackAwareReplicaSelector");
-	*blame = "log.dirs";
+	*blame = c->log_dirs_text != NULL ? "log.dirs" : "log.dir";
 	return resolve_log_dirs(c, arena, why) && config_listeners_resolve(c, arena, why, blame);
 }
 

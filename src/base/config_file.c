@@ -233,11 +233,22 @@ static void preset(struct config_set *set, const char *name, const char *text)
 		config_set_put(set, slice_str(name), slice_str(text), (struct config_place){ .origin = CONFIG_FROM_PROFILE });
 }
 
+/* Whether it can be understood; what cannot is judged under the name that somebody wrote, and only there. */
+static bool has_value(const struct config_entry *e)
+{
+	struct strbuf why = STRBUF_INIT;
+	struct config_value value;
+	bool is_good = config_value_parse(config_find_base(e->name), e->text, &value, &why);
+
+	strbuf_fini(&why);
+	return is_good;
+}
+
 static void copy_alias(struct config_set *set, const char *from, const char *to)
 {
 	const struct config_entry *e = config_set_find(set, slice_str(from));
 
-	if (e != NULL && !is_set(set, to))
+	if (e != NULL && !is_set(set, to) && has_value(e))
 		config_set_put(set, slice_str(to), e->text, e->place);
 }
 
@@ -273,7 +284,7 @@ bool config_preset(struct config_set *set, const struct config_env *env, struct 
 	};
 
 	copy_alias(set, "node.id", "broker.id");
-	if (!is_set(set, "zookeeper.connect")) {
+	if (config_trim(config_set_get(set, SLICE_LIT("zookeeper.connect"))).len == 0) {	/* an empty one is none */
 		for (size_t i = 0; i < ARRAY_LEN(alone); i++)
 			preset(set, alone[i].name, alone[i].text);
 		if (!preset_data_dir(set, env, why))

@@ -28,7 +28,7 @@ struct config_env {			/* environment variables; NULL: not set */
 };
 
 /*
- * broker.id and node.id stand for each other. Without zookeeper.connect the broker is alone, and what is not set gets the
+ * broker.id and node.id stand for each other. Without zookeeper.connect, or with an empty one, the broker is alone, and what is not set gets the
  * values of the lone-broker profile: broker.id 0, loopback listener, data in the user's data directory, internal topics
  * with one replica, no initial rebalance delay. DescribeConfigs shows them as static configs, as if the file said so: a
  * default is a fact about Kafka that tools compare with. false: no directory for the data can be derived.

@@ -96,19 +96,22 @@ static bool is_host(struct slice host)
 	return true;
 }
 
-/* host:port; host without brackets */
-static bool parse_address(struct slice text, struct slice *host, int32_t *port)
+bool config_host_parse(struct slice text, struct slice *host)
+{
+	*host = text;
+	if (text.len >= 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
+		*host = slice_of(text.ptr + 1, text.len - 2);
+	else if (text.len > 0 && memchr(text.ptr, ':', text.len) != NULL)
+		return false;
+	return is_host(*host);
+}
+
+bool config_address_parse(struct slice text, struct slice *host, int32_t *port)
 {
 	const uint8_t *colon = memrchr(text.ptr, ':', text.len);
 
-	if (colon == NULL)
-		return false;
-	*host = slice_of(text.ptr, (size_t)(colon - text.ptr));
-	if (host->len >= 2 && host->ptr[0] == '[' && host->ptr[host->len - 1] == ']')
-		*host = slice_of(host->ptr + 1, host->len - 2);
-	else if (memchr(host->ptr, ':', host->len) != NULL)
-		return false;
-	return is_host(*host) && parse_port(slice_of(colon + 1, (size_t)(text.ptr + text.len - colon) - 1), port);
+	return colon != NULL && config_host_parse(slice_of(text.ptr, (size_t)(colon - text.ptr)), host) &&
+	       parse_port(slice_of(colon + 1, (size_t)(text.ptr + text.len - colon) - 1), port);
 }
 
 static bool parse_endpoint(struct parse *p, struct slice text, struct listener *out)
@@ -117,7 +120,7 @@ static bool parse_endpoint(struct parse *p, struct slice text, struct listener *
 	struct slice host;
 
 	if (scheme == NULL || scheme == text.ptr ||
-	    !parse_address(slice_of(scheme + 3, text.len - (size_t)(scheme - text.ptr) - 3), &host, &out->port))
+	    !config_address_parse(slice_of(scheme + 3, text.len - (size_t)(scheme - text.ptr) - 3), &host, &out->port))
 		goto malformed;
 	out->name = upper_copy(p->arena, slice_of(text.ptr, (size_t)(scheme - text.ptr)));
 	out->host = (const char *)arena_copy(p->arena, host).ptr;
@@ -252,7 +255,7 @@ static bool resolve_metrics(struct broker_config *c, struct parse *p)
 
 	if (c->metrics_listener_text == NULL || c->metrics_listener_text[0] == 0)
 		return true;
-	if (!parse_address(slice_str(c->metrics_listener_text), &host, &c->metrics_port)) {
+	if (!config_address_parse(slice_str(c->metrics_listener_text), &host, &c->metrics_port)) {
 		strbuf_printf(p->why, "'%s' is not host:port, with a port from 0 to 65535 (an IPv6 address stands in brackets)", c->metrics_listener_text);
 		return false;
 	}

@@ -14,4 +14,9 @@
 bool config_listeners_resolve(struct broker_config *c, struct arena *arena, struct strbuf *why,
 			      const char **blame) MUST_CHECK;
 
+/* A name, an IPv4 address, or an IPv6 address in brackets, which host is without; borrowed from text, possibly empty. */
+bool config_host_parse(struct slice text, struct slice *host) MUST_CHECK;
+/* host:port, port from 0 to 65535 */
+bool config_address_parse(struct slice text, struct slice *host, int32_t *port) MUST_CHECK;
+
 #endif

@@ -37,6 +37,7 @@ static const struct config_choice process_roles[] = { { "broker", 0 }, { "contro
 #define ONE_OF(list)         (CHECK_CHOICE, 0, 0, list)
 #define VERSION              (CHECK_VERSION, 0, 0, NULL)
 #define REPLICAS             (CHECK_REPLICAS, 0, 0, NULL)
+#define ZOOKEEPER            (CHECK_ZOOKEEPER, 0, 0, NULL)
 #define NOT_EMPTY            (CHECK_NOT_EMPTY, 0, 0, NULL)
 #define VALID(check_, min_, max_, choices_) \
 	.valid = { .check = check_, .min = min_, .max = max_, .choices = choices_ }

@@ -5,6 +5,7 @@
 #include "base/config_value.h"
 
 #include "base/config.h"
+#include "base/config_listener.h"
 
 #include <errno.h>
 #include <math.h>
@@ -253,6 +254,54 @@ static bool check_list(const struct config_def *def, struct config_value *v, str
 	return true;
 }
 
+#define ZOOKEEPER_PORT 2181
+
+bool config_zookeeper_server(struct slice text, struct slice *host, uint16_t *port)
+{
+	const uint8_t *colon = text.len > 0 ? memrchr(text.ptr, ':', text.len) : NULL;
+	const uint8_t *bracket = text.len > 0 ? memrchr(text.ptr, ']', text.len) : NULL;
+	bool has_port = colon != NULL && (bracket == NULL || colon > bracket);
+	int32_t n = ZOOKEEPER_PORT;
+	bool is_good = has_port ? config_address_parse(text, host, &n) : config_host_parse(text, host);
+
+	*port = (uint16_t)n;
+	return is_good && host->len > 0 && n > 0;
+}
+
+/* What ZooKeeper takes for a path: no part of it empty, "." or "..", and nothing at its end. "/" alone is the root. */
+static bool is_zookeeper_path(struct slice path)
+{
+	const uint8_t *at = path.ptr, *end = path.ptr + path.len;
+
+	for (const uint8_t *p = at; p < end; p++) {
+		if (*p < ' ' || *p == 0x7f)
+			return false;
+	}
+	while (path.len > 1 && at < end) {
+		const uint8_t *slash = memchr(at + 1, '/', (size_t)(end - at) - 1);
+		struct slice part = slice_of(at + 1, (size_t)((slash != NULL ? slash : end) - at) - 1);
+		if (part.len == 0 || slice_eq_str(part, ".") || slice_eq_str(part, ".."))
+			return false;
+		at = slash != NULL ? slash : end;
+	}
+	return true;
+}
+
+static bool is_zookeeper_connect(struct slice text)
+{
+	const uint8_t *path = text.len > 0 ? memchr(text.ptr, '/', text.len) : NULL;
+	struct slice rest = path == NULL ? text : slice_of(text.ptr, (size_t)(path - text.ptr)), item, host;
+	int count = 0;
+	uint16_t port;
+
+	while (config_list_next(&rest, &item)) {
+		if (item.len > 0 && !config_zookeeper_server(item, &host, &port))
+			return false;
+		count += item.len > 0;
+	}
+	return text.len == 0 || (count > 0 && (path == NULL || is_zookeeper_path(slice_of(path, (size_t)(text.ptr + text.len - path)))));
+}
+
 static bool check_text(const struct config_def *def, struct config_value *v, struct strbuf *why)
 {
 	int32_t version;
@@ -263,6 +312,11 @@ static bool check_text(const struct config_def *def, struct config_value *v, str
 	if (def->valid.check == CHECK_NOT_EMPTY && v->text.len == 0) {
 		refuse(why, def, v->text);
 		strbuf_add_str(why, "String must be non-empty");
+		return false;
+	}
+	if (def->valid.check == CHECK_ZOOKEEPER && !is_zookeeper_connect(v->text)) {
+		refuse(why, def, v->text);
+		strbuf_add_str(why, "Not a list of host:port");
 		return false;
 	}
 	if (def->valid.check == CHECK_VERSION) {
@@ -405,6 +459,8 @@ void config_value_allowed(const struct config_def *def, struct strbuf *out)
 			strbuf_printf(out, "%s%s", c == v->choices ? "" : ", ", c->name);
 	} else if (v->check == CHECK_VERSION) {
 		strbuf_add_str(out, "a version of Kafka from 0.8.0 to 4.0, such as 3.9 or 3.9-IV0");
+	} else if (v->check == CHECK_ZOOKEEPER) {
+		strbuf_add_str(out, "host:port,host:port,... with at most one /path behind the last (an IPv6 address stands in brackets), or nothing");
 	} else if (v->check == CHECK_REPLICAS) {
 		strbuf_add_str(out, "* or partition:broker pairs separated by commas");
 	} else {

@@ -43,6 +43,12 @@ bool config_list_next(struct slice *rest, struct slice *item);
 bool config_names_replica(struct slice text, int32_t partition, int32_t broker);
 struct slice config_trim(struct slice s);	/* without bytes <= ' ' at both ends, as Java does */
 
+/*
+ * One server of zookeeper.connect: host:port, [v6]:port, or without a port, which then is 2181 as for Java's client. host is borrowed from text, without brackets.
+ * The servers are members of a list (config_list_next; empty ones do not count) that ends at the first '/', where the path begins.
+ */
+bool config_zookeeper_server(struct slice text, struct slice *host, uint16_t *port) MUST_CHECK;
+
 bool config_version_parse(struct slice text, int32_t *version) MUST_CHECK;	/* KAFKA_VERSION(...) */
 void config_double_print(double d, struct strbuf *out);				/* as Java: 0.5, 1.0E9 */
 

@@ -72,8 +72,9 @@ enum err err_from_errno(int errnum)
 	case EEXIST:       return ERR_EXISTS;
 	case ENOTEMPTY:    return ERR_NOT_EMPTY;
 	case EACCES:
-	case EPERM:
-	case EROFS:        return ERR_ACCESS;
+	case EPERM:        return ERR_ACCESS;
+	case EROFS:        return ERR_READ_ONLY;
+	case EISDIR:       return ERR_IS_DIR;
 	case EAGAIN:
 	case EINPROGRESS:  return ERR_AGAIN;
 	case EMFILE:

@@ -15,6 +15,8 @@
 	X(ERR_NOT_FOUND,    UNKNOWN_SERVER_ERROR,    "not found") \
 	X(ERR_EXISTS,       UNKNOWN_SERVER_ERROR,    "exists already") \
 	X(ERR_ACCESS,       KAFKA_STORAGE_ERROR,     "permission denied") \
+	X(ERR_READ_ONLY,    KAFKA_STORAGE_ERROR,     "read-only file system") \
+	X(ERR_IS_DIR,       UNKNOWN_SERVER_ERROR,    "is a directory") \
 	X(ERR_LOCKED,       UNKNOWN_SERVER_ERROR,    "locked by another process") \
 	X(ERR_CORRUPT,      CORRUPT_MESSAGE,         "damaged data") \
 	X(ERR_INCOMPLETE,   CORRUPT_MESSAGE,         "data ends too early") \

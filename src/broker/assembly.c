@@ -34,6 +34,23 @@ static enum err say(char problem[ASSEMBLY_PROBLEM_MAX], enum err e, const char *
 
 /* --- start ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* Whether the directory is one of those before it, by another name; says so. */
+static bool is_dir_repeated(struct assembly *a, int i, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct text_list *list = &a->spec.config->log_dirs;
+	struct os_stat one, other;
+
+	if (os_stat(os_of(a), list->items[i], &one) != OK)
+		return false;
+	for (int k = 0; k < i; k++) {
+		if (os_stat(os_of(a), list->items[k], &other) != OK || one.device != other.device || one.inode != other.inode)
+			continue;
+		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "log.dirs names one directory twice: %s is %s", list->items[i], list->items[k]);
+		return true;
+	}
+	return false;
+}
+
 /* As Kafka: a directory that cannot be used is left out, unless none is left. What contradicts the configuration refuses the start. */
 static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
@@ -42,7 +59,7 @@ static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX]
 
 	a->dirs = mem_calloc((size_t)list->count, sizeof(struct logdir *));
 	for (int i = 0; i < list->count; i++) {
-		enum err e = logdir_open(&a->dirs[i], os_of(a), a->spec.log, list->items[i], problem);
+		enum err e = is_dir_repeated(a, i, problem) ? ERR_INVALID : logdir_open(&a->dirs[i], os_of(a), a->spec.log, list->items[i], problem);
 
 		if (e != OK)
 			return e;

@@ -28,6 +28,7 @@
 #define PROTOCOL      "range"
 #define BACKOFF_MS     100
 #define BACKOFF_MAX_MS 1000
+#define TROUBLE_TOLD   3	/* this failure, from 0, is told; they come in a row when a step fails each time, though those before it go well */
 /* What this member is willing to assign, as a leader: so it fits a call's arena, and takes no time to speak of, whatever the others say. */
 #define SUBSCRIPTIONS_MAX (4u << 20)	/* bytes of all members' together */
 #define TOPICS_MAX        1000
@@ -48,12 +49,13 @@ struct group_member {
 	struct consumer_protocol_subscription *subscriptions;	/* of all in it, in its memory; NULL: not read yet */
 	mono_ms                  retry_at;	/* of step; 0: now */
 	mono_ms                  heartbeat_at;
-	int                      failures;	/* since the last success */
+	int                      failures;	/* since it was last a member with all it needs */
+	int                      commit_failures;	/* since the last commit that was taken */
 	struct group_partition  *assigned;
 	int32_t                  assigned_count;
 	bool                     holds_partitions;	/* GROUP_ASSIGNED was told, and they have not been released */
 	bool                     tells_assigned, tells_revoked, tells_trouble, tells_failed;
-	struct client_error      error;
+	struct client_error      error, commit_error;	/* commit_error: of the last one; err OK */
 };
 
 /* ---- what happens to the member ---- */
@@ -66,6 +68,8 @@ static void wake(struct group_member *m)
 /* Partitions that are held are taken away before anything else goes on. */
 static void go_to(struct group_member *m, enum state state)
 {
+	if (state == STATE_STABLE)
+		m->failures = 0;
 	m->state = m->holds_partitions && state != STATE_STABLE && state != STATE_FAILED ? STATE_RELEASING : state;
 	if (m->state == STATE_RELEASING && !m->tells_assigned)
 		m->tells_revoked = true;
@@ -87,7 +91,7 @@ static void lose_membership(struct group_member *m)
 static void trouble(struct group_member *m, const struct client_error *error, mono_ms now)
 {
 	m->error = *error;
-	m->tells_trouble |= m->failures == 3;		/* a coordinator that is coming up is no news */
+	m->tells_trouble |= m->failures == TROUBLE_TOLD;	/* a coordinator that is coming up is no news */
 	m->failures++;
 	m->retry_at = now + client_backoff(m->client, BACKOFF_MS, BACKOFF_MAX_MS, m->failures);
 }
@@ -97,6 +101,9 @@ static void trouble_code(struct group_member *m, int16_t code)
 	struct client_error error;
 
 	client_error_set_kafka(&error, code, m->group, SLICE_NULL);
+	if ((code == NOT_COORDINATOR || code == COORDINATOR_NOT_AVAILABLE) && m->failures >= TROUBLE_TOLD)
+		client_error_set(&error, ERR_UNREACHABLE, "group %s: its coordinator refuses to serve it (%s); perhaps it cannot write __consumer_offsets, as on a "
+				 "full disk: see the broker's log", m->group, kafka_error_name(code));
 	trouble(m, &error, os_mono_ms(client_os(m->client)));
 }
 
@@ -105,7 +112,6 @@ static bool has_failed(struct group_member *m, int16_t code)
 {
 	switch (code) {
 	case NONE:
-		m->failures = 0;
 		return false;
 	case REBALANCE_IN_PROGRESS:
 		go_to(m, STATE_JOIN);
@@ -529,6 +535,14 @@ static void commit_done(struct client_call *call)
 		for (int32_t i = 0; i < r->topics[t].partitions_count && code == NONE; i++)
 			code = r->topics[t].partitions[i].error_code;
 	}
+	m->commit_error = call->error;
+	if (call->error.err == OK && code != NONE)
+		client_error_set_kafka(&m->commit_error, code, m->group, SLICE_NULL);
+	m->commit_failures = m->commit_error.err == OK ? 0 : m->commit_failures + 1;
+	if (m->commit_failures == TROUBLE_TOLD) {
+		m->error = m->commit_error;
+		m->tells_trouble = true;
+	}
 	/* in a rebalance they are committed when they are released; what is lost is read again */
 	if (m->state == STATE_STABLE && code != REBALANCE_IN_PROGRESS && has_answer(m, call))
 		(void)has_failed(m, code);
@@ -665,22 +679,27 @@ static void leave(struct group_member *m, mono_ms timeout_ms)
 	client_call_destroy(&call);
 }
 
-void group_member_leave(struct group_member *m, const struct group_partition *offsets, int32_t count, mono_ms timeout_ms)
+enum err group_member_leave(struct group_member *m, const struct group_partition *offsets, int32_t count, mono_ms timeout_ms, struct client_error *error)
 {
 	struct os *os = client_os(m->client);
 	mono_ms deadline = os_mono_ms(os) + timeout_ms;
 
 	if (*m->member_id == '\0' || m->coordinator < 0 || m->state == STATE_FAILED)
-		return;
+		return OK;
 	client_call_destroy(&m->step);
 	client_call_destroy(&m->heartbeat);
 	client_call_destroy(&m->commit);
 	m->state = STATE_FAILED;
+	m->commit_error = CLIENT_ERROR_NONE;
 	if (m->holds_partitions && count > 0 && m->generation >= 0)
 		send_commit(m, offsets, count);
 	for (mono_ms now; m->commit != NULL && (now = os_mono_ms(os)) < deadline;)
 		client_step(m->client, deadline - now);
+	if (m->commit != NULL)
+		client_error_set(&m->commit_error, ERR_TIMEOUT, "%s: no answer within %lld ms", m->group, (long long)timeout_ms);
 	leave(m, MAX(deadline - os_mono_ms(os), 100));
+	*error = m->commit_error;
+	return error->err;
 }
 
 void group_member_destroy(struct group_member **mp)

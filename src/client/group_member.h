@@ -57,7 +57,8 @@ bool group_member_next(struct group_member *m, struct group_event *event);
 bool group_member_commit(struct group_member *m, const struct group_partition *offsets, int32_t count);
 /* The answer to GROUP_REVOKED: commits, then joins again. */
 void group_member_release(struct group_member *m, const struct group_partition *offsets, int32_t count);
-/* Commits, and leaves the group; blocking, for at most timeout_ms. */
-void group_member_leave(struct group_member *m, const struct group_partition *offsets, int32_t count, mono_ms timeout_ms);
+/* Commits, and leaves the group; blocking, for at most timeout_ms. Not OK: the commit was not taken, *error says why. */
+enum err group_member_leave(struct group_member *m, const struct group_partition *offsets, int32_t count, mono_ms timeout_ms,
+			    struct client_error *error) MUST_CHECK;
 
 #endif

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/config_value.h"
 
-#define DEFAULT_PORT  2181
 #define HOST_MAX      256
 #define FRAME_MAX     128
 #define CONNECT_BYTES (4 + 8 + 4 + 8 + 4 + SESSION_PASSWORD_BYTES + 1)
@@ -28,49 +28,20 @@
 
 /* --- servers --------------------------------------------------------------------------------------------------------------------- */
 
-/* "host:port", "[v6]:port", without a port. False: nothing that can be meant. */
-static bool split_server(const char *text, size_t len, char host[HOST_MAX], uint16_t *port)
-{
-	const char *end = text + len, *colon = memrchr(text, ':', len), *bracket = memchr(text, ']', len);
-	bool has_port = colon != NULL && (bracket == NULL || colon > bracket);
-	const char *host_end = has_port ? colon : end;
-	unsigned long n = DEFAULT_PORT;
-
-	if (has_port) {
-		char *stop;
-
-		n = strtoul(colon + 1, &stop, 10);
-		if (stop == colon + 1 || stop != end || n == 0 || n > UINT16_MAX)
-			return false;
-	}
-	if (text[0] == '[' && bracket != NULL && bracket + 1 == host_end) {
-		text++;
-		host_end--;
-	}
-	if (host_end <= text || host_end - text >= HOST_MAX)
-		return false;
-	memcpy(host, text, (size_t)(host_end - text));
-	host[host_end - text] = '\0';
-	*port = (uint16_t)n;
-	return true;
-}
-
 void zk_session_resolve(struct os *os, const char *connect, struct zk_session *s)
 {
-	const char *at = connect, *end = connect + strcspn(connect, "/");
+	struct slice rest = slice_of(connect, strcspn(connect, "/")), item, name;
 	char host[HOST_MAX];
 	uint16_t port;
 	int n;
 
 	s->server_count = 0;
-	while (at < end && s->server_count < SESSION_SERVERS_MAX) {
-		at += strspn(at, " ,");
-		size_t len = MIN(strcspn(at, " ,/"), (size_t)(end - at));
-
-		if (len > 0 && split_server(at, len, host, &port)
-		    && os_resolve(os, host, port, &s->servers[s->server_count], SESSION_SERVERS_MAX - s->server_count, &n) == OK)
+	while (s->server_count < SESSION_SERVERS_MAX && config_list_next(&rest, &item)) {
+		if (!config_zookeeper_server(item, &name, &port) || name.len >= HOST_MAX)
+			continue;
+		snprintf(host, sizeof(host), SLICE_FMT, SLICE_ARG(name));
+		if (os_resolve(os, host, port, &s->servers[s->server_count], SESSION_SERVERS_MAX - s->server_count, &n) == OK)
 			s->server_count += n;
-		at += len;
 	}
 }
 

@@ -22,7 +22,9 @@
 #include <stdlib.h>
 #include <zookeeper/zookeeper.h>
 
+#include "base/config_value.h"
 #include "base/list.h"
+#include "base/strbuf.h"
 #include "coord/coord_priv.h"
 
 #define REQUEST_BYTES_MAX ((size_t)(4 << 20) - 1024)	/* Kafka raises its client's limit to 4 MiB; headers and paths are in it */
@@ -587,6 +589,25 @@ static enum err not_connected(const char *connect, int32_t timeout_ms, char *pro
 	return ERR_TIMEOUT;
 }
 
+/* As the library wants it: the servers without blanks and each with its port, then the chroot. */
+static char *library_connect(const char *connect, const char *chroot)
+{
+	struct slice rest = slice_of(connect, strcspn(connect, "/")), item, host;
+	struct strbuf out = STRBUF_INIT;
+	uint16_t port;
+
+	while (config_list_next(&rest, &item)) {
+		if (!config_zookeeper_server(item, &host, &port))
+			continue;
+		bool is_v6 = memchr(host.ptr, ':', host.len) != NULL;
+		strbuf_printf(&out, "%s%s"SLICE_FMT"%s:%u", out.len > 0 ? "," : "", is_v6 ? "[" : "", SLICE_ARG(host), is_v6 ? "]" : "", port);
+	}
+	strbuf_add_str(&out, chroot);
+	char *text = mem_strdup(strbuf_cstr(&out));
+	strbuf_fini(&out);
+	return text;
+}
+
 /* Each part of the path in turn, with null data; what exists is fine. */
 static int make_path(zhandle_t *handle, const char *path)
 {
@@ -607,7 +628,7 @@ static int make_path(zhandle_t *handle, const char *path)
 
 static enum err make_chroot(struct os *os, const struct coord_zookeeper_spec *spec, const char *chroot, mono_ms deadline, char *problem, size_t size)
 {
-	char *hosts = mem_strndup(spec->connect, (size_t)(chroot - spec->connect));
+	char *hosts = library_connect(spec->connect, "");
 	bool is_connected = false;
 	zhandle_t *handle = handle_open(hosts, on_first_event, spec->session_timeout_ms, &is_connected);
 	enum err e = OK;
@@ -649,7 +670,7 @@ enum err coord_open_zookeeper(struct coord **out, struct actor *owner, const str
 	}
 	struct zookeeper *z = mem_calloc(1, sizeof(*z));
 	z->face = (struct coord){ .ops = &zookeeper_ops, .owner = owner };
-	z->connect = chroot != NULL && !has_chroot ? mem_strndup(spec->connect, (size_t)(chroot - spec->connect)) : mem_strdup(spec->connect);
+	z->connect = library_connect(spec->connect, has_chroot ? chroot : "");
 	z->session_timeout_ms = z->session.timeout_ms = spec->session_timeout_ms;
 	z->on_session = spec->on_session;
 	z->on_session_arg = spec->on_session_arg;

@@ -216,6 +216,59 @@ START_TEST(alone_gets_the_profile)
 }
 END_TEST
 
+START_TEST(an_empty_zookeeper_connect_is_none)
+{
+	struct config_env env = { .home = "/home/u" };
+
+	parse("zookeeper.connect= \n");
+	ck_assert(config_preset(&set, &env, &why));
+	expect("broker.id", "0", 0);
+	expect("log.dirs", "/home/u/.local/share/skein", 0);
+	config_check(&set, &findings);
+	ck_assert_int_eq(findings.error_count + findings.warning_count, 0);
+}
+END_TEST
+
+START_TEST(a_bad_id_is_told_once_under_its_own_name)
+{
+	struct config_env env = { .home = "/home/u" };
+
+	parse("broker.id=abc\n");
+	ck_assert(config_preset(&set, &env, &why));
+	config_check(&set, &findings);
+	ck_assert_str_eq(strbuf_cstr(&findings.errors), "f:1: broker.id=abc is not valid; allowed is a whole number");
+	teardown();
+	setup();
+	parse("node.id=abc\n");
+	ck_assert(config_preset(&set, &env, &why));
+	config_check(&set, &findings);
+	ck_assert_str_eq(strbuf_cstr(&findings.errors), "f:1: node.id=abc is not valid; allowed is a whole number");
+}
+END_TEST
+
+/* Is it taken? */
+static const struct connect { const char *text; bool is_good; } connects[] = {
+	{ "zk", true }, { "zk:2181", true }, { "a:1,b:2,c:3", true }, { "a:1, b:2 /x/y", true }, { "a:1,,b:2,", true }, { "[::1]:2181/kafka", true },
+	{ "[::1]", true }, { "10.0.0.1:65535/", true }, { "a:1/a..b/.c", true },
+	{ "nonsense::x", false }, { "a:0", false }, { "a:65536", false }, { "a:", false }, { ":2181", false }, { "::1", false }, { "a b:1", false },
+	{ ",", false }, { "/kafka", false }, { "a:1/x/", false }, { "a:1//x", false }, { "a:1/x/../y", false }, { "a:1/.", false },
+	{ "zk://a:1", false }, { "a:1;b:2", false }, { "[::1", false }, { "a:1/x,b:2/y/", false },
+};
+
+START_TEST(servers_of_zookeeper)
+{
+	struct strbuf text = STRBUF_INIT;
+
+	strbuf_printf(&text, "zookeeper.connect=%s\n", connects[_i].text);
+	parse(strbuf_cstr(&text));
+	config_check(&set, &findings);
+	ck_assert_msg((findings.error_count == 0) == connects[_i].is_good, "%s%s", connects[_i].text, strbuf_cstr(&findings.errors));
+	if (!connects[_i].is_good)
+		ck_assert_ptr_nonnull(strstr(strbuf_cstr(&findings.errors), "is not valid; allowed is host:port,host:port,... with at most one /path"));
+	strbuf_fini(&text);
+}
+END_TEST
+
 START_TEST(in_a_cluster_nothing_is_preset)
 {
 	struct config_env env = { .home = "/home/u" };
@@ -270,6 +323,9 @@ int main(void)
 	tcase_add_test(t, judgements);
 	tcase_add_test(t, unsafe_to_ignore);
 	tcase_add_test(t, alone_gets_the_profile);
+	tcase_add_test(t, an_empty_zookeeper_connect_is_none);
+	tcase_add_test(t, a_bad_id_is_told_once_under_its_own_name);
+	tcase_add_loop_test(t, servers_of_zookeeper, 0, ARRAY_LEN(connects));
 	tcase_add_test(t, in_a_cluster_nothing_is_preset);
 	tcase_add_test(t, sample_file);
 	suite_add_tcase(s, t);

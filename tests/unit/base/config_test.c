@@ -181,7 +181,8 @@ START_TEST(values_that_exclude_each_other)
 		 "false");
 	must_not("log.dirs=/a,/a", "f:1: log.dirs=/a,/a: log directory /a is there twice");
 	must_not("log.dirs=/a,/a//", "f:1: log.dirs=/a,/a//: log directory /a is there twice");
-	must_not("log.dirs=,", "f:1: log.dirs=,: at least one log directory is needed");
+	must_not("log.dirs=,", "f:1: log.dirs=,: log.dirs needs at least one directory");
+	must_not("log.dir=", "f:1: log.dir=: log.dirs needs at least one directory");
 	must_not("queued.max.request.bytes=5", "f:1: queued.max.request.bytes=5: queued.max.request.bytes must be larger or equal to "
 		 "socket.request.max.bytes");
 	must_not("max.connections.per.ip=0", "f:1: max.connections.per.ip=0: max.connections.per.ip can be set to zero only if "
