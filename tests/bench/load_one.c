@@ -5,7 +5,8 @@
  *	  ack TOPIC				creates it, produces until a record is acknowledged
  *	  create TOPIC PARTITIONS REPLICAS	-> seconds until it was answered
  *	  produce TOPIC RECORDS BYTES IN-FLIGHT ACKS SECONDS PID...
- *						to the leader of partition 0 -> requests, seconds, CPU-s of the processes
+ *						to the leader of partition 0, until the replicas in sync have it all
+ *						-> requests, seconds of the load, CPU-s of the processes
  *	  fetch TOPIC MIB GB STEP PID		partition 0 from its beginning, as produce has filled it with batches
  *						of STEP records -> CPU-s per GB
  *	  look TOPIC				-> controller, brokers, partitions, in-sync replicas, led by 1, by 2, ...
@@ -18,8 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BROKERS_MAX    8
-#define SETTLE_SECONDS 0.3	/* followers may still lack the last records when acks=1 is answered */
+#define BROKERS_MAX 8
 
 struct brokers {
 	uint16_t ports[BROKERS_MAX];
@@ -82,6 +82,22 @@ static void first_ack(const struct brokers *b, const char *topic)
 	close(fd);
 }
 
+/* Followers may lack much when acks=1 is answered: one record with acks=all waits for them. */
+static void wait_for_followers(uint16_t leader, const char *topic)
+{
+	int fd = client_connect(leader);
+	struct bench_batch batch;
+	struct writer w;
+
+	bench_batch_init(&batch, CODEC_NONE, 1, 100);
+	writer_init(&w);
+	client_make_produce(&w, topic, 0, -1, batch.batch);
+	client_produce_until_acked(fd, slice_of(w.buf, w.len));
+	writer_fini(&w);
+	bench_batch_fini(&batch);
+	close(fd);
+}
+
 static void produce(const struct brokers *b, const char *topic, char **argv)
 {
 	struct bench_broker leader = { .port = port_of(b, topic), .pid = getpid() };
@@ -97,7 +113,7 @@ static void produce(const struct brokers *b, const char *topic, char **argv)
 	};
 	double before = cpu_of(argv + 5);
 	struct load_result r = load_produce(&spec);
-	bench_sleep(SETTLE_SECONDS);
+	wait_for_followers(leader.port, topic);
 	printf("%llu %.4f %.6f\n", (unsigned long long)r.requests, r.seconds, cpu_of(argv + 5) - before);
 	writer_fini(&w);
 	bench_batch_fini(&batch);
