@@ -31,6 +31,10 @@ static const char help[] =
 	"      --wait               until nothing moves any more\n"
 	"  -o, --output FORMAT      status: text (default) or ndjson (an object per line)\n"
 	TOOL_BOOTSTRAP_HELP
+	"\nExit code of --execute and --cancel: 0 all of it was accepted, 6 some; each refusal is named, and\n"
+	"--wait does not wait then. When nothing was: what all refusals have in common (3: there is none of\n"
+	"that name, 4: not allowed), else 1. --verify: 0 all is as planned, 6 some, 1 nothing.\n"
+	TOOL_CHANGE_HELP
 	"\nExamples:\n"
 	"  skein cluster reassign --topics orders --brokers 2,3,4 >plan.json\n"
 	"  skein cluster reassign --execute plan.json --throttle 50000000 --wait\n";
@@ -297,8 +301,8 @@ static int show_results(const struct alter_partition_reassignments_response *r)
 			if (one->error_code == NONE)
 				done++;
 			else
-				code = partition_answer(r->responses[t].name, one->partition_index, one->error_code,
-							one->error_message);
+				code = tool_both(code, partition_answer(r->responses[t].name, one->partition_index, one->error_code,
+									one->error_message));
 		}
 	}
 	return tool_sum_up(done, code);
@@ -328,7 +332,10 @@ static int submit(struct reassign *x, const struct partition_list *l)
 	struct client_error error;
 	int code;
 
-	if (admin_reassign(x->client, l->items, l->count, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
+	tool_change_begin();
+	enum err e = admin_reassign(x->client, l->items, l->count, TOOL_CHANGE_MS, &answer, &r, &error);
+	tool_change_end();
+	if (e != OK)
 		return tool_fail(&error);
 	code = show_results(r);
 	admin_answer_destroy(&answer);
