@@ -20,13 +20,17 @@ static const char help[] =
 	"state: the partitions that are offline, under-replicated or below min.insync.replicas;\n"
 	"       exit code 1 when there are any.\n"
 	"dirs: the log directories of each broker, and the replicas that move between them;\n"
-	"       exit code 1 when one has failed.\n"
-	"elect: gives leadership to each partition's first replica; of all partitions, or of those named.\n\n"
+	"       exit code 1 when one has failed, 6 when a broker has not told: one that has no answer\n"
+	"       for 10 seconds, or is offline, is named.\n"
+	"elect: gives leadership to each partition's first replica; of all partitions, or of those named.\n"
+	"       exit code 6 when some have a leader as wanted; when none has, what all refusals have in\n"
+	"       common (3: there is none of that name, 4: not allowed), else 1.\n\n"
 	"      --unclean            elect: any replica that is alive may lead a partition without leader;\n"
 	"                           what the others had and it has not is lost\n"
 	"  -y, --yes                elect --unclean: do not ask\n"
 	"  -o, --output FORMAT      brokers, state, dirs: text (default) or ndjson (an object per line)\n"
 	TOOL_BOOTSTRAP_HELP
+	"\n" TOOL_CHANGE_HELP
 	"\nExamples:\n"
 	"  skein cluster\n"
 	"  skein cluster state && echo all is well\n"
@@ -367,8 +371,11 @@ static int elect(struct cluster_verb *x)
 		return EXIT_OK;
 	}
 	if (code == EXIT_OK) {
-		if (admin_elect_leaders(x->client, x->unclean ? ADMIN_UNCLEAN : ADMIN_PREFERRED, list.items, list.count,
-					CLUSTER_TIMEOUT_MS, &answer, &r, &error) == OK) {
+		tool_change_begin();
+		enum err e = admin_elect_leaders(x->client, x->unclean ? ADMIN_UNCLEAN : ADMIN_PREFERRED, list.items, list.count, TOOL_CHANGE_MS, &answer, &r,
+						 &error);
+		tool_change_end();
+		if (e == OK) {
 			code = show_elections(r);
 			admin_answer_destroy(&answer);
 		} else {

@@ -9,6 +9,8 @@
 #include "show.h"
 #include "tool.h"
 
+#define BROKER_TIMEOUT_MS 10000		/* of one of them; the help says so */
+
 static void add_bytes(struct strbuf *out, int64_t bytes)
 {
 	static const char units[] = "BKMGTP";
@@ -90,15 +92,19 @@ static int compare_dirs(const void *a, const void *b)
 	return slice_cmp(x->log_dir, y->log_dir);
 }
 
-static int one_broker(struct client *c, int32_t broker, bool ndjson, struct strbuf *out)
+/* *answered: counts it. */
+static int one_broker(struct client *c, int32_t broker, bool ndjson, struct strbuf *out, int *answered)
 {
 	struct client_call *answer;
 	const struct describe_log_dirs_response *r;
 	struct client_error error;
 	int code = EXIT_OK;
 
-	if (admin_describe_log_dirs(c, broker, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
-		return tool_fail(&error);
+	if (admin_describe_log_dirs(c, broker, BROKER_TIMEOUT_MS, &answer, &r, &error) != OK) {
+		tool_say("broker %d does not tell: %s", broker, error.text);
+		return tool_exit_code(&error);
+	}
+	*answered += 1;
 	const void **dirs = show_sorted(r->results, r->results_count, sizeof(*r->results), compare_dirs);
 
 	for (int32_t i = 0; i < r->results_count; i++) {
@@ -115,25 +121,64 @@ static int one_broker(struct client *c, int32_t broker, bool ndjson, struct strb
 	return code;
 }
 
+static bool is_there(const struct metadata_response *r, int32_t broker)
+{
+	for (int32_t i = 0; i < r->brokers_count; i++) {
+		if (r->brokers[i].node_id == broker)
+			return true;
+	}
+	return false;
+}
+
+/* Who has replicas and is not there cannot be asked: each is named once. True: there are such. */
+static bool say_who_is_missing(const struct metadata_response *r)
+{
+	int32_t said = -1;	/* up to this id */
+
+	while (true) {
+		int32_t next = INT32_MAX;
+
+		for (int32_t t = 0; t < r->topics_count; t++) {
+			for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
+				const struct metadata_response_partition *one = &r->topics[t].partitions[p];
+
+				for (int32_t i = 0; i < one->replica_nodes_count; i++) {
+					if (one->replica_nodes[i] > said && one->replica_nodes[i] < next && !is_there(r, one->replica_nodes[i]))
+						next = one->replica_nodes[i];
+				}
+			}
+		}
+		if (next == INT32_MAX)
+			return said >= 0;
+		tool_say("broker %d does not tell: it is offline", next);
+		said = next;
+	}
+}
+
 int cluster_dirs(struct client *c, bool ndjson)
 {
 	struct client_call *answer;
 	const struct metadata_response *r;
 	struct client_error error;
 	struct strbuf out = STRBUF_INIT;
-	int code = EXIT_OK;
+	int failed = EXIT_OK, silent = EXIT_OK, answered = 0;
 
 	if (admin_describe_topics(c, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
 		return tool_fail(&error);
 	if (!ndjson)
 		strbuf_add_str(&out, "  broker  directory                       replicas       size       free         of\n");
 	for (int32_t i = 0; i < r->brokers_count; i++) {
-		int one = one_broker(c, r->brokers[i].node_id, ndjson, &out);
+		int before = answered, one = one_broker(c, r->brokers[i].node_id, ndjson, &out, &answered);
 
-		code = code == EXIT_OK ? one : code;
+		if (answered == before)
+			silent = tool_both(silent, one);
+		else if (one != EXIT_OK)
+			failed = one;
 	}
+	if (say_who_is_missing(r))
+		silent = tool_both(silent, EXIT_UNREACHABLE);
 	fwrite(out.ptr, 1, out.len, stdout);
 	strbuf_fini(&out);
 	admin_answer_destroy(&answer);
-	return code;
+	return silent != EXIT_OK ? tool_sum_up(answered, silent) : failed;
 }

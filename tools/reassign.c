@@ -33,6 +33,10 @@ static const char help[] =
 	"Exit code of --execute and --cancel: 0 when every partition of the plan was taken, 6 when some were and others refused.\n"
 	"When all were refused: what the refusals say when they agree (3 not found, 4 denied, ...), else 1.\n"
 	TOOL_BOOTSTRAP_HELP
+	"\nExit code of --execute and --cancel: 0 all of it was accepted, 6 some; each refusal is named, and\n"
+	"--wait does not wait then. When nothing was: what all refusals have in common (3: there is none of\n"
+	"that name, 4: not allowed), else 1. --verify: 0 all is as planned, 6 some, 1 nothing.\n"
+	TOOL_CHANGE_HELP
 	"\nExamples:\n"
 	"  skein cluster reassign --topics orders --brokers 2,3,4 >plan.json\n"
 	"  skein cluster reassign --execute plan.json --throttle 50000000 --wait\n";
@@ -330,7 +334,10 @@ static int submit(struct reassign *x, const struct partition_list *l)
 	struct client_error error;
 	int code;
 
-	if (admin_reassign(x->client, l->items, l->count, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
+	tool_change_begin();
+	enum err e = admin_reassign(x->client, l->items, l->count, TOOL_CHANGE_MS, &answer, &r, &error);
+	tool_change_end();
+	if (e != OK)
 		return tool_fail(&error);
 	code = show_results(r);
 	admin_answer_destroy(&answer);

@@ -74,6 +74,11 @@ int tool_sum_up(int done, int code)
 	return code != EXIT_OK && done > 0 ? EXIT_PARTIAL : code;
 }
 
+int tool_both(int code, int one)
+{
+	return code == EXIT_OK || code == one ? one : one == EXIT_OK ? code : EXIT_FAILED;
+}
+
 bool tool_confirm(bool yes, const char *question, const char *what)
 {
 	char answer[8];
@@ -104,6 +109,34 @@ int tool_usage_told(const char *verb)
 {
 	fprintf(stderr, "Try: skein %s --help\n", verb);
 	return EXIT_USAGE;
+}
+
+/* ---- changes ---- */
+
+#define SAY_LATE_S 3
+
+static void on_alarm(int number UNUSED)
+{
+	static const char text[] = "skein: no answer yet; waiting 30 seconds at most\n";
+	int was = errno;
+
+	if (write(2, text, sizeof(text) - 1) < 0)
+		errno = 0;	/* nobody reads it */
+	errno = was;
+}
+
+void tool_change_begin(void)
+{
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+
+	_Static_assert(TOOL_CHANGE_MS == 30000, "the texts say so");
+	sigaction(SIGALRM, &action, NULL);
+	alarm(SAY_LATE_S);
+}
+
+void tool_change_end(void)
+{
+	alarm(0);
 }
 
 /* ---- connecting ---- */

@@ -26,6 +26,7 @@ static const char help[] =
 	"  -y, --yes                delete: do not ask\n"
 	"  -o, --output FORMAT      list, describe: text (default) or ndjson (an object per line)\n"
 	TOOL_BOOTSTRAP_HELP
+	"\n" TOOL_CHANGE_HELP
 	"\nExamples:\n"
 	"  skein topic create orders -p 12 -r 3 -c retention.ms=86400000\n"
 	"  skein topic list\n"
@@ -33,7 +34,7 @@ static const char help[] =
 	"  skein topic alter orders -p 24 -u retention.ms\n"
 	"  skein topic delete orders --yes\n";
 
-#define TIMEOUT_MS  60000
+#define TIMEOUT_MS  TOOL_CHANGE_MS
 #define CONFIGS_MAX 128
 
 struct topic {
@@ -56,8 +57,10 @@ static int create(struct topic *x)
 
 	for (int i = 0; i < x->name_count; i++) {
 		struct client_error error;
+		tool_change_begin();
 		enum err e = admin_create_topic(x->client, x->names[i], x->partition_count, x->replication_factor, x->configs,
 						x->config_count, TIMEOUT_MS, &error);
+		tool_change_end();
 		if (e == OK || (e == ERR_EXISTS && x->if_not_exists))
 			done++;
 		else
@@ -66,7 +69,7 @@ static int create(struct topic *x)
 	return tool_sum_up(done, code);
 }
 
-static int alter(struct topic *x)
+static int change(struct topic *x)
 {
 	struct client_error error;
 	const char *name = x->names[0];
@@ -78,6 +81,14 @@ static int alter(struct topic *x)
 	    admin_grow_topic(x->client, name, x->partition_count, TIMEOUT_MS, &error) != OK)
 		return tool_sum_up(x->config_count, tool_fail(&error));
 	return EXIT_OK;
+}
+
+static int alter(struct topic *x)
+{
+	tool_change_begin();
+	int code = change(x);
+	tool_change_end();
+	return code;
 }
 
 static bool is_confirmed(const struct topic *x)
@@ -100,7 +111,10 @@ static int delete(struct topic *x)
 
 	for (int i = 0; i < x->name_count; i++) {
 		struct client_error error;
-		if (admin_delete_topic(x->client, x->names[i], TIMEOUT_MS, &error) == OK)
+		tool_change_begin();
+		enum err e = admin_delete_topic(x->client, x->names[i], TIMEOUT_MS, &error);
+		tool_change_end();
+		if (e == OK)
 			done++;
 		else
 			code = tool_both(code, tool_fail(&error));

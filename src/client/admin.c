@@ -31,7 +31,8 @@ bool admin_ask(struct operation *o, struct client_call *call, int32_t node_id)
 		return true;
 	*o->error = call->error;
 	if (call->maybe_applied && node_id == NODE_CONTROLLER && !o->is_question) {
-		client_error_set(o->error, call->error.err, "%.250s; it may have been done all the same", call->error.text);
+		client_error_set(o->error, call->error.err, "%.250s; it may have been done all the same%s", call->error.text,
+				 call->error.err == ERR_TIMEOUT ? " (a controller that does not answer may be waiting for ZooKeeper)" : "");
 		o->deadline = 0;	/* no further attempt */
 	}
 	return false;

@@ -131,6 +131,7 @@ enum err controller_create(struct controller **out, const struct controller_spec
 	list_init(&c->timers);
 	list_init(&c->isr_changes);
 	c->isr_timer.at = MONO_NEVER;
+	c->wait_timer.at = MONO_NEVER;
 	map_init(&c->topics);
 	map_init(&c->known_dirs);
 	map_init(&c->copies);

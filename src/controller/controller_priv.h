@@ -183,6 +183,7 @@ struct controller {
 	struct isr_request    *isr_request;	/* under way; NULL */
 	struct controller_timer isr_timer;
 	struct retirement     *retirement;	/* the controlled shutdown under way; NULL */
+	struct controller_timer wait_timer;	/* of a stop: says what it waits for */
 	struct isr_notices    *isr_notices;	/* member_isr_node.c; NULL: none yet */
 	struct map             known_dirs;	/* "topic-partition": known_dir */
 	struct map             copies, wishes;	/* of replicas that are not started yet: member_moves.c */
@@ -364,6 +365,7 @@ void controller_enqueue_create_partitions(struct controller *c, struct controlle
 void controller_enqueue_stored_offsets(struct controller *c, struct controller_stored_offsets *m);
 
 /* controller_stop.c */
+void controller_watch_stop(struct controller *c);	/* a stop, or what comes before it, has begun: when it takes longer, the log says what for */
 void controller_enqueue_stop(struct controller *c, struct controller_stop *m);
 
 #endif

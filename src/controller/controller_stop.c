@@ -146,6 +146,7 @@ static void stop_finish(struct controller *c, struct stop_task *s)
 		s->ask->is_clean_everywhere = false;
 	if (c->coord != NULL)
 		coord_close(&c->coord);
+	controller_timer_set(c, &c->wait_timer, MONO_NEVER);
 	c->is_stopped = true;
 	actor_stop(&c->actor);
 }
@@ -167,6 +168,40 @@ static enum task_result stop_run(struct controller *c, struct task *t)
 
 static const struct task_kind stop_kind = { .name = "stop", .run = stop_run, .fini = stop_fini };
 
+/* --- what takes long -------------------------------------------------------------------------------------------------------------------- */
+
+#define SAY_AFTER_MS 1000
+#define SAY_AGAIN_MS 5000
+
+static bool waits_for_store(const struct task *t)
+{
+	return t != NULL && t->out > 0 && !list_empty(&t->calls);
+}
+
+static const char *what_stop_waits_for(const struct controller *c)
+{
+	if (c->retirement != NULL)
+		return "the controller of the cluster, which is to give this broker's partitions to others";
+	if (waits_for_store(c->member_queue.current) || waits_for_store(c->active_queue.current))
+		return "an answer of the coordination store";
+	return c->member_queue.current != NULL && c->member_queue.current->kind == &stop_kind ? "logs that are being closed" : "what is under way";
+}
+
+static void say_what_stop_waits_for(struct controller *c, struct controller_timer *t)
+{
+	bool is_over = c->retirement == NULL && !c->is_stopping;	/* between the two steps of a stop nothing is waited for here */
+
+	if (!is_over)
+		LOG_INFO(&c->actor.log, stop_waits, KV_STR("what", what_stop_waits_for(c)), KV_I32("controller", c->controller_id));
+	controller_timer_set(c, t, os_mono_ms(c->os) + SAY_AGAIN_MS);
+}
+
+void controller_watch_stop(struct controller *c)
+{
+	c->wait_timer.fire = say_what_stop_waits_for;
+	controller_timer_set(c, &c->wait_timer, os_mono_ms(c->os) + SAY_AFTER_MS);
+}
+
 /* Goes in front of what waits; whatever runs is brought to its end first, or given up when the store does not answer. */
 void controller_enqueue_stop(struct controller *c, struct controller_stop *m)
 {
@@ -174,6 +209,7 @@ void controller_enqueue_stop(struct controller *c, struct controller_stop *m)
 
 	t->ask = m;
 	c->is_stopping = true;
+	controller_watch_stop(c);
 	if (c->active != NULL)
 		active_end(c);
 	member_asks_stop(c);

@@ -467,6 +467,7 @@ void member_on_retire(struct controller *c, struct controller_retire *m)
 	r->timer.fire = retire_on_timer;
 	r->deadline = os_mono_ms(c->os) + MIN(MAX((int64_t)c->config->controlled_shutdown_retries * c->config->controlled_shutdown_backoff_ms, RETIRE_MS), INT32_MAX);
 	arena_init(&r->arena, ASK_ARENA_BYTES);
+	controller_watch_stop(c);
 	retire_try(c, r);
 }
 

@@ -49,14 +49,24 @@ void pull_is_early(struct pull *p)
 	p->ready_at = MIN(p->fetcher->now + pause, fetcher_rested(p->fetcher));
 }
 
+static void give_up(struct pull *p)
+{
+	fetcher_count(&p->fetcher->counters.failed_partitions, 1);
+	p->state = PULL_FAILED;
+}
+
 void pull_fail(struct pull *p, const char *why)
 {
-	struct fetcher *f = p->fetcher;
-
-	LOG_WARN(&f->actor.log, replica_given_up, KV_STR("topic", p->addr->topic), KV_I32("partition", p->addr->partition),
+	LOG_WARN(&p->fetcher->actor.log, replica_given_up, KV_STR("topic", p->addr->topic), KV_I32("partition", p->addr->partition),
 		 KV_I32("leader", p->leader->id), KV_I32("leader_epoch", p->leader_epoch), KV_STR("why", why));
-	fetcher_count(&f->counters.failed_partitions, 1);
-	p->state = PULL_FAILED;
+	give_up(p);
+}
+
+void pull_is_outdated(struct pull *p)
+{
+	LOG_INFO(&p->fetcher->actor.log, replica_role_outdated, KV_STR("topic", p->addr->topic), KV_I32("partition", p->addr->partition),
+		 KV_I32("leader", p->leader->id), KV_I32("leader_epoch", p->leader_epoch));
+	give_up(p);
 }
 
 void pull_start(struct pull *p)

@@ -110,6 +110,7 @@ struct pull *fetcher_find(struct fetcher *f, struct slice topic, int32_t partiti
 void pull_back_off(struct pull *p);
 void pull_is_early(struct pull *p);		/* asks again soon */
 void pull_fail(struct pull *p, const char *why);
+void pull_is_outdated(struct pull *p);	/* there is a newer epoch: the leader, or the replica itself, has heard of it before us. The new role, which is on its way, goes on */
 void pull_start(struct pull *p);		/* chooses the state from last_epoch */
 
 /* leader.c: whose turn it is, and what came of it */

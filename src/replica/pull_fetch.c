@@ -103,7 +103,7 @@ static void on_error(struct pull *p, int16_t code)
 	if (code == OFFSET_OUT_OF_RANGE) {
 		p->state = PULL_ASKING_END;
 	} else if (code == FENCED_LEADER_EPOCH) {
-		pull_fail(p, "the leader knows a newer epoch");
+		pull_is_outdated(p);
 	} else if (code == UNKNOWN_LEADER_EPOCH || code == NOT_LEADER_OR_FOLLOWER || code == UNKNOWN_TOPIC_OR_PARTITION || code == UNKNOWN_TOPIC_ID) {
 		pull_is_early(p);
 	} else {
@@ -232,7 +232,7 @@ void pull_on_replicated(struct pull *p)
 	if (p->replicate.error == NONE) {
 		on_appended(p);
 	} else if (p->replicate.error == FENCED_LEADER_EPOCH) {
-		pull_fail(p, "the role has changed");
+		pull_is_outdated(p);
 	} else if (p->replicate.error == KAFKA_STORAGE_ERROR) {
 		pull_fail(p, "the replica's log has failed");
 	} else {	/* damaged, misplaced or no room: what the partition has by now is what counts */

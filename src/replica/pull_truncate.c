@@ -51,7 +51,7 @@ void pull_on_truncated(struct pull *p)
 	if (p->truncate.error == NONE)
 		on_cut(p);
 	else if (p->truncate.error == FENCED_LEADER_EPOCH)
-		pull_fail(p, "the role has changed");
+		pull_is_outdated(p);
 	else if (p->truncate.error == CORRUPT_MESSAGE)
 		pull_back_off(p);	/* no room on the disk for what a cut writes; nothing was cut */
 	else
@@ -98,7 +98,7 @@ static bool is_fine(struct pull *p, int16_t code)
 	if (code == NONE)
 		return true;
 	if (code == FENCED_LEADER_EPOCH)
-		pull_fail(p, "the leader knows a newer epoch");
+		pull_is_outdated(p);
 	else
 		pull_back_off(p);
 	return false;
