@@ -74,11 +74,6 @@ int tool_sum_up(int done, int code)
 	return code != EXIT_OK && done > 0 ? EXIT_PARTIAL : code;
 }
 
-int tool_both(int code, int one)
-{
-	return code == EXIT_OK || code == one ? one : one == EXIT_OK ? code : EXIT_FAILED;
-}
-
 bool tool_confirm(bool yes, const char *question, const char *what)
 {
 	char answer[8];

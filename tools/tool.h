@@ -38,7 +38,6 @@ int  tool_exit_code(const struct client_error *error);
 int  tool_topic_fail(struct slice topic, int16_t code);	/* the same of what the broker says of a topic */
 int  tool_both(int code, int next);		/* of two steps: the one that is not EXIT_OK; EXIT_FAILED when both failed, and differ */
 int  tool_sum_up(int done, int code);		/* the exit code of several steps: partly done when some were */
-int  tool_both(int code, int one);		/* of what has failed so far, and of one thing more: what they have in common, else EXIT_FAILED */
 /* A change is asked for: no answer is waited for longer than TOOL_CHANGE_MS, and after a few seconds that is said. End it when the answers are there. */
 #define TOOL_CHANGE_MS   30000
 #define TOOL_CHANGE_HELP "A change waits 30 seconds at most for its answer; without one the exit code is 7.\n"
