@@ -388,14 +388,16 @@ void member_on_producer_ids(struct controller *c, struct controller_allocate_pro
 
 /*
  * A controller that cannot be reached must not keep a broker from stopping: supervisors kill it then, which is worse than leaving without leave. So there is one limit for
- * all tries, as long as the pauses between them add up to. Kafka waits a whole socket timeout in each try.
+ * all tries, as long as the pauses between them add up to. Kafka waits a whole socket timeout in each try. A question to this broker's own active side, which waits for the store, has no
+ * limit there: at the deadline it is left to come home when it may.
  */
 #define RETIRE_MS 10000		/* at least */
 
 struct retirement {
 	struct own_request                   own;
-	struct controller_retire            *ask;
-	struct controller_timer              timer;
+	struct controller_retire            *ask;	/* NULL: answered */
+	struct controller_timer              timer;	/* the next try; while one is out, the deadline */
+	bool                                 is_out;
 	int32_t                              tries;
 	mono_ms                              deadline;
 	struct arena                         arena;
@@ -403,9 +405,16 @@ struct retirement {
 	struct controlled_shutdown_response  response;
 };
 
+static void retire_answer(struct controller *c, struct retirement *r)
+{
+	if (r->ask != NULL)
+		actor_answer(&c->actor, &r->ask->msg);
+	r->ask = NULL;
+}
+
 static void retire_end(struct controller *c, struct retirement *r)
 {
-	actor_answer(&c->actor, &r->ask->msg);
+	retire_answer(c, r);
 	controller_timer_set(c, &r->timer, MONO_NEVER);
 	c->retirement = NULL;
 	arena_fini(&r->arena);
@@ -415,6 +424,8 @@ static void retire_end(struct controller *c, struct retirement *r)
 static void retire_try(struct controller *c, struct retirement *r)
 {
 	r->tries++;
+	r->is_out = true;
+	controller_timer_set(c, &r->timer, r->deadline);
 	r->own.limit_ms = (int32_t)MAX(r->deadline - os_mono_ms(c->os), 1);
 	arena_reset(&r->arena);
 	controlled_shutdown_request_init(&r->request);
@@ -430,7 +441,12 @@ static void retire_try(struct controller *c, struct retirement *r)
 
 static void retire_on_timer(struct controller *c, struct controller_timer *t)
 {
-	retire_try(c, CONTAINER_OF(t, struct retirement, timer));
+	struct retirement *r = CONTAINER_OF(t, struct retirement, timer);
+
+	if (r->is_out)
+		retire_answer(c, r);
+	else
+		retire_try(c, r);
 }
 
 static void retire_done(struct controller *c, struct own_request *own)
@@ -439,12 +455,13 @@ static void retire_done(struct controller *c, struct own_request *own)
 	const struct controlled_shutdown_response *out = own->request.response;
 	bool is_done = own->result == OK && out->error_code == NONE && out->remaining_partitions_count == 0;
 
+	r->is_out = false;
 	LOG_INFO(&c->actor.log, controlled_shutdown, KV_I32("remaining", own->result == OK && out->error_code == NONE ? out->remaining_partitions_count : -1),
 	         KV_STR("error", own->result != OK ? err_text(own->result) : kafka_error_name(out->error_code)));
 	if (own->call.internal != NULL)
 		channel_call_fini(&own->call);
 	mono_ms next = os_mono_ms(c->os) + c->config->controlled_shutdown_backoff_ms;
-	if (is_done || r->tries >= c->config->controlled_shutdown_retries || next >= r->deadline || c->is_stopping) {
+	if (is_done || r->ask == NULL || r->tries >= c->config->controlled_shutdown_retries || next >= r->deadline || c->is_stopping) {
 		retire_end(c, r);
 		return;
 	}
@@ -478,6 +495,6 @@ void member_asks_stop(struct controller *c)
 	controller_timer_set(c, &c->isr_timer, MONO_NEVER);
 	while ((e = list_pop_front(&c->isr_changes)) != NULL)
 		isr_answer(c, LIST_ENTRY(e, struct partition_isr_change, wait), NOT_CONTROLLER);
-	if (c->retirement != NULL && c->retirement->timer.at != MONO_NEVER)
+	if (c->retirement != NULL && !c->retirement->is_out)
 		retire_end(c, c->retirement);	/* else when its request comes home */
 }

@@ -452,6 +452,30 @@ START_TEST(stop_without_leave)
 }
 END_TEST
 
+/* The controller itself, whose store does not answer any more: it asks itself, and would wait for ever. */
+START_TEST(stop_without_store)
+{
+	static const struct coord_faults deaf = { .seed = 1, .lose_before = 65536 }, none = { .seed = 1 };
+	static struct life l;
+
+	begin(&l, 1, 3);
+	int controller = controller_node(&l.c);
+	ck_assert_int_ge(controller, 0);
+	cluster_sim_pass(&l.c, 500);
+	cluster_sim_set_faults(&l.c, &deaf);
+	mono_ms begun = cluster_now(&l.c);
+	cluster_sim_stop(&l.c, controller);
+	while (l.c.nodes[controller].state == NODE_RETIRING) {
+		CLUSTER_CHECK(&l.c, cluster_now(&l.c) - begun < LEAVE_MS_MAX, "a controller that cannot reach the store does not stop");
+		cluster_sim_pass(&l.c, 50);
+	}
+	cluster_sim_set_faults(&l.c, &none);
+	heal(&l);
+	come_to_rest(&l);
+	end(&l);
+}
+END_TEST
+
 /* --- a question to a controller that is no more ---------------------------------------------------------------------------------------------- */
 
 #define ANEW_MS_MAX 4000	/* a session, an election, the answer of another controller; far below request.timeout.ms */
@@ -773,6 +797,7 @@ int main(void)
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, lives);
 	tcase_add_test(t, stop_without_leave);
+	tcase_add_test(t, stop_without_store);
 	tcase_add_loop_test(t, ask_of_the_dead, 0, 2);
 	tcase_add_test(t, moved_unreached);
 	tcase_add_loop_test(t, moved_while_dead, 0, 2);
