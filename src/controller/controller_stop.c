@@ -127,6 +127,15 @@ static bool write_last_checkpoints(struct controller *c)
 	return ok;
 }
 
+static bool were_clean(const struct controller *c)
+{
+	for (int i = 0; i < c->spec.dir_count; i++) {
+		if (!logdir_had_clean_shutdown(c->spec.dirs[i]))
+			return false;
+	}
+	return true;
+}
+
 static void stop_finish(struct controller *c, struct stop_task *s)
 {
 	struct map_entry *e;
@@ -142,7 +151,8 @@ static void stop_finish(struct controller *c, struct stop_task *s)
 				partition_join(t->partitions[i].local);
 		}
 	}
-	if (s->ask->is_clean && !write_last_checkpoints(c))
+	/* Before the first roles no replica has been opened: what the files say of them stands, and they are as clean as they were found. */
+	if (s->ask->is_clean && !(c->has_roles ? write_last_checkpoints(c) : were_clean(c)))
 		s->ask->is_clean_everywhere = false;
 	if (c->coord != NULL)
 		coord_close(&c->coord);

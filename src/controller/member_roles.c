@@ -151,6 +151,20 @@ static const struct cluster_broker *live_broker(const struct controller *c, int3
 	return NULL;
 }
 
+/* What the request says of a partition is shown to clients from here on; UpdateMetadata will say the same. */
+static void role_show(struct role_item *it, struct partition_state *p)
+{
+	const struct leader_and_isr_request_partition_state *s = it->said;
+
+	p->is_known = true;
+	p->leader = s->leader;
+	p->leader_epoch = s->leader_epoch;
+	p->controller_epoch = s->controller_epoch;
+	p->partition_epoch = s->partition_epoch;
+	id_list_set(&p->replicas, s->replicas, s->replicas_count);
+	id_list_set(&p->isr, s->isr, s->isr_count);
+}
+
 static void role_give(struct controller *c, struct roles_task *r, struct role_item *it)
 {
 	struct partition_state *p = topic_state_partition(it->topic, it->said->partition_index, true);
@@ -166,9 +180,17 @@ static void role_give(struct controller *c, struct roles_task *r, struct role_it
 	}
 	if (p->local == NULL)
 		it->error = member_start_replica(c, it->topic, p, it->said->is_new);
-	/* A leader that is not there (any more) cannot be followed: the log is opened, its role stays what it was until somebody can lead. */
-	if (it->error != NONE || (!leads && live_broker(c, it->said->leader) == NULL && it->said->leader_epoch > p->role_epoch))
+	if (it->error != NONE)
 		return;
+	/*
+	 * A leader that is not there (any more) cannot be followed: the log is opened, its role stays what it was until somebody can lead. Yet the picture must have the
+	 * replica: from the first one on, checkpoints hold what it names, and this one's high watermark would be lost by a crash (KAFKA-1647).
+	 */
+	if (!leads && live_broker(c, it->said->leader) == NULL && it->said->leader_epoch > p->role_epoch) {
+		if (!p->is_known)
+			role_show(it, p);
+		return;
+	}
 	role_fill(c, it);
 	it->is_asked = true;
 	task_ask(c, &r->control.task, p->local, &it->role.msg);
@@ -184,20 +206,6 @@ static enum task_result roles_give(struct controller *c, struct roles_task *r)
 	}
 	r->control.task.stage = ROLES_TAKEN;
 	return r->control.task.out > 0 ? TASK_WAIT : TASK_AGAIN;
-}
-
-/* What the request says of a partition whose role was taken is shown to clients from here on; UpdateMetadata will say the same. */
-static void role_show(struct role_item *it, struct partition_state *p)
-{
-	const struct leader_and_isr_request_partition_state *s = it->said;
-
-	p->is_known = true;
-	p->leader = s->leader;
-	p->leader_epoch = s->leader_epoch;
-	p->controller_epoch = s->controller_epoch;
-	p->partition_epoch = s->partition_epoch;
-	id_list_set(&p->replicas, s->replicas, s->replicas_count);
-	id_list_set(&p->isr, s->isr, s->isr_count);
 }
 
 void member_fill_assign(struct controller *c, struct fetcher_assign *a, struct topic_state *t, struct partition_state *p)

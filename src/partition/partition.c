@@ -441,6 +441,9 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	snprintf(p->dir, sizeof(p->dir), "%s", spec->log.dir);
 	actor_init(&p->actor, spec->sched, &partition_ops, LANE_NONE, "%s-%d", spec->log.topic, spec->log.partition);
 	p->addr = partition_addr_create(spec, p);
+	/* What was written down stays so, should checkpoints be written before the log is open. A recovery point does not: what the log was cut to is not known. */
+	PUBLISH(p->addr->log_start_offset, MAX(spec->log.log_start_offset, 0));
+	PUBLISH(p->addr->high_watermark, MAX(spec->log.high_watermark, 0));
 	p->spec.log.dir = p->dir;
 	p->spec.log.topic = p->addr->topic;
 	p->spec.log.config = &p->config;
