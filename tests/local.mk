@@ -53,7 +53,7 @@ check_PROGRAMS += tests/sim/broker_sim_test tests/sim/cluster_sim_test tests/sim
 TESTS += tests/sim/broker_sim_test tests/sim/cluster_sim_test tests/sim/group_sim_test
 tests_sim_broker_sim_test_SOURCES = tests/sim/broker_sim_test.c tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h
 tests_sim_broker_sim_test_LDADD = $(sim_test_libs)
-cluster_sim = tests/sim/cluster_watch.c tests/sim/cluster_watch.h tests/sim/cluster_link.c tests/sim/cluster_link.h \
+cluster_sim = tests/sim/cluster_watch.c tests/sim/cluster_watch.h tests/sim/cluster_link.c tests/sim/cluster_link.h tests/sim/cluster_disks.c \
 	tests/sim/cluster_sim.c tests/sim/cluster_sim.h tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h
 tests_sim_cluster_sim_test_SOURCES = tests/sim/cluster_sim_test.c tests/sim/cluster_load.c tests/sim/cluster_load.h $(cluster_sim)
 tests_sim_cluster_sim_test_LDADD = $(sim_test_libs)

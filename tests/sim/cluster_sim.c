@@ -11,6 +11,8 @@
 
 #define START_FAILURES_MAX 50
 
+const char *const cluster_dirs[CLUSTER_DIRS] = { "/data", "/more" };
+
 uint64_t cluster_draw(struct cluster_sim *c, uint64_t n)	/* xorshift64* */
 {
 	c->random ^= c->random >> 12;
@@ -60,7 +62,7 @@ static void add_node(struct cluster_sim *c, const struct broker_sim_world *w, in
 {
 	char id[32], listener[64], host[16], session[64];
 	const char *const configs[] = {
-		id, listener, session, "zookeeper.connect=tree", "log.dirs=/data", "num.network.threads=1", "default.replication.factor=3",
+		id, listener, session, "zookeeper.connect=tree", "log.dirs=/data,/more", "num.network.threads=1", "default.replication.factor=3",
 		"min.insync.replicas=2", "auto.create.topics.enable=false", "offsets.topic.replication.factor=3",
 		"offsets.topic.num.partitions=2", "offsets.commit.timeout.ms=500", "group.min.session.timeout.ms=100", "group.initial.rebalance.delay.ms=20",
 		"replica.lag.time.max.ms=400", "replica.fetch.wait.max.ms=150", "replica.socket.timeout.ms=500", "replica.fetch.backoff.ms=30",
@@ -123,6 +125,7 @@ void cluster_sim_fini(struct cluster_sim *c)
 			cluster_sim_kill(c, i, SIM_CRASH_PROCESS, MONO_NEVER);
 		c->nodes[i].back_at = MONO_NEVER;
 	}
+	c->on_step = NULL;		/* machines go, one after the other */
 	for (int i = 0; i < c->node_count; i++)
 		broker_sim_fini(&c->nodes[i].b);
 	sched_destroy(&c->sched);
@@ -288,6 +291,38 @@ void cluster_sim_expire(struct cluster_sim *c, int node)
 		if (s->id == id)
 			s->expires_at = cluster_now(c);
 	}
+}
+
+void cluster_sim_break_disk(struct cluster_sim *c, int node, enum sim_op op, uint64_t nth)
+{
+	c->nodes[node].has_bad_disk = c->nodes[node].is_disk_broken = true;
+	sim_fail(c->nodes[node].b.machine, op, cluster_dirs[cluster_draw(c, CLUSTER_DIRS)], nth, ERR_IO);
+}
+
+static void set_full(struct cluster_node *n, unsigned per_million)
+{
+	sim_fail_often(n->b.machine, SIM_WRITE, NULL, per_million, ERR_NO_SPACE);
+	sim_fail_often(n->b.machine, SIM_NAME, NULL, per_million, ERR_NO_SPACE);
+}
+
+void cluster_sim_fill_disk(struct cluster_sim *c, int node)
+{
+	c->nodes[node].has_bad_disk = true;
+	set_full(&c->nodes[node], 1000000);
+}
+
+void cluster_sim_mend_disk(struct cluster_sim *c, int node)
+{
+	struct cluster_node *n = &c->nodes[node];
+
+	if (!n->has_bad_disk)
+		return;
+	n->has_bad_disk = false;
+	sim_fail(n->b.machine, SIM_ANY, NULL, 0, OK);
+	set_full(n, 0);
+	if (n->state != NODE_DOWN && n->is_disk_broken)
+		cluster_sim_kill(c, node, SIM_CRASH_PROCESS, 20);
+	n->is_disk_broken = false;
 }
 
 void cluster_sim_cut(struct cluster_sim *c, int from, int to)

@@ -10,6 +10,7 @@
 
 #define CLUSTER_NODES_MAX 4
 #define CLUSTER_SESSION_MS 600
+#define CLUSTER_DIRS       2
 
 enum node_state {
 	NODE_DOWN,		/* no process; comes back at `back_at` */
@@ -17,6 +18,8 @@ enum node_state {
 	NODE_UP,
 	NODE_RETIRING,		/* told to stop in order */
 };
+
+extern const char *const cluster_dirs[CLUSTER_DIRS];	/* log.dirs of every broker */
 
 struct cluster_node {
 	struct broker_sim b;
@@ -27,6 +30,8 @@ struct cluster_node {
 	enum sim_crash    dies_by;	/* what is made of a death at the nth operation of its disk */
 	int               lives;	/* starts so far */
 	bool              is_silenced;	/* dead, and the store knows */
+	bool              has_bad_disk;	/* since cluster_sim_break_disk or _fill_disk */
+	bool              is_disk_broken;	/* since cluster_sim_break_disk */
 };
 
 struct cluster_sim {
@@ -62,6 +67,12 @@ void cluster_sim_stop(struct cluster_sim *c, int node);		/* in order; it comes b
 void cluster_sim_pause(struct cluster_sim *c, int node, mono_ms ms);
 void cluster_sim_go_on(struct cluster_sim *c, int node);	/* a paused one, now */
 void cluster_sim_expire(struct cluster_sim *c, int node);	/* its session with the store ends */
+/* The nth operation of this kind in one of its log directories meets a damaged device (ERR_IO); of the directories one is drawn. */
+void cluster_sim_break_disk(struct cluster_sim *c, int node, enum sim_op op, uint64_t nth);
+void cluster_sim_fill_disk(struct cluster_sim *c, int node);	/* from now on no directory takes any more */
+/* The disks are good again, and have room. A broker whose disk was broken is killed and comes back: nothing else brings a directory into use again
+ * that it has given up, or is about to. */
+void cluster_sim_mend_disk(struct cluster_sim *c, int node);
 void cluster_sim_cut(struct cluster_sim *c, int from, int to);
 void cluster_sim_heal_links(struct cluster_sim *c);
 void cluster_sim_set_faults(struct cluster_sim *c, const struct coord_faults *f);	/* of the store; also of the sessions that are there */

@@ -34,7 +34,7 @@
 
 /* What may happen in a life. */
 struct mood {
-	bool kills, power, stops, pauses, cuts, expiries, store, alters, duels;
+	bool kills, power, stops, pauses, cuts, expiries, store, alters, duels, disks;
 };
 
 struct life {
@@ -61,7 +61,7 @@ static uint64_t draw(struct life *l, uint64_t n)
 static bool is_sound(struct life *l)
 {
 	for (int i = 0; i < l->c.node_count; i++) {
-		if (!cluster_node_serves(&l->c, i))
+		if (!cluster_node_serves(&l->c, i) || l->c.nodes[i].has_bad_disk)
 			return false;
 	}
 	for (int i = 0; i < l->w.count; i++) {
@@ -127,6 +127,16 @@ static void duel(struct life *l)
 	cluster_sim_pass(&l->c, 500);
 }
 
+static void hurt_disk(struct life *l, int node)
+{
+	static const enum sim_op ops[] = { SIM_OPEN, SIM_READ, SIM_WRITE, SIM_TRUNCATE, SIM_NAME };	/* not SIM_SYNC: it may lose what was acknowledged */
+
+	if (draw(l, 3) == 0)
+		cluster_sim_fill_disk(&l->c, node);
+	else
+		cluster_sim_break_disk(&l->c, node, ops[draw(l, ARRAY_LEN(ops))], 1 + draw(l, 20));
+}
+
 static void hurt(struct life *l)
 {
 	int node = (int)draw(l, (uint64_t)l->c.node_count);
@@ -134,6 +144,8 @@ static void hurt(struct life *l)
 
 	if (l->mood.duels && draw(l, 3) == 0)
 		duel(l);
+	if (l->mood.disks && draw(l, 2) == 0)
+		hurt_disk(l, (int)draw(l, (uint64_t)l->c.node_count));
 	switch (draw(l, 10)) {
 	case 0: case 1:
 		if (l->mood.kills)
@@ -178,6 +190,7 @@ static void choose_mood(struct life *l)
 	m->expiries = draw(l, 3) == 0 && !m->power;
 	m->store = draw(l, 4) == 0 && !m->power;
 	m->duels = draw(l, 4) == 0 && m->kills;
+	m->disks = draw(l, 3) == 0 && !m->power;
 	m->alters = draw(l, 2) == 0;
 	l->c.may_die_starting = m->kills && draw(l, 2) == 0;
 	l->l.may_alter = m->alters;
@@ -217,6 +230,9 @@ static void suffer(struct life *l)
 			cluster_sim_heal_links(&l->c);
 			l->has_cut = false;
 		}
+		int mended = (int)draw(l, (uint64_t)l->c.node_count * 2);
+		if (mended < l->c.node_count)
+			cluster_sim_mend_disk(&l->c, mended);
 		if (!cluster_watch_is_doubtful(&l->w))
 			hurt(l);
 	}
@@ -232,6 +248,7 @@ static void heal(struct life *l)
 	l->c.may_die_starting = false;
 	for (int i = 0; i < l->c.node_count; i++) {
 		sim_crash_after_ops(l->c.nodes[i].b.machine, 0);
+		cluster_sim_mend_disk(&l->c, i);
 		cluster_sim_go_on(&l->c, i);
 	}
 	load_wind_down(&l->l);
@@ -789,6 +806,76 @@ START_TEST(mutants)
 }
 END_TEST
 
+/* What the watch is to notice, done to a cluster that is well. */
+enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_COUNT };
+
+static const char *const plant_answers[PLANT_COUNT] = {
+	[PLANT_MARK_LOST] = "the high watermark that was written down is gone",
+	[PLANT_MADE_TWICE] = "has made its replica in",
+	[PLANT_OLD_CONTROLLER] = "obeys controller epoch",
+};
+
+static void plant(struct life *l, enum plant what)
+{
+	struct cluster_node *n = &l->c.nodes[0];
+
+	switch (what) {
+	case PLANT_MARK_LOST:
+		for (int i = 0; i < n->b.parts.dir_count; i++)
+			ck_assert_int_eq(logdir_write_checkpoint(n->b.parts.dirs[i], LOGDIR_HIGH_WATERMARKS, NULL, 0), OK);
+		break;
+	case PLANT_MADE_TWICE:
+		for (int i = 0; i < l->w.count; i++)
+			snprintf(l->w.partitions[i].logs[0].dir, sizeof(l->w.partitions[i].logs[0].dir), "/elsewhere/main-%d", l->w.partitions[i].id);
+		cluster_sim_kill(&l->c, 0, SIM_CRASH_PROCESS, 20);
+		break;
+	case PLANT_OLD_CONTROLLER:
+		l->w.controller_epochs[0]++;	/* as though it had obeyed another in between */
+		break;
+	case PLANT_COUNT:
+		break;
+	}
+}
+
+/* In a process of its own, which says what it dies of. */
+START_TEST(plants)
+{
+	static struct life l;
+	char said[1024] = "";
+	size_t len = 0;
+	int ends[2], status = 0;
+
+	fflush(stdout);
+	ck_assert_int_eq(pipe(ends), 0);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		int nowhere = open("/dev/null", O_WRONLY);
+
+		dup2(ends[1], 2);
+		for (int fd = 1; fd < 64; fd++) {	/* stdout, and where Check would be told of a failure */
+			if (fd != 2)
+				dup2(nowhere, fd);
+		}
+		begin(&l, 1, 3);
+		cluster_sim_pass(&l.c, 500);
+		cluster_sim_kill(&l.c, 1, SIM_CRASH_PROCESS, 50);	/* so that every replica has come into an in-sync set under the watch's eyes */
+		cluster_sim_kill(&l.c, 0, SIM_CRASH_PROCESS, 900);
+		cluster_sim_pass(&l.c, 3000);
+		plant(&l, (enum plant)_i);
+		cluster_sim_kill(&l.c, 2, SIM_CRASH_PROCESS, 50);
+		cluster_sim_pass(&l.c, 3000);
+		_exit(0);
+	}
+	close(ends[1]);
+	for (ssize_t n; len < sizeof(said) - 1 && (n = read(ends[0], said + len, sizeof(said) - 1 - len)) > 0; )
+		len += (size_t)n;
+	close(ends[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(status != 0 && strstr(said, plant_answers[_i]) != NULL, "nobody notices: %s; status %d, said was: %s", plant_answers[_i], status, said);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cluster in simulation");
@@ -803,6 +890,7 @@ int main(void)
 	tcase_add_loop_test(t, moved_while_dead, 0, 2);
 	tcase_add_test(t, of_another_topic);
 	tcase_add_test(t, of_another_topic_and_in_sync);
+	tcase_add_loop_test(t, plants, 0, PLANT_COUNT);
 	if (getenv("SKEIN_SIM_SEEDS") == NULL)
 		tcase_add_loop_test(t, mutants, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, (int)ARRAY_LEN(mutant_names));
 	suite_add_tcase(s, t);

@@ -302,6 +302,7 @@ static void begin_life(struct cluster_watch *w, struct seen_partition *p, int no
 	struct seen_log *l = &p->logs[node];
 	int64_t before = committed_part(p, l);
 
+	cluster_watch_place(w, p, node, is->dir);
 	if (l->is_anew)
 		before = 0;
 	l->high_watermark = l->leader_epoch = l->partition_epoch = -1;
@@ -423,6 +424,24 @@ static void look_at_partition(struct cluster_watch *w, struct partition *is)
 		l->is_doubtful = false;
 }
 
+/* What a deposed controller says changes nothing. */
+static void look_at_controller(struct cluster_watch *w, struct actor *a)
+{
+	for (int i = 0; i < w->c->node_count; i++) {
+		struct controller *controller = w->c->nodes[i].b.is_up ? w->c->nodes[i].b.parts.controller : NULL;
+
+		if (controller == NULL || &controller->actor != a)
+			continue;
+		if (w->lives[i] != w->c->nodes[i].lives) {
+			w->lives[i] = w->c->nodes[i].lives;
+			w->controller_epochs[i] = -1;
+		}
+		CLUSTER_CHECK(w->c, controller->seen_controller_epoch >= w->controller_epochs[i], "broker %d obeys controller epoch %d after %d", i + 1,
+		              controller->seen_controller_epoch, w->controller_epochs[i]);
+		w->controller_epochs[i] = controller->seen_controller_epoch;
+	}
+}
+
 static void on_step(void *arg, struct actor *a)
 {
 	struct cluster_watch *w = arg;
@@ -431,6 +450,9 @@ static void on_step(void *arg, struct actor *a)
 		w->zxid = w->c->tree->zxid;
 		look_at_tree(w);
 	}
+	cluster_watch_disks(w);
+	if (strcmp(a->ops->module, "controller") == 0)
+		look_at_controller(w, a);
 	if (strcmp(a->ops->module, "partition") == 0)
 		look_at_partition(w, CONTAINER_OF(a, struct partition, actor));
 }

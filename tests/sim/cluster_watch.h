@@ -7,6 +7,8 @@
  *	logs	where two logs have the same epoch at an offset, they agree up to there; epochs do not descend along a log; nobody cuts below its high watermark;
  *	commit	the high watermark is at or below the end of every member of the maximal in-sync set; who joins the set, or is elected, holds all that was ever committed; what
  *		was committed once is what every high watermark shows; within an epoch the leader's does not go back; it does not move below min.insync.replicas.
+ *	disks	a high watermark that is written down for a replica stays written down as long as the replica is there; a replica with records is not made a second time in
+ *		another log directory; the controller epoch that a broker obeys does not go back.
  */
 #ifndef SKEIN_TESTS_CLUSTER_WATCH_H
 #define SKEIN_TESTS_CLUSTER_WATCH_H
@@ -29,6 +31,7 @@ struct seen_log {			/* of one replica, also while its process is away */
 	int64_t             high_watermark;		/* in this life; -1 */
 	int64_t             compared;			/* with what is committed, up to here */
 	int32_t             leader_epoch, partition_epoch;	/* in this life; -1 */
+	char                dir[96];			/* where it lies; "": never seen */
 	bool                is_anew;			/* it was no replica for a time, and is not in sync since: what it has next may be another, empty log */
 	bool                is_doubtful;		/* its machine lost power: what the disk kept is not known, or was less than it had acknowledged */
 };
@@ -53,18 +56,39 @@ struct seen_partition {
 };
 
 #define SEEN_PARTITIONS_MAX 64
+#define SEEN_MARKS_MAX      128
+
+struct seen_mark {			/* a line of replication-offset-checkpoint */
+	char     topic[32];
+	int      partition;
+	uint64_t directory;		/* number of the inode of the replica's; 0: none then */
+};
+
+struct seen_dir {			/* a log directory */
+	uint64_t         file;		/* number of the inode that was read; 0: none yet */
+	struct seen_mark marks[SEEN_MARKS_MAX];
+	int              count;
+};
 
 struct cluster_watch {
 	struct cluster_sim   *c;
 	int64_t               zxid;
 	struct seen_partition partitions[SEEN_PARTITIONS_MAX];
 	int                   count;
+	uint64_t              disk_ops[CLUSTER_NODES_MAX];
+	struct seen_dir       dirs[CLUSTER_NODES_MAX][CLUSTER_DIRS];
+	int32_t               controller_epochs[CLUSTER_NODES_MAX];	/* the newest that the broker has obeyed in this life */
+	int                   lives[CLUSTER_NODES_MAX];
 	struct arena          arena;
 	int                   elections, shrinks, expansions, truncations;	/* seen; for the report */
 };
 
 void cluster_watch_init(struct cluster_watch *w, struct cluster_sim *c);
 void cluster_watch_fini(struct cluster_watch *w);
+
+/* Parts of the watch: cluster_disks.c. */
+void cluster_watch_disks(struct cluster_watch *w);
+void cluster_watch_place(struct cluster_watch *w, struct seen_partition *p, int node, const char *dir);
 
 /* NULL: the store has no such partition now. */
 struct seen_partition *cluster_watch_find(struct cluster_watch *w, const char *topic, int32_t partition);
