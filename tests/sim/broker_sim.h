@@ -33,6 +33,7 @@ struct broker_sim {
 	bool                    is_ready;	/* the controller has said so */
 	bool                    retire_wanted, has_retired;
 	bool                    stop_wanted, is_stopped;
+	bool                    may_meet_io;	/* its disk is broken: a stop in order may end with ERR_IO */
 };
 
 /* configs: "key=value", NULL at the end; over the defaults of a lone broker. */

@@ -295,7 +295,7 @@ void cluster_sim_expire(struct cluster_sim *c, int node)
 
 void cluster_sim_break_disk(struct cluster_sim *c, int node, enum sim_op op, uint64_t nth)
 {
-	c->nodes[node].has_bad_disk = c->nodes[node].is_disk_broken = true;
+	c->nodes[node].has_bad_disk = c->nodes[node].is_disk_broken = c->nodes[node].b.may_meet_io = true;
 	sim_fail(c->nodes[node].b.machine, op, cluster_dirs[cluster_draw(c, CLUSTER_DIRS)], nth, ERR_IO);
 }
 
@@ -322,7 +322,7 @@ void cluster_sim_mend_disk(struct cluster_sim *c, int node)
 	set_full(n, 0);
 	if (n->state != NODE_DOWN && n->is_disk_broken)
 		cluster_sim_kill(c, node, SIM_CRASH_PROCESS, 20);
-	n->is_disk_broken = false;
+	n->is_disk_broken = n->b.may_meet_io = false;
 }
 
 void cluster_sim_cut(struct cluster_sim *c, int from, int to)
