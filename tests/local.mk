@@ -43,7 +43,7 @@ include $(srcdir)/tests/checker/local.mk
 EXTRA_DIST += tests/sim/README.md
 # A whole broker in simulation.
 if HAVE_CHECK
-sim_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
+sim_test_libs = src/broker/libskein_broker.a src/http/libskein_http.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
 	src/replica/libskein_replica.a src/client/libskein_client.a src/group/libskein_group.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/sim/broker_sim_test tests/sim/cluster_sim_test

@@ -413,7 +413,7 @@ static int parse(struct cluster_verb *x, int argc, char **argv)
 				return tool_usage("cluster", "\"%s\" is no value for this option", optarg);
 			break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage("cluster", "unknown option");
+		default: return tool_usage_told("cluster");
 		}
 	}
 	x->names = argv + optind;
@@ -444,8 +444,11 @@ int tool_cluster(int argc, char **argv)
 	struct cluster_verb x = { 0 };
 	int code;
 
-	if (argc > 1 && strcmp(argv[1], "reassign") == 0)
+	if (argc > 1 && strcmp(argv[1], "reassign") == 0) {
+		static char full[] = "skein cluster reassign";
+		argv[1] = full;
 		return tool_reassign(argc - 1, argv + 1);
+	}
 	code = parse(&x, argc, argv);
 	if (code != EXIT_OK)
 		return code == -1 ? EXIT_OK : code;

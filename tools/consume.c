@@ -473,7 +473,7 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 		case OPT_NULL: x->null_text = optarg; break;
 		case OPT_TIMEOUT: ok = value_int(optarg, 1, INT32_MAX, &x->stall_ms); break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage("consume", "unknown option");
+		default: return tool_usage_told("consume");
 		}
 		if (!ok)
 			return tool_usage("consume", "\"%s\" is no value for this option", optarg);

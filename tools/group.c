@@ -372,7 +372,7 @@ static int parse(struct group *x, int argc, char **argv)
 		case 'y': x->yes = true; break;
 		case 'o': x->ndjson = strcmp(optarg, "ndjson") == 0; ok = x->ndjson || strcmp(optarg, "text") == 0; break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage("group", "unknown option");
+		default: return tool_usage_told("group");
 		}
 		if (!ok)
 			return tool_usage("group", "\"%s\" is no value for this option", optarg);

@@ -18,7 +18,7 @@ $(tools_libskein_tools_a_OBJECTS): | $(wire_gen)
 
 bin_PROGRAMS += skein
 skein_SOURCES = tools/main.c
-skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a \
+skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/http/libskein_http.a src/api/libskein_api.a src/net/libskein_net.a \
 	src/controller/libskein_controller.a src/replica/libskein_replica.a src/client/libskein_client.a src/group/libskein_group.a src/partition/libskein_partition.a \
 	src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \

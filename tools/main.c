@@ -58,9 +58,14 @@ int main(int argc, char **argv)
 		print_help(stdout);
 		return EXIT_OK;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		if (strcmp(name, verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (strcmp(name, verbs[i].name) != 0)
+			continue;
+		char full[32];	/* what getopt_long() begins its complaints with */
+		snprintf(full, sizeof(full), "skein %s", name);
+		argv[1] = full;
+		return verbs[i].run(argc - 1, argv + 1);
+	}
 	if (argc > 1)
 		fprintf(stderr, "skein: there is no verb \"%s\"\n\n", name);
 	print_help(stderr);

@@ -273,7 +273,7 @@ static int parse(struct produce *x, int argc, char **argv)
 		case OPT_BATCH_SIZE: ok = set_number(optarg, 0, &x->spec.batch_size); break;
 		case OPT_TIMEOUT: ok = set_number(optarg, 1, &x->spec.delivery_timeout_ms); break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage("produce", "unknown option");
+		default: return tool_usage_told("produce");
 		}
 		if (!ok)
 			return tool_usage("produce", "\"%s\" is no value for this option", optarg);

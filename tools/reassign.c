@@ -523,24 +523,41 @@ static bool is_as_planned(const struct metadata_response *m, const struct admin_
 		memcmp(now->replica_nodes, p->replicas, (size_t)p->replica_count * sizeof(*p->replicas)) == 0;
 }
 
+static bool is_moving(const struct list_partition_reassignments_response *r, const struct admin_partition *p)
+{
+	for (int32_t t = 0; t < r->topics_count; t++) {
+		for (int32_t i = 0; slice_eq(r->topics[t].name, slice_str(p->topic)) && i < r->topics[t].partitions_count; i++) {
+			if (r->topics[t].partitions[i].partition_index == p->partition)
+				return true;
+		}
+	}
+	return false;
+}
+
 static int compare_with_plan(struct reassign *x, const struct partition_list *l)
 {
-	struct client_call *answer = NULL;
+	struct client_call *answer = NULL, *list = NULL;
+	const struct list_partition_reassignments_response *r;
 	const struct metadata_response *m;
 	struct client_error error;
 	int done = 0;
 
-	if (admin_describe_topics(x->client, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &m, &error) != OK)
+	if (admin_list_reassignments(x->client, CLUSTER_TIMEOUT_MS, &list, &r, &error) != OK ||
+	    admin_describe_topics(x->client, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &m, &error) != OK) {
+		admin_answer_destroy(&list);
 		return tool_fail(&error);
+	}
 	for (int i = 0; i < l->count; i++) {
 		bool is_done = is_as_planned(m, &l->items[i]);
 
 		done += is_done;
 		if (!is_done)
-			printf("%s:%d is not as planned\n", l->items[i].topic, l->items[i].partition);
+			printf("%s:%d is not as planned%s\n", l->items[i].topic, l->items[i].partition,
+			       is_moving(r, &l->items[i]) ? " yet: it is moving" : "");
 	}
 	printf("%d of %d partition%s as planned\n", done, l->count, l->count == 1 ? " is" : "s are");
 	admin_answer_destroy(&answer);
+	admin_answer_destroy(&list);
 	return done == l->count ? EXIT_OK : done > 0 ? EXIT_PARTIAL : EXIT_FAILED;
 }
 
@@ -623,7 +640,7 @@ static int parse(struct reassign *x, int argc, char **argv)
 		case OPT_WAIT: x->wait = true; break;
 		case 'o': x->ndjson = strcmp(optarg, "ndjson") == 0; ok = x->ndjson || strcmp(optarg, "text") == 0; break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage("cluster reassign", "unknown option");
+		default: return tool_usage_told("cluster reassign");
 		}
 		if (!ok)
 			return tool_usage("cluster reassign", "\"%s\" is no value for this option", optarg);

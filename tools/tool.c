@@ -91,7 +91,13 @@ int tool_usage(const char *verb, const char *fmt, ...)
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nTry: skein %s --help\n", verb);
+	fputc('\n', stderr);
+	return tool_usage_told(verb);
+}
+
+int tool_usage_told(const char *verb)
+{
+	fprintf(stderr, "Try: skein %s --help\n", verb);
 	return EXIT_USAGE;
 }
 

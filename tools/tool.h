@@ -41,6 +41,8 @@ int  tool_sum_up(int done, int code);		/* the exit code of several steps: partly
 bool tool_confirm(bool yes, const char *question, const char *what);
 /* Says what is wrong and where help is; EXIT_USAGE. verb: "produce", "topic create". */
 int  tool_usage(const char *verb, const char *fmt, ...) PRINTF(2, 3);
+/* The same after getopt_long(), which has said what is wrong, with argv[0] before it: "skein topic", "skein cluster reassign". */
+int  tool_usage_told(const char *verb);
 
 #define TOOL_BOOTSTRAP_HELP \
 	"  -b, --bootstrap LIST     brokers to begin with, host:port,... (default: $SKEIN_BOOTSTRAP,\n" \

@@ -28,6 +28,7 @@ struct api_context {
 	struct config_set     *config;		/* the static layer */
 	struct broker_config  *broker;		/* what it says, without what the store overrides */
 	struct fetch_sessions *sessions;
+	const struct fetchers *fetchers;	/* NULL: alone */
 	struct logdir        **dirs;
 	int                    dir_count;
 	struct throttle        leader_throttle;	/* bytes given to throttled replicas: fetch.c */

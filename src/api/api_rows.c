@@ -8,7 +8,7 @@
 	X(5, stop_replica) X(6, update_metadata) X(7, controlled_shutdown) \
 	X(8, offset_commit) X(9, offset_fetch) X(10, find_coordinator) X(11, join_group) X(12, heartbeat) X(13, leave_group) \
 	X(14, sync_group) X(15, describe_groups) X(16, list_groups) X(18, api_versions) X(19, create_topics) X(20, delete_topics) \
-	X(21, delete_records) X(22, init_producer_id) X(23, offset_for_leader_epoch) X(27, write_txn_markers) \
+	X(21, delete_records) X(22, init_producer_id) X(23, offset_for_leader_epoch) X(27, write_txn_markers) X(28, txn_offset_commit) \
 	X(32, describe_configs) X(33, alter_configs) X(34, alter_replica_log_dirs) \
 	X(35, describe_log_dirs) X(37, create_partitions) \
 	X(42, delete_groups) X(43, elect_leaders) X(44, incremental_alter_configs) \

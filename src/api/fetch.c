@@ -67,6 +67,23 @@ static void fetch_on_wakeup(struct call *c)
 	fetch_round_after(c, s);
 }
 
+static void tell_counters(struct call *c, const struct fetch_state *s)
+{
+	uint64_t failed = 0, bytes = 0;
+
+	for (int32_t i = 0; i < s->count; i++) {
+		const struct fetch_item *it = &s->items[i];
+
+		failed += it->error != NONE;
+		bytes += it->len;
+		if (it->addr != NULL && it->len > 0)
+			partition_count_out(it->addr, it->len, s->replica_id >= 0);
+	}
+	call_count(c, NET_FETCH_REQUESTS, (uint64_t)s->count);
+	call_count(c, NET_FETCH_FAILED, failed);
+	call_count(c, s->replica_id >= 0 ? NET_REPLICATION_BYTES_OUT : NET_BYTES_OUT, bytes);
+}
+
 static void fetch_end(struct call *c)
 {
 	struct fetch_state *s = c->state;
@@ -82,6 +99,8 @@ static void fetch_end(struct call *c)
 		c->wants_close = true;
 	if (s->error == NONE && !c->wants_close && !fetch_fill_response(c, s, &bytes))
 		c->wants_close = true;
+	if (!c->wants_close)
+		tell_counters(c, s);
 	for (int32_t i = 0; i < s->count; i++) {
 		struct fetch_item *it = &s->items[i];
 

@@ -42,6 +42,7 @@ src_api_libskein_api_a_SOURCES = \
 	src/api/offset_for_leader_epoch.c \
 	src/api/produce.c \
 	src/api/sync_group.c \
+	src/api/txn_offset_commit.c \
 	src/api/update_features.c \
 	src/api/write_txn_markers.c
 $(src_api_libskein_api_a_OBJECTS): | $(wire_gen)

@@ -6,14 +6,22 @@
  * when this network actor uses a picture that holds the topic, so the client is told of the leader
  * at once; it need not come again, as it must with Kafka.
  *
+ * And a moment's patience: when a leader has just closed its connection to us, as one does that was
+ * killed, and the picture still names it, the answer waits, up to LOST_LEADER_MS, for a picture that
+ * names another. Clients ask as soon as their connections break. Were they told of the dead one,
+ * they would believe it, and come again after their backoff: half a second in librdkafka.
+ *
  * Wishes are answered in the order of the request, a name or id that is listed twice once.
  */
 #include <stdlib.h>
 
 #include "api/api.h"
 #include "base/map.h"
+#include "replica/fetcher.h"
 #include "wire/gen/metadata.h"
 
+#define LOST_LEADER_MS 150	/* the client's other requests on this connection wait as well */
+#define FIRST_LOOK_MS  5
 #define AUTO_CREATE_TIMEOUT_MS 30000
 
 struct metadata_wish {
@@ -29,6 +37,7 @@ struct metadata_state {
 	int32_t                          count;
 	bool                             wants_all;
 	struct controller_create_topics *create;	/* NULL: nothing to create */
+	mono_ms                          held_ms;	/* for a leader that may be dead */
 };
 
 /* --- what is wanted --------------------------------------------------------------------------- */
@@ -126,6 +135,58 @@ static bool create_missing(struct call *c, struct metadata_state *s)
 	return true;
 }
 
+/* --- a leader that may be dead ----------------------------------------------------------------- */
+
+static const struct cluster_topic *wished_topic(struct call *c, const struct metadata_wish *w)
+{
+	return slice_is_null(w->name) ? cluster_topic_by_id(call_cluster(c), w->id)
+		: cluster_topic(call_cluster(c), w->name);
+}
+
+static bool is_led_by(struct call *c, const struct metadata_state *s, int32_t broker)
+{
+	for (int32_t i = 0; i < s->count; i++) {
+		const struct cluster_topic *t = wished_topic(c, &s->wishes[i]);
+
+		for (int32_t k = 0; t != NULL && k < t->partition_count; k++) {
+			if (t->partitions[k].leader == broker)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_in_doubt(struct call *c, const struct metadata_state *s)
+{
+	const struct fetchers *fetchers = call_api(c)->fetchers;
+	const struct cluster *cluster = call_cluster(c);
+
+	for (int i = 0; fetchers != NULL && i < cluster->broker_count; i++) {
+		int32_t id = cluster->brokers[i].id;
+
+		if (fetchers_have_lost(fetchers, id, LOST_LEADER_MS) && is_led_by(c, s, id))
+			return true;
+	}
+	return false;
+}
+
+/* Looks again after 5, 10, 20, 40 ms and so on: a crowd of clients asks at the same moment. */
+static void hold_while_in_doubt(struct call *c, struct metadata_state *s)
+{
+	mono_ms pause = MAX(s->held_ms, FIRST_LOOK_MS);
+
+	if (!is_in_doubt(c, s))
+		return;
+	s->held_ms += pause;
+	call_park(c, call_now(c) + pause);
+}
+
+static void metadata_on_wakeup(struct call *c)
+{
+	if (c->connection != NULL)
+		hold_while_in_doubt(c, c->state);
+}
+
 static void metadata_begin(struct call *c)
 {
 	const struct metadata_request *r = c->request;
@@ -153,6 +214,8 @@ static void metadata_begin(struct call *c)
 	}
 	if (!create_missing(c, s))
 		c->wants_close = true;
+	else
+		hold_while_in_doubt(c, s);
 }
 
 static void metadata_on_answer(struct call *c, struct msg *m)
@@ -251,8 +314,7 @@ static bool fill_wish(struct call *c, const struct metadata_wish *w,
                       struct metadata_response_topic *out)
 {
 	bool is_by_id = slice_is_null(w->name);
-	const struct cluster_topic *t = is_by_id ? cluster_topic_by_id(call_cluster(c), w->id)
-	                                         : cluster_topic(call_cluster(c), w->name);
+	const struct cluster_topic *t = wished_topic(c, w);
 
 	metadata_response_topic_init(out);
 	out->name = w->name;
@@ -391,5 +453,6 @@ const struct api_row metadata_row = {
 	.key = 3, .version_min = 0, .version_max = 12, .name = "Metadata",
 	.operation = ACL_DESCRIBE, .resource = ACL_TOPIC,
 	API_CODEC_FIELDS(metadata),
-	.begin = metadata_begin, .on_answer = metadata_on_answer, .end = metadata_end,
+	.begin = metadata_begin, .on_answer = metadata_on_answer, .on_wakeup = metadata_on_wakeup,
+	.end = metadata_end,
 };

@@ -113,9 +113,8 @@ static void ask_coordinator(struct call *c, struct commit_state *s, int32_t coun
 		}
 	}
 	enum kafka_error error = api_find_group(c, r->group_id, &s->addr);
-	if (error == NONE && !call_ask_partition(c, s->addr, &s->ask->q.msg))
-		error = NOT_COORDINATOR;
-	s->ask->q.error = error;
+	if (error != NONE || !call_ask_partition(c, s->addr, &s->ask->q.msg))	/* asked, it is the coordinator's: it may be answered by now */
+		s->ask->q.error = NOT_COORDINATOR;
 }
 
 static void ask_store(struct call *c, struct commit_state *s, int32_t count)

@@ -415,6 +415,25 @@ static bool fill_response(struct call *c, struct produce_state *s)
 	return true;
 }
 
+static void tell_counters(struct call *c, const struct produce_state *s)
+{
+	uint64_t failed = 0, records = 0, bytes = 0;
+
+	for (int32_t i = 0; i < s->count; i++) {
+		const struct produce_item *it = &s->items[i];
+
+		failed += it->error != NONE;
+		if (it->error == NONE && it->verdict != NULL && !it->append.append.is_duplicate) {
+			records += (uint64_t)it->verdict->record_count;
+			bytes += it->verdict->batch_bytes;
+		}
+	}
+	call_count(c, NET_PRODUCE_REQUESTS, (uint64_t)s->count);
+	call_count(c, NET_PRODUCE_FAILED, failed);
+	call_count(c, NET_MESSAGES_IN, records);
+	call_count(c, NET_BYTES_IN, bytes);
+}
+
 static void produce_end(struct call *c)
 {
 	struct produce_state *s = c->state;
@@ -422,6 +441,7 @@ static void produce_end(struct call *c)
 
 	if (s == NULL)
 		return;
+	tell_counters(c, s);
 	if (!c->wants_no_response && !c->wants_close && !fill_response(c, s))
 		c->wants_close = true;
 	for (int32_t i = 0; i < s->count; i++) {

@@ -135,6 +135,8 @@ static bool resolve_log_dirs(struct broker_config *c, struct arena *arena, struc
 		return false;
 	}
 	while (config_list_next(&rest, &item)) {
+		while (item.len > 1 && item.ptr[item.len - 1] == '/')	/* the same directory, whose lock it could not have twice */
+			item.len--;
 		if (item.len != 0 && !add_dir(&c->log_dirs, item, arena, why))
 			return false;
 	}

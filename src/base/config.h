@@ -129,7 +129,11 @@ struct broker_config {
 	int32_t     zookeeper_connection_timeout_ms;
 	int32_t     zookeeper_session_timeout_ms;
 	int32_t     zookeeper_max_in_flight_requests;
+	bool        is_session_guarded;
 	bool        is_controller_eligible;
+	const char *metrics_listener_text;		/* NULL or "": no HTTP */
+	const char *metrics_host;			/* NULL: no HTTP; "": every interface */
+	int32_t     metrics_port;
 	int32_t     inter_broker_protocol_version;	/* KAFKA_VERSION(...) */
 	int32_t     request_timeout_ms;			/* as a client of other brokers */
 

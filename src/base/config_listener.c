@@ -96,19 +96,28 @@ static bool is_host(struct slice host)
 	return true;
 }
 
+/* host:port; host without brackets */
+static bool parse_address(struct slice text, struct slice *host, int32_t *port)
+{
+	const uint8_t *colon = memrchr(text.ptr, ':', text.len);
+
+	if (colon == NULL)
+		return false;
+	*host = slice_of(text.ptr, (size_t)(colon - text.ptr));
+	if (host->len >= 2 && host->ptr[0] == '[' && host->ptr[host->len - 1] == ']')
+		*host = slice_of(host->ptr + 1, host->len - 2);
+	else if (memchr(host->ptr, ':', host->len) != NULL)
+		return false;
+	return is_host(*host) && parse_port(slice_of(colon + 1, (size_t)(text.ptr + text.len - colon) - 1), port);
+}
+
 static bool parse_endpoint(struct parse *p, struct slice text, struct listener *out)
 {
 	const uint8_t *scheme = memmem(text.ptr, text.len, "://", 3);
-	const uint8_t *colon = memrchr(text.ptr, ':', text.len);
+	struct slice host;
 
-	if (scheme == NULL || scheme == text.ptr || colon <= scheme)
-		goto malformed;
-	struct slice host = slice_of(scheme + 3, (size_t)(colon - scheme) - 3);
-	if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-		host = slice_of(host.ptr + 1, host.len - 2);
-	else if (memchr(host.ptr, ':', host.len) != NULL)
-		goto malformed;
-	if (!is_host(host) || !parse_port(slice_of(colon + 1, (size_t)(text.ptr + text.len - colon) - 1), &out->port))
+	if (scheme == NULL || scheme == text.ptr ||
+	    !parse_address(slice_of(scheme + 3, text.len - (size_t)(scheme - text.ptr) - 3), &host, &out->port))
 		goto malformed;
 	out->name = upper_copy(p->arena, slice_of(text.ptr, (size_t)(scheme - text.ptr)));
 	out->host = (const char *)arena_copy(p->arena, host).ptr;
@@ -237,6 +246,22 @@ static bool resolve_inter_broker(struct broker_config *c, struct parse *p)
 	return false;
 }
 
+static bool resolve_metrics(struct broker_config *c, struct parse *p)
+{
+	struct slice host;
+
+	if (c->metrics_listener_text == NULL || c->metrics_listener_text[0] == 0)
+		return true;
+	if (!parse_address(slice_str(c->metrics_listener_text), &host, &c->metrics_port)) {
+		strbuf_printf(p->why, "'%s' is not host:port, with a port from 0 to 65535 (an IPv6 address stands in brackets)", c->metrics_listener_text);
+		return false;
+	}
+	c->metrics_host = (const char *)arena_copy(p->arena, host).ptr;
+	if (c->metrics_host == NULL)
+		strbuf_add_str(p->why, "the configuration is too large");
+	return c->metrics_host != NULL;
+}
+
 bool config_listeners_resolve(struct broker_config *c, struct arena *arena, struct strbuf *why, const char **blame)
 {
 	struct parse p = { .arena = arena, .why = why, .map_text = c->listener_protocol_map_text };
@@ -253,6 +278,9 @@ bool config_listeners_resolve(struct broker_config *c, struct arena *arena, stru
 			return false;
 	}
 	if (!check_advertised(&p, c))
+		return false;
+	*blame = "metrics.listener";
+	if (!resolve_metrics(c, &p))
 		return false;
 	*blame = "inter.broker.listener.name";
 	return resolve_inter_broker(c, &p);

@@ -93,7 +93,7 @@ tests_unit_base_config_file_test_SOURCES = tests/unit/base/config_file_test.c
 tests_unit_base_config_file_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 endif
 
-EXTRA_DIST += etc/server.properties tests/golden/config
+EXTRA_DIST += tests/golden/config
 
 # With --enable-fuzz the target runs under libFuzzer, else replay.c feeds it its corpus.
 check_PROGRAMS += tests/fuzz/config_fuzz

@@ -16,6 +16,7 @@
 #include "api/fetch_session.h"
 #include "broker/upkeep.h"
 
+#define PREDECESSOR_MS 5000	/* at most, to end a session that a killed process has left */
 #define MOVERS_MAX 64		/* threads that copy replicas to other log directories */
 #define STORE_FILE ".skein-store"	/* a plain file with a dot: a Java broker on the same directory passes over it */
 
@@ -135,7 +136,7 @@ static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 		.network_threads = MIN(c->num_network_threads, NETWORK_THREADS_MAX), .max_request_bytes = c->socket_request_max_bytes,
 		.backlog = c->socket_listen_backlog_size, .send_buffer = c->socket_send_buffer_bytes, .recv_buffer = c->socket_receive_buffer_bytes,
 		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = connections_max(a),
-		.max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
+		.measures = c->metrics_host != NULL, .max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
 		.network_created = api_network_created, .on_home = api_on_home, .network_ended = api_network_ended,
 	};
 	return net_create(&a->net, &a->net_spec, problem, ASSEMBLY_PROBLEM_MAX);
@@ -169,6 +170,17 @@ static void make_endpoints(struct assembly *a)
 				e->port = a->listeners[k].bound_port;
 		}
 	}
+}
+
+static enum err start_http(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct broker_config *c = a->spec.config;
+	struct http_spec spec = {
+		.sched = a->spec.sched, .host = c->metrics_host, .port = (uint16_t)c->metrics_port, .net = a->net, .fetchers = a->fetchers,
+		.dirs = a->dirs, .dir_count = a->dir_count, .version = PACKAGE_VERSION,
+	};
+
+	return c->metrics_host != NULL ? http_start(&a->http, &spec, problem, ASSEMBLY_PROBLEM_MAX) : OK;
 }
 
 static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
@@ -218,6 +230,7 @@ static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MA
 		struct fetchers_spec spec = { .sched = a->spec.sched, .config = a->spec.config, .broker_id = c->broker_id };
 
 		e = fetchers_create(&a->fetchers, &spec);
+		a->api.fetchers = a->fetchers;
 	}
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }
@@ -252,6 +265,24 @@ static void make_hooks(struct assembly *a)
 	};
 }
 
+/* A simulated one ends by other means. */
+static bool has_real_session(const struct assembly *a)
+{
+	return !a->spec.config->is_alone && a->spec.tree == NULL;
+}
+
+static void keep_session(struct assembly *a)
+{
+	const struct broker_config *c = a->spec.config;
+
+	a->keeper = (struct session_keeper){ .os = os_of(a), .log = a->spec.log, .guardian = a->spec.guardian };
+	for (int i = a->dir_count; i-- > 0; )
+		a->keeper.dir = logdir_is_offline(a->dirs[i]) ? a->keeper.dir : logdir_path(a->dirs[i]);
+	session_keeper_begin(&a->keeper, c->zookeeper_connect, c->zookeeper_session_timeout_ms, MIN((mono_ms)c->zookeeper_connection_timeout_ms, PREDECESSOR_MS));
+	a->zookeeper.on_session = session_keeper_on_session;
+	a->zookeeper.on_session_arg = &a->keeper;
+}
+
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -272,6 +303,8 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		};
 		spec.zookeeper = &a->zookeeper;
 	}
+	if (has_real_session(a))
+		keep_session(a);
 	problem[0] = 0;
 	enum err e = controller_create(&a->controller, &spec, ready, problem, ASSEMBLY_PROBLEM_MAX);
 	if (e != OK)
@@ -280,6 +313,8 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	for (int i = 0; i < net_network_count(a->net); i++)
 		controller_add_audience(a->controller, network_actor(net_network(a->net, i)));
 	controller_add_audience(a->controller, upkeep_actor(a->upkeep));
+	if (a->http != NULL)
+		controller_add_audience(a->controller, http_actor(a->http));
 	e = controller_start(a->controller);
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }
@@ -317,6 +352,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_dirs;
 	if ((e = start_links(a, problem)) != OK)
 		goto fail_links;
+	if ((e = start_http(a, problem)) != OK)
+		goto fail_links;
 	start_movers(a);
 	if ((e = start_controller(a, ready, problem)) != OK)
 		goto fail_movers;
@@ -324,6 +361,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 
 fail_movers:
 	end_movers(a);
+	if (a->http != NULL)
+		http_stop(&a->http);
 fail_links:
 	if (a->groups != NULL)
 		group_context_destroy(&a->groups);
@@ -341,12 +380,16 @@ fail_sessions:
 void assembly_serve(struct assembly *a)
 {
 	net_start(a->net);
+	if (a->http != NULL)
+		http_set_serving(a->http, true);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------------------------------ */
 
 void assembly_hush(struct assembly *a)
 {
+	if (a->http != NULL)
+		http_set_serving(a->http, false);
 	net_stop(a->net);
 }
 
@@ -355,6 +398,10 @@ enum err assembly_end(struct assembly *a, bool is_clean)
 	enum err result = OK;
 
 	controller_join(&a->controller);
+	if (a->http != NULL)
+		http_stop(&a->http);
+	if (has_real_session(a))
+		session_keeper_end(&a->keeper);
 	end_movers(a);
 	group_context_destroy(&a->groups);
 	end_links(a);

@@ -12,9 +12,11 @@
 #include "api/api.h"
 #include "base/config.h"
 #include "base/config_set.h"
+#include "broker/session_keeper.h"
 #include "client/channel.h"
 #include "controller/controller.h"
 #include "group/group.h"
+#include "http/http.h"
 #include "net/net.h"
 #include "replica/fetcher.h"
 #include "storage/logdir.h"
@@ -28,6 +30,7 @@ struct assembly_spec {
 	struct broker_config *config;	/* ... what it says; both outlive the assembly */
 	struct log_source    *log;
 	const char           *host_name;	/* advertised where the configuration names no host; borrowed during the start */
+	struct guardian      *guardian;	/* of the session with ZooKeeper; borrowed. NULL: none */
 	uint64_t              files_max;	/* descriptors that this process may have; 0: no bound */
 	struct coord_tree    *tree;	/* simulation: the cluster's state; NULL: as the configuration says */
 };
@@ -46,10 +49,12 @@ struct assembly {
 	struct channels        *channels;	/* to other brokers; NULL: alone */
 	struct fetchers        *fetchers;	/* NULL: alone */
 	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
+	struct http            *http;		/* NULL: no metrics.listener */
 	struct controller      *controller;
 	struct group_context   *groups;
 	struct partition_hook   hooks[2];	/* of the topics that coordinators keep their state in */
 	struct coord_zookeeper_spec zookeeper;
+	struct session_keeper   keeper;		/* of a session with ZooKeeper */
 	char                    store_file[1024];
 };
 

@@ -22,6 +22,7 @@ struct broker {
 	struct actor            actor;
 	struct serve_config     config;
 	struct os              *os;
+	struct guardian        *guardian;	/* NULL: none */
 	uint64_t                files_max;
 	struct log_writer      *writer;
 	struct log_source       log;
@@ -84,7 +85,8 @@ static enum err start_all(struct broker *b)
 {
 	char host[256], problem[ASSEMBLY_PROBLEM_MAX];
 	struct assembly_spec spec = {
-		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host, .files_max = b->files_max,
+		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host,
+		.guardian = b->guardian, .files_max = b->files_max,
 	};
 
 	process_host_name(host, sizeof(host));
@@ -121,6 +123,8 @@ static void print_banner(const struct broker *b)
 	}
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
+	if (b->parts.http != NULL)
+		fprintf(stderr, "  metrics     http://%s:%d/metrics\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	fprintf(stderr, "  not yet     topics are not compacted: with cleanup.policy=compact every record stays\n");
 	if (is_local)
@@ -130,6 +134,21 @@ static void print_banner(const struct broker *b)
 
 /* --- stop ------------------------------------------------------------------------------------------------------------------------------------ */
 
+static void guardian_is_missing(const struct broker *b, enum err e)
+{
+	LOG_WARN(&b->log, guardian_missing, KV_ERR(e));
+}
+
+/* It has no other child. */
+static enum process_signal next_signal(const struct broker *b)
+{
+	enum process_signal s = process_wait();
+
+	if (s == PROCESS_CHILD_ENDED && b->guardian != NULL)
+		guardian_is_missing(b, ERR_CLOSED);
+	return s;
+}
+
 static enum broker_state wait_for(struct broker *b, enum broker_state after)
 {
 	while (true) {
@@ -137,7 +156,7 @@ static enum broker_state wait_for(struct broker *b, enum broker_state after)
 
 		if (s != after)
 			return s;
-		if (process_wait() == PROCESS_TERMINATE) {
+		if (next_signal(b) == PROCESS_TERMINATE) {
 			if (after == BROKER_RETIRING || after == BROKER_STOPPING)
 				_Exit(1);	/* asked a second time: at once */
 			return after;
@@ -164,6 +183,8 @@ static int stop_all(struct broker *b, bool has_served)
 	b->stop.is_clean = true;
 	ask_controller(b, &b->stop.msg, BROKER_STOPPING);
 	enum err e = assembly_end(&b->parts, b->stop.is_clean_everywhere);
+	if (b->guardian != NULL)
+		guardian_end(&b->guardian);
 	LOG_INFO(&b->log, broker_stopped);
 	return e == OK ? 0 : 1;
 }
@@ -180,7 +201,7 @@ static int run(struct broker *b)
 		print_banner(b);
 		LOG_INFO(&b->log, broker_started);
 		process_notify("READY=1");
-		while (process_wait() != PROCESS_TERMINATE)
+		while (next_signal(b) != PROCESS_TERMINATE)
 			;
 	}
 	return stop_all(b, s == BROKER_READY);
@@ -205,6 +226,12 @@ int broker_main(int argc, char **argv)
 	if (b.config.broker->is_alone)
 		process_private_files();	/* somebody's own broker: the records in it are nobody else's */
 	log_source_init(&b.log, "broker", "%d", b.config.broker->broker_id);
+	if (!b.config.broker->is_alone && b.config.broker->is_session_guarded) {
+		enum err e = guardian_start(&b.guardian);	/* while there is one thread */
+
+		if (e != OK)
+			guardian_is_missing(&b, e);
+	}
 	if (log_writer_create(b.os, &b.writer, NULL) == OK)
 		log_writer_flush_at_end(b.writer);
 	b.sched = sched_threads_create(b.os);

@@ -101,6 +101,8 @@ enum err client_call_wait(struct client_call *call, int32_t node_id, mono_ms tim
  */
 /* True: it was known under another address. */
 bool client_node_put(struct client *c, int32_t node_id, int line, const char *host, uint16_t port, bool has_fixed_versions);
+/* The connection to it is ended, if there is one, and with it what is under way there: those calls come home in the next turn with ERR_CLOSED. The next call makes another. */
+void client_node_hang_up(struct client *c, int32_t node_id, int line);
 /* The node is forgotten; its calls come home in the next turn with this error. Nothing when it is not known. */
 void client_node_drop(struct client *c, int32_t node_id, int line, const struct client_error *why);
 

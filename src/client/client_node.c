@@ -152,6 +152,19 @@ bool client_node_put(struct client *c, int32_t node_id, int line, const char *ho
 	return false;
 }
 
+void client_node_hang_up(struct client *c, int32_t node_id, int line)
+{
+	struct client_node *node = client_node_find(c, node_id, line);
+	struct client_error why;
+
+	if (node == NULL || node->state != NODE_READY)
+		return;
+	client_error_set(&why, ERR_CLOSED, "the connection was ended from here");
+	client_node_fail(node, &why);
+	node->failures = 0;	/* nobody has failed: no pause */
+	node->retry_at = 0;
+}
+
 void client_node_drop(struct client *c, int32_t node_id, int line, const struct client_error *why)
 {
 	struct client_node *node = client_node_find(c, node_id, line);

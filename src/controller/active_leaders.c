@@ -539,13 +539,16 @@ void active_on_topic_config(struct controller *c, const char *topic)
 		active_enqueue_online(c, topic);
 }
 
-/* Only the replica of this broker can be looked at: how far it goes is the least that was lost or kept. The others say so when they cut their logs. */
+/*
+ * Only the replica of this broker can be looked at: how far it goes is the least that was lost or kept. The others say so when they cut their logs. -1: there is none, or
+ * it is being opened just now, as after a start; the partition's first role_changed tells then.
+ */
 static int64_t own_log_end(struct controller *c, const struct active_partition *p)
 {
 	struct topic_state *t = topic_state_get(c, slice_str(p->topic->name));
 	const struct partition_state *s = t != NULL ? topic_state_partition(t, p->id, false) : NULL;
 
-	return s != NULL && s->local != NULL && partition_is_open(s->local) ? partition_log_end_offset(s->local) : -1;
+	return s != NULL && s->local != NULL && partition_is_open(s->local) && partition_has_log(s->local) ? partition_log_end_offset(s->local) : -1;
 }
 
 void active_report_unclean(struct controller *c, const struct active_partition *p, int32_t leader, const struct id_list *lost_isr, int32_t old_leader_epoch)

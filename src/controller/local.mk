@@ -30,7 +30,7 @@ controller_tests = tests/unit/controller/active_elect_test tests/unit/controller
 check_PROGRAMS += $(controller_tests)
 TESTS += $(controller_tests)
 # The controller is tested within a whole broker in simulation.
-controller_test_libs = src/broker/libskein_broker.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
+controller_test_libs = src/broker/libskein_broker.a src/http/libskein_http.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \
 	src/replica/libskein_replica.a src/client/libskein_client.a src/group/libskein_group.a src/partition/libskein_partition.a src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 # The rig takes the place of the other brokers, and of this broker's member side.

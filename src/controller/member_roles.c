@@ -245,6 +245,10 @@ static void role_taken(struct controller *c, struct roles_task *r, struct role_i
 		return;
 	struct fetcher_assign *a = &r->assigns[r->assign_count++];
 	member_fill_assign(c, a, it->topic, p);
+	if (c->is_retiring) {	/* one fetch from the new leader, and that would want us back in the in-sync set: producers would wait for us again */
+		a->is_removed = true;
+		p->is_following = false;
+	}
 	a->log_end_offset = m->log_end_offset;
 	a->high_watermark = m->high_watermark;
 	a->last_epoch = m->last_epoch;

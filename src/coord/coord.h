@@ -14,6 +14,7 @@
 
 #include "actor/actor.h"
 #include "base/arena.h"
+#include "coord/session.h"
 
 struct coord;
 
@@ -72,6 +73,9 @@ enum err coord_open_embedded(struct coord **out, struct actor *owner, const char
 struct coord_zookeeper_spec {
 	const char *connect;			/* host:port,host:port/chroot */
 	int32_t     session_timeout_ms, connection_timeout_ms;
+	/* Told each new session before the owner is, and so before anything can be done in it; on a thread of the library, which waits. NULL: nobody is. */
+	void      (*on_session)(void *arg, const struct session *s);
+	void       *on_session_arg;
 };
 /* Makes the chroot first when it is missing (own session), as Kafka does. */
 enum err coord_open_zookeeper(struct coord **out, struct actor *owner, const struct coord_zookeeper_spec *spec, char *problem, size_t problem_size) MUST_CHECK;

@@ -50,6 +50,9 @@ struct zookeeper {
 	struct os_thread *opener;
 	uint32_t     opener_does;	/* enum opener; the opener's futex word: the owner asks and ends, the opener goes to rest */
 	int32_t      session_timeout_ms;
+	void       (*on_session)(void *arg, const struct session *s);
+	void        *on_session_arg;
+	struct session session;		/* as it was told last; the servers: the opener's, before it makes a handle; the rest: the library's thread's */
 	struct list  requests;
 	int64_t      session_id;	/* written by the library's thread */
 	bool         is_connected;	/* ... ever, by this handle */
@@ -274,6 +277,18 @@ static enum coord_event_kind watch_event(int type, bool *is_known)
 	return COORD_EVENT_CHILDREN;
 }
 
+/* Reconnected within the same session: nothing new. */
+static void tell_session(struct zookeeper *z, const clientid_t *client)
+{
+	_Static_assert(sizeof(client->passwd) == SESSION_PASSWORD_BYTES, "as on the wire");
+
+	if (z->on_session == NULL || client->client_id == z->session.id)
+		return;
+	z->session.id = client->client_id;
+	memcpy(z->session.password, client->passwd, SESSION_PASSWORD_BYTES);
+	z->on_session(z->on_session_arg, &z->session);
+}
+
 static void on_event(zhandle_t *handle, int type, int state, const char *path, void *context)
 {
 	struct zookeeper *z = context;
@@ -284,6 +299,7 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
 		return;
 	if (kind == COORD_EVENT_CONNECTED) {
 		__atomic_store_n(&z->handle, handle, __ATOMIC_RELEASE);	/* its opener may not have come so far */
+		tell_session(z, zoo_client_id(handle));
 		__atomic_store_n(&z->session_id, zoo_client_id(handle)->client_id, __ATOMIC_RELEASE);
 		__atomic_store_n(&z->is_connected, true, __ATOMIC_RELEASE);
 	}
@@ -480,6 +496,8 @@ static void handle_close(struct zookeeper *z, enum err e)
 
 static bool open_handle(struct zookeeper *z)
 {
+	if (z->on_session != NULL)
+		session_resolve(os_of(z), z->connect, &z->session);
 	zhandle_t *handle = handle_open(z->connect, on_event, z->session_timeout_ms, z);
 
 	if (handle != NULL)
@@ -632,7 +650,9 @@ enum err coord_open_zookeeper(struct coord **out, struct actor *owner, const str
 	struct zookeeper *z = mem_calloc(1, sizeof(*z));
 	z->face = (struct coord){ .ops = &zookeeper_ops, .owner = owner };
 	z->connect = chroot != NULL && !has_chroot ? mem_strndup(spec->connect, (size_t)(chroot - spec->connect)) : mem_strdup(spec->connect);
-	z->session_timeout_ms = spec->session_timeout_ms;
+	z->session_timeout_ms = z->session.timeout_ms = spec->session_timeout_ms;
+	z->on_session = spec->on_session;
+	z->on_session_arg = spec->on_session_arg;
 	list_init(&z->requests);
 	enum err e = os_thread_start(os, &z->opener, "zookeeper", OPENER_STACK_BYTES, opener_run, z);
 	if (e != OK) {

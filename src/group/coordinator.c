@@ -60,10 +60,9 @@ static const struct { enum codec codec; int level; } codecs[] = {
 	{ CODEC_NONE, 0 }, { CODEC_GZIP, LEVEL_DEFAULT_GZIP }, { CODEC_SNAPPY, 0 }, { CODEC_LZ4, LEVEL_DEFAULT_LZ4 }, { CODEC_ZSTD, LEVEL_DEFAULT_ZSTD },
 };
 
-struct store *coordinator_store_begin(struct coordinator *c)
+static struct store *store_begin(struct coordinator *c, struct batch_spec spec)
 {
 	struct store *s = mem_calloc(1, sizeof(*s));
-	struct batch_spec spec = BATCH_SPEC_INIT;
 	int32_t codec = coordinator_config(c)->offsets_topic_compression_codec;
 
 	if (codec > 0 && codec < (int32_t)ARRAY_LEN(codecs)) {
@@ -75,6 +74,22 @@ struct store *coordinator_store_begin(struct coordinator *c)
 	s->leader_epoch = c->leader_epoch;
 	batch_build_begin(&s->builder, &spec, c->compressor, &s->bytes, BATCH_BYTES_MAX);
 	return s;
+}
+
+struct store *coordinator_store_begin(struct coordinator *c)
+{
+	return store_begin(c, (struct batch_spec)BATCH_SPEC_INIT);
+}
+
+struct store *coordinator_store_begin_in(struct coordinator *c, const struct group_offset_commit *txn)
+{
+	struct batch_spec spec = BATCH_SPEC_INIT;
+
+	spec.producer_id = txn->producer_id;
+	spec.producer_epoch = txn->producer_epoch;
+	spec.base_sequence = 0;
+	spec.is_transactional = true;
+	return store_begin(c, spec);
 }
 
 void coordinator_store_add(struct coordinator *c, struct store *s, size_t key_len, bool is_tombstone)
@@ -114,6 +129,7 @@ void coordinator_store_submit(struct coordinator *c, struct store *s, int16_t ac
 	enum err e = s->builder.record_count > 0 ? batch_build_end(&s->builder, &batch) : ERR_NOT_FOUND;
 
 	list_push_back(&c->stores, &s->link);
+	s->append.base_offset = -1;
 	if (e != OK) {
 		store_end(c, s, e == ERR_NOT_FOUND ? NONE : MESSAGE_TOO_LARGE);
 		return;
@@ -123,7 +139,7 @@ void coordinator_store_submit(struct coordinator *c, struct store *s, int16_t ac
 		return;
 	}
 	msg_init(&s->append.msg, PARTITION_append, c->addr->actor);
-	s->append.append = (struct log_append){ .batch = (uint8_t *)s->bytes.ptr, .batch_bytes = (uint32_t)batch.len };
+	s->append.append = (struct log_append){ .batch = (uint8_t *)s->bytes.ptr, .batch_bytes = (uint32_t)batch.len, .is_coordinator = true };
 	s->append.acks = acks;
 	s->append.timeout_ms = coordinator_config(c)->offsets_commit_timeout_ms;
 	partition_hook_append(c->addr, &s->append, c->leader_epoch);
@@ -157,20 +173,17 @@ void coordinator_store_empty_group(struct coordinator *c, struct group *g)
 	coordinator_store_submit(c, begin_group_store(c, g), coordinator_config(c)->offsets_commit_required_acks);
 }
 
-static void end_commit(struct store *s, struct group_offset_commit *m, enum kafka_error error)
+static void end_commit(struct coordinator *c, struct store *s, bool is_current, enum kafka_error error)
 {
-	for (int32_t i = 0; i < s->count; i++) {
-		struct stored_offset *o = s->offsets[i];
+	struct group_offset_commit *m = s->commit;
 
-		if (o == NULL)
+	if (m->is_transactional && is_current)
+		txn_take_store(c, s);
+	for (int32_t i = 0; i < s->count; i++) {
+		if (s->offsets[i] == NULL)
 			continue;
-		o->pending--;
-		if (error == NONE && s->values[i].deletions == o->deletions && s->append.base_offset >= o->log_offset)
-			offsets_set(o, s->append.base_offset, s->values[i].offset, s->values[i].leader_epoch, slice_of(s->values[i].metadata != NULL ? s->values[i].metadata : "",
-			            s->values[i].metadata_len), s->values[i].commit_time, s->values[i].expire_time);
+		offsets_end_pending(s->group, s->offsets[i], &s->values[i], s->append.base_offset, error == NONE && !m->is_transactional);
 		m->offsets[i].error = error;
-		if (!o->has_value && o->pending == 0)
-			offsets_drop(s->group, o);
 	}
 }
 
@@ -180,7 +193,7 @@ static void store_end(struct coordinator *c, struct store *s, enum kafka_error e
 
 	list_remove(&s->link);
 	if (s->commit != NULL) {
-		end_commit(s, s->commit, group_append_error(error, INVALID_COMMIT_OFFSET_SIZE));
+		end_commit(c, s, is_current, group_append_error(error, INVALID_COMMIT_OFFSET_SIZE));
 		coordinator_answer(c, &s->commit->q, NONE);
 	}
 	if (s->question != NULL)
@@ -382,6 +395,7 @@ static void on_topics_gone(void *arg UNUSED, struct partition_addr *p, const str
 
 static void drop_groups(struct coordinator *c)
 {
+	txn_drop_all(c);
 	MAP_FOREACH(e, &c->groups)
 		coordinator_remove_group(c, e->value);
 	c->due = MONO_NEVER;
@@ -428,6 +442,7 @@ static void on_stop(void *arg UNUSED, struct partition_addr *p)
 		return;
 	ASSERT(list_empty(&c->stores) && c->load == NULL);
 	map_fini(&c->groups);
+	map_fini(&c->txns);
 	if (c->compressor != NULL)
 		compressor_destroy(&c->compressor);
 	free(c);
@@ -445,6 +460,16 @@ static void on_home(void *arg UNUSED, struct partition_addr *p, struct msg *m)
 	} else {
 		load_on_home(c, m);
 	}
+}
+
+static void on_marker(void *arg UNUSED, struct partition_addr *p, struct slice batch)
+{
+	struct coordinator *c = p->hook_state;
+
+	if (c->state == COORDINATOR_LOADING)
+		load_extend(c, batch_base_offset(batch.ptr) + 1);
+	else if (c->state == COORDINATOR_ACTIVE)
+		txn_on_marker(c, batch);
 }
 
 static mono_ms on_step(void *arg UNUSED, struct partition_addr *p, mono_ms now)
@@ -491,6 +516,6 @@ struct partition_hook group_hook(struct group_context *c)
 {
 	return (struct partition_hook){
 		.topic = "__consumer_offsets", .on_elected = on_elected, .on_resigned = on_resigned, .on_stop = on_stop, .on_question = on_question,
-		.on_home = on_home, .on_topics_gone = on_topics_gone, .on_step = on_step, .arg = c,
+		.on_home = on_home, .on_topics_gone = on_topics_gone, .on_marker = on_marker, .on_step = on_step, .arg = c,
 	};
 }

@@ -2,7 +2,10 @@
  * Reading the log after an election. A worker brings in one slice after the other, the partition's thread takes from it what it says; until the end is reached the
  * coordinator answers that it is loading. What lies above the high watermark counts: it was this broker's to lead on from there.
  *
- * Offsets within a transaction count from its commit marker on: until then the batches are set aside.
+ * Damage costs what it hit and no more: a batch whose bytes are not those that were written is left out; where it cannot be told where the next one begins, the rest of
+ * its segment. An offset that is lost so is an older one, or none, to its group: they may read again. To wait for bytes that nobody will write again helps nobody.
+ *
+ * Offsets within a transaction are set aside until its marker comes, here or after the load: transactions.c.
  */
 #include "group/group_priv.h"
 
@@ -18,13 +21,6 @@
 #define RETRY_MS        1000
 #define VERSION_MAX     4		/* of both values */
 
-struct aside {				/* a batch of an open transaction */
-	struct list  link;
-	int64_t      producer_id;
-	size_t       size;
-	uint8_t      bytes[];
-};
-
 struct load {
 	struct job           job;
 	struct coordinator  *coordinator;	/* NULL: given up */
@@ -38,22 +34,24 @@ struct load {
 	mono_ms              began, retry_at;	/* retry_at MONO_NEVER: nothing has failed */
 	struct decompressor *stream;
 	struct arena         arena;
-	struct list          aside;
 	int64_t              records, unknown;
+	int64_t              damaged, damaged_at;	/* places, and the first one's offset */
 };
 
 static void load_free(struct load *l)
 {
-	struct list *e;
-
-	while ((e = list_pop_front(&l->aside)) != NULL)
-		free(LIST_ENTRY(e, struct aside, link));
 	if (l->range.file != NULL)
 		log_file_unref(&l->range.file);
 	decompressor_destroy(&l->stream);
 	arena_fini(&l->arena);
 	free(l->bytes);
 	free(l);
+}
+
+static void count_damage(struct load *l)
+{
+	if (l->damaged++ == 0)
+		l->damaged_at = l->next;
 }
 
 /* --- at a worker -------------------------------------------------------------------------------------------------------------------- */
@@ -68,7 +66,17 @@ static void load_run(struct job *j)
 
 /* --- records -------------------------------------------------------------------------------------------------------------------------- */
 
-static void take_offset(struct load *l, struct reader *key, int16_t kind, struct slice value, int64_t base_offset)
+/* The value begins with its version. */
+static bool read_offset(struct load *l, struct slice value, struct offset_commit_value *v)
+{
+	struct reader r = reader_of(value);
+	int16_t version = get_i16(&r);
+
+	return !r.failed && version >= 0 && version <= VERSION_MAX && offset_commit_value_decode(v, &r, version, &l->arena);
+}
+
+/* In a batch of a transaction, or producer_id NO_PRODUCER_ID. */
+static void take_offset(struct load *l, struct reader *key, int16_t kind, struct slice value, int64_t base_offset, int64_t producer_id)
 {
 	struct coordinator *c = l->coordinator;
 	struct offset_commit_key k;
@@ -83,22 +91,26 @@ static void take_offset(struct load *l, struct reader *key, int16_t kind, struct
 	if (slice_is_null(value)) {
 		struct stored_offset *o = g != NULL ? offsets_find(g, k.topic, k.partition) : NULL;
 
-		if (o != NULL)
+		if (o != NULL && producer_id != NO_PRODUCER_ID)
+			txn_remove(c, producer_id, o);
+		else if (o != NULL)
 			offsets_drop(g, o);
 		return;
 	}
-	struct reader r = reader_of(value);
-	int16_t version = get_i16(&r);
-	if (r.failed || version < 0 || version > VERSION_MAX || k.topic.len > INT16_MAX || !offset_commit_value_decode(&v, &r, version, &l->arena)) {
+	if (k.topic.len > INT16_MAX || !read_offset(l, value, &v)) {
 		l->unknown++;
 		return;
 	}
 	if (g == NULL)
 		g = coordinator_make_group(c, k.group);
 	struct stored_offset *o = offsets_make(g, k.topic, k.partition);
-	if (o->has_value && o->log_offset > base_offset)
-		return;			/* of a transaction that ended later than a newer commit */
-	offsets_set(o, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+	if (producer_id == NO_PRODUCER_ID) {
+		offsets_set(o, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+		return;
+	}
+	struct stored_offset set_aside = { .deletions = o->deletions };
+	offsets_set(&set_aside, base_offset, v.offset, v.leader_epoch, v.metadata, v.commit_timestamp, v.expire_timestamp);
+	txn_add(c, producer_id, g, o, &set_aside, base_offset);
 }
 
 static void forget_members(struct group *g)
@@ -165,7 +177,7 @@ static void take_group(struct load *l, struct reader *key, int16_t kind, struct 
 	g->state = list_empty(&g->in_order) ? GROUP_EMPTY : GROUP_STABLE;
 }
 
-static void take_record(struct load *l, const struct record *rec, int64_t base_offset)
+static void take_record(struct load *l, const struct record *rec, int64_t base_offset, int64_t producer_id)
 {
 	struct reader key = reader_of(slice_is_null(rec->key) ? SLICE_EMPTY : rec->key);
 	int16_t kind = get_i16(&key);
@@ -175,7 +187,7 @@ static void take_record(struct load *l, const struct record *rec, int64_t base_o
 	if (key.failed || kind < 0)
 		l->unknown++;
 	else if (kind <= 1)
-		take_offset(l, &key, kind, rec->value, base_offset);
+		take_offset(l, &key, kind, rec->value, base_offset, producer_id);
 	else if (kind == 2)
 		take_group(l, &key, kind, rec->value);
 	else
@@ -184,45 +196,16 @@ static void take_record(struct load *l, const struct record *rec, int64_t base_o
 
 static void take_batch(struct load *l, struct slice batch)
 {
-	int64_t base_offset = batch_base_offset(batch.ptr);
+	int64_t base_offset = batch_base_offset(batch.ptr), producer_id = batch_is_transactional(batch.ptr) ? batch_producer_id(batch.ptr) : NO_PRODUCER_ID;
 	struct record_iter it;
 	struct record rec;
 
 	record_iter_init(&it, batch, l->stream, RECORD_BYTES_MAX);
 	while (record_iter_next(&it, &rec))
-		take_record(l, &rec, base_offset);
+		take_record(l, &rec, base_offset, producer_id);
 	if (it.err != OK)
 		l->unknown++;
 	record_iter_fini(&it);
-}
-
-/* --- transactions --------------------------------------------------------------------------------------------------------------------- */
-
-static void set_aside(struct load *l, struct slice batch)
-{
-	struct aside *a = mem_alloc(sizeof(*a) + batch.len);
-
-	*a = (struct aside){ .producer_id = batch_producer_id(batch.ptr), .size = batch.len };
-	memcpy(a->bytes, batch.ptr, batch.len);
-	list_push_back(&l->aside, &a->link);
-}
-
-static void end_transaction(struct load *l, struct slice batch)
-{
-	struct marker marker;
-
-	if (marker_read(batch, &marker) != OK)
-		return;
-	LIST_FOREACH(e, &l->aside) {
-		struct aside *a = LIST_ENTRY(e, struct aside, link);
-
-		if (a->producer_id != marker.producer_id)
-			continue;
-		list_remove(e);
-		if (marker.type == MARKER_COMMIT)
-			take_batch(l, slice_of(a->bytes, a->size));
-		free(a);
-	}
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------------------------------- */
@@ -260,6 +243,8 @@ static void finish(struct coordinator *c)
 	}
 	if (l == NULL)
 		return;
+	if (l->damaged > 0)
+		LOG_ERROR(&c->addr->actor->log, groups_damaged, KV_I64("offset", l->damaged_at), KV_I64("places", l->damaged));
 	if (l->records > 0)
 		LOG_INFO(&c->addr->actor->log, groups_loaded, KV_I64("records", l->records), KV_I64("not_understood", l->unknown), KV_I64("groups", map_count(&c->groups)),
 		         KV_I64("ms", now - l->began));
@@ -267,24 +252,40 @@ static void finish(struct coordinator *c)
 	c->load = NULL;
 }
 
+/* Nothing more can be told of the segment where it stands. */
+static void leave_segment(struct coordinator *c)
+{
+	struct load *l = c->load;
+
+	count_damage(l);
+	l->next = MAX(partition_hook_next_segment(c->addr, l->next), l->next + 1);
+}
+
+static void wait_for_better(struct coordinator *c, enum err e)
+{
+	struct load *l = c->load;
+
+	LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(e));
+	l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+	partition_hook_read_failed(c->addr, e);		/* may end the load */
+}
+
 /* The next slice; at the end it is done. */
 static void read_on(struct coordinator *c)
 {
 	struct load *l = c->load;
 	uint32_t max = MIN((uint32_t)coordinator_config(c)->offsets_load_buffer_size, SLICE_BYTES_MAX);
+	enum err e = OK;
 
-	if (l->next >= l->end) {
-		finish(c);
-		return;
-	}
-	enum err e = partition_hook_range(c->addr, l->next, MAX(max, 1u), &l->range);
-	if (e == OK && l->range.len == 0) {
-		finish(c);
-		return;
-	}
+	l->next = MAX(l->next, partition_log_start_offset(c->addr));
+	while (l->next < l->end && (e = partition_hook_range(c->addr, l->next, MAX(max, 1u), &l->range)) == ERR_CORRUPT)
+		leave_segment(c);
 	if (e != OK) {
-		LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(e));
-		l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+		wait_for_better(c, e);
+		return;
+	}
+	if (l->next >= l->end || l->range.len == 0) {
+		finish(c);
 		return;
 	}
 	msg_init(&l->job.msg, MSG_BASE_GROUP + 0x80, c->addr->actor);
@@ -293,30 +294,48 @@ static void read_on(struct coordinator *c)
 	partition_hook_submit(c->addr, &l->job);
 }
 
-/* ERR_CORRUPT: what stands here is no batch. */
-static enum err take_slice(struct load *l)
+static void take_whole(struct load *l, struct slice batch)
+{
+	struct marker marker;
+
+	if (!batch_is_control(batch.ptr))
+		take_batch(l, batch);
+	else if (marker_read(batch, &marker) == OK)
+		txn_end(l->coordinator, &marker);
+}
+
+/* Of a batch that cannot be trusted: the one that follows it, where there is one, says where it begins itself. */
+static int64_t last_before(const struct load *l, struct slice rest, int64_t last)
+{
+	int64_t follows = rest.len >= BATCH_LOG_OVERHEAD ? batch_base_offset(rest.ptr) : -1;
+
+	return follows > l->next && follows <= l->end ? follows - 1 : last;
+}
+
+/* As far as batches follow one another; l->next is where they no longer do. */
+static void take_slice(struct load *l)
 {
 	struct slice rest = slice_of(l->bytes, l->got), batch;
 	enum err e;
 
 	while ((e = batch_next(&rest, &batch)) == OK || e == ERR_UNSUPPORTED) {
-		if (e == ERR_UNSUPPORTED) {
+		int64_t last = e == OK ? batch_last_offset(batch.ptr) : batch_base_offset(batch.ptr);
+
+		bool is_damaged = e == OK && !batch_check_crc(batch);
+		if (is_damaged)
+			last = last_before(l, rest, last);
+		if (last < l->next)
+			continue;
+		if (last >= l->end)		/* came later, or its header is damaged */
+			break;
+		if (is_damaged)
+			count_damage(l);
+		else if (e == ERR_UNSUPPORTED)
 			l->unknown++;
-			continue;
-		}
-		if (batch_last_offset(batch.ptr) < l->next)
-			continue;
-		if (!batch_check_crc(batch))
-			return ERR_CORRUPT;
-		if (batch_is_control(batch.ptr))
-			end_transaction(l, batch);
-		else if (batch_is_transactional(batch.ptr))
-			set_aside(l, batch);
 		else
-			take_batch(l, batch);
-		l->next = batch_last_offset(batch.ptr) + 1;
+			take_whole(l, batch);
+		l->next = last + 1;
 	}
-	return e == ERR_CORRUPT ? e : OK;
 }
 
 void load_on_home(struct coordinator *c, struct msg *m)
@@ -331,17 +350,16 @@ void load_on_home(struct coordinator *c, struct msg *m)
 	}
 	log_file_unref(&l->range.file);
 	if (l->result == OK)
-		l->result = take_slice(l);
+		take_slice(l);
 	free(l->bytes);
 	l->bytes = NULL;
-	if (l->result == OK && l->next == before)
-		l->result = ERR_CORRUPT;	/* a whole batch was promised */
-	if (l->result == OK) {
-		read_on(c);
+	if (l->result != OK) {
+		wait_for_better(c, l->result);
 		return;
 	}
-	LOG_WARN(&c->addr->actor->log, groups_not_loaded, KV_I64("offset", l->next), KV_ERR(l->result));
-	l->retry_at = os_mono_ms(c->context->os) + RETRY_MS;
+	if (l->next == before)			/* a whole batch was promised */
+		leave_segment(c);
+	read_on(c);
 }
 
 void load_begin(struct coordinator *c)
@@ -361,8 +379,12 @@ void load_begin(struct coordinator *c)
 	l->retry_at = MONO_NEVER;
 	l->stream = decompressor_create();
 	arena_init(&l->arena, RECORD_BYTES_MAX);
-	list_init(&l->aside);
 	read_on(c);
+}
+
+void load_extend(struct coordinator *c, int64_t end)
+{
+	c->load->end = MAX(c->load->end, end);
 }
 
 mono_ms load_step(struct coordinator *c, mono_ms now)

@@ -641,7 +641,7 @@ void group_on_leave(struct group *g, struct group_leave *m, mono_ms now)
 		member_changed(g, now);
 }
 
-enum kafka_error group_check_commit(struct group *g, const struct group_caller *caller, mono_ms now)
+enum kafka_error group_check_commit(struct group *g, const struct group_caller *caller, bool is_transactional, mono_ms now)
 {
 	struct member *m;
 	enum kafka_error error;
@@ -649,12 +649,14 @@ enum kafka_error group_check_commit(struct group *g, const struct group_caller *
 	if (caller->generation < 0 && g->state == GROUP_EMPTY)
 		return NONE;
 	if (caller->generation < 0 && caller->member_id.len == 0 && slice_is_null(caller->instance_id))
-		return UNKNOWN_MEMBER_ID;
+		return is_transactional ? NONE : UNKNOWN_MEMBER_ID;	/* producers before 2.5 do not say who consumed */
 	error = group_check_member(g, caller, &m);
 	if (error != NONE)
 		return error;
 	if (caller->generation != g->generation)
 		return ILLEGAL_GENERATION;
+	if (is_transactional)
+		return NONE;
 	if (g->state == GROUP_COMPLETING)
 		return REBALANCE_IN_PROGRESS;
 	m->session_end = MAX(m->session_end, now + m->session_timeout_ms);

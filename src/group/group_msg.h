@@ -105,6 +105,9 @@ struct group_offset_commit {
 	struct coordinator_question q;		/* an error of the whole is at each offset, too */
 	struct group_caller  caller;
 	int64_t              retention_ms;	/* -1: as configured */
+	bool                 is_transactional;	/* then they count when the producer's transaction commits */
+	int64_t              producer_id;
+	int16_t              producer_epoch;
 	struct group_offset *offsets;		/* the answer is the error of each */
 	int32_t              count;
 };

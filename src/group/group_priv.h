@@ -60,7 +60,7 @@ struct stored_offset {
 	struct slice topic;		/* inside */
 	int32_t      partition;
 	bool         has_value;		/* false: only commits under way */
-	int          pending;		/* commits that are written and not yet committed */
+	int          pending;		/* commits that are written and not yet committed, or not yet their transaction */
 	uint32_t     deletions;		/* a commit that began before one of them no longer counts */
 	int64_t      log_offset;	/* of the record that says so */
 	int64_t      offset;
@@ -121,7 +121,7 @@ void group_on_sync(struct group *g, struct group_sync *m, mono_ms now);
 enum kafka_error group_check_heartbeat(struct group *g, const struct group_caller *caller, mono_ms now);
 void group_on_leave(struct group *g, struct group_leave *m, mono_ms now);
 /* What a commit wants of the group: groups.md section 8. */
-enum kafka_error group_check_commit(struct group *g, const struct group_caller *caller, mono_ms now);
+enum kafka_error group_check_commit(struct group *g, const struct group_caller *caller, bool is_transactional, mono_ms now);
 void group_rebalance(struct group *g, mono_ms now);
 void group_tick(struct group *g, mono_ms now);			/* what is due; then g->due is new */
 /* What coordinator_store_group was given: in this generation, for the member that came back or, null, for the leader's sync. */
@@ -158,6 +158,8 @@ bool member_subscribes(const struct member *m, const char *protocol, struct slic
 struct stored_offset *offsets_find(const struct group *g, struct slice topic, int32_t partition);
 struct stored_offset *offsets_make(struct group *g, struct slice topic, int32_t partition);	/* found, or new without a value */
 void offsets_set(struct stored_offset *o, int64_t log_offset, int64_t offset, int32_t leader_epoch, struct slice metadata, time_ms commit_time, time_ms expire_time);
+/* One that was pending counts from now on, or does not; nor where it was deleted meanwhile, or a newer one is here. */
+void offsets_end_pending(struct group *g, struct stored_offset *o, const struct stored_offset *value, int64_t log_offset, bool counts);
 void offsets_drop(struct group *g, struct stored_offset *o);	/* the value; all of it when nothing is pending */
 void offsets_free_all(struct group *g);
 void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_commit *m, mono_ms now);
@@ -165,6 +167,19 @@ void coordinator_on_offset_fetch(struct coordinator *c, struct group_offset_fetc
 void coordinator_on_offset_delete(struct coordinator *c, struct group_offset_delete *m);
 void coordinator_forget_topic(struct coordinator *c, struct slice topic);
 void coordinator_expire_offsets(struct coordinator *c, time_ms now);
+
+/* --- transactions ---------------------------------------------------------------------------------------------------------------- */
+
+struct store;
+
+/* transactions.c */
+/* This is in the log and pending; the value's metadata is taken. */
+void txn_add(struct coordinator *c, int64_t producer_id, struct group *g, struct stored_offset *to, struct stored_offset *value, int64_t log_offset);
+void txn_remove(struct coordinator *c, int64_t producer_id, struct stored_offset *to);	/* what this producer has set aside for it */
+void txn_end(struct coordinator *c, const struct marker *marker);	/* what the producer has set aside counts, or is forgotten */
+void txn_take_store(struct coordinator *c, struct store *s);		/* what a commit has in the log is set aside; once */
+void txn_on_marker(struct coordinator *c, struct slice batch);		/* it is committed */
+void txn_drop_all(struct coordinator *c);
 
 /* --- records --------------------------------------------------------------------------------------------------------------------- */
 
@@ -195,6 +210,7 @@ struct store {
 	struct stored_offset  **offsets;	/* of the commit, by place in the question; NULL: not taken */
 	int32_t                 count;
 	struct stored_offset   *values;		/* copies with what is to be their value */
+	bool                    is_set_aside;	/* of a transaction: what the log has of it was taken; the values are gone */
 };
 
 struct load;
@@ -205,6 +221,7 @@ struct coordinator {
 	enum coordinator_state state;
 	int32_t                leader_epoch;
 	struct map             groups;		/* by id */
+	struct map             txns;		/* by producer id: what is set aside; transactions.c */
 	struct list            stores;
 	struct load           *load;		/* while it is loading, and until its job is home */
 	mono_ms                due;		/* no group is due before */
@@ -219,6 +236,7 @@ void coordinator_remove_group(struct coordinator *c, struct group *g);		/* from 
 void coordinator_answer(struct coordinator *c, struct coordinator_question *q, enum kafka_error error);
 void coordinator_set_due(struct coordinator *c, mono_ms due);
 struct store *coordinator_store_begin(struct coordinator *c);
+struct store *coordinator_store_begin_in(struct coordinator *c, const struct group_offset_commit *txn);	/* the transaction that it names */
 void coordinator_store_add(struct coordinator *c, struct store *s, size_t key_len, bool is_tombstone);	/* scratch: key, then value */
 void coordinator_store_submit(struct coordinator *c, struct store *s, int16_t acks);
 /* The group with its members and their assignments of now. Answers group_stored, with the group's generation of now. */
@@ -234,6 +252,7 @@ const struct broker_config *coordinator_config(const struct coordinator *c);
 void load_begin(struct coordinator *c);
 void load_on_home(struct coordinator *c, struct msg *m);
 mono_ms load_step(struct coordinator *c, mono_ms now);
+void load_extend(struct coordinator *c, int64_t end);	/* what was committed while it reads is read, too */
 void load_end(struct coordinator *c);		/* gives it up; a job that is out frees itself when it is home */
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Committed offsets: taken, shown, deleted, expired.
  *
- * A commit is one batch. What it says becomes visible when it is committed in the log, which a question is answered by; until then it counts as pending, which is what a
+ * A commit is one batch. Within a transaction it is set aside when it is in the log: transactions.c. What it says becomes visible when it is committed in the log, which a question is answered by; until then it counts as pending, which is what a
  * reader that must have stable offsets waits for. Commits come home in the order in which they were written, so the later one wins.
  */
 #include "group/group_priv.h"
@@ -73,6 +73,16 @@ void offsets_drop(struct group *g, struct stored_offset *o)
 	free(o);
 }
 
+void offsets_end_pending(struct group *g, struct stored_offset *o, const struct stored_offset *value, int64_t log_offset, bool counts)
+{
+	o->pending--;
+	if (counts && value->deletions == o->deletions && log_offset >= o->log_offset)
+		offsets_set(o, log_offset, value->offset, value->leader_epoch, slice_of(value->metadata != NULL ? value->metadata : "", value->metadata_len),
+		            value->commit_time, value->expire_time);
+	if (!o->has_value && o->pending == 0)
+		offsets_drop(g, o);
+}
+
 void offsets_free_all(struct group *g)
 {
 	MAP_FOREACH(e, &g->offsets) {
@@ -103,13 +113,11 @@ static time_ms later(time_ms base, int64_t ms)
 static enum kafka_error check_commit(struct coordinator *c, struct group_offset_commit *m, struct group **g, mono_ms now)
 {
 	*g = coordinator_group(c, m->caller.group);
-	if (*g == NULL) {
-		if (m->caller.generation >= 0)
-			return ILLEGAL_GENERATION;
+	if (*g == NULL && m->caller.generation >= 0 && !m->is_transactional)
+		return ILLEGAL_GENERATION;
+	if (*g == NULL)
 		*g = coordinator_make_group(c, m->caller.group);
-		return NONE;
-	}
-	return group_check_commit(*g, &m->caller, now);
+	return group_check_commit(*g, &m->caller, m->is_transactional, now);
 }
 
 void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_commit *m, mono_ms now)
@@ -125,7 +133,7 @@ void coordinator_on_offset_commit(struct coordinator *c, struct group_offset_com
 		refuse_all(c, m, error);
 		return;
 	}
-	s = coordinator_store_begin(c);
+	s = m->is_transactional ? coordinator_store_begin_in(c, m) : coordinator_store_begin(c);
 	s->offsets = mem_calloc((size_t)m->count + 1, sizeof(struct stored_offset *));
 	s->values = mem_calloc((size_t)m->count + 1, sizeof(*s->values));
 	s->count = m->count;

@@ -318,6 +318,11 @@ const char *call_peer_host(struct call *c, char buf[64])
 	return buf;
 }
 
+void call_count(struct call *c, enum net_data what, uint64_t n)
+{
+	COUNT(c->network, data[what], n);
+}
+
 void call_book(struct call *c, uint64_t bytes_in, uint64_t bytes_out)
 {
 	COUNT(c->network, record_bytes_in, bytes_in);

@@ -139,18 +139,39 @@ struct network *net_network(struct net *net, int i)
 	return &net->networks[i];
 }
 
-/* struct net_counters is nothing but uint64_t: summed as an array, so that a new one needs no line
- * here. */
+/* Structs of nothing but uint64_t are summed as arrays, so that a new one needs no line here. */
+static void add_up(void *sum, const void *one, size_t size)
+{
+	uint64_t *to = sum;
+	const uint64_t *from = one;
+
+	for (size_t k = 0; k < size / sizeof(uint64_t); k++)
+		to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
+}
+
 void net_counters(const struct net *net, struct net_counters *out)
 {
-	uint64_t *sum = (uint64_t *)out;
-
 	*out = (struct net_counters){ 0 };
 	out->refused = __atomic_load_n(&net->acceptor.refused, __ATOMIC_RELAXED);
-	for (int i = 0; i < net->network_count; i++) {
-		const uint64_t *one = (const uint64_t *)&net->networks[i].counters;
-		for (size_t k = 0; k < sizeof(*out) / sizeof(uint64_t); k++)
-			sum[k] += __atomic_load_n(&one[k], __ATOMIC_RELAXED);
-	}
+	for (int i = 0; i < net->network_count; i++)
+		add_up(out, &net->networks[i].counters, sizeof(*out));
 	out->connections_open = out->connections_accepted - out->connections_closed;
+}
+
+void net_api_times(const struct net *net, int key, struct net_api_times *out)
+{
+	ASSERT(key >= 0 && key < net->spec->row_count);
+	*out = (struct net_api_times){ 0 };
+	for (int i = 0; net->spec->measures && i < net->network_count; i++)
+		add_up(out, &net->networks[i].times[key], sizeof(*out));
+}
+
+int net_row_count(const struct net *net)
+{
+	return net->spec->row_count;
+}
+
+const struct api_row *net_row(const struct net *net, int key)
+{
+	return key >= 0 && key < net->spec->row_count ? net->spec->rows[key] : NULL;
 }

@@ -137,8 +137,20 @@ bool call_authorize(struct call *c, enum acl_operation op, enum acl_resource res
                     struct slice name);
 /* The address of the peer, without its port, as text in buf; "" when the connection is gone. */
 const char *call_peer_host(struct call *c, char buf[64]);
-/* record bytes; quotas and metrics hang here */
+/* bytes of records and requests for the account of who pays: quotas hang here */
 void call_book(struct call *c, uint64_t bytes_in, uint64_t bytes_out);
+
+/* What clients and followers did, for metrics. */
+enum net_data {
+	NET_MESSAGES_IN,		/* records appended for clients, */
+	NET_BYTES_IN,			/* and the bytes of their batches */
+	NET_BYTES_OUT,			/* bytes of batches given to consumers, */
+	NET_REPLICATION_BYTES_OUT,	/* and to followers */
+	NET_PRODUCE_REQUESTS, NET_PRODUCE_FAILED,	/* by topic-partition in a request, as Kafka counts */
+	NET_FETCH_REQUESTS, NET_FETCH_FAILED,
+	NET_DATA_COUNT
+};
+void call_count(struct call *c, enum net_data what, uint64_t n);
 
 /* What belongs to no call: watches, scratch memory. One slot per handler module, set in
  * network_created. */
@@ -165,6 +177,7 @@ struct net_spec {
 	int             network_threads;	/* lanes LANE_NETWORK_FIRST ... */
 	int             max_request_bytes, backlog, send_buffer, recv_buffer;
 	mono_ms         max_idle_ms;
+	bool            measures;		/* keeps net_api_times */
 	int             max_connections;	/* of the broker: at the limit accepting waits */
 	int             max_connections_per_ip;	/* one more is closed right after accept */
 	struct net_listener_spec *listeners;
@@ -199,6 +212,8 @@ void     net_stop(struct net *n);
 void     net_destroy(struct net **n);
 int      net_network_count(const struct net *n);
 struct network *net_network(struct net *n, int i);
+int      net_row_count(const struct net *n);
+const struct api_row *net_row(const struct net *n, int key);	/* NULL: not served */
 
 /* A network actor answers one question, struct cluster_picture of cluster/cluster_msg.h: the
  * controller's new picture. */
@@ -207,10 +222,24 @@ struct net_counters {			/* sums over the actors; any thread */
 	uint64_t connections_open, connections_accepted, connections_closed;
 	uint64_t requests, bytes_in, bytes_out;
 	uint64_t record_bytes_in, record_bytes_out;	/* what call_book was told */
+	uint64_t data[NET_DATA_COUNT];	/* what call_count was told */
 	uint64_t bad_requests;		/* connections closed for what they sent */
 	uint64_t idle_closed, refused;	/* refused: max.connections.per.ip */
 	uint64_t asks_delayed;		/* questions that found their lane full */
 };
 void net_counters(const struct net *n, struct net_counters *out);
+
+/*
+ * How long requests of one API took, from their last byte to the last byte of the answer; kept only with net_spec.measures. Requests without an
+ * answer (acks=0, closed connections) are counted in the connection's figures alone.
+ */
+#define NET_TIME_BUCKETS 16
+extern const uint32_t net_time_bounds_us[NET_TIME_BUCKETS - 1];	/* inclusive, ascending; the last bucket has none */
+struct net_api_times {
+	uint64_t buckets[NET_TIME_BUCKETS];
+	/* sums: all of it; until its handler began; until the answer was there; until it was sent */
+	uint64_t total_us, queue_us, local_us, send_us;
+};
+void net_api_times(const struct net *n, int key, struct net_api_times *out);	/* sums over the actors; any thread. Zeros without net_spec.measures */
 
 #endif

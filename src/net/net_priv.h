@@ -138,11 +138,14 @@ struct network {
 	struct frame_pool frames;
 	void             *slots[NETWORK_SLOT_COUNT];
 	struct net_counters counters;	/* one writer; read by anyone */
+	struct net_api_times *times;	/* by API key; NULL: not measured. The same */
 };
 
 #define COUNT(n, field, by) \
 	__atomic_store_n(&(n)->counters.field, (n)->counters.field + (uint64_t)(by), \
 	                 __ATOMIC_RELAXED)
+
+void network_measure(const struct call *c);	/* its answer has left */
 
 /* --- the acceptor and the whole -------------------------------------------------------------- */
 /* stopped: connections are closed too */

@@ -1,6 +1,7 @@
 EXTRA_DIST += src/os/README.md
 noinst_LIBRARIES += src/os/libskein_os.a
 src_os_libskein_os_a_SOURCES = \
+	src/os/child.c src/os/child.h \
 	src/os/log_writer.c src/os/log_writer.h \
 	src/os/os.c src/os/os.h src/os/os_priv.h \
 	src/os/os_real.c \
@@ -20,6 +21,11 @@ check_PROGRAMS += tests/unit/os/agree_test
 TESTS += tests/unit/os/agree_test
 tests_unit_os_agree_test_SOURCES = tests/unit/os/agree_test.c
 tests_unit_os_agree_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/os/child_test
+TESTS += tests/unit/os/child_test
+tests_unit_os_child_test_SOURCES = tests/unit/os/child_test.c
+tests_unit_os_child_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/os/file_test
 TESTS += tests/unit/os/file_test

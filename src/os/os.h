@@ -42,6 +42,7 @@ enum os_open_flags {
 	OS_EXCL   = 4,		/* ... and fail with ERR_EXISTS when present */
 	OS_TRUNC  = 8,
 	OS_DIR    = 16,		/* a directory, to sync it */
+	OS_PRIVATE = 32,	/* when it is created: nobody else may read or write it, whatever the umask */
 };
 
 struct os_stat {

@@ -31,7 +31,7 @@ static enum err real_open(struct os *os UNUSED, const char *path, int flags, os_
 	if ((flags & OS_DIR) != 0)
 		how |= O_DIRECTORY;
 	do {
-		*out = open(path, how, 0666);	/* the operator's umask decides, as for a Java broker */
+		*out = open(path, how, (flags & OS_PRIVATE) != 0 ? 0600 : 0666);	/* the operator's umask decides, as for a Java broker */
 	} while (*out < 0 && errno == EINTR);
 	return *out >= 0 ? OK : err_from_errno(errno);
 }

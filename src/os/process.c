@@ -7,12 +7,15 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void awaited_signals(sigset_t *set)
@@ -22,6 +25,7 @@ static void awaited_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGHUP);
 	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGCHLD);
 }
 
 void process_block_signals(void)
@@ -57,6 +61,10 @@ enum process_signal process_wait(void)
 	switch (got) {
 	case SIGUSR1: return PROCESS_POKED;
 	case SIGHUP:  return PROCESS_RELOAD;
+	case SIGCHLD:
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		return PROCESS_CHILD_ENDED;
 	default:      return PROCESS_TERMINATE;
 	}
 }
@@ -106,4 +114,24 @@ void process_notify(const char *state)
 		/* The service manager went away: it will notice by itself. */
 	}
 	close(fd);
+}
+
+uint64_t process_cpu_ns(void)
+{
+	struct timespec t;
+
+	return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0 ? (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec : 0;
+}
+
+uint64_t process_resident_bytes(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%*u %llu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }

@@ -6,11 +6,11 @@
 
 #include "base/err.h"
 
-enum process_signal { PROCESS_TERMINATE, PROCESS_RELOAD, PROCESS_POKED };
+enum process_signal { PROCESS_TERMINATE, PROCESS_RELOAD, PROCESS_POKED, PROCESS_CHILD_ENDED };
 
 /* Before any thread is started: the signals below reach only process_wait. SIGPIPE is ignored. */
 void process_block_signals(void);
-/* Waits for SIGTERM or SIGINT (TERMINATE), SIGHUP (RELOAD), or a poke. */
+/* Waits for SIGTERM or SIGINT (TERMINATE), SIGHUP (RELOAD), a poke, or the end of a child (child.h). */
 enum process_signal process_wait(void);
 void process_poke(void);			/* any thread: process_wait returns POKED */
 /* From now on SIGTERM and SIGINT end the process at once, as they do by default. */
@@ -21,6 +21,9 @@ uint64_t process_raise_files(void);
 void process_private_files(void);
 /* This machine's name, as the kernel knows it; "localhost" when it has none. */
 void process_host_name(char *out, size_t size);
+/* What the process has used so far: CPU of all its threads; memory that is in RAM now, shared pages included. 0: not known. */
+uint64_t process_cpu_ns(void);
+uint64_t process_resident_bytes(void);
 /* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1". */
 void process_notify(const char *state);
 

@@ -61,6 +61,7 @@ void partition_publish(struct partition *p)
 		PUBLISH(a->size_bytes, log_size_bytes(p->log));
 		PUBLISH(a->first_segment_base, log_first_segment_base(p->log));
 		publish_mark(p);
+		__atomic_store_n(&a->has_log, true, __ATOMIC_RELEASE);
 	}
 	partition_copy_publish(p);
 	PUBLISH(a->leader_id, p->has_role ? p->leader : -1);

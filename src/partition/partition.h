@@ -37,7 +37,12 @@ struct partition_addr {
 	int32_t        isr_count;	/* committed; 0 where the replica follows */
 	int32_t        replica_count;
 	int64_t        first_segment_base;
+	/* for metrics; only ever grow. What went out is counted by those who send it, several threads. */
+	uint64_t       records_in, bytes_in;	/* appended by clients here */
+	uint64_t       isr_shrinks, isr_expands;
+	uint64_t       bytes_out, replication_bytes_out;
 	bool           is_leader, is_open, is_offline;
+	bool           has_log;		/* the offsets above are a log's; false while it is still being opened */
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */
 	uint32_t       mark_sequence;
 	struct log_progress_mark mark;
@@ -67,6 +72,8 @@ struct partition_hook {
 	void (*on_home)(void *arg, struct partition_addr *p, struct msg *m);
 	/* While elected: these topics were deleted. */
 	void (*on_topics_gone)(void *arg, struct partition_addr *p, const struct slice *topics, int32_t count);
+	/* While elected: a transaction's marker that a coordinator of ours wrote is committed; its asker is about to be told. */
+	void (*on_marker)(void *arg, struct partition_addr *p, struct slice batch);
 	/* In every step while elected. When it wants the next at the latest. */
 	mono_ms (*on_step)(void *arg, struct partition_addr *p, mono_ms now);
 	void *arg;
@@ -83,6 +90,10 @@ void     partition_hook_append(struct partition_addr *p, struct partition_append
 void     partition_hook_submit(struct partition_addr *p, struct job *j);	/* to a worker; j's home is p->actor */
 /* What lies in the log from the offset on, to its very end: for a job that reads. */
 enum err partition_hook_range(struct partition_addr *p, int64_t offset, uint32_t max_bytes, struct log_range *out) MUST_CHECK;
+/* Where to go on when nothing more can be read of the segment with this offset. */
+int64_t  partition_hook_next_segment(struct partition_addr *p, int64_t offset);
+/* What a read of these bytes came to, as of a fetch: a device that fails takes the directory offline, and the hook resigns before this returns. */
+void     partition_hook_read_failed(struct partition_addr *p, enum err e);
 
 struct partition_spec {
 	struct sched   *sched;
@@ -132,11 +143,17 @@ static inline bool    partition_is_leader(const struct partition_addr *p)       
 static inline int64_t partition_high_watermark(const struct partition_addr *p)     { return __atomic_load_n(&p->high_watermark, __ATOMIC_RELAXED); }
 static inline int64_t partition_last_stable_offset(const struct partition_addr *p) { return __atomic_load_n(&p->last_stable_offset, __ATOMIC_RELAXED); }
 static inline int64_t partition_log_end_offset(const struct partition_addr *p)     { return __atomic_load_n(&p->log_end_offset, __ATOMIC_RELAXED); }
+static inline bool    partition_has_log(const struct partition_addr *p)            { return __atomic_load_n(&p->has_log, __ATOMIC_ACQUIRE); }
 static inline int64_t partition_log_start_offset(const struct partition_addr *p)   { return __atomic_load_n(&p->log_start_offset, __ATOMIC_RELAXED); }
 /* As its leader sees it; false where the replica follows. */
 static inline bool    partition_is_under_replicated(const struct partition_addr *p)
 {
 	return partition_is_leader(p) && __atomic_load_n(&p->isr_count, __ATOMIC_RELAXED) < __atomic_load_n(&p->replica_count, __ATOMIC_RELAXED);
+}
+/* Bytes of batches were given to a consumer, or to a follower. Any thread. */
+static inline void    partition_count_out(struct partition_addr *p, uint64_t bytes, bool to_follower)
+{
+	__atomic_fetch_add(to_follower ? &p->replication_bytes_out : &p->bytes_out, bytes, __ATOMIC_RELAXED);
 }
 static inline struct logdir *partition_dir(const struct partition_addr *p)         { return __atomic_load_n(&p->dir, __ATOMIC_ACQUIRE); }
 static inline int32_t partition_leader_epoch(const struct partition_addr *p)       { return __atomic_load_n(&p->leader_epoch, __ATOMIC_RELAXED); }

@@ -8,10 +8,16 @@
  * wants none. The data stays in the log whichever way the wait ends.
  */
 #include "partition/partition_priv.h"
+#include "record/batch.h"
+
+/* How long after a refusal for want of room a gap in a producer's sequence is put down to it: longer than the producer's other requests are under way. */
+#define FULL_EXCUSES_MS 10000
 
 static void append_answer(struct partition *p, struct partition_append *m, enum kafka_error error)
 {
 	m->error = error;
+	if (error == NONE && p->is_elected && p->hook->on_marker != NULL && m->append.is_coordinator && batch_is_control(m->append.batch))
+		p->hook->on_marker(p->hook->arg, p->addr, slice_of(m->append.batch, m->append.batch_bytes));
 	actor_answer(&p->actor, &m->msg);
 }
 
@@ -79,11 +85,19 @@ static void append_park(struct partition *p, struct partition_append *m, mono_ms
 		p->flush_wanted = true;
 }
 
-/* One append's result, as the log gave it. */
+/*
+ * One append's result, as the log gave it. What a producer has sent behind an append that found no room leaves a gap. OUT_OF_ORDER_SEQUENCE_NUMBER would make
+ * librdkafka begin a new epoch, in which it sends again, under new sequence numbers, what other partitions may have: duplicates. It gets the error of the
+ * append that is missing, and comes again behind that.
+ */
 static void append_written(struct partition *p, struct partition_append *m, mono_ms now)
 {
 	const struct log_append *a = &m->append;
 
+	if (a->error == OUT_OF_ORDER_SEQUENCE_NUMBER && now < p->full_excuses_until) {
+		append_refuse(p, m, KAFKA_STORAGE_ERROR);
+		return;
+	}
 	if (a->error != NONE) {
 		m->base_offset = m->log_append_time = -1;
 		m->log_start_offset = a->error == OUT_OF_ORDER_SEQUENCE_NUMBER || a->error == INVALID_PRODUCER_EPOCH ? log_start_offset(p->log) : -1;
@@ -94,6 +108,10 @@ static void append_written(struct partition *p, struct partition_append *m, mono
 	m->log_start_offset = log_start_offset(p->log);
 	m->log_append_time = a->is_duplicate ? a->max_timestamp : -1;
 	m->need_offset = a->last_offset + 1;
+	if (!a->is_duplicate) {
+		partition_count(&p->addr->records_in, (uint64_t)(a->last_offset - a->base_offset) + 1);
+		partition_count(&p->addr->bytes_in, a->batch_bytes);
+	}
 	if (append_is_done(p, m))
 		append_answer(p, m, NONE);
 	else
@@ -110,14 +128,18 @@ void partition_write_batch(struct partition *p, mono_ms now)
 	p->batch_count = 0;
 	for (int i = 0; i < n; i++)
 		appends[i] = &p->batch[i]->append;
+	int64_t end_before = log_end_offset(p->log);
 	enum err e = log_append(p->log, appends, n, p->leader_epoch, os_time_ms(p->spec.log.os));
 
-	if (err_is_passing(e) && !p->is_full)
-		LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
-	if (e == OK && p->is_full)
+	if (err_is_passing(e)) {
+		if (!p->is_full)
+			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
+		p->is_full = true;
+		p->full_excuses_until = now + FULL_EXCUSES_MS;
+	} else if (e == OK && p->is_full && log_end_offset(p->log) > end_before) {	/* a refused append shows no room */
 		LOG_INFO(&p->actor.log, disk_has_room);
-	p->is_full = err_is_passing(e);
-	if (e != OK && !p->is_full) {
+		p->is_full = false;
+	} else if (e != OK) {
 		for (int i = 0; i < n; i++)
 			append_refuse(p, p->batch[i], KAFKA_STORAGE_ERROR);
 		partition_storage_failed(p, "append", e);

@@ -220,6 +220,7 @@ static void join_if_caught_up(struct partition *p, struct partition_member *e)
 	if (e->is_in_sync || !e->is_live || !may_change(p) || e->log_end_offset < MAX(log_high_watermark(p->log), p->epoch_start_offset))
 		return;
 	e->is_joining = true;
+	partition_count(&p->addr->isr_expands, 1);
 	LOG_INFO(&p->actor.log, isr_expanding, KV_I32("broker", e->broker_id), KV_I64("its_end", e->log_end_offset), KV_I64("end", log_end_offset(p->log)));
 	change_begin(p);
 }
@@ -255,6 +256,8 @@ static void shrink(struct partition *p, mono_ms now)
 
 		if (!is_out_of_sync(p, e, now))
 			continue;
+		if (!is_wanted)
+			partition_count(&p->addr->isr_shrinks, 1);
 		e->is_leaving = is_wanted = true;
 		LOG_INFO(&p->actor.log, isr_shrinking, KV_I32("broker", e->broker_id), KV_I64("its_end", e->log_end_offset),
 		         KV_I64("end", log_end_offset(p->log)));

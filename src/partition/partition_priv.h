@@ -102,6 +102,7 @@ struct partition {
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
+	mono_ms                full_excuses_until;	/* partition_append.c; 0: no append has met it */
 
 	struct partition_copy *copy;		/* of a move under way; NULL */
 	int                    copies_out;	/* jobs of copies, also of given-up ones */
@@ -114,6 +115,11 @@ struct partition {
 
 	struct partition_stop *stop;		/* asked to end; answered when nothing of ours is out any more */
 };
+
+static inline void partition_count(uint64_t *counter, uint64_t n)	/* of the address: written here only, read by anyone */
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
 
 static inline bool partition_leads(const struct partition *p)
 {

@@ -85,7 +85,21 @@ enum err partition_hook_range(struct partition_addr *a, int64_t offset, uint32_t
 
 	if (!partition_is_usable(p))
 		return ERR_IO;
-	return log_read(p->log, offset, log_end_offset(p->log), max_bytes, true, out);
+	/* Without a bound: what a damaged header says of its batch's end is no reason to see nothing. */
+	return log_read(p->log, offset, INT64_MAX, max_bytes, true, out);
+}
+
+int64_t partition_hook_next_segment(struct partition_addr *a, int64_t offset)
+{
+	return log_next_segment_base(a->owner->log, offset);
+}
+
+void partition_hook_read_failed(struct partition_addr *a, enum err e)
+{
+	struct partition *p = a->owner;
+
+	if (partition_is_usable(p))
+		(void)partition_read_failed(p, "coordinator", e);
 }
 
 /* --- the role --------------------------------------------------------------------------------------------------------------------- */

@@ -39,6 +39,16 @@ void pull_back_off(struct pull *p)
 	p->ready_at = fetcher_rested(p->fetcher);
 }
 
+/* Two brokers hear of a new role at two moments, so this one may be the first. What costs little is short at first: acks=all waits for us. */
+void pull_is_early(struct pull *p)
+{
+	mono_ms pause = (mono_ms)EARLY_PAUSE_MS << MIN(p->early, 20);
+
+	fetcher_count(&p->fetcher->counters.errors, 1);
+	p->early++;
+	p->ready_at = MIN(p->fetcher->now + pause, fetcher_rested(p->fetcher));
+}
+
 void pull_fail(struct pull *p, const char *why)
 {
 	struct fetcher *f = p->fetcher;
@@ -151,6 +161,10 @@ static void attach(struct pull *p, struct leader *l, const struct fetcher_assign
 	p->told_high_watermark = p->told_log_start_offset = -1;
 	p->is_in_sync = false;
 	p->ready_at = 0;
+	p->early = 0;
+	l->has_newcomers = true;
+	if (l->failures == 0)	/* else it rests because it did not answer */
+		l->ready_at = 0;
 	pull_start(p);
 }
 
@@ -415,6 +429,18 @@ void fetchers_destroy(struct fetchers **allp)
 	counted_unref(&all->config->counted);
 	free(all->fetchers);
 	free(all);
+}
+
+bool fetchers_have_lost(const struct fetchers *all, int32_t leader, mono_ms within_ms)
+{
+	for (int i = 0; i < all->count; i++) {
+		const struct fetcher *f = &all->fetchers[i];
+		uint64_t lost = __atomic_load_n(&f->lost, __ATOMIC_RELAXED);
+
+		if (lost >> 32 == (uint64_t)leader + 1 && (uint32_t)os_mono_ms(sched_os(f->actor.sched)) - (uint32_t)lost <= within_ms)
+			return true;
+	}
+	return false;
 }
 
 /* Java's String.hashCode, of a name that is ASCII. */

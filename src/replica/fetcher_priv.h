@@ -35,6 +35,7 @@ struct pull {
 	int32_t                last_epoch;	/* -1: none */
 	int64_t                told_high_watermark, told_log_start_offset;	/* the leader's, that the partition knows; -1: none */
 	mono_ms                ready_at;	/* after trouble: not before */
+	int                    early;		/* answers in a row that only say that the leader has not heard of its role yet */
 	uint32_t               asked_in;	/* the leader's question that asks about it; 0: none does */
 	struct session_entry  *entry;		/* in the leader's session; NULL: none */
 	/* at the partition: at most one of the two */
@@ -60,6 +61,9 @@ struct leader {
 	mono_ms             asked_at;		/* when the question went out */
 	mono_ms             ready_at;		/* for the next: not before */
 	mono_ms             next_look;		/* for the next question */
+	bool                is_waiting;		/* the question under way waits at the leader for records */
+	bool                has_newcomers;	/* somebody was assigned since the question went out */
+	mono_ms             hurried_at;		/* when a question was last dropped for their sake */
 	int                 failures;		/* in a row */
 	bool                had_session_error;	/* the last Fetch was answered so */
 };
@@ -75,6 +79,7 @@ struct fetcher {
 	int64_t             broker_epoch;	/* ours, as last told; -1 unknown */
 	int64_t             throttle_limit;	/* as of the last look */
 	struct fetcher_counters counters;	/* written here only */
+	uint64_t            lost;		/* atomic: the leader that closed its connection last, + 1, in the upper half, when in the lower (ms); 0: none, or it is back */
 };
 
 struct fetchers {
@@ -98,9 +103,12 @@ static inline mono_ms fetcher_rested(const struct fetcher *f)
 	return f->now + MAX(f->all->config->replica_fetch_backoff_ms, 1);
 }
 
+#define EARLY_PAUSE_MS 10	/* doubled up to replica.fetch.backoff.ms */
+
 /* fetcher.c */
 struct pull *fetcher_find(struct fetcher *f, struct slice topic, int32_t partition);	/* NULL: not pulled here */
 void pull_back_off(struct pull *p);
+void pull_is_early(struct pull *p);		/* asks again soon */
 void pull_fail(struct pull *p, const char *why);
 void pull_start(struct pull *p);		/* chooses the state from last_epoch */
 
@@ -111,6 +119,7 @@ struct client_call *leader_call(struct leader *l, enum api_key key, int16_t vers
 void leader_send(struct leader *l);
 void leader_failed(struct leader *l, const char *problem);
 void leader_succeeded(struct leader *l);
+void leader_is_lost(struct leader *l);		/* it has closed the connection */
 bool leader_lend(struct pull *p, struct msg *m);	/* to the pull's partition; false: it has stopped */
 
 /* pull_fetch.c */

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#define NEWCOMERS_WAIT_MS 20
+
 void leader_look(struct leader *l)
 {
 	l->next_look = 0;
@@ -24,6 +26,7 @@ struct client_call *leader_call(struct leader *l, enum api_key key, int16_t vers
 	call->answer_timeout_ms = l->fetcher->all->config->replica_socket_timeout_ms;
 	if (++l->number == 0)
 		l->number = 1;
+	l->is_waiting = l->has_newcomers = false;
 	l->call = call;
 	return call;
 }
@@ -48,8 +51,17 @@ void leader_failed(struct leader *l, const char *problem)
 	l->ready_at = fetcher_rested(f);
 }
 
+void leader_is_lost(struct leader *l)
+{
+	uint64_t note = ((uint64_t)l->id + 1) << 32 | (uint32_t)l->fetcher->now;
+
+	__atomic_store_n(&l->fetcher->lost, note, __ATOMIC_RELAXED);
+}
+
 void leader_succeeded(struct leader *l)
 {
+	if (l->failures > 0 && l->fetcher->lost >> 32 == (uint64_t)l->id + 1)
+		__atomic_store_n(&l->fetcher->lost, 0, __ATOMIC_RELAXED);
 	if (l->failures > 0)
 		LOG_INFO(&l->fetcher->actor.log, leader_reachable, KV_I32("leader", l->id));
 	l->failures = 0;
@@ -110,6 +122,25 @@ static void cut_all(struct leader *l)
 	}
 }
 
+/*
+ * A question that waits for records keeps out those who were assigned since: they might be the only ones whom somebody waits for. After a moment, in which it mostly ends by
+ * itself, it is dropped with its connection, which ends it at the leader; but no more often than it would end without records.
+ */
+static void hurry(struct leader *l)
+{
+	struct fetcher *f = l->fetcher;
+	mono_ms at = MAX(l->asked_at + NEWCOMERS_WAIT_MS, l->hurried_at + f->all->config->replica_fetch_wait_max_ms);
+
+	if (at > f->now) {
+		l->next_look = at;
+		return;
+	}
+	l->hurried_at = f->now;
+	client_call_destroy(&l->call);
+	client_node_hang_up(f->client, l->id, 0);
+	session_failed(&l->session);
+}
+
 int leader_turn(struct leader *l)
 {
 	struct look k;
@@ -117,6 +148,8 @@ int leader_turn(struct leader *l)
 	if (l->next_look > l->fetcher->now)
 		return 0;
 	l->next_look = MONO_NEVER;
+	if (l->call != NULL && l->is_waiting && l->has_newcomers)
+		hurry(l);
 	if (l->call != NULL || l->out > 0)
 		return 0;		/* what comes home looks again */
 	client_call_destroy(&l->answer);

@@ -71,6 +71,7 @@ void leader_ask_fetch(struct leader *l)
 	struct client_call *call = leader_call(l, API_FETCH, version, on_fetched);
 	struct fetch_request *q = call->request;
 
+	l->is_waiting = true;
 	if (version >= 15) {
 		q->replica_state.replica_id = all->broker_id;
 		q->replica_state.replica_epoch = l->fetcher->broker_epoch;
@@ -103,6 +104,8 @@ static void on_error(struct pull *p, int16_t code)
 		p->state = PULL_ASKING_END;
 	} else if (code == FENCED_LEADER_EPOCH) {
 		pull_fail(p, "the leader knows a newer epoch");
+	} else if (code == UNKNOWN_LEADER_EPOCH || code == NOT_LEADER_OR_FOLLOWER || code == UNKNOWN_TOPIC_OR_PARTITION || code == UNKNOWN_TOPIC_ID) {
+		pull_is_early(p);
 	} else {
 		LOG_DEBUG(&p->fetcher->actor.log, fetch_refused, KV_STR("topic", p->addr->topic), KV_I32("partition", p->addr->partition),
 			  KV_I32("leader", p->leader->id), KV_STR("error", kafka_error_name(code)));
@@ -160,13 +163,15 @@ static void read_answer(struct leader *l, const struct fetch_response *m)
 		for (int32_t k = 0; k < m->responses[i].partitions_count; k++) {
 			const struct fetch_response_partition *part = &m->responses[i].partitions[k];
 			struct session_entry *e = session_find(&l->session, &m->responses[i], part->partition_index);
-			if (e->pull == NULL)
-				continue;	/* gone, moved or assigned anew since: what was fetched is not for this role */
+			if (e->pull == NULL) {	/* gone, moved or assigned anew since: what was fetched is not for this role, but it is why there is an answer */
+				is_news = true;
+				continue;
+			}
 			ASSERT(e->pull->asked_in == l->number);
 			is_news |= on_partition(e->pull, part);
 		}
 	}
-	if (!is_news)	/* it should have waited for some: so the next question does, or a leader in error would keep us both busy */
+	if (!is_news && !l->has_newcomers)	/* it should have waited for some: so the next question does, or a leader in error would keep us both busy */
 		l->ready_at = l->asked_at + config_of(l)->replica_fetch_wait_max_ms;
 }
 
@@ -191,6 +196,8 @@ static void on_fetched(struct client_call *call)
 	l->answer = call;
 	leader_look(l);
 	if (call->error.err != OK) {
+		if (call->error.err == ERR_CLOSED)
+			leader_is_lost(l);
 		session_failed(&l->session);
 		leader_failed(l, call->error.text);
 	} else if (!session_answered(&l->session, m)) {

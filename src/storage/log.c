@@ -164,14 +164,21 @@ static enum err check_topic_id(struct log *log, const struct log_spec *spec)
 	struct uuid found;
 	enum err e = partition_metadata_read(&found, log->os, log->store.dir);
 
-	if (e == OK && !uuid_is_zero(spec->topic_id) && !uuid_eq(found, spec->topic_id))
+	if (e == OK && !uuid_is_zero(spec->topic_id) && !uuid_eq(found, spec->topic_id)) {
+		char its[UUID_TEXT_LEN + 1], wanted[UUID_TEXT_LEN + 1];
+		LOG_ERROR(log->source, log_of_another_topic, KV_STR("dir", spec->dir),
+			KV_STR("its_topic_id", uuid_to_text(found, its)),
+			KV_STR("topic_id", uuid_to_text(spec->topic_id, wanted)));
 		return ERR_CORRUPT;
+	}
 	if (e == OK) {
 		log->topic_id = found;
 		return OK;
 	}
-	if (e != ERR_NOT_FOUND)
+	if (e != ERR_NOT_FOUND) {
+		LOG_ERROR(log->source, partition_metadata_unreadable, KV_STR("dir", spec->dir), KV_ERR(e));
 		return e;
+	}
 	log_set_topic_id(log, spec->topic_id);
 	return OK;
 }

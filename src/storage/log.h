@@ -149,6 +149,9 @@ struct log_range {
  * may be cut. ERR_OUT_OF_RANGE: offset < start or > end. offset == end or >= bound: OK, len 0. */
 enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
 	bool first_whole, struct log_range *out) MUST_CHECK;
+/* Where a reader goes on that can read nothing more of the segment with `offset`: the base of the
+ * segment behind it, or the log end. */
+int64_t  log_next_segment_base(const struct log *log, int64_t offset);
 /* Bytes from `offset` to `bound_offset` over all segments, at most `cap`, for min_bytes of a long
  * poll; cheap estimate allowed upwards by one batch. */
 uint64_t log_bytes_between(struct log *log, int64_t offset, int64_t bound_offset, uint64_t cap);

@@ -122,6 +122,13 @@ enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_
 	return OK;
 }
 
+int64_t log_next_segment_base(const struct log *log, int64_t offset)
+{
+	int at = log_segment_at(log, offset) + 1;
+
+	return at < log->segment_count ? log->segments[at]->base_offset : log->end_offset;
+}
+
 uint64_t log_bytes_between(struct log *log, int64_t offset, int64_t bound_offset, uint64_t cap)
 {
 	struct batch_place place;

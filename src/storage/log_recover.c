@@ -372,6 +372,8 @@ static enum err run_plan(struct log *log, const struct recovery_plan *plan, time
 	/* The walk begins with the batch of the last index entry, which the replay takes in. */
 	enum err e = cut_indexes(s, plan->from);
 
+	if (e == OK && !segment_last_entry_is_true(s))
+		e = ERR_INVALID;
 	if (e == OK)
 		e = load_producers(log, plan, s->tail.last_entry_offset + 1, now, recovery);
 	if (e == OK)
@@ -394,8 +396,8 @@ static enum err recover_as_planned(struct log *log, struct recovery_plan *plan,
 	return run_plan(log, plan, spec->now, recovery);
 }
 
-/* The end of a log that was closed clean. A tail that is not whole means that it was not: recovered
- * from the last segment on. */
+/* The end of a log that was closed clean. A tail that is not whole, or an index that speaks of what is
+ * not there, means that it was not: recovered from the last segment on. */
 static enum err read_clean_end(struct log *log, struct recovery_plan *plan, struct segment_end *end)
 {
 	struct segment *s = log_active(log);
@@ -403,7 +405,9 @@ static enum err read_clean_end(struct log *log, struct recovery_plan *plan, stru
 
 	if (e == OK)
 		e = segment_read_end(s, end);
-	if (e == OK && end->sound_bytes < s->tail.size) {
+	/* What comes next would not lie behind such an entry. */
+	bool is_ahead = e == OK && s->tail.last_entry_offset >= MAX(end->next_offset, s->base_offset);
+	if (e == OK && (end->sound_bytes < s->tail.size || is_ahead)) {
 		plan->first = log->segment_count - 1;
 		plan->is_clean = false;
 	}

@@ -323,6 +323,23 @@ static bool entry_fits(struct segment *s, struct log_file *f, struct offset_entr
 	       batch_base_offset(header) <= entry.offset;
 }
 
+bool segment_last_entry_is_true(struct segment *s)
+{
+	uint8_t buf[SCAN_BUFFER_MIN];
+	struct batch_scan scan;
+	struct log_file *f;
+	const uint8_t *header;
+	int64_t at;
+
+	if (s->offsets.count == 0)
+		return true;
+	if (s->tail.last_entry_pos >= s->tail.size || segment_file(s, SEGMENT_LOG, &f) != OK)
+		return false;
+	batch_scan_init(&scan, s->store->os, f->fd, s->tail.last_entry_pos, s->tail.size, buf, sizeof(buf));
+	return batch_scan_next(&scan, &header, &at) == OK && batch_base_offset(header) >= s->base_offset &&
+		batch_last_offset(header) == s->tail.last_entry_offset;
+}
+
 /* Where to begin the walk for an offset. */
 static enum err walk_start(struct segment *s, struct log_file *log_file, int64_t offset,
 	uint32_t *file_pos)

@@ -154,6 +154,8 @@ struct segment_end {
 	uint32_t last_batch_mark;
 };
 enum err segment_read_end(struct segment *s, struct segment_end *end) MUST_CHECK;
+/* Does the last offset entry name the batch that lies there? Also true without any entry. */
+bool     segment_last_entry_is_true(struct segment *s);
 /* Largest timestamp seen in it, -1 none. */
 enum err segment_largest_timestamp(struct segment *s, time_ms *out) MUST_CHECK;
 

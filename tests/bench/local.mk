@@ -19,7 +19,7 @@ tests_bench_load_one_SOURCES = tests/bench/load_one.c tests/bench/bench.h \
 	tests/bench/bench_process.c tests/bench/bench_report.c
 tests_bench_load_one_LDADD = $(tests_bench_broker_bench_LDADD)
 $(tests_bench_load_one_OBJECTS): | $(wire_gen)
-EXTRA_DIST += tests/bench/README.md tests/bench/group_bench.py tests/bench/beside_java
+EXTRA_DIST += tests/bench/README.md tests/bench/failover tests/bench/group_bench.py tests/bench/beside_java
 
 bench: $(bin_PROGRAMS) tests/bench/broker_bench
 	tests/bench/broker_bench --json bench.json --dir "$$(pwd)/bench-data" \

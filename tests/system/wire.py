@@ -5,8 +5,13 @@
    wire.py znodes HOST:PORT                                   commands for ZooKeeper's shell that make another cluster of this one
    wire.py changes HOST:PORT                                  makes and deletes topics, for a client whose quota allows 11 partitions at
                                                               once, one a second; fails where an answer is not as Kafka's
+   wire.py transaction HOST:PORT TOPIC                        offsets within transactions that end as its coordinator would end them; fails
+                                                              where an answer is not as Kafka's
    wire.py produce HOST:PORT TOPIC PARTITION BYTES COUNT      that many records, one per request, acks=all; stops at the first
                                                               error; prints "OFFSET_OF_LAST ERROR" (-1 none, 0 none)
+   wire.py numbered HOST:PORT TOPIC PARTITION BYTES SEQUENCE...
+                                                              a record for each sequence number of one idempotent producer, one after the
+                                                              other, acks=all; prints the errors
 """
 import os
 import sys
@@ -73,6 +78,61 @@ def changes(address):
     assert [r["ErrorCode"] for r in answer["Responses"]] == [0, 0] and answer["ThrottleTimeMs"] > 10000, answer
 
 
+def transaction(address, topic):
+    """Offsets wait for the marker, for those who ask for stable ones; a commit shows them, an abort drops them; a zombie is fenced."""
+    client, group = connect(address), "in-transactions"
+    while True:
+        answer = ask(client, "FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [group]})["Coordinators"][0]
+        if answer["ErrorCode"] != 15:
+            break
+        time.sleep(0.1)
+    offsets = len([p for p in topics(client)["__consumer_offsets"][1]])
+    h = 0
+    for c in group:
+        h = (h * 31 + ord(c)) & 0xffffffff
+    home = (h & 0x7fffffff) % offsets
+    producer = ask(client, "InitProducerId", 4, {"TransactionalId": None, "TransactionTimeoutMs": 60000})["ProducerId"]
+
+    def commit(version, offset, epoch=0, partition=0, name=topic, **caller):
+        answer = ask(client, "TxnOffsetCommit", version, {
+            "TransactionalId": "t", "GroupId": group, "ProducerId": producer, "ProducerEpoch": epoch, **caller,
+            "Topics": [{"Name": name, "Partitions": [{"PartitionIndex": partition, "CommittedOffset": offset, "CommittedMetadata": "m"}]}]})
+        return answer["Topics"][0]["Partitions"][0]["ErrorCode"]
+
+    def fetch(stable):
+        answer = ask(client, "OffsetFetch", 7, {"GroupId": group, "Topics": [{"Name": topic, "PartitionIndexes": [0]}], "RequireStable": stable})
+        p = answer["Topics"][0]["Partitions"][0]
+        return p["ErrorCode"], p["CommittedOffset"]
+
+    def end(commits):
+        answer = ask(client, "WriteTxnMarkers", 1, {"Markers": [
+            {"ProducerId": producer, "ProducerEpoch": 0, "TransactionResult": commits, "CoordinatorEpoch": 0,
+             "Topics": [{"Name": "__consumer_offsets", "PartitionIndexes": [home]}]}]})
+        return answer["Markers"][0]["Topics"][0]["Partitions"][0]["ErrorCode"]
+
+    def expect(got, wanted):
+        assert got == wanted, (got, wanted)
+
+    for version in range(5):
+        before, offset = fetch(False)[1], 10 + version
+        expect(commit(version, offset), 0)
+        expect(fetch(True), (88, -1))
+        expect(fetch(False), (0, before))
+        expect(end(version % 2 == 0), 0)
+        expect(fetch(True), (0, offset if version % 2 == 0 else before))
+    expect(commit(4, 1, partition=99), 3)
+    expect(commit(4, 1, name="nowhere"), 3)
+    expect(commit(4, 1, GenerationId=3), 25)
+    expect(commit(4, 1, GenerationId=-1, MemberId="nobody"), 0)
+    expect(end(False), 0)
+    expect(commit(4, 1, epoch=-1), 47)
+    expect(fetch(True), (0, 14))
+    client = connect(address)
+    expect(ask(client, "TxnOffsetCommit", 3, {"TransactionalId": "t", "GroupId": "", "ProducerId": producer, "ProducerEpoch": 0, "Topics": [
+        {"Name": topic, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 1, "CommittedMetadata": None}]}]})
+           ["Topics"][0]["Partitions"][0]["ErrorCode"], 24)
+
+
 def topics(client):
     """{name: (topic id, {partition: (error code, leader)})}"""
     answer = ask(client, "Metadata", 12, {"Topics": None, "AllowAutoTopicCreation": False})
@@ -120,6 +180,9 @@ def main(args):
     if verb == "changes":
         changes(args[1])
         return 0
+    if verb == "transaction":
+        transaction(args[1], args[2])
+        return 0
     if verb == "topics":
         for name, (topic_id, partitions) in sorted(topics(client).items()):
             print(name, topic_id, len(partitions))
@@ -137,6 +200,10 @@ def main(args):
                 break
             last = offset
         print(last, error)
+        return 0
+    if verb == "numbered":
+        topic, partition, size = args[2], int(args[3]), int(args[4])
+        print(*[produce(client, topic, partition, plain_batch([b"." * size], pid=1, epoch=0, seq=int(n)))[0] for n in args[5:]])
         return 0
     print(__doc__, file=sys.stderr)
     return 2

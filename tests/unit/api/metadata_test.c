@@ -332,6 +332,93 @@ START_TEST(operations_as_bits)
 }
 END_TEST
 
+/* --- a leader that may be dead ----------------------------------------------------------------- */
+
+static void lead(int32_t leader)
+{
+	static const int32_t replicas[] = { 0, 1 };
+	const struct cluster_partition_spec spec = { .id = 0, .leader = leader, .replicas = replicas,
+		.replica_count = 2, .isr = replicas, .isr_count = 2 };
+
+	rig_add_topic("a", id_a, &spec, 1);
+}
+
+static struct call *ask_in_doubt(int16_t version)
+{
+	const char *names[] = { "a" };
+
+	rig.context.fetchers = (const struct fetchers *)&rig;	/* the rig's own are asked */
+	rig.lost_leader = 1;
+	rig.lost_at = rig.now;
+	struct call *c = ask(version, names, 1);
+	rig_begin(c);
+	return c;
+}
+
+static void set_up_two(void)
+{
+	rig_add_broker(1, "PLAINTEXT", NULL);
+	rig_add_topic("b", id_b, NULL, 1);
+	lead(1);
+}
+
+START_TEST(who_asks_for_a_dead_leader_is_told_of_the_next)
+{
+	set_up_two();
+	struct call *c = ask_in_doubt(9);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(c->is_parked);
+		ck_assert_int_gt(rig.parked_until, rig.now);
+		rig.now = rig.parked_until;
+		if (i == 2)
+			lead(0);
+		call_resume(c);
+		ck_assert_int_eq(rig_has_ended(c), i == 2);
+	}
+	ck_assert_int_le(rig.now - rig.lost_at, 20);
+	ck_assert_int_eq(topic_of(c, 0)->partitions[0].leader_id, 0);
+	rig_free(&c);
+}
+END_TEST
+
+START_TEST(but_waits_no_longer_than_a_moment)
+{
+	int looks = 0;
+
+	set_up_two();
+	struct call *c = ask_in_doubt(12);
+	for (; !rig_has_ended(c); looks++) {
+		rig.now = rig.parked_until;
+		call_resume(c);
+	}
+	ck_assert_int_le(looks, 7);
+	ck_assert_int_le(rig.now - rig.lost_at, 300);
+	ck_assert_int_eq(topic_of(c, 0)->partitions[0].leader_id, 1);
+	rig_free(&c);
+}
+END_TEST
+
+START_TEST(who_asks_for_others_does_not_wait)
+{
+	const char *names[] = { "b" };
+
+	set_up_two();
+	struct call *c = ask_in_doubt(9);
+	ck_assert(!rig_has_ended(c));
+	rig_close(c);			/* and nobody waits for a closed connection */
+	ck_assert(rig_has_ended(c));
+	rig_free(&c);
+	c = ask(9, names, 1);
+	rig_begin(c);
+	ck_assert(rig_has_ended(c));
+	rig_free(&c);
+	c = ask(9, NULL, -1);		/* all there is */
+	rig_begin(c);
+	ck_assert(rig_has_ended(c));
+	rig_free(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("metadata");
@@ -350,6 +437,9 @@ int main(void)
 	tcase_add_test(tc, hidden_topics);
 	tcase_add_test(tc, creation_needs_permission);
 	tcase_add_test(tc, operations_as_bits);
+	tcase_add_test(tc, who_asks_for_a_dead_leader_is_told_of_the_next);
+	tcase_add_test(tc, but_waits_no_longer_than_a_moment);
+	tcase_add_test(tc, who_asks_for_others_does_not_wait);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

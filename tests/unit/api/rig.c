@@ -1,5 +1,7 @@
 #include "rig.h"
 
+#include "replica/fetcher.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,6 +82,12 @@ void call_resume(struct call *c)
 		((struct rig_call *)c)->is_resumed = true;
 }
 
+/* Stands in for the fetchers. */
+bool fetchers_have_lost(const struct fetchers *f UNUSED, int32_t leader, mono_ms within_ms)
+{
+	return leader == rig.lost_leader && rig.now - rig.lost_at <= within_ms;
+}
+
 struct cluster *call_cluster(struct call *c UNUSED)      { return rig.picture; }
 mono_ms call_now(struct call *c UNUSED)                  { return rig.now; }
 const char *call_peer_host(struct call *c UNUSED, char buf[64])
@@ -88,6 +96,7 @@ const char *call_peer_host(struct call *c UNUSED, char buf[64])
 }
 
 void call_book(struct call *c UNUSED, uint64_t in UNUSED, uint64_t out UNUSED) { }
+void call_count(struct call *c UNUSED, enum net_data what UNUSED, uint64_t n UNUSED) { }
 time_ms call_time(struct call *c UNUSED)                 { return rig.time; }
 struct actor *network_actor(struct network *n)           { return &n->actor; }
 void *network_app(struct network *n)                     { return n->app; }

@@ -180,6 +180,7 @@ START_TEST(values_that_exclude_each_other)
 	must_not("zookeeper.connect=z\nbroker.id.generation.enable=false", "broker.id must be set because broker.id.generation.enable is "
 		 "false");
 	must_not("log.dirs=/a,/a", "f:1: log.dirs=/a,/a: log directory /a is there twice");
+	must_not("log.dirs=/a,/a//", "f:1: log.dirs=/a,/a//: log directory /a is there twice");
 	must_not("log.dirs=,", "f:1: log.dirs=,: at least one log directory is needed");
 	must_not("queued.max.request.bytes=5", "f:1: queued.max.request.bytes=5: queued.max.request.bytes must be larger or equal to "
 		 "socket.request.max.bytes");

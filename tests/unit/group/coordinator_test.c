@@ -295,6 +295,119 @@ START_TEST(many_groups_load)
 }
 END_TEST
 
+/* --- damage ------------------------------------------------------------------------------------------------------------------------------ */
+
+#define LOG_NAME RIG_DIR "/t-0/00000000000000000000.log"
+enum { COMMITS = 4 };
+
+/* One commit to each partition from 0 on: as many batches. */
+static struct slice up_with_commits(int count)
+{
+	up();
+	for (int i = 0; i < count; i++)
+		ck_assert_int_eq(group_commit(&g, "a", "x", i, 10 + i), NONE);
+	return file_bytes(g.rig.os, LOG_NAME);
+}
+
+static void put_byte(size_t at, uint8_t byte)
+{
+	os_fd fd;
+
+	ck_assert_int_eq(os_open(g.rig.os, LOG_NAME, OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pwrite(g.rig.os, fd, &byte, 1, (int64_t)at), OK);
+	os_close(g.rig.os, &fd);
+}
+
+/* At each byte of the log in turn. Whatever it hits, the coordinator serves; what lies before is there, and what lies behind where batches can still be told apart. */
+START_TEST(a_flipped_byte_costs_what_it_hit)
+{
+	struct slice log = up_with_commits(COMMITS);
+	size_t size = log.len / COMMITS;
+
+	ck_assert_uint_eq(log.len % COMMITS, 0);
+	for (size_t at = 0; at < log.len; at += at % size < BATCH_HEADER_SIZE ? 1 : 7) {
+		int hit = (int)(at / size);
+		bool is_told_apart = at % size >= BATCH_PREFIX_SIZE || (at % size >= BATCH_LEADER_EPOCH_POS && at % size < BATCH_MAGIC_POS);
+
+		put_byte(at, log.ptr[at] ^ 0x55);
+		follow();
+		group_rig_elect(&g);
+		for (int i = 0; i < COMMITS; i++) {
+			int64_t offset = group_fetch(&g, "a", "x", i);
+
+			if (i < hit || (i > hit && is_told_apart))
+				rig_expect_msg(offset == 10 + i, "byte %zu: offset %d of partition %d", at, (int)offset, i);
+			else
+				rig_expect_msg(offset == 10 + i || offset == -1, "byte %zu: offset %d of partition %d", at, (int)offset, i);
+		}
+		put_byte(at, log.ptr[at]);
+	}
+	ck_assert_int_eq(group_commit(&g, "a", "x", 0, 20), NONE);
+	ck_assert_int_eq(group_fetch(&g, "a", "x", 0), 20);
+	free((void *)(uintptr_t)log.ptr);
+}
+END_TEST
+
+/* Where the next batch begins cannot be told: the next segment says so again. */
+START_TEST(damage_ends_with_its_segment)
+{
+	g.rig.config.segment_bytes = 500;
+	struct slice log = up_with_commits(20);
+	int gone = (int)(log.len / (size_t)(batch_length(log.ptr) + BATCH_LOG_OVERHEAD));
+
+	free((void *)(uintptr_t)log.ptr);
+	ck_assert_int_gt(gone, 1);
+	ck_assert_int_lt(gone, 10);
+	put_byte(BATCH_LENGTH_POS, 0x7f);
+	follow();
+	group_rig_elect(&g);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(group_fetch(&g, "a", "x", i), i < gone ? -1 : 10 + i);
+}
+END_TEST
+
+/* Each read from the start on fails so in turn, until one of those of the coordinator has: then what it says. Those before are the log's own. */
+static enum kafka_error elect_with_failures(enum err e)
+{
+	enum kafka_error error = NONE;
+
+	for (uint64_t nth = 1; error == NONE && nth < 20; nth++) {
+		struct ask role;
+
+		free((void *)(uintptr_t)up_with_commits(COMMITS).ptr);
+		rig_down(&g.rig, STOP_CLEAN);
+		ck_assert_int_eq(rig_up(&g.rig), OK);
+		sim_fail(g.rig.sim, SIM_READ, RIG_DIR "/t-0", nth, e);
+		rig_ask(&g.rig, ask_role(&role, RIG_BROKER, ++g.epoch, 1));
+		rig_wait(&g.rig, &role);
+		if (role.role.error == NONE) {
+			rig_pass(&g.rig, 100);
+			error = group_fetch_error(&g, "a");
+		}
+		sim_fail(g.rig.sim, SIM_READ, NULL, 0, OK);
+		if (error == NONE)
+			rig_down(&g.rig, STOP_ABANDON);
+	}
+	return error;
+}
+
+/* A device that does not give the bytes: the directory is offline, and another replica leads. */
+START_TEST(a_device_that_cannot_be_read)
+{
+	ck_assert_int_eq(elect_with_failures(ERR_IO), NOT_COORDINATOR);
+	ck_assert(logdir_is_offline(g.rig.dir));
+}
+END_TEST
+
+/* No descriptor is left at this moment: it waits, and is tried again. */
+START_TEST(a_log_that_cannot_be_read_now)
+{
+	ck_assert_int_eq(elect_with_failures(ERR_LIMIT), COORDINATOR_LOAD_IN_PROGRESS);
+	rig_pass(&g.rig, 1000);
+	ck_assert_int_eq(group_fetch(&g, "a", "x", 3), 13);
+}
+END_TEST
+
 /* --- what Kafka wrote ---------------------------------------------------------------------------------------------------------------- */
 
 /* bytes 0: all. */
@@ -417,6 +530,10 @@ int main(void)
 	tcase_add_test(t, a_deletion_overtakes_no_commit);
 	tcase_add_test(t, what_is_old_expires);
 	tcase_add_test(t, many_groups_load);
+	tcase_add_test(t, a_flipped_byte_costs_what_it_hit);
+	tcase_add_test(t, damage_ends_with_its_segment);
+	tcase_add_test(t, a_device_that_cannot_be_read);
+	tcase_add_test(t, a_log_that_cannot_be_read_now);
 	tcase_add_test(t, what_kafka_wrote_is_read);
 	tcase_add_test(t, what_kafka_wrote_of_a_deleted_group);
 	tcase_add_test(t, a_static_member_is_written_as_kafka_does);

@@ -55,6 +55,7 @@ struct group *coordinator_make_group(struct coordinator *c UNUSED, struct slice 
 void coordinator_remove_group(struct coordinator *c UNUSED, struct group *g UNUSED) { ck_abort(); }
 struct store *coordinator_store_begin(struct coordinator *c UNUSED) { ck_abort(); return NULL; }
 void coordinator_store_add(struct coordinator *c UNUSED, struct store *s UNUSED, size_t n UNUSED, bool t UNUSED) { ck_abort(); }
+struct store *coordinator_store_begin_in(struct coordinator *c UNUSED, const struct group_offset_commit *txn UNUSED) { ck_abort(); return NULL; }
 void coordinator_store_submit(struct coordinator *c UNUSED, struct store *s UNUSED, int16_t acks UNUSED) { ck_abort(); }
 void coordinator_add_group_tombstone(struct coordinator *c UNUSED, struct store *s UNUSED, const struct group *g UNUSED) { ck_abort(); }
 struct store *coordinator_add_offset_tombstone(struct coordinator *c UNUSED, struct store *s UNUSED, const struct group *g UNUSED, const struct stored_offset *o UNUSED)
@@ -656,21 +657,25 @@ START_TEST(commits_of_members_and_strangers)
 	struct client a = client_of(NULL), b = client_of(NULL);
 	struct group_caller stranger = { .member_id = SLICE_EMPTY, .generation = -1 };
 
-	ck_assert_int_eq(group_check_commit(group, &stranger, now), NONE);	/* an empty group takes offsets from anybody */
+	ck_assert_int_eq(group_check_commit(group, &stranger, false, now), NONE);	/* an empty group takes offsets from anybody */
 	make_stable(&a);
 	struct group_caller member = { .member_id = slice_str(a.id), .generation = a.generation };
-	ck_assert_int_eq(group_check_commit(group, &stranger, now), UNKNOWN_MEMBER_ID);
-	ck_assert_int_eq(group_check_commit(group, &member, now), NONE);
+	ck_assert_int_eq(group_check_commit(group, &stranger, false, now), UNKNOWN_MEMBER_ID);
+	ck_assert_int_eq(group_check_commit(group, &member, false, now), NONE);
 	member.generation = 7;
-	ck_assert_int_eq(group_check_commit(group, &member, now), ILLEGAL_GENERATION);
+	ck_assert_int_eq(group_check_commit(group, &member, false, now), ILLEGAL_GENERATION);
 	member.generation = a.generation;
 	join_in_two_steps(&b);
 	ck_assert_int_eq(group->state, GROUP_PREPARING);
-	ck_assert_int_eq(group_check_commit(group, &member, now), NONE);	/* what is taken away is committed */
+	ck_assert_int_eq(group_check_commit(group, &member, false, now), NONE);	/* what is taken away is committed */
 	ask_to_join(&a);
 	ck_assert_int_eq(group->state, GROUP_COMPLETING);
 	member.generation = 2;
-	ck_assert_int_eq(group_check_commit(group, &member, now), REBALANCE_IN_PROGRESS);
+	ck_assert_int_eq(group_check_commit(group, &member, false, now), REBALANCE_IN_PROGRESS);
+	ck_assert_int_eq(group_check_commit(group, &member, true, now), NONE);	/* within a transaction no phase is in the way */
+	ck_assert_int_eq(group_check_commit(group, &stranger, true, now), NONE);
+	member.generation = 1;
+	ck_assert_int_eq(group_check_commit(group, &member, true, now), ILLEGAL_GENERATION);
 	end_join_question(&a);
 	end_join_question(&b);
 }

@@ -93,6 +93,7 @@ START_TEST(only_changes_are_sent)
 {
 	struct rig r;
 	struct fake_leader *l;
+	int full;
 
 	rig_init(&r, (uint64_t)_i, RIG_REPLICAS, NULL);
 	l = r.leaders[0];
@@ -101,12 +102,13 @@ START_TEST(only_changes_are_sent)
 		rig_follow(&r, i, 0, 3);
 	}
 	rig_pass(&r, 3000);
+	full = l->full_fetches;		/* those who came later did not let the first one's question wait */
 	ck_assert_int_eq(l->fetched_partitions, 0);
 	leader_log_append(&l->logs[2], 4);
 	rig_until_end(&r, 2, 4);
 	rig_pass(&r, 100);
 	ck_assert_int_eq(l->fetched_partitions, 1);
-	ck_assert_int_eq(l->full_fetches, 1);
+	ck_assert_int_eq(l->full_fetches, full);
 	rig_unassign(&r, 1);
 	rig_wait_home(&r, &r.replicas[1].assign.msg);
 	rig_pass(&r, 1200);
@@ -116,10 +118,11 @@ START_TEST(only_changes_are_sent)
 	leader_log_append(&l->logs[0], 1);
 	rig_until_end(&r, 0, 1);
 	ck_assert_int_eq(partition_log_end_offset(r.replicas[1].addr), 0);
+	ck_assert_int_eq(l->full_fetches, full);
 	rig_follow(&r, 1, 0, 4);
 	leader_log_lead(&l->logs[1], 4);
 	rig_until_end(&r, 1, 1);
-	ck_assert_int_eq(l->full_fetches, 1);
+	ck_assert_int_le(l->full_fetches, full + 1);
 	rig_fini(&r);
 }
 END_TEST
@@ -130,6 +133,7 @@ START_TEST(a_lost_session_is_begun_anew)
 	struct rig r;
 	struct fake_leader *l;
 	mono_ms begin;
+	int full;
 
 	rig_init(&r, (uint64_t)_i, 2, NULL);
 	l = r.leaders[0];
@@ -138,12 +142,12 @@ START_TEST(a_lost_session_is_begun_anew)
 		rig_follow(&r, i, 0, 3);
 	}
 	rig_pass(&r, 1500);
-	ck_assert_int_eq(l->full_fetches, 1);
+	full = l->full_fetches;
 	l->session_error = codes[_i % 4];
 	leader_log_append(&l->logs[1], 4);
 	begin = os_mono_ms(r.os);
 	rig_until_end(&r, 1, 4);
-	ck_assert_int_eq(l->full_fetches, 2);
+	ck_assert_int_eq(l->full_fetches, full + 1);
 	if (_i % 4 < 2)		/* at once */
 		ck_assert_int_lt(os_mono_ms(r.os) - begin, 900);
 	else
@@ -649,6 +653,81 @@ START_TEST(other_errors_are_tried_again)
 }
 END_TEST
 
+/* As when both hear of a new leader: the follower first, the leader a moment later. Who waits for acks=all waits for that. */
+START_TEST(a_leader_that_hears_of_its_role_a_moment_later)
+{
+	static const int16_t codes[] = { UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID };
+	struct rig r;
+	struct leader_log *log;
+	mono_ms began;
+
+	rig_init(&r, (uint64_t)_i, 1, NULL);
+	log = &r.leaders[0]->logs[0];
+	leader_log_lead(log, 5);
+	leader_log_append(log, 3);
+	log->error = codes[_i % (int)ARRAY_LEN(codes)];
+	rig_follow(&r, 0, 0, 5);
+	began = os_mono_ms(r.os);
+	rig_pass(&r, 40);
+	ck_assert_int_eq(partition_log_end_offset(r.replicas[0].addr), 0);
+	log->error = NONE;
+	rig_until_end(&r, 0, 3);
+	ck_assert_int_lt(os_mono_ms(r.os) - began, 200);
+	rig_fini(&r);
+}
+END_TEST
+
+START_TEST(a_newcomer_does_not_wait_for_a_quiet_neighbour)
+{
+	struct rig r;
+	struct fake_leader *l;
+	mono_ms began;
+
+	rig_init(&r, (uint64_t)_i, 2, _i % 2 == 0 ? NULL : ibp_2_6);
+	l = r.leaders[0];
+	leader_log_lead(&l->logs[0], 5);
+	leader_log_lead(&l->logs[1], 5);
+	leader_log_append(&l->logs[1], 3);
+	rig_follow(&r, 0, 0, 5);
+	rig_pass(&r, 700 + _i * 13);	/* somewhere in a long poll */
+	began = os_mono_ms(r.os);
+	rig_follow(&r, 1, 0, 5);
+	rig_until_end(&r, 1, 3);
+	ck_assert_int_lt(os_mono_ms(r.os) - began, 150);
+	leader_log_append(&l->logs[0], 2);
+	rig_until_end(&r, 0, 2);
+	for (int i = 0; i < 2; i++)
+		rig_expect_same(&r, i, &l->logs[i]);
+	rig_fini(&r);
+}
+END_TEST
+
+/* However often somebody is assigned: connections are not ended for it more often than long polls end. */
+START_TEST(newcomers_one_after_the_other)
+{
+	struct rig r;
+	struct fake_leader *l;
+	int full;
+
+	rig_init(&r, (uint64_t)_i, 2, NULL);
+	l = r.leaders[0];
+	leader_log_lead(&l->logs[0], 5);
+	rig_follow(&r, 0, 0, 5);
+	rig_pass(&r, 700);
+	full = l->full_fetches;
+	for (int epoch = 5; epoch < 65; epoch++) {	/* 60 of them in 3 s and a little */
+		leader_log_lead(&l->logs[1], epoch);
+		rig_follow(&r, 1, 0, epoch);
+		rig_pass(&r, 50);
+	}
+	ck_assert_int_ge(l->full_fetches - full, 1);
+	ck_assert_int_le(l->full_fetches - full, 9);
+	leader_log_append(&l->logs[1], 3);
+	rig_until_end(&r, 1, 3);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(an_epoch_the_leader_does_not_know_yet)
 {
 	struct rig r;
@@ -763,6 +842,34 @@ START_TEST(a_leader_moves_to_another_address)
 END_TEST
 
 /* --- the network ------------------------------------------------------------------------------------------------------------------ */
+
+START_TEST(a_leader_that_closes_its_connection_is_lost_until_it_answers)
+{
+	struct rig r;
+	struct fake_leader *l;
+	uint16_t port;
+
+	rig_init(&r, (uint64_t)_i, 1, NULL);
+	l = r.leaders[0];
+	leader_log_lead(&l->logs[0], 1);
+	rig_follow(&r, 0, 0, 1);
+	rig_pass(&r, 700);
+	ck_assert(!fetchers_have_lost(r.fetchers, 0, 150));
+	fake_leader_cut_all(l);
+	os_close(l->os, &l->listener);
+	rig_pass(&r, 20);
+	ck_assert(fetchers_have_lost(r.fetchers, 0, 150));
+	ck_assert(!fetchers_have_lost(r.fetchers, 1, 150));
+	rig_pass(&r, 200);
+	ck_assert(!fetchers_have_lost(r.fetchers, 0, 150));
+	ck_assert(fetchers_have_lost(r.fetchers, 0, 1000));
+	ck_assert_int_eq(os_listen(l->os, NULL, LEADER_PORT, 10, &l->listener, &port), OK);
+	leader_log_append(&l->logs[0], 2);
+	rig_until_end(&r, 0, 2);
+	ck_assert(!fetchers_have_lost(r.fetchers, 0, 100000));
+	rig_fini(&r);
+}
+END_TEST
 
 START_TEST(a_leader_that_is_gone_is_asked_once_a_second)
 {
@@ -1000,10 +1107,14 @@ int main(void)
 	ADD(s, out_of_range_that_is_not_so_is_not_asked_without_end, 4);
 	ADD(s, a_fenced_epoch_waits_for_the_controller, 6);
 	ADD(s, other_errors_are_tried_again, 16);
+	ADD(s, a_leader_that_hears_of_its_role_a_moment_later, 8);
+	ADD(s, a_newcomer_does_not_wait_for_a_quiet_neighbour, 16);
+	ADD(s, newcomers_one_after_the_other, 4);
 	ADD(s, an_epoch_the_leader_does_not_know_yet, 4);
 	ADD(s, an_epoch_changes_while_a_fetch_is_under_way, 60);
 	ADD(s, a_removal_waits_until_nothing_is_lent, 40);
 	ADD(s, a_leader_moves_to_another_address, 8);
+	ADD(s, a_leader_that_closes_its_connection_is_lost_until_it_answers, 4);
 	ADD(s, a_leader_that_is_gone_is_asked_once_a_second, 4);
 	ADD(s, tricks_of_a_leader, 60);
 	ADD(s, throttled_replicas_stay_below_the_rate, 6);

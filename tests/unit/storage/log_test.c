@@ -519,6 +519,52 @@ START_TEST(a_kill_while_indexes_are_remade_leaves_none_half)
 }
 END_TEST
 
+/* What is appended next would lie before such an entry, or the walk to the end begin behind it. */
+static const struct {
+	bool     is_clean;
+	uint32_t relative_offset, file_pos;
+} lies[] = {
+	{ false, 1000000, 0 }, { false, 19, 1000000 }, { false, 1000000, 1000000 }, { false, UINT32_MAX, UINT32_MAX },
+	{ true,  1000000, 0 }, { true,  19, 1000000 }, { true,  1000000, 1000000 }, { true,  UINT32_MAX, UINT32_MAX },
+};
+
+START_TEST(an_index_that_lies_is_made_anew)
+{
+	uint8_t entry[8];
+	struct log_append a;
+	struct kit k;
+	char path[600];
+	os_fd fd;
+
+	kit_temporary(&k, "t-0");
+	k.config.index_interval_bytes = 0;
+	kit_open(&k);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	flush_all(k.log);		/* else the mark stands before the first epoch */
+	if (lies[_i].is_clean)
+		ck_assert_int_eq(log_close_clean(k.log), OK);
+	log_progress(k.log, &k.spec.mark);
+	k.spec.had_clean_shutdown = lies[_i].is_clean;
+	k.spec.recovery_point = lies[_i].is_clean ? log_recovery_point(k.log) : 0;
+	ck_assert_uint_eq(k.spec.mark.offset_entries, 9);
+	log_close(&k.log);
+	snprintf(path, sizeof(path), "%s/00000000000000000000.index", k.dir);
+	store_be32(entry, lies[_i].relative_offset);
+	store_be32(entry + 4, lies[_i].file_pos);
+	ck_assert_int_eq(os_open(k.os, path, OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pwrite(k.os, fd, entry, sizeof(entry), 8 * sizeof(entry)), OK);
+	os_close(k.os, &fd);
+	kit_open(&k);
+	ck_assert_int_eq(log_end_offset(k.log), a.last_offset + 1);
+	for (int i = 10; i < 20; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	kit_replicate(&k);
+	check_reads(&k, 20, 2);
+	kit_fini(&k);
+}
+END_TEST
+
 /* A new log for which there was no room, stopped or deleted before there is. */
 START_TEST(a_log_without_files_can_be_ended)
 {
@@ -864,6 +910,7 @@ int main(void)
 	tcase_add_loop_test(t, a_log_opens_on_a_full_disk, 0, BEFORE_KINDS);
 	tcase_add_test(t, a_log_without_files_can_be_ended);
 	tcase_add_test(t, a_kill_while_indexes_are_remade_leaves_none_half);
+	tcase_add_loop_test(t, an_index_that_lies_is_made_anew, 0, ARRAY_LEN(lies));
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));

@@ -1,0 +1,18 @@
+# What an installed broker needs beside the program: sample configuration, service, manual pages. Paths are known at make install only, so the units are made by make.
+skeinconfdir = $(sysconfdir)/skein
+dist_skeinconf_DATA = etc/server.properties
+systemdunitdir = $(prefix)/lib/systemd/system
+nodist_systemdunit_DATA = etc/skein.service etc/skein@.service
+etc/skein.service etc/skein@.service: etc/skein-limits.conf Makefile
+	@$(MKDIR_P) etc
+	$(AM_V_GEN)sed -e '/[@]limits[@]/{r $(srcdir)/etc/skein-limits.conf' -e 'd}' -e 's|[@]bindir[@]|$(bindir)|; s|[@]sysconfdir[@]|$(sysconfdir)|' $(srcdir)/$@.in >$@.tmp && mv $@.tmp $@
+etc/skein.service: etc/skein.service.in
+etc/skein@.service: etc/skein@.service.in
+
+man_pages = man/skein.1 man/skein-produce.1 man/skein-consume.1 man/skein-topic.1 man/skein-group.1 man/skein-cluster.1 man/skein-serve.8
+nodist_man_MANS = $(man_pages)
+$(man_pages): skein$(EXEEXT) build-aux/gen-man
+	@$(MKDIR_P) man
+	$(AM_V_GEN)$(PYTHON) $(srcdir)/build-aux/gen-man ./skein$(EXEEXT) $(@F) >$@.tmp && mv $@.tmp $@
+CLEANFILES += $(man_pages) $(nodist_systemdunit_DATA)
+EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE

@@ -1,0 +1,378 @@
+/*
+ * libmicrohttpd's loop inside an actor's steps: its epoll descriptor lies in the actor's poller, its time-out is the actor's deadline.
+ *
+ * A page belongs to the responses that were made of it: the library holds it until the last reader has it, then calls page_unref. That runs on this actor's thread,
+ * too, as everything of the library does.
+ */
+#include "http/http.h"
+
+#include <dlfcn.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/metrics.h"
+
+#define HTTP_CONNECTIONS_MAX 64
+#define HTTP_CONNECTION_BYTES 8192	/* the library's memory for one: request and headers */
+#define HTTP_IDLE_SECONDS    10
+#define HTTP_BACKLOG         128
+#define PAGE_KEEP_MS         500
+#define PAGES_MAX            4
+
+#define LIBRARY "libmicrohttpd.so.12"
+
+/* What is used of the library, found at run time. The two functions with a variable list are declared as the header has them. */
+struct library {
+	void *handle;
+	__typeof__(&MHD_start_daemon) start_daemon;
+	__typeof__(&MHD_stop_daemon) stop_daemon;
+	__typeof__(&MHD_run) run;
+	__typeof__(&MHD_get_timeout) get_timeout;
+	__typeof__(&MHD_get_daemon_info) get_daemon_info;
+	__typeof__(&MHD_lookup_connection_value) lookup_connection_value;
+	__typeof__(&MHD_create_response_from_buffer) create_response;
+	__typeof__(&MHD_create_response_from_buffer_with_free_callback_cls) create_response_freed;
+	__typeof__(&MHD_add_response_header) add_response_header;
+	__typeof__(&MHD_queue_response) queue_response;
+	__typeof__(&MHD_destroy_response) destroy_response;
+};
+
+struct page_text {
+	struct http *http;
+	char        *text;
+};
+
+struct kept_page {
+	struct MHD_Response *response;	/* one reference; NULL: none */
+	mono_ms              made;
+};
+
+struct http {
+	struct actor       actor;
+	struct http_spec   spec;
+	struct os         *os;
+	struct library     lib;
+	struct MHD_Daemon *daemon;
+	struct os_poller  *poller;
+	struct os_event    events[1];
+	int                event_count;
+	uint16_t           port;
+	time_ms            started;
+	bool               is_serving;	/* written by others */
+	struct cluster    *picture;	/* NULL until the first came */
+	struct kept_page   kept[2];	/* of each text format */
+	int                pages;	/* in memory */
+	mono_ms            now;		/* of this step */
+};
+
+/* --- the library ------------------------------------------------------------------------------------------- */
+
+static bool find(struct library *l, const char *name, void *to)
+{
+	void *at = dlsym(l->handle, name);
+
+	memcpy(to, &at, sizeof(at));	/* ISO C has no cast from an object's to a function's address */
+	return at != NULL;
+}
+
+static bool library_open(struct library *l)
+{
+	l->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	return l->handle != NULL && find(l, "MHD_start_daemon", &l->start_daemon) && find(l, "MHD_stop_daemon", &l->stop_daemon) &&
+		find(l, "MHD_run", &l->run) && find(l, "MHD_get_timeout", &l->get_timeout) && find(l, "MHD_get_daemon_info", &l->get_daemon_info) &&
+		find(l, "MHD_lookup_connection_value", &l->lookup_connection_value) &&
+		find(l, "MHD_create_response_from_buffer", &l->create_response) &&
+		find(l, "MHD_create_response_from_buffer_with_free_callback_cls", &l->create_response_freed) &&
+		find(l, "MHD_add_response_header", &l->add_response_header) && find(l, "MHD_queue_response", &l->queue_response) &&
+		find(l, "MHD_destroy_response", &l->destroy_response);
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------- */
+
+/* Takes the response. */
+static enum MHD_Result answer(struct http *h, struct MHD_Connection *c, unsigned int status, struct MHD_Response *r)
+{
+	if (r == NULL)
+		return MHD_NO;	/* no memory: the connection is closed */
+	enum MHD_Result result = h->lib.queue_response(c, status, r);
+
+	h->lib.destroy_response(r);
+	return result;
+}
+
+static enum MHD_Result answer_text(struct http *h, struct MHD_Connection *c, unsigned int status, const char *text)
+{
+	struct MHD_Response *r = h->lib.create_response(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+
+	if (r != NULL) {
+		h->lib.add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
+		h->lib.add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+		if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+			h->lib.add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	}
+	return answer(h, c, status, r);
+}
+
+/* --- /metrics ------------------------------------------------------------------------------------------------- */
+
+static void page_unref(void *arg)
+{
+	struct page_text *p = arg;
+
+	p->http->pages--;
+	free(p->text);
+	free(p);
+}
+
+static struct MHD_Response *page_make(struct http *h, bool is_open_metrics)
+{
+	struct page_text *p = mem_calloc(1, sizeof(*p));
+	struct strbuf text = STRBUF_INIT;
+	struct metrics_world w = {
+		.net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
+		.started = h->started, .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture,
+	};
+
+	metrics_write(&text, &w, is_open_metrics);
+	size_t len = text.len;
+	p->http = h;
+	p->text = strbuf_steal(&text);
+	struct MHD_Response *r = h->lib.create_response_freed(len, p->text, page_unref, p);
+	h->pages++;
+	if (r == NULL) {
+		page_unref(p);
+		return NULL;
+	}
+	h->lib.add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, is_open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+	                                                            : "text/plain; version=0.0.4; charset=utf-8");
+	return r;
+}
+
+static void page_drop(struct http *h, struct kept_page *k)
+{
+	if (k->response != NULL)
+		h->lib.destroy_response(k->response);
+	k->response = NULL;
+}
+
+static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
+{
+	const char *accept = h->lib.lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	bool is_open_metrics = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL;
+	struct kept_page *k = &h->kept[is_open_metrics];
+
+	if (k->response == NULL || h->now - k->made >= PAGE_KEEP_MS) {
+		page_drop(h, k);
+		if (h->pages >= PAGES_MAX)
+			return answer_text(h, c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many slow readers of earlier pages\n");
+		k->response = page_make(h, is_open_metrics);
+		k->made = h->now;
+		if (k->response == NULL)
+			return MHD_NO;
+	}
+	return h->lib.queue_response(c, MHD_HTTP_OK, k->response);
+}
+
+/* --- /healthz, /readyz ------------------------------------------------------------------------------------------ */
+
+static int usable_dirs(struct http *h, struct strbuf *reasons)
+{
+	int usable = 0;
+
+	for (int i = 0; i < h->spec.dir_count; i++) {
+		if (logdir_is_offline(h->spec.dirs[i]))
+			strbuf_printf(reasons, "log directory %s is offline\n", logdir_path(h->spec.dirs[i]));
+		else
+			usable++;
+	}
+	return usable;
+}
+
+static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, bool wants_ready)
+{
+	struct strbuf text = STRBUF_INIT;
+	bool is_well = usable_dirs(h, &text) > 0;
+
+	if (wants_ready && !__atomic_load_n(&h->is_serving, __ATOMIC_ACQUIRE)) {
+		strbuf_add_str(&text, "the broker is starting or stopping\n");
+		is_well = false;
+	}
+	if (is_well)
+		strbuf_add_str(&text, "ok\n");
+	enum MHD_Result r = answer_text(h, c, is_well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, strbuf_cstr(&text));
+	strbuf_fini(&text);
+	return r;
+}
+
+/* --- requests ---------------------------------------------------------------------------------------------------- */
+
+/* Called at the end of the headers, and again when the body is over; what is sent as a body is dropped unread. */
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method, const char *version UNUSED, const char *body UNUSED,
+                                  size_t *body_size, void **mark)
+{
+	struct http *h = arg;
+
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return answer_text(h, c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only\n");
+	if (*mark == NULL || *body_size > 0) {
+		*mark = h;
+		*body_size = 0;
+		return MHD_YES;
+	}
+	if (strcmp(url, "/metrics") == 0)
+		return answer_metrics(h, c);
+	if (strcmp(url, "/healthz") == 0)
+		return answer_health(h, c, false);
+	if (strcmp(url, "/readyz") == 0)
+		return answer_health(h, c, true);
+	return answer_text(h, c, MHD_HTTP_NOT_FOUND, "there is /metrics, /healthz and /readyz\n");
+}
+
+/* --- the actor ---------------------------------------------------------------------------------------------------- */
+
+static void on_question(void *arg, struct msg *m)
+{
+	struct http *h = arg;
+	struct cluster_picture *q = CONTAINER_OF(m, struct cluster_picture, msg);
+
+	ASSERT(m->kind == CLUSTER_PICTURE);
+	if (h->picture != NULL)
+		cluster_unref(&h->picture);
+	h->picture = q->cluster;
+	q->cluster = NULL;
+	actor_answer(&h->actor, m);
+}
+
+static int http_step(struct actor *a, mono_ms now)
+{
+	struct http *h = CONTAINER_OF(a, struct http, actor);
+	int work = actor_drain_questions(a, 64, on_question, h) + h->event_count;
+	unsigned long long wait_ms;
+
+	h->now = now;
+	h->event_count = 0;
+	h->lib.run(h->daemon);
+	for (size_t i = 0; i < ARRAY_LEN(h->kept); i++)
+		if (h->kept[i].response != NULL && now - h->kept[i].made >= PAGE_KEEP_MS)
+			page_drop(h, &h->kept[i]);
+	a->deadline = h->lib.get_timeout(h->daemon, &wait_ms) == MHD_YES ? now + MAX((mono_ms)wait_ms, 1) : MONO_NEVER;
+	for (size_t i = 0; i < ARRAY_LEN(h->kept); i++)
+		if (h->kept[i].response != NULL)
+			a->deadline = MIN(a->deadline, h->kept[i].made + PAGE_KEEP_MS);
+	return work;
+}
+
+static void http_wait(struct actor *a, mono_ms until)
+{
+	struct http *h = CONTAINER_OF(a, struct http, actor);
+	mono_ms now = os_mono_ms(h->os);
+
+	h->event_count = os_poller_wait(h->os, h->poller, h->events, ARRAY_LEN(h->events), until == MONO_NEVER ? -1 : MAX(until - now, 0));
+}
+
+static void http_wake(struct actor *a)
+{
+	struct http *h = CONTAINER_OF(a, struct http, actor);
+
+	os_poller_wake(h->os, h->poller);
+}
+
+static const struct actor_ops http_ops = { .module = "http", .step = http_step, .wait = http_wait, .wake = http_wake };
+
+/* --- start and stop ------------------------------------------------------------------------------------------------- */
+
+static enum err listen_and_run(struct http *h, char *problem, size_t problem_size)
+{
+	os_fd listener = -1;
+	enum err e = os_listen(h->os, h->spec.host, h->spec.port, HTTP_BACKLOG, &listener, &h->port);
+
+	if (e != OK) {
+		snprintf(problem, problem_size, "metrics.listener: cannot listen on %s:%d: %s", h->spec.host[0] != 0 ? h->spec.host : "*", h->spec.port, err_text(e));
+		return e;
+	}
+	h->daemon = h->lib.start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
+	                                MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,
+	                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_BYTES,
+	                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_IDLE_SECONDS, MHD_OPTION_END);
+	if (h->daemon == NULL) {
+		os_close(h->os, &listener);
+		snprintf(problem, problem_size, "metrics.listener: " LIBRARY " cannot serve here");
+		return ERR_IO;
+	}
+	const union MHD_DaemonInfo *info = h->lib.get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	ASSERT(info != NULL);
+	return os_poller_add(h->os, h->poller, info->epoll_fd, OS_READABLE, h);
+}
+
+/* Whatever of it there is. */
+static void http_free(struct http *h)
+{
+	if (h->daemon != NULL) {
+		for (size_t i = 0; i < ARRAY_LEN(h->kept); i++)
+			page_drop(h, &h->kept[i]);
+		h->lib.stop_daemon(h->daemon);	/* closes the listener and every connection, and so gives the pages back */
+	}
+	ASSERT(h->pages == 0);
+	if (h->poller != NULL)
+		os_poller_destroy(h->os, &h->poller);
+	if (h->picture != NULL)
+		cluster_unref(&h->picture);
+	actor_fini(&h->actor);
+	free(h);
+}
+
+enum err http_start(struct http **out, const struct http_spec *spec, char *problem, size_t problem_size)
+{
+	struct http *h = mem_calloc(1, sizeof(*h));
+	enum err e = ERR_NOT_FOUND;
+
+	h->spec = *spec;
+	h->os = sched_os(spec->sched);
+	h->started = os_time_ms(h->os);
+	actor_init(&h->actor, spec->sched, &http_ops, LANE_NONE, "http");
+	if (!library_open(&h->lib)) {
+		snprintf(problem, problem_size, "metrics.listener needs " LIBRARY ": apt-get install libmicrohttpd12");
+		goto fail;
+	}
+	if ((e = os_poller_create(h->os, &h->poller)) != OK) {
+		snprintf(problem, problem_size, "metrics.listener: %s", err_text(e));
+		goto fail;
+	}
+	if ((e = listen_and_run(h, problem, problem_size)) != OK)
+		goto fail;
+	if ((e = actor_start(&h->actor, 0)) != OK) {
+		snprintf(problem, problem_size, "cannot start a thread");
+		goto fail;
+	}
+	*out = h;
+	return OK;
+
+fail:
+	http_free(h);
+	return e;
+}
+
+struct actor *http_actor(struct http *h)
+{
+	return &h->actor;
+}
+
+uint16_t http_port(const struct http *h)
+{
+	return h->port;
+}
+
+void http_set_serving(struct http *h, bool is_serving)
+{
+	__atomic_store_n(&h->is_serving, is_serving, __ATOMIC_RELEASE);
+}
+
+void http_stop(struct http **hp)
+{
+	actor_stop(&(*hp)->actor);
+	actor_join(&(*hp)->actor);
+	http_free(*hp);
+	*hp = NULL;
+}

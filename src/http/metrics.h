@@ -1,0 +1,30 @@
+/*
+ * Everything the broker counts, as a page for Prometheus. Owner: the http actor.
+ */
+#ifndef SKEIN_HTTP_METRICS_H
+#define SKEIN_HTTP_METRICS_H
+
+#include "base/strbuf.h"
+#include "cluster/cluster.h"
+#include "net/net.h"
+#include "replica/fetcher.h"
+#include "storage/logdir.h"
+
+struct metrics_world {
+	struct net             *net;
+	const struct fetchers  *fetchers;	/* NULL: alone */
+	struct logdir          *const *dirs;
+	int                     dir_count;
+	const char             *version;
+	time_ms                 started;	/* when the process began */
+	bool                    is_serving;
+	const struct cluster   *picture;	/* NULL: none yet */
+};
+
+/* Adds the page to out. */
+void metrics_write(struct strbuf *out, const struct metrics_world *w, bool is_open_metrics);
+
+/* The table behind it, as Markdown rows for docs/METRICS.md: name, type, Kafka's MBean, help. */
+void metrics_describe(struct strbuf *out);
+
+#endif

@@ -1,0 +1,103 @@
+/* The text formats, and that docs/METRICS.md is what the table of families says. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "http/exposition.h"
+#include "http/metrics.h"
+
+static void write_two(struct strbuf *out, bool is_open_metrics)
+{
+	struct exposition x = { .out = out, .is_open_metrics = is_open_metrics };
+
+	exposition_family(&x, "hits", METRIC_COUNTER, "What came.");
+	sample_begin(&x, "");
+	sample_end_u64(&x, UINT64_MAX);
+	sample_begin(&x, "");
+	sample_label(&x, "dir", "a\"b\\c\nd");
+	sample_label_i32(&x, "partition", -7);
+	sample_end_u64(&x, 0);
+	exposition_family(&x, "took_ms", METRIC_HISTOGRAM, "How long.");
+	sample_begin(&x, "_bucket");
+	sample_label(&x, "le", "+Inf");
+	sample_end_i64(&x, INT64_MIN);
+	sample_begin(&x, "_sum");
+	sample_end_double(&x, 0.125);
+	exposition_end(&x);
+}
+
+START_TEST(text_format)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	write_two(&b, false);
+	ck_assert_str_eq(strbuf_cstr(&b),
+	                 "# HELP hits_total What came.\n# TYPE hits_total counter\n"
+	                 "hits_total 18446744073709551615\n"
+	                 "hits_total{dir=\"a\\\"b\\\\c\\nd\",partition=\"-7\"} 0\n"
+	                 "# HELP took_ms How long.\n# TYPE took_ms histogram\n"
+	                 "took_ms_bucket{le=\"+Inf\"} -9223372036854775808\n"
+	                 "took_ms_sum 0.125\n");
+	strbuf_fini(&b);
+}
+END_TEST
+
+START_TEST(open_metrics_differs_in_names_and_end)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	write_two(&b, true);
+	ck_assert_ptr_nonnull(strstr(strbuf_cstr(&b), "# TYPE hits counter\nhits_total 18446744073709551615\n"));
+	ck_assert_str_eq(strbuf_cstr(&b) + b.len - 6, "# EOF\n");
+	strbuf_fini(&b);
+}
+END_TEST
+
+/* SKEIN_WRITE_DOCS=1 writes the file anew: what stands above the table is kept. */
+START_TEST(the_document_is_the_table)
+{
+	const char *tests = getenv("SKEIN_TEST_DATA");
+	struct strbuf path = STRBUF_INIT, rows = STRBUF_INIT, text = STRBUF_INIT;
+	static const char head[] = "|---|---|---|---|\n";
+	char buf[4096];
+
+	strbuf_printf(&path, "%s/../docs/METRICS.md", tests != NULL ? tests : "tests");
+	FILE *f = fopen(strbuf_cstr(&path), "r");
+	ck_assert_msg(f != NULL, "cannot read %s", strbuf_cstr(&path));
+	for (size_t n; (n = fread(buf, 1, sizeof(buf), f)) > 0; )
+		strbuf_add(&text, buf, n);
+	fclose(f);
+	char *table = strstr(text.ptr, head);
+	ck_assert_ptr_nonnull(table);
+	table += strlen(head);
+	metrics_describe(&rows);
+	if (getenv("SKEIN_WRITE_DOCS") != NULL) {
+		f = fopen(strbuf_cstr(&path), "w");
+		ck_assert_ptr_nonnull(f);
+		fwrite(text.ptr, 1, (size_t)(table - text.ptr), f);
+		fwrite(rows.ptr, 1, rows.len, f);
+		fclose(f);
+	} else {
+		ck_assert_msg(strcmp(table, strbuf_cstr(&rows)) == 0, "docs/METRICS.md is not what src/http/metrics.c says: SKEIN_WRITE_DOCS=1 writes it anew");
+	}
+	strbuf_fini(&path);
+	strbuf_fini(&rows);
+	strbuf_fini(&text);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("exposition");
+	TCase *c = tcase_create("text");
+
+	tcase_add_test(c, text_format);
+	tcase_add_test(c, open_metrics_differs_in_names_and_end);
+	tcase_add_test(c, the_document_is_the_table);
+	suite_add_tcase(s, c);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
