@@ -86,7 +86,8 @@ tell_of_many() {
 	[ -n "${SKEIN_TEST_FULL:-}" ] || return 0
 	create_topic "$(b)" "$topic" 4
 	for n in 1 2 3; do member_start "$kind-$n.0" "$kind" "$group" "$topic"; lives+=("$kind-$n.0"); done
-	launch "flow-$kind" bash -c 'set -o pipefail; for ((i = 1; i <= 60000; i++)); do [ ! -e "$1.end" ] || break; echo $i; sleep 0.01; done | tee "$1" | kcat -P -b "$2" -t "$3" -X enable.idempotence=true' \
+	launch "flow-$kind" bash -c 'set -o pipefail
+		for ((i = 1; i <= 60000; i++)); do [ ! -e "$1.end" ] || break; echo $i; sleep 0.01; done | tee "$1" | kcat -P -b "$2" -t "$3" -X enable.idempotence=true' \
 		flow "$scratch/many-$kind" "$(b)" "$topic"
 	for round in 1 2 3; do
 		n=$((round % 3))
