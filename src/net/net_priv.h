@@ -14,7 +14,7 @@
 
 #define NET_CHUNK    (32u << 10)	/* receive room, shared by an actor's connections */
 #define NET_UNSENT   (64u << 10)	/* unsent answers beyond which no request begins */
-#define NET_SEATS    16			/* free ones that a network actor lends the acceptor */
+#define NET_SEATS    64			/* free ones that a network actor lends the acceptor */
 #define NET_WARM     64			/* free calls that keep their memory */
 #define NET_EVENTS   256
 #define NET_MAX_LISTENERS 16
