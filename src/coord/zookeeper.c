@@ -111,6 +111,23 @@ static enum err op_err_of(int rc)
 
 static const struct log_source library_log = { .module = "zookeeper" };
 
+#define FORGIVEN_MS 1000
+
+/*
+ * A server that has just been started accepts connections before it serves sessions, and closes them. Who is started beside it meets that, and the library tries again 40 times a
+ * second: what fails in the first second of a process, before it has had a session, is not worth a warning. Any thread.
+ */
+static mono_ms forgiven_until;		/* 0: nobody has tried yet; MONO_NEVER: nothing is forgiven any more */
+
+static bool is_forgiven(void)
+{
+	mono_ms now = os_mono_ms(os_real()), until = 0;	/* the library is of this machine only */
+
+	if (__atomic_compare_exchange_n(&forgiven_until, &until, now + FORGIVEN_MS, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return true;
+	return until != MONO_NEVER && now < until;
+}
+
 /* "time:pid(thread):ZOO_WARN@function@line: text". Its errors are our warnings: lost connections, which are handled. */
 static void on_log(const char *message)
 {
@@ -120,7 +137,7 @@ static void on_log(const char *message)
 
 	while (s.len > 0 && s.ptr[s.len - 1] == '\n')
 		s.len--;
-	if (is_warning)
+	if (is_warning && !is_forgiven())
 		LOG_WARN(&library_log, zookeeper_trouble, KV_SLICE("text", s));
 	else
 		LOG_DEBUG(&library_log, zookeeper_says, KV_SLICE("text", s));
@@ -300,6 +317,7 @@ static void on_event(zhandle_t *handle, int type, int state, const char *path, v
 	if (!is_known)
 		return;
 	if (kind == COORD_EVENT_CONNECTED) {
+		__atomic_store_n(&forgiven_until, MONO_NEVER, __ATOMIC_RELAXED);
 		__atomic_store_n(&z->handle, handle, __ATOMIC_RELEASE);	/* its opener may not have come so far */
 		tell_session(z, zoo_client_id(handle));
 		__atomic_store_n(&z->session_id, zoo_client_id(handle)->client_id, __ATOMIC_RELEASE);
