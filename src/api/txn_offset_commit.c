@@ -124,7 +124,9 @@ static void ask_coordinator(struct call *c, struct txn_commit_state *s, int32_t 
 	s->ask->producer_epoch = r->producer_epoch;
 	s->ask->count = count;
 	fill_offsets(c, s);
-	s->ask->q.error = api_ask_group(c, ACL_READ, r->group_id, true, &s->ask->q, &s->addr);
+	enum kafka_error error = api_ask_group(c, ACL_READ, r->group_id, true, &s->ask->q, &s->addr);
+	if (error != NONE)
+		s->ask->q.error = error;	/* else it is the coordinator's, which may have answered by now */
 }
 
 static void txn_offset_commit_begin(struct call *c)
