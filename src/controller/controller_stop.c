@@ -127,8 +127,11 @@ static bool write_last_checkpoints(struct controller *c)
 	return ok;
 }
 
+/* Without a replica there is nothing that could be unclean. */
 static bool were_clean(const struct controller *c)
 {
+	if (c->has_started && map_count(&c->known_dirs) == 0)
+		return true;
 	for (int i = 0; i < c->spec.dir_count; i++) {
 		if (!logdir_had_clean_shutdown(c->spec.dirs[i]))
 			return false;
