@@ -20,6 +20,7 @@
 
 #include "cluster_load.h"
 #include "controller/controller_priv.h"
+#include "coord/tree_priv.h"
 #include "seeds.h"
 #include "storage/partition_metadata.h"
 
@@ -812,13 +813,41 @@ START_TEST(mutants)
 END_TEST
 
 /* What the watch is to notice, done to a cluster that is well. */
-enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_COUNT };
+enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_ABSENT, PLANT_COUNT };
 
 static const char *const plant_answers[PLANT_COUNT] = {
 	[PLANT_MARK_LOST] = "the high watermark that was written down is gone",
 	[PLANT_MADE_TWICE] = "has made its replica in",
 	[PLANT_OLD_CONTROLLER] = "obeys controller epoch",
+	[PLANT_ABSENT] = "ms is not registered or has been stopping",
 };
+
+/* The stored in-sync set of a partition has one member more, as though a controller had let it in. */
+static void store_member(struct life *l, int32_t partition, int32_t broker)
+{
+	const struct seen_partition *p = cluster_watch_find(&l->w, LOAD_TOPIC, partition);
+	struct tree_session *s = LIST_ENTRY(l->c.tree->sessions.next, struct tree_session, link);
+	int32_t isr[CLUSTER_NODES_MAX + 1];
+	struct znode_state state = {
+		.leader = p->leader, .leader_epoch = p->leader_epoch, .controller_epoch = p->controller_epoch, .isr = isr, .isr_count = p->isr_count + 1,
+	};
+	struct strbuf text = STRBUF_INIT;
+	char path[64];
+	struct coord_op op = { .kind = COORD_SET, .path = path, .version = p->partition_epoch };
+	struct coord_call call;
+
+	memcpy(isr, p->isr, sizeof(p->isr));
+	isr[p->isr_count] = broker;
+	znode_state_encode(&state, &text);
+	op.data = strbuf_slice(&text);
+	snprintf(path, sizeof(path), "/brokers/topics/" LOAD_TOPIC "/partitions/%d/state", partition);
+	coord_call_init(&call, NULL, &op, 1);
+	tree_apply(l->c.tree, s, &call, OK);
+	ck_assert_int_eq(call.result, OK);
+	ck_assert_int_eq(tree_commit(l->c.tree), OK);
+	coord_call_fini(&call);
+	strbuf_fini(&text);
+}
 
 static void plant(struct life *l, enum plant what)
 {
@@ -836,6 +865,11 @@ static void plant(struct life *l, enum plant what)
 		break;
 	case PLANT_OLD_CONTROLLER:
 		l->w.controller_epochs[0]++;	/* as though it had obeyed another in between */
+		break;
+	case PLANT_ABSENT:
+		cluster_sim_kill(&l->c, 1, SIM_CRASH_PROCESS, 20000);
+		cluster_sim_pass(&l->c, 4000);
+		store_member(l, 0, 2);
 		break;
 	case PLANT_COUNT:
 		break;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/controller_priv.h"
+#include "controller/active_priv.h"
 #include "coord/tree_priv.h"
 #include "os/sim_priv.h"
 #include "partition/partition_priv.h"
@@ -91,6 +91,16 @@ static void check_holds_committed(struct cluster_watch *w, const struct seen_par
 		              (long long)i);
 }
 
+/* The store takes what a controller decided when it last saw the broker. It may stand still with that in hand, but not for longer than its own session lives; and answers are late. */
+#define ABSENT_MS_MAX (CLUSTER_SESSION_MS + 200)
+
+static void check_is_there(struct cluster_watch *w, const struct seen_partition *p, int32_t broker, const char *as)
+{
+	mono_ms absent = w->is_there[broker - 1] ? 0 : cluster_now(w->c) - w->there_at[broker - 1];
+
+	CLUSTER_CHECK(w->c, absent <= ABSENT_MS_MAX, "%s-%d: broker %d %s, and for %lld ms is not registered or has been stopping", WHERE(p), broker, as, (long long)absent);
+}
+
 static void check_state(struct cluster_watch *w, struct seen_partition *p, const struct znode_state *s, int32_t version)
 {
 	struct cluster_sim *c = w->c;
@@ -109,6 +119,7 @@ static void check_state(struct cluster_watch *w, struct seen_partition *p, const
 	CLUSTER_CHECK(c, is_election || s->leader == p->leader, "%s-%d: leader %d is stored after %d in the same epoch", WHERE(p), s->leader, p->leader);
 	if (is_election && s->leader >= 0) {
 		CLUSTER_CHECK(c, holds(p->isr, p->isr_count, s->leader), "%s-%d: broker %d was elected from outside the in-sync set", WHERE(p), s->leader);
+		check_is_there(w, p, s->leader, "was elected");
 		check_holds_committed(w, p, s->leader, "was elected");
 	}
 	for (int32_t i = 0; i < s->isr_count; i++) {
@@ -116,6 +127,7 @@ static void check_state(struct cluster_watch *w, struct seen_partition *p, const
 		if (holds(p->replicas, p->replica_count, s->isr[i]))
 			p->logs[s->isr[i] - 1].is_anew = false;
 		if (!holds(p->isr, p->isr_count, s->isr[i])) {
+			check_is_there(w, p, s->isr[i], "joined the in-sync set");
 			p->logs[s->isr[i] - 1].is_doubtful = false;	/* it fetched all again */
 			check_holds_committed(w, p, s->isr[i], "joined the in-sync set");
 		}
@@ -185,6 +197,42 @@ static void forget_deleted(struct cluster_watch *w, const struct node *topics)
 	}
 }
 
+/* Of those who are, the one of the last election; NULL: nobody. */
+static const struct controller *latest_controller(const struct cluster_watch *w)
+{
+	const struct controller *latest = NULL;
+
+	for (int i = 0; i < w->c->node_count; i++) {
+		const struct controller *c = w->c->nodes[i].b.is_up ? w->c->nodes[i].b.parts.controller : NULL;
+
+		if (c != NULL && c->is_active && c->active != NULL && (latest == NULL || c->controller_epoch > latest->controller_epoch))
+			latest = c;
+	}
+	return latest;
+}
+
+/* Registered, and has not told the controller that it is about to stop. */
+static bool is_there(const struct cluster_watch *w, int32_t broker)
+{
+	const struct controller *c = latest_controller(w);
+	char id[16];
+
+	snprintf(id, sizeof(id), "%d", broker);
+	const struct node *n = child(node_at(w->c->tree, "/brokers/ids"), id);
+	const struct active_broker *b = c != NULL ? active_broker_get(c->active, broker) : NULL;
+	return n != NULL && (b == NULL || b->info.epoch != n->czxid || !b->is_shutting_down);
+}
+
+/* Before the states are: until a change of the tree it was as it was after the one before. */
+static void look_who_is_there(struct cluster_watch *w)
+{
+	for (int i = 0; i < w->c->node_count; i++) {
+		if (w->is_there[i])
+			w->there_at[i] = cluster_now(w->c);
+		w->is_there[i] = is_there(w, i + 1);
+	}
+}
+
 static void look_at_tree(struct cluster_watch *w)
 {
 	const struct node *topics = node_at(w->c->tree, "/brokers/topics");
@@ -192,6 +240,7 @@ static void look_at_tree(struct cluster_watch *w)
 
 	if (topics == NULL)
 		return;
+	look_who_is_there(w);
 	arena_reset(&w->arena);
 	forget_deleted(w, topics);
 	for (uint32_t at = 0; topics->children != NULL && (e = map_next(topics->children, &at)) != NULL; ) {

@@ -6,7 +6,8 @@
  *		one the store named; an elected leader was in the in-sync set;
  *	logs	where two logs have the same epoch at an offset, they agree up to there; epochs do not descend along a log; nobody cuts below its high watermark;
  *	commit	the high watermark is at or below the end of every member of the maximal in-sync set; who joins the set, or is elected, holds all that was ever committed; what
- *		was committed once is what every high watermark shows; within an epoch the leader's does not go back; it does not move below min.insync.replicas.
+ *		was committed once is what every high watermark shows; within an epoch the leader's does not go back; it does not move below min.insync.replicas;
+ *	life	who is elected, or joins an in-sync set, is registered and has not told the controller that it stops, or that was so a moment ago;
  *	disks	a high watermark that is written down for a replica stays written down as long as the replica is there; a replica with records is not made a second time in
  *		another log directory; the controller epoch that a broker obeys does not go back.
  */
@@ -79,6 +80,8 @@ struct cluster_watch {
 	struct seen_dir       dirs[CLUSTER_NODES_MAX][CLUSTER_DIRS];
 	int32_t               controller_epochs[CLUSTER_NODES_MAX];	/* the newest that the broker has obeyed in this life */
 	int                   lives[CLUSTER_NODES_MAX];
+	bool                  is_there[CLUSTER_NODES_MAX];	/* when the tree was looked at last: registered, and not stopping as far as the controller knows */
+	mono_ms               there_at[CLUSTER_NODES_MAX];	/* if it is not: until when it was */
 	struct arena          arena;
 	int                   elections, shrinks, expansions, truncations;	/* seen; for the report */
 };
