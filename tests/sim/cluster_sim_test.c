@@ -21,6 +21,8 @@
 #include "cluster_load.h"
 #include "controller/controller_priv.h"
 #include "coord/tree_priv.h"
+#include "partition/partition_priv.h"
+#include "record/build.h"
 #include "seeds.h"
 #include "storage/partition_metadata.h"
 
@@ -813,13 +815,14 @@ START_TEST(mutants)
 END_TEST
 
 /* What the watch is to notice, done to a cluster that is well. */
-enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_ABSENT, PLANT_COUNT };
+enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_ABSENT, PLANT_FOREIGN_RECORD, PLANT_COUNT };
 
 static const char *const plant_answers[PLANT_COUNT] = {
 	[PLANT_MARK_LOST] = "the high watermark that was written down is gone",
 	[PLANT_MADE_TWICE] = "has made its replica in",
 	[PLANT_OLD_CONTROLLER] = "obeys controller epoch",
 	[PLANT_ABSENT] = "ms is not registered or has been stopping",
+	[PLANT_FOREIGN_RECORD] = "what that leader has not",
 };
 
 /* The stored in-sync set of a partition has one member more, as though a controller had let it in. */
@@ -849,6 +852,25 @@ static void store_member(struct life *l, int32_t partition, int32_t broker)
 	strbuf_fini(&text);
 }
 
+/* A follower's log gets a record of an epoch that its leader does not lead, as though an answer of another leader had been taken. */
+static void append_foreign(struct life *l, int32_t partition)
+{
+	const struct seen_partition *p = cluster_watch_find(&l->w, LOAD_TOPIC, partition);
+	struct log *log = p->logs[p->leader % 3].partition->log;	/* the next broker's */
+	struct batch_spec spec = BATCH_SPEC_INIT;
+	struct strbuf out = STRBUF_INIT;
+	struct batch_builder builder;
+	struct slice batch;
+
+	spec.base_offset = log_end_offset(log);
+	spec.leader_epoch = p->leader_epoch + 1;
+	batch_build_begin(&builder, &spec, NULL, &out, 4096);
+	batch_build_add(&builder, 1700000000000, SLICE_NULL, slice_str("foreign"), NULL, 0);
+	ck_assert_int_eq(batch_build_end(&builder, &batch), OK);
+	ck_assert_int_eq(log_append_fetched(log, batch, 1700000000000), OK);
+	strbuf_fini(&out);
+}
+
 static void plant(struct life *l, enum plant what)
 {
 	struct cluster_node *n = &l->c.nodes[0];
@@ -870,6 +892,9 @@ static void plant(struct life *l, enum plant what)
 		cluster_sim_kill(&l->c, 1, SIM_CRASH_PROCESS, 20000);
 		cluster_sim_pass(&l->c, 4000);
 		store_member(l, 0, 2);
+		break;
+	case PLANT_FOREIGN_RECORD:
+		append_foreign(l, 0);
 		break;
 	case PLANT_COUNT:
 		break;

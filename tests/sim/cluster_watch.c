@@ -70,6 +70,8 @@ static struct seen_partition *find_or_add(struct cluster_watch *w, const char *t
 	snprintf(p->topic, sizeof(p->topic), "%s", topic);
 	for (int i = 0; i < SEEN_EPOCHS_MAX; i++)
 		p->leader_of[i] = -2;
+	for (int i = 0; i < CLUSTER_NODES_MAX; i++)
+		p->logs[i].led_epoch = -1;
 	return p;
 }
 
@@ -354,7 +356,7 @@ static void begin_life(struct cluster_watch *w, struct seen_partition *p, int no
 	cluster_watch_place(w, p, node, is->dir);
 	if (l->is_anew)
 		before = 0;
-	l->high_watermark = l->leader_epoch = l->partition_epoch = -1;
+	l->high_watermark = l->leader_epoch = l->partition_epoch = l->led_epoch = -1;
 	read_again(w, p, node, is->dir, log_end_offset(is->log));
 	CLUSTER_CHECK(w->c, l->is_doubtful || l->end >= before, "%s-%d: broker %d was killed with %lld committed records, and comes back with %lld", WHERE(p), node + 1,
 	              (long long)before, (long long)l->end);
@@ -362,10 +364,28 @@ static void begin_life(struct cluster_watch *w, struct seen_partition *p, int no
 	l->life = w->c->nodes[node].lives;
 }
 
+/*
+ * It comes from the leader that is followed, and the log's end had been found to be that leader's too. When the role has changed in this very step it may come from the one before; what
+ * a leader had that follows others by now, or was started again, is not known any more.
+ */
+static void check_fetched(struct cluster_watch *w, const struct seen_partition *p, int node, const struct partition *is, int64_t from)
+{
+	const struct seen_log *l = &p->logs[node];
+
+	if (!is->has_role || partition_leads(is) || is->leader_epoch != l->leader_epoch)
+		return;
+	CLUSTER_CHECK(w->c, is->leader >= 1 && is->leader <= w->c->node_count, "%s-%d: broker %d follows %d, and has records from it", WHERE(p), node + 1, is->leader);
+	const struct seen_log *leader = &p->logs[is->leader - 1];
+	for (int64_t i = MAX(from - 1, 0); leader->led_epoch == is->leader_epoch && i < l->end; i++)
+		CLUSTER_CHECK(w->c, i < leader->end && is_same(&l->records[i], &leader->records[i]),
+		              "%s-%d: broker %d follows %d in epoch %d, appends from %lld and has at %lld what that leader has not", WHERE(p), node + 1, is->leader,
+		              is->leader_epoch, (long long)from, (long long)i);
+}
+
 static void follow_log(struct cluster_watch *w, struct seen_partition *p, int node, struct partition *is)
 {
 	struct seen_log *l = &p->logs[node];
-	int64_t end = log_end_offset(is->log);
+	int64_t end = log_end_offset(is->log), before = l->end;
 
 	if (l->partition != is || l->life != w->c->nodes[node].lives || (l->is_anew && end < l->end)) {
 		begin_life(w, p, node, is);
@@ -374,8 +394,9 @@ static void follow_log(struct cluster_watch *w, struct seen_partition *p, int no
 		CLUSTER_CHECK(w->c, end >= l->high_watermark, "%s-%d: broker %d cut its log to %lld, below its high watermark %lld", WHERE(p), node + 1, (long long)end,
 		              (long long)l->high_watermark);
 		read_again(w, p, node, is->dir, end);
-	} else {
+	} else if (end > l->end) {
 		read_log(w, p, node, is->dir, end);
+		check_fetched(w, p, node, is, before);
 	}
 }
 
@@ -468,6 +489,7 @@ static void look_at_partition(struct cluster_watch *w, struct partition *is)
 	compare_committed(w, p, node, high_watermark);
 	l->high_watermark = high_watermark;
 	l->leader_epoch = is->leader_epoch;
+	l->led_epoch = partition_leads(is) ? is->leader_epoch : -1;
 	l->partition_epoch = is->partition_epoch;
 	if (l->is_doubtful && committed_part(p, l) == p->committed_end)
 		l->is_doubtful = false;

@@ -5,6 +5,7 @@
  *	epochs	leader epoch, partition epoch and controller epoch of a state never go back; nor does a broker's own within a life of its process; one leader per epoch, the
  *		one the store named; an elected leader was in the in-sync set;
  *	logs	where two logs have the same epoch at an offset, they agree up to there; epochs do not descend along a log; nobody cuts below its high watermark;
+ *		what a follower appends is what the leader of its own epoch has there, and so is the record before it;
  *	commit	the high watermark is at or below the end of every member of the maximal in-sync set; who joins the set, or is elected, holds all that was ever committed; what
  *		was committed once is what every high watermark shows; within an epoch the leader's does not go back; it does not move below min.insync.replicas;
  *	life	who is elected, or joins an in-sync set, is registered and has not told the controller that it stops, or that was so a moment ago;
@@ -32,6 +33,7 @@ struct seen_log {			/* of one replica, also while its process is away */
 	int64_t             high_watermark;		/* in this life; -1 */
 	int64_t             compared;			/* with what is committed, up to here */
 	int32_t             leader_epoch, partition_epoch;	/* in this life; -1 */
+	int32_t             led_epoch;			/* `records` are what it had as the leader of this epoch; -1: it follows, or was started again since */
 	char                dir[96];			/* where it lies; "": never seen */
 	bool                is_anew;			/* it was no replica for a time, and is not in sync since: what it has next may be another, empty log */
 	bool                is_doubtful;		/* its machine lost power: what the disk kept is not known, or was less than it had acknowledged */
