@@ -815,7 +815,7 @@ START_TEST(mutants)
 END_TEST
 
 /* What the watch is to notice, done to a cluster that is well. */
-enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_ABSENT, PLANT_FOREIGN_RECORD, PLANT_COUNT };
+enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_ABSENT, PLANT_FOREIGN_RECORD, PLANT_REMOVED, PLANT_COUNT };
 
 static const char *const plant_answers[PLANT_COUNT] = {
 	[PLANT_MARK_LOST] = "the high watermark that was written down is gone",
@@ -823,6 +823,7 @@ static const char *const plant_answers[PLANT_COUNT] = {
 	[PLANT_OLD_CONTROLLER] = "obeys controller epoch",
 	[PLANT_ABSENT] = "ms is not registered or has been stopping",
 	[PLANT_FOREIGN_RECORD] = "what that leader has not",
+	[PLANT_REMOVED] = "has removed its replica of epoch",
 };
 
 /* The stored in-sync set of a partition has one member more, as though a controller had let it in. */
@@ -895,6 +896,10 @@ static void plant(struct life *l, enum plant what)
 		break;
 	case PLANT_FOREIGN_RECORD:
 		append_foreign(l, 0);
+		break;
+	case PLANT_REMOVED:
+		for (int i = 0; i < n->b.parts.dir_count; i++)	/* it lies in one of them */
+			ck_assert_int_eq(logdir_give_up(n->b.parts.dirs[i], LOAD_TOPIC "-0", LOAD_TOPIC, 0), OK);
 		break;
 	case PLANT_COUNT:
 		break;

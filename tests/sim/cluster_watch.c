@@ -71,7 +71,7 @@ static struct seen_partition *find_or_add(struct cluster_watch *w, const char *t
 	for (int i = 0; i < SEEN_EPOCHS_MAX; i++)
 		p->leader_of[i] = -2;
 	for (int i = 0; i < CLUSTER_NODES_MAX; i++)
-		p->logs[i].led_epoch = -1;
+		p->logs[i].led_epoch = p->logs[i].dismissed_epoch = -1;
 	return p;
 }
 
@@ -167,9 +167,17 @@ static void look_at_assignment(struct seen_partition *p, const struct znode_part
 	p->is_moving = z->adding_count + z->removing_count > 0;
 }
 
+static void look_who_is_dismissed(struct seen_partition *p)
+{
+	for (int i = 0; i < CLUSTER_NODES_MAX; i++) {
+		if (!holds(p->replicas, p->replica_count, i + 1) || holds(p->removing, p->removing_count, i + 1))
+			p->logs[i].dismissed_epoch = p->leader_epoch;
+	}
+}
+
 static void look_at_topic(struct cluster_watch *w, const char *name, const struct node *n)
 {
-	const struct node *partitions = child(n, "partitions");
+	const struct node *partitions = child(n, "partitions"), *doomed = child(node_at(w->c->tree, "/admin/delete_topics"), name);
 	struct znode_topic t;
 	char id[16];
 
@@ -185,6 +193,8 @@ static void look_at_topic(struct cluster_watch *w, const char *name, const struc
 			look_at_state(w, p, state);
 		else
 			p->is_stored = false;
+		look_who_is_dismissed(p);
+		p->is_doomed |= doomed != NULL;
 	}
 }
 
@@ -194,8 +204,10 @@ static void forget_deleted(struct cluster_watch *w, const struct node *topics)
 	for (int i = 0; i < w->count; i++) {
 		struct seen_partition *p = &w->partitions[i];
 
-		if (p->is_stored && child(topics, p->topic) == NULL)
+		if (p->is_stored && child(topics, p->topic) == NULL) {
 			p->is_stored = false;
+			p->is_doomed = true;
+		}
 	}
 }
 
