@@ -138,6 +138,18 @@ START_TEST(controlled_shutdown_of_the_controller)
 }
 END_TEST
 
+/* A broker stands still for longer than its session lives, and goes on: it was taken for dead, and comes back without having been away. */
+START_TEST(session_expiry)
+{
+	rig_init(&rig, "expiry", NULL);
+	rig_leave(&rig, 1, 6500);
+	rig_join(&rig, 1, 8920);
+	rig_compare_requests(&rig);
+	rig_compare_nodes(&rig);
+	rig_fini(&rig);
+}
+END_TEST
+
 /* Of a broker that was killed: its partition stays where it is, and the node goes all the same. */
 START_TEST(preferred_by_node)
 {
@@ -249,6 +261,7 @@ int main(void)
 	tcase_add_test(t, in_sync_changes);
 	tcase_add_test(t, controlled_shutdown);
 	tcase_add_test(t, controlled_shutdown_of_the_controller);
+	tcase_add_test(t, session_expiry);
 	tcase_add_test(t, preferred_by_node);
 	tcase_add_test(t, unclean_elections);
 	tcase_add_test(t, log_directory_failure);
