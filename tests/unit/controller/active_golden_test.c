@@ -150,6 +150,20 @@ START_TEST(session_expiry)
 }
 END_TEST
 
+/* Every broker is there, and removes its replicas. */
+START_TEST(topic_deleted)
+{
+	rig_init(&rig, "delete", NULL);
+	rig_write(&rig, "/admin/delete_topics/auto", NULL);
+	rig_compare_requests(&rig);
+	rig_compare_nodes(&rig);
+	ck_assert(!rig_exists(&rig, "/brokers/topics/auto"));
+	ck_assert(!rig_exists(&rig, "/config/topics/auto"));
+	ck_assert(!rig_exists(&rig, "/admin/delete_topics/auto"));
+	rig_fini(&rig);
+}
+END_TEST
+
 /*
  * A broker is killed and comes back; in the second recording it was first started too early, and refused as long as the session of the dead one lived. Returns to a controller that took
  * office while the broker was away are not compared: its taking office is no part of a rig's recording, and gives partitions without a leader another epoch.
@@ -282,6 +296,7 @@ int main(void)
 	tcase_add_test(t, controlled_shutdown);
 	tcase_add_test(t, controlled_shutdown_of_the_controller);
 	tcase_add_test(t, session_expiry);
+	tcase_add_test(t, topic_deleted);
 	tcase_add_loop_test(t, death_and_return, 0, (int)ARRAY_LEN(deaths));
 	tcase_add_test(t, preferred_by_node);
 	tcase_add_test(t, unclean_elections);
