@@ -89,6 +89,32 @@ static void look_at_marks(struct cluster_watch *w, int node, struct seen_dir *se
 	memcpy(seen->marks, next, sizeof(next));
 }
 
+/*
+ * An order to remove a replica that comes late, when the broker has already been told that it is one again, is not obeyed (KAFKA-9539). Which order it obeys is seen by what the store
+ * has said: it must have dismissed the replica in the epoch of the role that the broker has now, or a later one. Without a role in this life every order goes; and
+ * a power cut takes what was not synced.
+ */
+static void look_at_replicas(struct cluster_watch *w, int node)
+{
+	const struct cluster_node *n = &w->c->nodes[node];
+	bool is_alive = n->state != NODE_DOWN && !sim_is_dead(n->b.machine);
+
+	for (int i = 0; i < w->count; i++) {
+		struct seen_partition *p = &w->partitions[i];
+		struct seen_log *l = &p->logs[node];
+		bool had_dir = l->has_dir;
+
+		if (l->dir[0] == '\0' || (p->is_doomed && !had_dir))
+			continue;
+		l->has_dir = inode_at(n->b.machine, "%s", l->dir, "", 0) != NULL;
+		if (l->has_dir || !had_dir)
+			continue;
+		CLUSTER_CHECK(w->c, p->is_doomed || !is_alive || l->life != n->lives || l->dismissed_epoch >= l->leader_epoch,
+		              "%s-%d: broker %d has removed its replica of epoch %d; the latest epoch in which it was to go is %d", p->topic, p->id, node + 1, l->leader_epoch,
+		              l->dismissed_epoch);
+	}
+}
+
 void cluster_watch_disks(struct cluster_watch *w)
 {
 	for (int i = 0; i < w->c->node_count; i++) {
@@ -99,6 +125,7 @@ void cluster_watch_disks(struct cluster_watch *w)
 		w->disk_ops[i] = ops;
 		for (int k = 0; k < CLUSTER_DIRS; k++)
 			look_at_marks(w, i, &w->dirs[i][k], cluster_dirs[k]);
+		look_at_replicas(w, i);
 	}
 }
 
@@ -110,4 +137,5 @@ void cluster_watch_place(struct cluster_watch *w, struct seen_partition *p, int 
 	CLUSTER_CHECK(w->c, l->is_anew || l->end == 0 || l->dir[0] == '\0' || strcmp(l->dir, dir) == 0,
 	              "%s-%d: broker %d has made its replica in %s; one with %lld records lies in %s", p->topic, p->id, node + 1, dir, (long long)l->end, l->dir);
 	snprintf(l->dir, sizeof(l->dir), "%s", dir);
+	l->has_dir = false;	/* until it is seen: a full disk may owe it */
 }

@@ -20,6 +20,9 @@
 
 #include "cluster_load.h"
 #include "controller/controller_priv.h"
+#include "coord/tree_priv.h"
+#include "partition/partition_priv.h"
+#include "record/build.h"
 #include "seeds.h"
 #include "storage/partition_metadata.h"
 
@@ -812,13 +815,62 @@ START_TEST(mutants)
 END_TEST
 
 /* What the watch is to notice, done to a cluster that is well. */
-enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_COUNT };
+enum plant { PLANT_MARK_LOST, PLANT_MADE_TWICE, PLANT_OLD_CONTROLLER, PLANT_ABSENT, PLANT_FOREIGN_RECORD, PLANT_REMOVED, PLANT_COUNT };
 
 static const char *const plant_answers[PLANT_COUNT] = {
 	[PLANT_MARK_LOST] = "the high watermark that was written down is gone",
 	[PLANT_MADE_TWICE] = "has made its replica in",
 	[PLANT_OLD_CONTROLLER] = "obeys controller epoch",
+	[PLANT_ABSENT] = "ms is not registered or has been stopping",
+	[PLANT_FOREIGN_RECORD] = "what that leader has not",
+	[PLANT_REMOVED] = "has removed its replica of epoch",
 };
+
+/* The stored in-sync set of a partition has one member more, as though a controller had let it in. */
+static void store_member(struct life *l, int32_t partition, int32_t broker)
+{
+	const struct seen_partition *p = cluster_watch_find(&l->w, LOAD_TOPIC, partition);
+	struct tree_session *s = LIST_ENTRY(l->c.tree->sessions.next, struct tree_session, link);
+	int32_t isr[CLUSTER_NODES_MAX + 1];
+	struct znode_state state = {
+		.leader = p->leader, .leader_epoch = p->leader_epoch, .controller_epoch = p->controller_epoch, .isr = isr, .isr_count = p->isr_count + 1,
+	};
+	struct strbuf text = STRBUF_INIT;
+	char path[64];
+	struct coord_op op = { .kind = COORD_SET, .path = path, .version = p->partition_epoch };
+	struct coord_call call;
+
+	memcpy(isr, p->isr, sizeof(p->isr));
+	isr[p->isr_count] = broker;
+	znode_state_encode(&state, &text);
+	op.data = strbuf_slice(&text);
+	snprintf(path, sizeof(path), "/brokers/topics/" LOAD_TOPIC "/partitions/%d/state", partition);
+	coord_call_init(&call, NULL, &op, 1);
+	tree_apply(l->c.tree, s, &call, OK);
+	ck_assert_int_eq(call.result, OK);
+	ck_assert_int_eq(tree_commit(l->c.tree), OK);
+	coord_call_fini(&call);
+	strbuf_fini(&text);
+}
+
+/* A follower's log gets a record of an epoch that its leader does not lead, as though an answer of another leader had been taken. */
+static void append_foreign(struct life *l, int32_t partition)
+{
+	const struct seen_partition *p = cluster_watch_find(&l->w, LOAD_TOPIC, partition);
+	struct log *log = p->logs[p->leader % 3].partition->log;	/* the next broker's */
+	struct batch_spec spec = BATCH_SPEC_INIT;
+	struct strbuf out = STRBUF_INIT;
+	struct batch_builder builder;
+	struct slice batch;
+
+	spec.base_offset = log_end_offset(log);
+	spec.leader_epoch = p->leader_epoch + 1;
+	batch_build_begin(&builder, &spec, NULL, &out, 4096);
+	batch_build_add(&builder, 1700000000000, SLICE_NULL, slice_str("foreign"), NULL, 0);
+	ck_assert_int_eq(batch_build_end(&builder, &batch), OK);
+	ck_assert_int_eq(log_append_fetched(log, batch, 1700000000000), OK);
+	strbuf_fini(&out);
+}
 
 static void plant(struct life *l, enum plant what)
 {
@@ -836,6 +888,18 @@ static void plant(struct life *l, enum plant what)
 		break;
 	case PLANT_OLD_CONTROLLER:
 		l->w.controller_epochs[0]++;	/* as though it had obeyed another in between */
+		break;
+	case PLANT_ABSENT:
+		cluster_sim_kill(&l->c, 1, SIM_CRASH_PROCESS, 20000);
+		cluster_sim_pass(&l->c, 4000);
+		store_member(l, 0, 2);
+		break;
+	case PLANT_FOREIGN_RECORD:
+		append_foreign(l, 0);
+		break;
+	case PLANT_REMOVED:
+		for (int i = 0; i < n->b.parts.dir_count; i++)	/* it lies in one of them */
+			ck_assert_int_eq(logdir_give_up(n->b.parts.dirs[i], LOAD_TOPIC "-0", LOAD_TOPIC, 0), OK);
 		break;
 	case PLANT_COUNT:
 		break;

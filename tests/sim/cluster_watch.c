@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/controller_priv.h"
+#include "controller/active_priv.h"
 #include "coord/tree_priv.h"
 #include "os/sim_priv.h"
 #include "partition/partition_priv.h"
@@ -70,6 +70,8 @@ static struct seen_partition *find_or_add(struct cluster_watch *w, const char *t
 	snprintf(p->topic, sizeof(p->topic), "%s", topic);
 	for (int i = 0; i < SEEN_EPOCHS_MAX; i++)
 		p->leader_of[i] = -2;
+	for (int i = 0; i < CLUSTER_NODES_MAX; i++)
+		p->logs[i].led_epoch = p->logs[i].dismissed_epoch = -1;
 	return p;
 }
 
@@ -91,6 +93,16 @@ static void check_holds_committed(struct cluster_watch *w, const struct seen_par
 		              (long long)i);
 }
 
+/* The store takes what a controller decided when it last saw the broker. It may stand still with that in hand, but not for longer than its own session lives; and answers are late. */
+#define ABSENT_MS_MAX (CLUSTER_SESSION_MS + 200)
+
+static void check_is_there(struct cluster_watch *w, const struct seen_partition *p, int32_t broker, const char *as)
+{
+	mono_ms absent = w->is_there[broker - 1] ? 0 : cluster_now(w->c) - w->there_at[broker - 1];
+
+	CLUSTER_CHECK(w->c, absent <= ABSENT_MS_MAX, "%s-%d: broker %d %s, and for %lld ms is not registered or has been stopping", WHERE(p), broker, as, (long long)absent);
+}
+
 static void check_state(struct cluster_watch *w, struct seen_partition *p, const struct znode_state *s, int32_t version)
 {
 	struct cluster_sim *c = w->c;
@@ -109,6 +121,7 @@ static void check_state(struct cluster_watch *w, struct seen_partition *p, const
 	CLUSTER_CHECK(c, is_election || s->leader == p->leader, "%s-%d: leader %d is stored after %d in the same epoch", WHERE(p), s->leader, p->leader);
 	if (is_election && s->leader >= 0) {
 		CLUSTER_CHECK(c, holds(p->isr, p->isr_count, s->leader), "%s-%d: broker %d was elected from outside the in-sync set", WHERE(p), s->leader);
+		check_is_there(w, p, s->leader, "was elected");
 		check_holds_committed(w, p, s->leader, "was elected");
 	}
 	for (int32_t i = 0; i < s->isr_count; i++) {
@@ -116,6 +129,7 @@ static void check_state(struct cluster_watch *w, struct seen_partition *p, const
 		if (holds(p->replicas, p->replica_count, s->isr[i]))
 			p->logs[s->isr[i] - 1].is_anew = false;
 		if (!holds(p->isr, p->isr_count, s->isr[i])) {
+			check_is_there(w, p, s->isr[i], "joined the in-sync set");
 			p->logs[s->isr[i] - 1].is_doubtful = false;	/* it fetched all again */
 			check_holds_committed(w, p, s->isr[i], "joined the in-sync set");
 		}
@@ -153,9 +167,17 @@ static void look_at_assignment(struct seen_partition *p, const struct znode_part
 	p->is_moving = z->adding_count + z->removing_count > 0;
 }
 
+static void look_who_is_dismissed(struct seen_partition *p)
+{
+	for (int i = 0; i < CLUSTER_NODES_MAX; i++) {
+		if (!holds(p->replicas, p->replica_count, i + 1) || holds(p->removing, p->removing_count, i + 1))
+			p->logs[i].dismissed_epoch = p->leader_epoch;
+	}
+}
+
 static void look_at_topic(struct cluster_watch *w, const char *name, const struct node *n)
 {
-	const struct node *partitions = child(n, "partitions");
+	const struct node *partitions = child(n, "partitions"), *doomed = child(node_at(w->c->tree, "/admin/delete_topics"), name);
 	struct znode_topic t;
 	char id[16];
 
@@ -171,6 +193,8 @@ static void look_at_topic(struct cluster_watch *w, const char *name, const struc
 			look_at_state(w, p, state);
 		else
 			p->is_stored = false;
+		look_who_is_dismissed(p);
+		p->is_doomed |= doomed != NULL;
 	}
 }
 
@@ -180,8 +204,46 @@ static void forget_deleted(struct cluster_watch *w, const struct node *topics)
 	for (int i = 0; i < w->count; i++) {
 		struct seen_partition *p = &w->partitions[i];
 
-		if (p->is_stored && child(topics, p->topic) == NULL)
+		if (p->is_stored && child(topics, p->topic) == NULL) {
 			p->is_stored = false;
+			p->is_doomed = true;
+		}
+	}
+}
+
+/* Of those who are, the one of the last election; NULL: nobody. */
+static const struct controller *latest_controller(const struct cluster_watch *w)
+{
+	const struct controller *latest = NULL;
+
+	for (int i = 0; i < w->c->node_count; i++) {
+		const struct controller *c = w->c->nodes[i].b.is_up ? w->c->nodes[i].b.parts.controller : NULL;
+
+		if (c != NULL && c->is_active && c->active != NULL && (latest == NULL || c->controller_epoch > latest->controller_epoch))
+			latest = c;
+	}
+	return latest;
+}
+
+/* Registered, and has not told the controller that it is about to stop. */
+static bool is_there(const struct cluster_watch *w, int32_t broker)
+{
+	const struct controller *c = latest_controller(w);
+	char id[16];
+
+	snprintf(id, sizeof(id), "%d", broker);
+	const struct node *n = child(node_at(w->c->tree, "/brokers/ids"), id);
+	const struct active_broker *b = c != NULL ? active_broker_get(c->active, broker) : NULL;
+	return n != NULL && (b == NULL || b->info.epoch != n->czxid || !b->is_shutting_down);
+}
+
+/* Before the states are: until a change of the tree it was as it was after the one before. */
+static void look_who_is_there(struct cluster_watch *w)
+{
+	for (int i = 0; i < w->c->node_count; i++) {
+		if (w->is_there[i])
+			w->there_at[i] = cluster_now(w->c);
+		w->is_there[i] = is_there(w, i + 1);
 	}
 }
 
@@ -192,6 +254,7 @@ static void look_at_tree(struct cluster_watch *w)
 
 	if (topics == NULL)
 		return;
+	look_who_is_there(w);
 	arena_reset(&w->arena);
 	forget_deleted(w, topics);
 	for (uint32_t at = 0; topics->children != NULL && (e = map_next(topics->children, &at)) != NULL; ) {
@@ -305,7 +368,7 @@ static void begin_life(struct cluster_watch *w, struct seen_partition *p, int no
 	cluster_watch_place(w, p, node, is->dir);
 	if (l->is_anew)
 		before = 0;
-	l->high_watermark = l->leader_epoch = l->partition_epoch = -1;
+	l->high_watermark = l->leader_epoch = l->partition_epoch = l->led_epoch = -1;
 	read_again(w, p, node, is->dir, log_end_offset(is->log));
 	CLUSTER_CHECK(w->c, l->is_doubtful || l->end >= before, "%s-%d: broker %d was killed with %lld committed records, and comes back with %lld", WHERE(p), node + 1,
 	              (long long)before, (long long)l->end);
@@ -313,10 +376,28 @@ static void begin_life(struct cluster_watch *w, struct seen_partition *p, int no
 	l->life = w->c->nodes[node].lives;
 }
 
+/*
+ * It comes from the leader that is followed, and the log's end had been found to be that leader's too. When the role has changed in this very step it may come from the one before; what
+ * a leader had that follows others by now, or was started again, is not known any more.
+ */
+static void check_fetched(struct cluster_watch *w, const struct seen_partition *p, int node, const struct partition *is, int64_t from)
+{
+	const struct seen_log *l = &p->logs[node];
+
+	if (!is->has_role || partition_leads(is) || is->leader_epoch != l->leader_epoch)
+		return;
+	CLUSTER_CHECK(w->c, is->leader >= 1 && is->leader <= w->c->node_count, "%s-%d: broker %d follows %d, and has records from it", WHERE(p), node + 1, is->leader);
+	const struct seen_log *leader = &p->logs[is->leader - 1];
+	for (int64_t i = MAX(from - 1, 0); leader->led_epoch == is->leader_epoch && i < l->end; i++)
+		CLUSTER_CHECK(w->c, i < leader->end && is_same(&l->records[i], &leader->records[i]),
+		              "%s-%d: broker %d follows %d in epoch %d, appends from %lld and has at %lld what that leader has not", WHERE(p), node + 1, is->leader,
+		              is->leader_epoch, (long long)from, (long long)i);
+}
+
 static void follow_log(struct cluster_watch *w, struct seen_partition *p, int node, struct partition *is)
 {
 	struct seen_log *l = &p->logs[node];
-	int64_t end = log_end_offset(is->log);
+	int64_t end = log_end_offset(is->log), before = l->end;
 
 	if (l->partition != is || l->life != w->c->nodes[node].lives || (l->is_anew && end < l->end)) {
 		begin_life(w, p, node, is);
@@ -325,8 +406,9 @@ static void follow_log(struct cluster_watch *w, struct seen_partition *p, int no
 		CLUSTER_CHECK(w->c, end >= l->high_watermark, "%s-%d: broker %d cut its log to %lld, below its high watermark %lld", WHERE(p), node + 1, (long long)end,
 		              (long long)l->high_watermark);
 		read_again(w, p, node, is->dir, end);
-	} else {
+	} else if (end > l->end) {
 		read_log(w, p, node, is->dir, end);
+		check_fetched(w, p, node, is, before);
 	}
 }
 
@@ -419,6 +501,7 @@ static void look_at_partition(struct cluster_watch *w, struct partition *is)
 	compare_committed(w, p, node, high_watermark);
 	l->high_watermark = high_watermark;
 	l->leader_epoch = is->leader_epoch;
+	l->led_epoch = partition_leads(is) ? is->leader_epoch : -1;
 	l->partition_epoch = is->partition_epoch;
 	if (l->is_doubtful && committed_part(p, l) == p->committed_end)
 		l->is_doubtful = false;

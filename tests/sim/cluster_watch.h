@@ -5,10 +5,13 @@
  *	epochs	leader epoch, partition epoch and controller epoch of a state never go back; nor does a broker's own within a life of its process; one leader per epoch, the
  *		one the store named; an elected leader was in the in-sync set;
  *	logs	where two logs have the same epoch at an offset, they agree up to there; epochs do not descend along a log; nobody cuts below its high watermark;
+ *		what a follower appends is what the leader of its own epoch has there, and so is the record before it;
  *	commit	the high watermark is at or below the end of every member of the maximal in-sync set; who joins the set, or is elected, holds all that was ever committed; what
- *		was committed once is what every high watermark shows; within an epoch the leader's does not go back; it does not move below min.insync.replicas.
+ *		was committed once is what every high watermark shows; within an epoch the leader's does not go back; it does not move below min.insync.replicas;
+ *	life	who is elected, or joins an in-sync set, is registered and has not told the controller that it stops, or that was so a moment ago;
  *	disks	a high watermark that is written down for a replica stays written down as long as the replica is there; a replica with records is not made a second time in
- *		another log directory; the controller epoch that a broker obeys does not go back.
+ *		another log directory; it is removed only when its topic is, or when the store has dismissed it in the epoch of the role it has, or a later one;
+ *		the controller epoch that a broker obeys does not go back.
  */
 #ifndef SKEIN_TESTS_CLUSTER_WATCH_H
 #define SKEIN_TESTS_CLUSTER_WATCH_H
@@ -31,7 +34,10 @@ struct seen_log {			/* of one replica, also while its process is away */
 	int64_t             high_watermark;		/* in this life; -1 */
 	int64_t             compared;			/* with what is committed, up to here */
 	int32_t             leader_epoch, partition_epoch;	/* in this life; -1 */
+	int32_t             led_epoch;			/* `records` are what it had as the leader of this epoch; -1: it follows, or was started again since */
 	char                dir[96];			/* where it lies; "": never seen */
+	bool                has_dir;			/* that was there when the disk was looked at last */
+	int32_t             dismissed_epoch;		/* the newest leader epoch in which it was no replica, or was to go; -1: none */
 	bool                is_anew;			/* it was no replica for a time, and is not in sync since: what it has next may be another, empty log */
 	bool                is_doubtful;		/* its machine lost power: what the disk kept is not known, or was less than it had acknowledged */
 };
@@ -49,6 +55,7 @@ struct seen_partition {
 	int32_t     replicas[CLUSTER_NODES_MAX], replica_count;
 	int32_t     removing[CLUSTER_NODES_MAX], removing_count;
 	bool        is_moving;			/* replicas are being added or removed */
+	bool        is_doomed;			/* its topic is to be deleted, or is */
 	int32_t     leader_of[SEEN_EPOCHS_MAX];	/* as stored; -2: not known */
 	struct seen_record *committed;		/* below the highest high watermark of any leader */
 	int64_t     committed_end, committed_room;
@@ -79,6 +86,8 @@ struct cluster_watch {
 	struct seen_dir       dirs[CLUSTER_NODES_MAX][CLUSTER_DIRS];
 	int32_t               controller_epochs[CLUSTER_NODES_MAX];	/* the newest that the broker has obeyed in this life */
 	int                   lives[CLUSTER_NODES_MAX];
+	bool                  is_there[CLUSTER_NODES_MAX];	/* when the tree was looked at last: registered, and not stopping as far as the controller knows */
+	mono_ms               there_at[CLUSTER_NODES_MAX];	/* if it is not: until when it was */
 	struct arena          arena;
 	int                   elections, shrinks, expansions, truncations;	/* seen; for the report */
 };
