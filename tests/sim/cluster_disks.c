@@ -52,12 +52,12 @@ static bool is_marked(const struct seen_mark *marks, int n, const struct seen_ma
 	return false;
 }
 
-/* Not who was moved away while it could not be told: what it has left is nobody's. */
+/* Not who was moved away while it could not be told: what it has left is nobody's. Nor what is being deleted: its line goes before its directory. */
 static bool is_assigned(struct cluster_watch *w, const struct seen_mark *mark, int node)
 {
 	const struct seen_partition *p = cluster_watch_find(w, mark->topic, mark->partition);
 
-	for (int32_t i = 0; p != NULL && !p->logs[node].is_anew && i < p->replica_count; i++) {
+	for (int32_t i = 0; p != NULL && !p->is_doomed && !p->logs[node].is_anew && i < p->replica_count; i++) {
 		if (p->replicas[i] == node + 1)
 			return true;
 	}
