@@ -255,7 +255,7 @@ static int32_t sort_brokers(struct cluster_broker *brokers, int32_t n)
 	return kept;
 }
 
-/* The list is always whole. True: it differs. */
+/* The list is always whole. True: the picture says something else. Whose the office is this broker may know already, by its own look at the store, and not have shown yet. */
 static bool take_brokers(struct controller *c, const struct update_metadata_request *q)
 {
 	struct cluster_broker *next = mem_calloc((size_t)q->live_brokers_count + 1, sizeof(*next));
@@ -263,7 +263,8 @@ static bool take_brokers(struct controller *c, const struct update_metadata_requ
 	for (int32_t i = 0; i < q->live_brokers_count; i++)
 		take_broker(&next[i], &q->live_brokers[i]);
 	int32_t n = sort_brokers(next, q->live_brokers_count);
-	bool is_same = c->broker_count == n && memcmp(c->brokers, next, (size_t)n * sizeof(*next)) == 0 && c->controller_id == q->controller_id;
+	bool is_same = c->broker_count == n && memcmp(c->brokers, next, (size_t)n * sizeof(*next)) == 0 && c->picture != NULL &&
+		c->picture->controller_id == q->controller_id;
 	free(c->brokers);
 	c->brokers = next;
 	c->broker_count = n;
@@ -280,7 +281,7 @@ static enum task_result metadata_apply(struct controller *c, struct metadata_tas
 
 	member_take_configs(c, &u->control.task);
 	u->control.task.is_past_store = true;
-	bool differs = take_brokers(c, q) || c->picture == NULL;
+	bool differs = take_brokers(c, q);
 	for (int32_t i = 0; i < u->count; i++) {
 		if (u->items[i].topic != NULL && metadata_take(&u->items[i]))
 			changed[n++] = u->items[i].topic;
