@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "base/siphash.h"
+
 #define MAP_SLOTS_MIN 8u
 #define MAP_COUNT_MAX (1u << 30)
 
@@ -18,45 +20,16 @@ void map_seed_set(uint64_t k0, uint64_t k1)
 	seed_k1 = k1;
 }
 
-static inline uint64_t rotl(uint64_t x, int b)
-{
-	return (x << b) | (x >> (64 - b));
-}
-
-static inline void sip_round(uint64_t v[4])
-{
-	v[0] += v[1]; v[1] = rotl(v[1], 13); v[1] ^= v[0]; v[0] = rotl(v[0], 32);
-	v[2] += v[3]; v[3] = rotl(v[3], 16); v[3] ^= v[2];
-	v[0] += v[3]; v[3] = rotl(v[3], 21); v[3] ^= v[0];
-	v[2] += v[1]; v[1] = rotl(v[1], 17); v[1] ^= v[2]; v[2] = rotl(v[2], 32);
-}
-
-/* SipHash with one round per word and three at the end: cheap, and a stranger cannot aim at one slot. */
+/* One round per word and three at the end: cheap, and a stranger cannot aim at one slot. */
 uint64_t map_hash(struct slice key)
 {
-	uint64_t v[4] = { seed_k0 ^ 0x736f6d6570736575, seed_k1 ^ 0x646f72616e646f6d,
-			  seed_k0 ^ 0x6c7967656e657261, seed_k1 ^ 0x7465646279746573 };
-	const uint8_t *p = key.ptr;
-	size_t left = key.len;
-	uint64_t word;
+	struct siphash s;
 
-	for (; left >= 8; p += 8, left -= 8) {
-		memcpy(&word, p, 8);
-		v[3] ^= word;
-		sip_round(v);
-		v[0] ^= word;
-	}
-	word = (uint64_t)key.len << 56;
-	for (size_t i = 0; i < left; i++)
-		word |= (uint64_t)p[i] << (8 * i);
-	v[3] ^= word;
-	sip_round(v);
-	v[0] ^= word;
-	v[2] ^= 0xff;
-	sip_round(v);
-	sip_round(v);
-	sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	siphash_begin(&s, seed_k0, seed_k1);
+	siphash_bytes(&s, key, 1);
+	s.v[2] ^= 0xff;
+	siphash_rounds(&s, 3);
+	return siphash_result(&s);
 }
 
 void map_init(struct map *m)

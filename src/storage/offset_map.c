@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "base/siphash.h"
+
 struct slot {
 	uint64_t hash[2];
 	int64_t  offset_plus_1;		/* 0: free */
@@ -45,48 +47,20 @@ uint64_t offset_map_count(const struct offset_map *m)
 	return m->count;
 }
 
-static inline uint64_t rotl(uint64_t x, int b)
-{
-	return (x << b) | (x >> (64 - b));
-}
-
-static inline void sip_rounds(uint64_t v[4], int n)
-{
-	for (; n > 0; n--) {
-		v[0] += v[1]; v[1] = rotl(v[1], 13); v[1] ^= v[0]; v[0] = rotl(v[0], 32);
-		v[2] += v[3]; v[3] = rotl(v[3], 16); v[3] ^= v[2];
-		v[0] += v[3]; v[3] = rotl(v[3], 21); v[3] ^= v[0];
-		v[2] += v[1]; v[1] = rotl(v[1], 17); v[1] ^= v[2]; v[2] = rotl(v[2], 32);
-	}
-}
-
 /* SipHash-2-4 with 128 bits of result. */
 static void hash_key(const struct offset_map *m, struct slice key, uint64_t out[2])
 {
-	uint64_t v[4] = { m->key[0] ^ 0x736f6d6570736575, m->key[1] ^ 0x646f72616e646f6d ^ 0xee,
-			  m->key[0] ^ 0x6c7967656e657261, m->key[1] ^ 0x7465646279746573 };
-	const uint8_t *p = key.ptr;
-	size_t left = key.len;
-	uint64_t word;
+	struct siphash s;
 
-	for (; left >= 8; p += 8, left -= 8) {
-		memcpy(&word, p, 8);
-		v[3] ^= word;
-		sip_rounds(v, 2);
-		v[0] ^= word;
-	}
-	word = (uint64_t)key.len << 56;
-	for (size_t i = 0; i < left; i++)
-		word |= (uint64_t)p[i] << (8 * i);
-	v[3] ^= word;
-	sip_rounds(v, 2);
-	v[0] ^= word;
-	v[2] ^= 0xee;
-	sip_rounds(v, 4);
-	out[0] = v[0] ^ v[1] ^ v[2] ^ v[3];
-	v[1] ^= 0xdd;
-	sip_rounds(v, 4);
-	out[1] = v[0] ^ v[1] ^ v[2] ^ v[3];
+	siphash_begin(&s, m->key[0], m->key[1]);
+	s.v[1] ^= 0xee;
+	siphash_bytes(&s, key, 2);
+	s.v[2] ^= 0xee;
+	siphash_rounds(&s, 4);
+	out[0] = siphash_result(&s);
+	s.v[1] ^= 0xdd;
+	siphash_rounds(&s, 4);
+	out[1] = siphash_result(&s);
 }
 
 /* The key's slot, or the free one where it belongs. */

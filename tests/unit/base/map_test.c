@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "base/siphash.h"
 
 #define KEYS 2000
 
@@ -160,6 +161,37 @@ START_TEST(hash_depends_on_the_seed)
 }
 END_TEST
 
+/* The reference code's vectors: key 00 01 ... 0f, message 00 01 ... */
+START_TEST(siphash_is_siphash)
+{
+	static const uint64_t k0 = 0x0706050403020100, k1 = 0x0f0e0d0c0b0a0908;
+	uint8_t message[15];
+	struct siphash h;
+
+	for (size_t i = 0; i < sizeof(message); i++)
+		message[i] = (uint8_t)i;
+	siphash_begin(&h, k0, k1);
+	siphash_bytes(&h, slice_of(message, 0), 2);
+	h.v[2] ^= 0xff;
+	siphash_rounds(&h, 4);
+	ck_assert_uint_eq(siphash_result(&h), 0x726fdb47dd0e0e31);
+	siphash_begin(&h, k0, k1);
+	siphash_bytes(&h, slice_of(message, sizeof(message)), 2);
+	h.v[2] ^= 0xff;
+	siphash_rounds(&h, 4);
+	ck_assert_uint_eq(siphash_result(&h), 0xa129ca6149be45e5);
+	siphash_begin(&h, k0, k1);		/* the long result */
+	h.v[1] ^= 0xee;
+	siphash_bytes(&h, slice_of(message, 0), 2);
+	h.v[2] ^= 0xee;
+	siphash_rounds(&h, 4);
+	ck_assert_uint_eq(siphash_result(&h), 0xe6a825ba047f81a3);
+	h.v[1] ^= 0xdd;
+	siphash_rounds(&h, 4);
+	ck_assert_uint_eq(siphash_result(&h), 0x930255c71472f66d);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("map");
@@ -174,6 +206,7 @@ int main(void)
 	tcase_add_test(t, churn_is_bounded);
 	tcase_add_test(t, reserve_then_put_does_not_move);
 	tcase_add_test(t, hash_depends_on_the_seed);
+	tcase_add_test(t, siphash_is_siphash);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
