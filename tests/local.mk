@@ -29,7 +29,7 @@ tests_unit_partition_follower_test_LDADD = $(partition_test_libs)
 tests_unit_partition_move_test_SOURCES = tests/unit/partition/move_test.c tests/unit/partition/fake_controller.c \
 	tests/unit/partition/fake_controller.h tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_move_test_LDADD = $(partition_test_libs)
-tests_unit_partition_clean_test_SOURCES = tests/unit/partition/clean_test.c tests/unit/partition/fake_controller.c \
+tests_unit_partition_clean_test_SOURCES = tests/unit/partition/clean_test.c tests/unit/storage/seed_range.h tests/unit/partition/fake_controller.c \
 	tests/unit/partition/fake_controller.h tests/unit/partition/rig.c tests/unit/partition/rig.h
 tests_unit_partition_clean_test_LDADD = $(partition_test_libs)
 tests_unit_partition_partition_crash_test_SOURCES = tests/unit/partition/partition_crash_test.c tests/unit/partition/rig.c tests/unit/partition/rig.h

@@ -963,15 +963,8 @@ int main(void)
 	if (getenv("SKEIN_SIM_SEEDS") == NULL)
 		tcase_add_loop_test(t, mutants, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, (int)ARRAY_LEN(mutant_names));
 	suite_add_tcase(s, t);
-
-	SRunner *sr = srunner_create(s);
-	seeds_init();
 	workers = mmap(NULL, WORKERS * sizeof(*workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (workers == MAP_FAILED)
 		abort();
-	srunner_run_all(sr, CK_ENV);
-	seeds_report();
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return seeds_run(s);
 }

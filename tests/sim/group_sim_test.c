@@ -212,12 +212,5 @@ int main(void)
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, lives);
 	suite_add_tcase(s, t);
-
-	SRunner *sr = srunner_create(s);
-	seeds_init();
-	srunner_run_all(sr, CK_ENV);
-	seeds_report();
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return seeds_run(s);
 }

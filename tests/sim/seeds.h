@@ -7,6 +7,7 @@
 #ifndef SKEIN_TESTS_SEEDS_H
 #define SKEIN_TESTS_SEEDS_H
 
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -36,6 +37,19 @@ static UNUSED void seeds_report(void)		/* in main, after them */
 {
 	if (*seed_at_work != 0)
 		printf("to replay: SKEIN_SIM_SEEDS=%llu (SKEIN_SIM_LOG=1 shows the log)\n", (unsigned long long)*seed_at_work);
+}
+
+/* The test program's end: its exit code. */
+static UNUSED int seeds_run(Suite *s)
+{
+	SRunner *sr = srunner_create(s);
+
+	seeds_init();
+	srunner_run_all(sr, CK_ENV);
+	seeds_report();
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* False: the usual ones, which the caller has filled in. */

@@ -152,14 +152,8 @@ int main(void)
 	Suite *s = suite_create("group crash");
 	TCase *t = tcase_create("lives");
 
-	seeds_init();
 	tcase_add_test(t, every_life);
 	tcase_set_timeout(t, 600);
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	seeds_report();
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return seeds_run(s);
 }

@@ -1186,12 +1186,5 @@ int main(void)
 	if (getenv("SKEIN_SIM_SEEDS") == NULL)
 		tcase_add_loop_test(t, mutants_are_found, PARTITION_MUTANT_TRUNCATE_TO_HIGH_WATERMARK, PARTITION_MUTANT_NO_VALIDATION + 1);
 	suite_add_tcase(s, t);
-
-	SRunner *sr = srunner_create(s);
-	seeds_init();
-	srunner_run_all(sr, CK_ENV);
-	seeds_report();
-	int failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return seeds_run(s);
 }
