@@ -3,9 +3,14 @@
  */
 #include "http/exposition.h"
 
-static const char *const type_names[] = {
-	[METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram", [METRIC_SUMMARY] = "summary",
-};
+const char *metric_type_name(enum metric_type t)
+{
+	static const char *const names[] = {
+		[METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram", [METRIC_SUMMARY] = "summary",
+	};
+
+	return names[t];
+}
 
 static void put(struct exposition *x, const char *s)
 {
@@ -43,7 +48,7 @@ void exposition_family(struct exposition *x, const char *name, enum metric_type 
 	put(x, "\n# TYPE ");
 	put_name(x, "", with_total);
 	strbuf_add_char(x->out, ' ');
-	put(x, type_names[type]);
+	put(x, metric_type_name(type));
 	strbuf_add_char(x->out, '\n');
 }
 

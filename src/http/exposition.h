@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SUMMARY };
+const char *metric_type_name(enum metric_type t);	/* as both formats write it */
 
 struct exposition {
 	struct strbuf *out;

@@ -23,7 +23,7 @@
 
 #define LIBRARY "libmicrohttpd.so.12"
 
-/* What is used of the library, found at run time. The two functions with a variable list are declared as the header has them. */
+/* What is used of the library, found at run time; once loaded it stays. The two functions with a variable list are declared as the header has them. */
 struct library {
 	void *handle;
 	__typeof__(&MHD_start_daemon) start_daemon;
