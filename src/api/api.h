@@ -117,6 +117,12 @@ enum kafka_error api_find_group(struct call *c, struct slice group, struct parti
  */
 enum kafka_error api_ask_group(struct call *c, enum acl_operation op, struct slice group, bool wants_name, struct coordinator_question *q,
                                struct partition_addr **addr) MUST_CHECK;
+/* May offsets be committed for it? may_read: the caller may read the topic. */
+enum kafka_error api_check_committed(struct call *c, struct slice topic, bool may_read, int32_t partition);
+struct group_caller;
+struct group_offset_commit;
+/* The question of a commit with room for so many offsets, for the caller to fill and ask. NULL: the arena's limit, and wants_close is set. */
+struct group_offset_commit *api_commit_question(struct call *c, const struct group_caller *caller, int32_t count) MUST_CHECK;
 #define API_GROUP_ANSWER_BYTES (64u << 20)	/* what a coordinator may answer with: the message's own arena */
 /* *s into the call's own memory, as a message's arena goes before the answer is encoded. Null stays null; false: the arena's limit. */
 bool api_keep(struct call *c, struct slice *s) MUST_CHECK;

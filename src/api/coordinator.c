@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "group/group_msg.h"
 
 #define INTERNAL_CONFIGS 3
 
@@ -31,6 +32,28 @@ enum kafka_error api_ask_group(struct call *c, enum acl_operation op, struct sli
 	if (error != NONE)
 		return error;
 	return call_ask_partition(c, *addr, &q->msg) ? NONE : NOT_COORDINATOR;
+}
+
+enum kafka_error api_check_committed(struct call *c, struct slice topic, bool may_read, int32_t partition)
+{
+	const struct cluster_topic *known = cluster_topic(call_cluster(c), topic);
+
+	if (!may_read)
+		return TOPIC_AUTHORIZATION_FAILED;
+	return known != NULL && cluster_topic_partition(known, partition) != NULL ? NONE : UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+struct group_offset_commit *api_commit_question(struct call *c, const struct group_caller *caller, int32_t count)
+{
+	struct group_offset_commit *ask = call_message(c, sizeof(*ask), GROUP_offset_commit);
+
+	if (ask == NULL || (ask->offsets = arena_calloc(&c->arena, (size_t)count, sizeof(*ask->offsets))) == NULL) {
+		c->wants_close = true;
+		return NULL;
+	}
+	ask->caller = *caller;
+	ask->count = count;
+	return ask;
 }
 
 bool api_keep(struct call *c, struct slice *s)

@@ -53,15 +53,6 @@ static bool lay_out(struct call *c, struct commit_state *s)
 	return true;
 }
 
-static enum kafka_error check_item(struct call *c, const struct offset_commit_request_topic *topic, bool may_read, int32_t partition)
-{
-	const struct cluster_topic *known = cluster_topic(call_cluster(c), topic->name);
-
-	if (!may_read)
-		return TOPIC_AUTHORIZATION_FAILED;
-	return known != NULL && cluster_topic_partition(known, partition) != NULL ? NONE : UNKNOWN_TOPIC_OR_PARTITION;
-}
-
 /* How many are left to be asked about. */
 static int32_t check_items(struct call *c, struct commit_state *s)
 {
@@ -75,7 +66,7 @@ static int32_t check_items(struct call *c, struct commit_state *s)
 
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++, it++) {
 			it->error = !may_commit ? GROUP_AUTHORIZATION_FAILED
-				: check_item(c, &r->topics[t], may_read, r->topics[t].partitions[p].partition_index);
+				: api_check_committed(c, r->topics[t].name, may_read, r->topics[t].partitions[p].partition_index);
 			if (it->error == NONE)
 				it->asked = left++;
 		}
@@ -93,17 +84,13 @@ static void ask_coordinator(struct call *c, struct commit_state *s, int32_t coun
 	const struct offset_commit_request *r = c->request;
 	const struct commit_item *it = s->items;
 
-	s->ask = call_message(c, sizeof(*s->ask), GROUP_offset_commit);
-	if (s->ask == NULL || (s->ask->offsets = arena_calloc(&c->arena, (size_t)count, sizeof(*s->ask->offsets))) == NULL) {
-		c->wants_close = true;
-		return;
-	}
-	s->ask->caller = (struct group_caller){
+	s->ask = api_commit_question(c, &(struct group_caller){
 		.group = r->group_id, .member_id = r->member_id, .instance_id = r->group_instance_id, .generation = r->generation_id_or_member_epoch,
-	};
+	}, count);
+	if (s->ask == NULL)
+		return;
 	s->ask->q.msg.is_light = count <= COMMIT_LIGHT_MAX;
 	s->ask->retention_ms = r->retention_time_ms;
-	s->ask->count = count;
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++, it++) {
 			const struct offset_commit_request_partition *from = &r->topics[t].partitions[p];

@@ -58,15 +58,6 @@ static enum kafka_error check_all(struct call *c)
 	return NONE;
 }
 
-static enum kafka_error check_item(struct call *c, struct slice topic, bool may_read, int32_t partition)
-{
-	const struct cluster_topic *known = cluster_topic(call_cluster(c), topic);
-
-	if (!may_read)
-		return TOPIC_AUTHORIZATION_FAILED;
-	return known != NULL && cluster_topic_partition(known, partition) != NULL ? NONE : UNKNOWN_TOPIC_OR_PARTITION;
-}
-
 /* How many are left to be asked about. */
 static int32_t check_items(struct call *c, struct txn_commit_state *s)
 {
@@ -79,7 +70,7 @@ static int32_t check_items(struct call *c, struct txn_commit_state *s)
 		bool may_read = all == NONE && call_authorize(c, ACL_READ, ACL_TOPIC, r->topics[t].name);
 
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++, it++) {
-			it->error = all != NONE ? all : check_item(c, r->topics[t].name, may_read, r->topics[t].partitions[p].partition_index);
+			it->error = all != NONE ? all : api_check_committed(c, r->topics[t].name, may_read, r->topics[t].partitions[p].partition_index);
 			if (it->error == NONE)
 				it->asked = left++;
 		}
@@ -110,19 +101,15 @@ static void ask_coordinator(struct call *c, struct txn_commit_state *s, int32_t 
 {
 	const struct txn_offset_commit_request *r = c->request;
 
-	s->ask = call_message(c, sizeof(*s->ask), GROUP_offset_commit);
-	if (s->ask == NULL || (s->ask->offsets = arena_calloc(&c->arena, (size_t)count, sizeof(*s->ask->offsets))) == NULL) {
-		c->wants_close = true;
-		return;
-	}
-	s->ask->caller = (struct group_caller){
+	s->ask = api_commit_question(c, &(struct group_caller){
 		.group = r->group_id, .member_id = r->member_id, .instance_id = r->group_instance_id, .generation = r->generation_id,
-	};
+	}, count);
+	if (s->ask == NULL)
+		return;
 	s->ask->retention_ms = -1;
 	s->ask->is_transactional = true;
 	s->ask->producer_id = r->producer_id;
 	s->ask->producer_epoch = r->producer_epoch;
-	s->ask->count = count;
 	fill_offsets(c, s);
 	enum kafka_error error = api_ask_group(c, ACL_READ, r->group_id, true, &s->ask->q, &s->addr);
 	if (error != NONE)
