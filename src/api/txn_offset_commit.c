@@ -1,6 +1,9 @@
 /*
  * TxnOffsetCommit (28): offsets that count when the producer's transaction commits; the group's coordinator sets them aside until then. Each partition is answered by
- * itself; what is wrong with the whole stands at each. Whether the transaction knows of the group is not asked of its coordinator (KIP-890), as in Produce.
+ * itself; what is wrong with the whole stands at each.
+ *
+ * Kafka asks the transaction's coordinator whether the transaction is open and knows of the group (KIP-890); that is not asked here. But where no topic for their state exists no
+ * transaction can have begun: offsets would be set aside for a marker that nobody writes, and hold up readers and compaction for ever.
  */
 #include "api/api.h"
 #include "group/group_msg.h"
@@ -55,7 +58,7 @@ static enum kafka_error check_all(struct call *c)
 		return TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 	if (!call_authorize(c, ACL_READ, ACL_GROUP, r->group_id))
 		return GROUP_AUTHORIZATION_FAILED;
-	return NONE;
+	return cluster_topic(call_cluster(c), SLICE_LIT(TOPIC_TRANSACTION_STATE)) != NULL ? NONE : INVALID_TXN_STATE;
 }
 
 /* How many are left to be asked about. */

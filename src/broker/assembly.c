@@ -299,7 +299,7 @@ static void make_hooks(struct assembly *a)
 	a->groups = group_context_create(os_of(a), a->spec.config);
 	a->hooks[0] = group_hook(a->groups);
 	a->hooks[1] = (struct partition_hook){
-		.topic = "__transaction_state", .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook,
+		.topic = TOPIC_TRANSACTION_STATE, .on_elected = on_elected_without_coordinator, .on_resigned = ignore_hook, .on_stop = ignore_hook,
 	};
 }
 

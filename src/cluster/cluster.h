@@ -124,7 +124,8 @@ bool        topic_names_collide(struct slice a, struct slice b);
 bool        topic_is_internal(struct slice name);
 
 /* Where coordinators keep their state. */
-#define TOPIC_CONSUMER_OFFSETS "__consumer_offsets"
+#define TOPIC_CONSUMER_OFFSETS  "__consumer_offsets"
+#define TOPIC_TRANSACTION_STATE "__transaction_state"
 /* The partition of such a topic that holds the state of a group or transactional id; its leader is the coordinator. partition_count > 0: the topic's. */
 int32_t cluster_coordinator_partition(struct slice key, int32_t partition_count);
 

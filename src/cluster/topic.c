@@ -73,7 +73,7 @@ struct cluster_topic *cluster_topic_create(const char *name, struct uuid id, con
 
 bool topic_is_internal(struct slice name)
 {
-	return slice_eq_str(name, TOPIC_CONSUMER_OFFSETS) || slice_eq_str(name, "__transaction_state") ||
+	return slice_eq_str(name, TOPIC_CONSUMER_OFFSETS) || slice_eq_str(name, TOPIC_TRANSACTION_STATE) ||
 	       slice_eq_str(name, "__share_group_state");
 }
 

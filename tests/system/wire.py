@@ -115,6 +115,9 @@ def transaction(address, topic):
     def expect(got, wanted):
         assert got == wanted, (got, wanted)
 
+    expect(commit(4, 1), 48)        # nobody coordinates transactions: none can have begun
+    expect(fetch(True), (0, -1))
+    expect(create_topics(client, {"__transaction_state": (1, {})}), {"__transaction_state": 0})
     for version in range(5):
         before, offset = fetch(False)[1], 10 + version
         expect(commit(version, offset), 0)
