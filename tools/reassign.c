@@ -29,9 +29,7 @@ static const char help[] =
 	"      --status             what is moving, and how far it is\n"
 	"      --cancel             back to where it was; all that is moving, or what is named\n"
 	"      --wait               until nothing moves any more\n"
-	"  -o, --output FORMAT      status: text (default) or ndjson (an object per line)\n\n"
-	"Exit code of --execute and --cancel: 0 when every partition of the plan was taken, 6 when some were and others refused.\n"
-	"When all were refused: what the refusals say when they agree (3 not found, 4 denied, ...), else 1.\n"
+	"  -o, --output FORMAT      status: text (default) or ndjson (an object per line)\n"
 	TOOL_BOOTSTRAP_HELP
 	"\nExit code of --execute and --cancel: 0 all of it was accepted, 6 some; each refusal is named, and\n"
 	"--wait does not wait then. When nothing was: what all refusals have in common (3: there is none of\n"

@@ -14,7 +14,7 @@ enum guardian_word { GUARD_THIS, REST };
 
 struct guardian_news {
 	enum guardian_word word;
-	struct zk_session     session;
+	struct zk_session  session;
 };
 
 _Static_assert(sizeof(struct guardian_news) <= CHILD_MESSAGE_MAX, "it travels whole");
@@ -26,10 +26,10 @@ struct guardian {
 /* --- the child ---------------------------------------------------------------------------------------------------------------------- */
 
 struct watch {
-	struct os     *os;
+	struct os        *os;
 	struct zk_session session;
-	bool           may_rest;	/* the parent has said that all is well */
-	bool           has_ended;	/* nobody is left who could say anything */
+	bool              may_rest;	/* the parent has said that all is well */
+	bool              has_ended;	/* nobody is left who could say anything */
 };
 
 static void take_news(struct watch *w, os_fd news)

@@ -1,8 +1,8 @@
 /*
  * Committed offsets: taken, shown, deleted, expired.
  *
- * A commit is one batch. Within a transaction it is set aside when it is in the log: transactions.c. What it says becomes visible when it is committed in the log, which a question is answered by; until then it counts as pending, which is what a
- * reader that must have stable offsets waits for. Commits come home in the order in which they were written, so the later one wins.
+ * A commit is one batch. What it says becomes visible when it is committed in the log, which a question is answered by; until then it counts as pending, which is what a
+ * reader that must have stable offsets waits for. Within a transaction it is set aside when it is in the log (transactions.c). Commits come home in the order in which they were written, so the later one wins.
  */
 #include "group/group_priv.h"
 

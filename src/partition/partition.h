@@ -86,6 +86,7 @@ struct partition_movers {
 	struct workers *workers;	/* their own: a copy may be long, and nobody else is to wait behind it */
 	struct throttle throttle;
 };
+
 /*
  * Who compacts: one for all partitions of a broker, which it outlives. The settings follow the configuration: single values, written by one thread, read by partitions.
  */
@@ -100,6 +101,7 @@ struct partition_cleaners {
 };
 /* One thread at a time. The throttle is there already. */
 void     partition_cleaners_configure(struct partition_cleaners *c, const struct broker_config *config);
+
 /* For hooks, on the partition's thread. */
 /* As if a network actor had asked, but for the epoch: in another one than the hook was elected in it is refused. m's home is p->actor. */
 void     partition_hook_append(struct partition_addr *p, struct partition_append *m, int32_t leader_epoch);

@@ -1,7 +1,6 @@
 /*
- * First every record is looked at, then, if not all stay or a horizon is to be set, the batch is built anew from those that do. So a batch of which
- * all stays, and that is most of a log that has been
- * cleaned before, is never compressed again.
+ * First every record is looked at, then, if not all stay or a horizon is to be set, the batch is built anew from those that do.
+ * So a batch of which all stays, and that is most of a log that has been cleaned before, is never compressed again.
  */
 #include "storage/clean_batch.h"
 

@@ -7,9 +7,8 @@
  *	while ((e = log_clean_step(log, c, &more)) == OK && more);   owner, after each run
  *	log_clean_end(log, &c);                         owner
  *
- * Owner:   the log's, but for log_clean_run, which touches nothing of the log. One pass per log at a time. The log may change between begin and end,
- * and even be closed (then end is given NULL);
- *          while log_is_settling it may neither be renamed nor handed over.
+ * Owner:   the log's, but for log_clean_run, which touches nothing of the log. One pass per log at a time. The log may change between
+ *          begin and end, and even be closed (then end is given NULL); while log_is_settling it may neither be renamed nor handed over.
  * Memory:  the offset map, one read and one write buffer, what codecs keep, and copies of the segments' descriptions: from begin to end.
  */
 #ifndef SKEIN_STORAGE_LOG_CLEAN_H

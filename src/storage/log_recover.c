@@ -257,9 +257,10 @@ out:
  * truncation. One that begins later: the predecessor has lost its last batches whole, so that no
  * damage is to be seen, and as segments are synced in their order, nothing in this one was promised
  * to anybody. Both go. (Compaction leaves gaps of its own; a killed process loses nothing; and a
- * roll leaves none: see roll_base.) Our own compaction keeps a segment's last batch; Java's leaves gaps, below its dirty offset or
- * below what was synced, and above while a pass is under way: where Java's broker was the last, or nobody knows what was synced (a
- * directory that comes from a backup), a gap in a compacted topic is taken for such.
+ * roll leaves none: see roll_base.) Our own compaction keeps a segment's last batch; Java's leaves
+ * gaps, below its dirty offset or below what was synced, and above while a pass is under way: where
+ * Java's broker was the last, or nobody knows what was synced (a directory that comes from a
+ * backup), a gap in a compacted topic is taken for such.
  */
 static bool is_out_of_line(const struct log *log, const struct recovery_plan *plan,
 	const struct segment *s, int64_t end)

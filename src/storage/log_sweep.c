@@ -123,9 +123,8 @@ static bool has_file(const struct listing *l, int64_t base_offset, const char *s
 }
 
 /*
- * An index without its .log.swap: the .log is in its place already, or the renaming to .swap had failed and was being taken back. Whichever it was,
- * indexes made anew are
- * right, and a missing .index asks for that.
+ * An index without its .log.swap: the .log is in its place already, or the renaming to .swap had failed and was being taken
+ * back. Whichever it was, indexes made anew are right, and a missing .index asks for that.
  */
 static enum err drop_lone_swap_indexes(struct log *log, struct listing *l)
 {
@@ -152,10 +151,9 @@ static enum err drop_lone_swap_indexes(struct log *log, struct listing *l)
 }
 
 /*
- * A power cut may keep any part of what is renamed and removed here, so what is replaced is surely gone before a .swap loses its extra, by which
- * alone it is known what
- * it replaces; and the new names are on the device before anything else is done with the directory, for a .cleaned of the recovery beside a .swap
- * would make this one void.
+ * A power cut may keep any part of what is renamed and removed here, so what is replaced is surely gone before a .swap loses its
+ * extra, by which alone it is known what it replaces; and the new names are on the device before anything else is done with the
+ * directory, for a .cleaned of the recovery beside a .swap would make this one void.
  */
 static enum err put_swaps_in_place(struct log *log, struct listing *l)
 {
