@@ -35,44 +35,65 @@ static bool has_passed_horizon(const struct batch_cleaner *c, const uint8_t *bat
 	return batch_has_delete_horizon(batch) && batch_base_timestamp(batch) <= c->now;
 }
 
-static bool record_stays(const struct batch_cleaner *c, const uint8_t *batch, const struct record *r)
+/* Records are looked up some at a time: the map's memory is far away, and one wait does for all of them. */
+#define LOOKED_UP_AT_ONCE 16
+
+struct asked {
+	struct offset_map_key key;
+	int64_t offset;
+	bool    has_key, is_tombstone;
+};
+
+static bool record_stays(const struct batch_cleaner *c, const uint8_t *batch, const struct asked *r)
 {
-	if (r->offset > c->latest_offset)
+	if (batch_is_control(batch) || r->offset > c->latest_offset)
 		return true;
-	if (slice_is_null(r->key) || r->offset < offset_map_get(c->map, r->key))
+	if (!r->has_key || r->offset < offset_map_get(c->map, &r->key))
 		return false;
-	return !slice_is_null(r->value) || !has_passed_horizon(c, batch);
+	return !r->is_tombstone || !has_passed_horizon(c, batch);
 }
 
-static void remember(struct batch_cleaner *c, size_t i, bool stays)
+/* index: the first one's in the batch. */
+static void judge_some(struct batch_cleaner *c, const uint8_t *batch, const struct asked *some, size_t count, size_t index, struct verdict *v)
 {
-	if (i == c->kept_room) {
+	if (index + count > c->kept_room) {
 		c->kept_room = MAX(256, c->kept_room * 2);
 		c->kept = mem_realloc_array(c->kept, c->kept_room, 1);
 	}
-	c->kept[i] = stays;
+	for (size_t i = 0; i < count; i++) {
+		bool stays = record_stays(c, batch, &some[i]);
+
+		c->kept[index + i] = stays;
+		v->kept += stays;
+		v->is_all = v->is_all && stays;
+		v->has_tombstone = v->has_tombstone || (stays && some[i].is_tombstone);
+	}
 }
 
 static enum err judge(struct batch_cleaner *c, const struct clean_question *q, struct verdict *v)
 {
 	const uint8_t *batch = q->batch.ptr;
+	struct asked some[LOOKED_UP_AT_ONCE];
 	struct record_iter it;
 	struct record r;
-	size_t i = 0;
+	size_t count = 0, index = 0;
 	int64_t next = batch_base_offset(batch);
 
 	*v = (struct verdict){ .is_all = true, .is_ordered = true };
 	record_iter_init(&it, q->batch, c->decompressor, UINT64_MAX);
 	while (record_iter_next(&it, &r)) {
-		bool stays = batch_is_control(batch) || record_stays(c, batch, &r);
-
 		v->is_ordered = v->is_ordered && r.offset >= next && r.offset <= batch_last_offset(batch);
 		next = r.offset + 1;
-		remember(c, i++, stays);
-		v->kept += stays;
-		v->is_all = v->is_all && stays;
-		v->has_tombstone = v->has_tombstone || (stays && slice_is_null(r.value));
+		some[count] = (struct asked){ .offset = r.offset, .has_key = !slice_is_null(r.key), .is_tombstone = slice_is_null(r.value) };
+		if (some[count].has_key)
+			offset_map_key(c->map, r.key, &some[count].key);
+		if (++count < LOOKED_UP_AT_ONCE)
+			continue;
+		judge_some(c, batch, some, count, index, v);
+		index += count;
+		count = 0;
 	}
+	judge_some(c, batch, some, count, index, v);
 	enum err e = it.err;
 	record_iter_fini(&it);
 	return e;
@@ -146,24 +167,47 @@ enum err clean_batch(struct batch_cleaner *c, const struct clean_question *q, st
 	return v.is_ordered ? rebuild(c, q, sets_horizon, out) : ERR_CORRUPT;
 }
 
+struct key_at {
+	struct offset_map_key key;
+	int64_t offset;
+};
+
+static bool put_some(struct offset_map *map, const struct key_at *some, size_t count, int64_t *latest)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!offset_map_put(map, &some[i].key, some[i].offset))
+			return false;
+		*latest = some[i].offset;
+	}
+	return true;
+}
+
 enum err clean_batch_map(struct offset_map *map, struct decompressor *d, struct slice batch, int64_t from_offset, int64_t *latest, bool *is_full)
 {
+	struct key_at some[LOOKED_UP_AT_ONCE];
 	struct record_iter it;
 	struct record r;
+	size_t count = 0;
+	int64_t last = *latest;
 
 	*is_full = false;
 	record_iter_init(&it, batch, d, UINT64_MAX);
 	while (!*is_full && record_iter_next(&it, &r)) {
 		if (slice_is_null(r.key) || r.offset < from_offset)
 			continue;
-		if (r.offset <= *latest || r.offset > batch_last_offset(batch.ptr)) {
+		if (r.offset <= last || r.offset > batch_last_offset(batch.ptr)) {
 			record_iter_fini(&it);
 			return ERR_CORRUPT;
 		}
-		*is_full = !offset_map_put(map, r.key, r.offset);
-		if (!*is_full)
-			*latest = r.offset;
+		last = some[count].offset = r.offset;
+		offset_map_key(map, r.key, &some[count].key);
+		if (++count < LOOKED_UP_AT_ONCE)
+			continue;
+		*is_full = !put_some(map, some, count, latest);
+		count = 0;
 	}
+	if (!*is_full)
+		*is_full = !put_some(map, some, count, latest);
 	enum err e = it.err;
 	record_iter_fini(&it);
 	return e;
