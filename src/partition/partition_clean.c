@@ -1,11 +1,11 @@
 /*
  * When a compacted log is cleaned. Each partition looks at its own log, every log.cleaner.backoff.ms while something may be dirty, and takes one of
- * the broker's log.cleaner.threads places for a pass. Kafka's cleaners choose the
- * dirtiest of all logs; here a partition that finds no place asks again soon, and who asks is dirty enough.
+ * the broker's log.cleaner.threads places for a pass. Kafka's cleaners choose the dirtiest of all logs; here a partition that finds no place asks
+ * again soon, and who asks is dirty enough.
  *
  * A pass goes from slice to slice: a job at the cleaners' own workers, then a look here (storage/log_clean.h). Between two slices it may wait for
- * log.cleaner.io.max.bytes.per.second, and be ended: by a stop, a
- * move to another directory, a topic that is not compacted any more. What is certain already (log_is_settling) is brought to its end first.
+ * log.cleaner.io.max.bytes.per.second, and be ended: by a stop, a move to another directory, a topic that is not compacted any more. What is certain
+ * already (log_is_settling) is brought to its end first.
  */
 #include "partition/partition_priv.h"
 
@@ -70,7 +70,7 @@ static bool is_compacted(const struct partition *p)
 	return p->spec.cleaners != NULL && !p->is_uncleanable && (p->config.cleanup_policy & CLEANUP_COMPACT) != 0;
 }
 
-/* Nothing changes what a look finds but a recovery point that moves on; unless it is time that does, or a transaction that ends. */
+/* Nothing changes what a look finds but a recovery point that moves on or another configuration; unless it is time that does, or a transaction that ends. */
 static bool may_be_dirty(const struct partition *p)
 {
 	int64_t synced = log_recovery_point(p->log);

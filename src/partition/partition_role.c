@@ -215,6 +215,7 @@ void partition_on_config(struct partition *p, struct partition_config *m)
 {
 	p->config = m->config;
 	log_set_config(p->log, &m->config);
+	p->clean_seen = -1;		/* what was too clean may be dirty enough now */
 	actor_answer(&p->actor, &m->msg);
 }
 

@@ -129,13 +129,13 @@ static void cut(void)
 	cuts++;
 }
 
-static void set_policy(uint32_t policy)
+/* What r.config says. */
+static void tell_config(void)
 {
 	struct ask a;
 
 	memset(&a, 0, sizeof(a));
 	msg_init(&a.msg, PARTITION_config, NULL);
-	r.config.cleanup_policy = policy;
 	a.config.config = r.config;
 	rig_ask(&r, &a);
 	rig_wait(&r, &a);
@@ -221,7 +221,10 @@ static void run_seed(uint64_t seed)
 			if (draw(3) == 0)
 				restart(STOP_ABANDON);
 			break;
-		case 14: set_policy(draw(3) == 0 ? CLEANUP_DELETE : CLEANUP_COMPACT); break;
+		case 14:
+			r.config.cleanup_policy = draw(3) == 0 ? CLEANUP_DELETE : CLEANUP_COMPACT;
+			tell_config();
+			break;
 		case 15: role(RIG_BROKER); break;
 		}
 	}
@@ -253,10 +256,18 @@ START_TEST(a_partition_without_news_sleeps)
 	rig_pass(&r, 5000);
 	ck_assert_int_gt(r.addr->dirty_offset, 0);
 	int64_t cleaned = r.addr->dirty_offset;
+	r.config.min_cleanable_dirty_ratio = 1;		/* there will always be something that is clean */
+	tell_config();
 	rig_rests(&r);
-	while (r.addr->recovery_point <= cleaned)	/* one more segment is not half of the log */
+	while (r.addr->recovery_point <= cleaned)
 		append();
 	rig_pass(&r, 5000);
+	rig_rests(&r);
+	ck_assert_int_eq(r.addr->dirty_offset, cleaned);
+	r.config.min_cleanable_dirty_ratio = 0.01;	/* enough now, without a record more */
+	tell_config();
+	rig_pass(&r, 5000);
+	ck_assert_int_gt(r.addr->dirty_offset, cleaned);
 	rig_rests(&r);
 	rig_down(&r, STOP_CLEAN);
 	ck_assert_uint_eq(r.cleaners.running, 0);
