@@ -27,6 +27,8 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/uuid.c src/base/uuid.h \
 	src/base/varint.h
 
+EXTRA_DIST += docs/CONFIGURATION.md
+
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/base/arena_test
 TESTS += tests/unit/base/arena_test
@@ -77,6 +79,11 @@ check_PROGRAMS += tests/unit/base/config_change_test
 TESTS += tests/unit/base/config_change_test
 tests_unit_base_config_change_test_SOURCES = tests/unit/base/config_change_test.c
 tests_unit_base_config_change_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/base/config_doc_test
+TESTS += tests/unit/base/config_doc_test
+tests_unit_base_config_doc_test_SOURCES = tests/unit/base/config_doc_test.c tests/unit/generated_doc.h
+tests_unit_base_config_doc_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/base/config_describe_test
 TESTS += tests/unit/base/config_describe_test
