@@ -1,6 +1,6 @@
 /*
  * skein serve: reads the configuration, starts the parts (assembly.c), waits for signals, stops them. The main thread only waits; an actor of its own is home
- * to the two messages that tell how far the controller is.
+ * to the messages that tell how far the controller is, and watches whether the others go on (watch.h).
  */
 #include "broker/broker.h"
 
@@ -10,6 +10,7 @@
 
 #include "broker/assembly.h"
 #include "broker/serve_config.h"
+#include "broker/watch.h"
 #include "os/log_writer.h"
 #include "os/process.h"
 
@@ -29,6 +30,7 @@ struct broker {
 	struct sched           *sched;
 	struct workers         *workers;
 	struct assembly         parts;
+	struct watch            watch;		/* the actor's */
 	struct controller_ready ready;
 	struct controller_retire retire;
 	struct controller_stop  stop;
@@ -55,19 +57,49 @@ static void broker_on_home(void *arg, struct msg *m)
 	process_poke();
 }
 
+/*
+ * What the service manager shows and waits for. While the broker serves, its parts may be looked at: whoever ends that state waits for an answer of this actor
+ * before he takes them apart.
+ */
+static void tell_manager(struct broker *b, mono_ms interval)
+{
+	enum broker_state state = __atomic_load_n(&b->state, __ATOMIC_ACQUIRE);
+	const char *feed = b->watch.stuck == 0 ? "WATCHDOG=1\n" : "";
+	char text[256];
+
+	if (!process_is_managed())
+		return;
+	if (b->watch.stuck > 0) {
+		snprintf(text, sizeof(text), "STATUS=%d actors do not go on, for up to %lld s; the log names them", b->watch.stuck, (long long)b->watch.longest / 1000);
+	} else if (state == BROKER_STARTING) {
+		/* Reading a large log after a crash takes what it takes: no start is too slow while its actors go on. */
+		snprintf(text, sizeof(text), "%sEXTEND_TIMEOUT_USEC=%lld\nSTATUS=starting, %d partitions so far", feed, (long long)interval * 1000 * 4, b->watch.partitions);
+	} else if (state == BROKER_READY) {
+		struct net_counters n;
+
+		net_counters(b->parts.net, &n);
+		snprintf(text, sizeof(text), "%sSTATUS=serving %d partitions to %llu connections", feed, b->watch.partitions, (unsigned long long)n.connections_open);
+	} else {
+		snprintf(text, sizeof(text), "%sSTATUS=%s, %d partitions are open", feed,
+		         state == BROKER_RETIRING || state == BROKER_RETIRED ? "stopping: leadership goes to others" : "stopping: closing logs", b->watch.partitions);
+	}
+	process_notify(text);
+}
+
 static int broker_step(struct actor *a, mono_ms now)
 {
 	struct broker *b = CONTAINER_OF(a, struct broker, actor);
 	int work = actor_drain_answers(a, broker_on_home, b);
 
-	(void)now;
+	if (watch_look(&b->watch, now))
+		tell_manager(b, b->watch.interval);
 	struct msg *wanted = __atomic_exchange_n(&b->wanted, NULL, __ATOMIC_ACQUIRE);
 	if (wanted != NULL) {
 		bool sent = actor_ask(a, controller_actor(b->parts.controller), wanted);
 		ASSERT(sent);	/* an asker without a lane is never declined */
 		work++;
 	}
-	a->deadline = MONO_NEVER;
+	a->deadline = b->watch.next;
 	return work;
 }
 
@@ -236,6 +268,7 @@ int broker_main(int argc, char **argv)
 	b.sched = sched_threads_create(b.os);
 	b.workers = workers_create(b.sched, WORKERS);
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");
+	watch_init(&b.watch, b.sched, &b.log, process_watchdog_ms());
 	if (actor_start(&b.actor, 0) != OK)
 		return fail("cannot start a thread");
 	code = run(&b);

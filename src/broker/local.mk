@@ -4,6 +4,7 @@ src_broker_libskein_broker_a_SOURCES = \
 	src/broker/broker.c src/broker/broker.h \
 	src/broker/session_keeper.c src/broker/session_keeper.h \
 	src/broker/serve_config.c src/broker/serve_config.h \
-	src/broker/upkeep.c src/broker/upkeep.h
+	src/broker/upkeep.c src/broker/upkeep.h \
+	src/broker/watch.c src/broker/watch.h
 src_broker_libskein_broker_a_CPPFLAGS = $(AM_CPPFLAGS) -DPACKAGE_VERSION='"$(VERSION)"'
 EXTRA_DIST += src/broker/README.md
