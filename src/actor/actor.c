@@ -100,6 +100,22 @@ bool sched_is_sim(const struct sched *s)
 	return s->is_sim;
 }
 
+void sched_watch(struct sched *s, mono_ms now, sched_seen *seen, void *arg)
+{
+	if (s->ops->watch != NULL)
+		s->ops->watch(s, now, seen, arg);
+}
+
+void sched_set_stuck(struct sched *s, int count)
+{
+	__atomic_store_n(&s->stuck, (uint32_t)count, __ATOMIC_RELAXED);
+}
+
+int sched_stuck(const struct sched *s)
+{
+	return (int)__atomic_load_n(&s->stuck, __ATOMIC_RELAXED);
+}
+
 void sched_destroy(struct sched **s)
 {
 	(*s)->ops->destroy(*s);

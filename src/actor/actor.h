@@ -178,6 +178,16 @@ void          actor_stop(struct actor *a);
  * Caller: any thread or actor but a itself. In a simulation it steps everybody until a has ended.
  */
 void          actor_join(struct actor *a);
+/*
+ * Looks at every actor that was started and not joined yet. stuck_ms: for how long, as far as the looks tell, it has been in one and the same step, or has had
+ * work without beginning one; 0: it goes on, or has nothing to do. seen may log and read what is published; it must not start, ask or stop
+ * anybody. One thread may watch. A simulation shows nobody.
+ */
+typedef void  sched_seen(void *arg, struct actor *a, mono_ms stuck_ms);
+void          sched_watch(struct sched *s, mono_ms now, sched_seen *seen, void *arg);
+/* How many the watcher takes for stuck; read by anyone. */
+void          sched_set_stuck(struct sched *s, int count);
+int           sched_stuck(const struct sched *s);
 /* Simulation only: one step of one runnable actor (or job), chosen by the seed; when none is runnable the clock moves to the next
  * deadline (of actors or of the simulated machine). Now and then time passes though somebody could
  * run, as on a busy machine. False: nothing will ever happen again. */

@@ -28,6 +28,7 @@ struct sched_ops {
 	void     (*join)(struct actor *a);
 	void     (*destroy)(struct sched *s);
 	void     (*borrow_turns)(struct actor *a);	/* a was seen asleep: runs its steps here, unless somebody else was quicker. NULL: nobody ever sleeps */
+	void     (*watch)(struct sched *s, mono_ms now, sched_seen *seen, void *arg);	/* NULL: nobody runs by himself */
 };
 
 struct sched {			/* first member of each kind */
@@ -35,6 +36,7 @@ struct sched {			/* first member of each kind */
 	struct os *os;
 	bool       is_sim;
 	uint32_t   outsiders;	/* threads that are no actors and are inside actor_answer or actor_post */
+	uint32_t   stuck;	/* sched_set_stuck */
 };
 
 extern const struct sched_ops sched_threads_ops, sched_sim_ops;

@@ -36,6 +36,7 @@
 struct sched_threads {
 	struct sched    sched;
 	pthread_mutex_t mutex;		/* the fields below; taken outside of turns: turn_leave */
+	pthread_mutex_t list_mutex;	/* runners may be read under either and changed under both: who watches does not wait for a grace period */
 	struct list     runners;
 	uint64_t        graces_begun;	/* read by ending threads without the mutex */
 	uint64_t        graces_done;
@@ -48,6 +49,9 @@ struct runner {				/* an actor's thread */
 	char          pad[CACHE_LINE];
 	uint64_t      turn;		/* odd: in a step */
 	char          pad_end[CACHE_LINE - sizeof(uint64_t)];
+	bool          has_ended;	/* nothing is to be expected of it */
+	uint64_t      watched_turn;	/* sched_watch's: what it saw last, and since when */
+	mono_ms       watched_since;
 };
 
 static struct sched_threads *threads_of(struct sched *s)
@@ -97,7 +101,9 @@ static void registry_add(struct sched_threads *s, struct runner *r)
 	struct runner *self = turn_leave(s);
 
 	pthread_mutex_lock(&s->mutex);
+	pthread_mutex_lock(&s->list_mutex);
 	list_push_back(&s->runners, &r->link);
+	pthread_mutex_unlock(&s->list_mutex);
 	pthread_mutex_unlock(&s->mutex);
 	turn_resume(self);
 }
@@ -107,7 +113,9 @@ static void registry_remove(struct sched_threads *s, struct runner *r)
 	struct runner *self = turn_leave(s);
 
 	pthread_mutex_lock(&s->mutex);
+	pthread_mutex_lock(&s->list_mutex);
 	list_remove(&r->link);
+	pthread_mutex_unlock(&s->list_mutex);
 	pthread_mutex_unlock(&s->mutex);
 	turn_resume(self);
 }
@@ -271,6 +279,7 @@ static void run(void *arg)
 		rest(a);
 	}
 	actor_set_current(NULL);
+	__atomic_store_n(&r->has_ended, true, __ATOMIC_RELAXED);
 	r->graces_at_end = __atomic_load_n(&s->graces_begun, __ATOMIC_SEQ_CST);
 }
 
@@ -281,6 +290,7 @@ static enum err threads_start(struct actor *a, size_t stack_bytes)
 	enum err err;
 
 	r->actor = a;
+	r->watched_since = os_mono_ms(s->sched.os);
 	a->sched_slot = r;
 	registry_add(s, r);
 	stack_bytes = MAX(stack_bytes != 0 ? stack_bytes : ACTOR_STACK_DEFAULT, STACK_MIN);
@@ -327,16 +337,44 @@ static void threads_join(struct actor *a)
 	free(r);
 }
 
+/* --- who goes on ------------------------------------------------------------------------------ */
+
+/* Inside a step, about to make one, or asleep before mail. */
+static bool has_work(const struct runner *r, uint64_t turn)
+{
+	return turn % 2 == 1 || __atomic_load_n(&r->actor->rest, __ATOMIC_RELAXED) != ACTOR_ASLEEP || actor_has_new_mail(r->actor);
+}
+
+/* An actor has a runner from before its first step until actor_join is done with it: it is there while the list is held. */
+static void threads_watch(struct sched *sched, mono_ms now, sched_seen *seen, void *arg)
+{
+	struct sched_threads *s = threads_of(sched);
+
+	pthread_mutex_lock(&s->list_mutex);
+	LIST_FOREACH(link, &s->runners) {
+		struct runner *r = LIST_ENTRY(link, struct runner, link);
+		uint64_t turn = __atomic_load_n(&r->turn, __ATOMIC_RELAXED);
+
+		if (turn != r->watched_turn || __atomic_load_n(&r->has_ended, __ATOMIC_RELAXED) || !has_work(r, turn)) {
+			r->watched_turn = turn;
+			r->watched_since = now;
+		}
+		seen(arg, r->actor, now - r->watched_since);
+	}
+	pthread_mutex_unlock(&s->list_mutex);
+}
+
 static void threads_destroy(struct sched *sched)
 {
 	struct sched_threads *s = threads_of(sched);
 
 	ASSERT(list_empty(&s->runners));
+	pthread_mutex_destroy(&s->list_mutex);
 	pthread_mutex_destroy(&s->mutex);
 	free(s);
 }
 
-const struct sched_ops sched_threads_ops = { threads_start, threads_join, threads_destroy, threads_borrow_turns };
+const struct sched_ops sched_threads_ops = { threads_start, threads_join, threads_destroy, threads_borrow_turns, threads_watch };
 
 struct sched *sched_threads_create(struct os *os)
 {
@@ -344,6 +382,7 @@ struct sched *sched_threads_create(struct os *os)
 
 	s->sched = (struct sched){ .ops = &sched_threads_ops, .os = os };
 	pthread_mutex_init(&s->mutex, NULL);
+	pthread_mutex_init(&s->list_mutex, NULL);
 	list_init(&s->runners);
 	return &s->sched;
 }

@@ -21,31 +21,11 @@ const char *broker_logger_level(int logger)
 	return NULL;		/* not reached: every level has a name */
 }
 
-static bool level_of(struct slice name, enum log_level *level)
-{
-	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-		if (slice_eq_str(name, levels[i].name)) {
-			*level = levels[i].level;
-			return true;
-		}
-	}
-	return false;
-}
-
-static int logger_of(struct slice name)
-{
-	for (int i = 0; i < LOGGER_COUNT; i++) {
-		if (slice_eq_str(name, log_logger_name(i)))
-			return i;
-	}
-	return -1;
-}
-
 static bool check_set(const struct config_change *change, struct config_refusal *refusal)
 {
 	enum log_level level;
 
-	if (level_of(change->value, &level))
+	if (log_level_parse(change->value, &level))
 		return true;
 	refusal->error = INVALID_CONFIG;
 	strbuf_printf(&refusal->text, "Cannot set the log level of " SLICE_FMT " to " SLICE_FMT
@@ -58,7 +38,7 @@ static bool check_set(const struct config_change *change, struct config_refusal 
 
 static bool check(const struct config_change *change, struct config_refusal *refusal)
 {
-	int logger = logger_of(change->name);
+	int logger = log_logger_find(change->name);
 
 	if (change->op != CONFIG_SET && change->op != CONFIG_DELETE) {
 		refusal->error = INVALID_REQUEST;
@@ -120,10 +100,10 @@ bool broker_loggers_change(const struct config_change *changes, int32_t n, bool 
 	for (int32_t i = 0; i < n && !validate_only; i++) {
 		enum log_level level;
 
-		if (changes[i].op == CONFIG_SET && level_of(changes[i].value, &level))
-			log_logger_set(logger_of(changes[i].name), level);
+		if (changes[i].op == CONFIG_SET && log_level_parse(changes[i].value, &level))
+			log_logger_set(log_logger_find(changes[i].name), level);
 		else
-			log_logger_clear(logger_of(changes[i].name));
+			log_logger_clear(log_logger_find(changes[i].name));
 	}
 	return true;
 }

@@ -4,6 +4,7 @@
 #include "base/config_table.h"
 
 #include "base/config.h"
+#include "base/log.h"
 
 static const struct config_choice compression_types[] = {
 	{ "uncompressed", COMPRESSION_UNCOMPRESSED }, { "zstd", COMPRESSION_ZSTD }, { "lz4", COMPRESSION_LZ4 },
@@ -29,6 +30,10 @@ static const struct config_choice rebalance_protocols[] = {
 };
 static const struct config_choice process_roles[] = { { "broker", 0 }, { "controller", 0 }, { NULL, 0 } };
 
+static const struct config_choice log_formats[] = {
+	{ "text", LOG_FORMAT_TEXT }, { "logfmt", LOG_FORMAT_LOGFMT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 },
+};
+
 /* The columns' words: tuples, because they pass through more than one macro. */
 #define ANY                  (CHECK_ANY, 0, 0, NULL)
 #define AT_LEAST(lo)         (CHECK_RANGE, lo, INT64_MAX, NULL)
@@ -38,6 +43,7 @@ static const struct config_choice process_roles[] = { { "broker", 0 }, { "contro
 #define VERSION              (CHECK_VERSION, 0, 0, NULL)
 #define REPLICAS             (CHECK_REPLICAS, 0, 0, NULL)
 #define ZOOKEEPER            (CHECK_ZOOKEEPER, 0, 0, NULL)
+#define LOG_LEVELS           (CHECK_LOG_LEVELS, 0, 0, NULL)
 #define NOT_EMPTY            (CHECK_NOT_EMPTY, 0, 0, NULL)
 #define VALID(check_, min_, max_, choices_) \
 	.valid = { .check = check_, .min = min_, .max = max_, .choices = choices_ }

@@ -58,6 +58,7 @@ enum config_check {
 	CHECK_VERSION,		/* "3.9", "3.9-IV0" */
 	CHECK_REPLICAS,		/* "0:1,0:2" or "*" */
 	CHECK_ZOOKEEPER,	/* "host:2181,[::1]:2181/path" or nothing */
+	CHECK_LOG_LEVELS,	/* "INFO,partition=DEBUG" or nothing */
 	CHECK_NOT_EMPTY,
 };
 

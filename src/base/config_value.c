@@ -6,6 +6,7 @@
 
 #include "base/config.h"
 #include "base/config_listener.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <math.h>
@@ -319,6 +320,11 @@ static bool check_text(const struct config_def *def, struct config_value *v, str
 		strbuf_add_str(why, "Not a list of host:port");
 		return false;
 	}
+	if (def->valid.check == CHECK_LOG_LEVELS && !log_levels_are_valid(v->text)) {
+		refuse(why, def, v->text);
+		strbuf_add_str(why, "Not a list of levels");
+		return false;
+	}
 	if (def->valid.check == CHECK_VERSION) {
 		if (!config_version_parse(v->text, &version)) {
 			refuse(why, def, v->text);
@@ -461,6 +467,10 @@ void config_value_allowed(const struct config_def *def, struct strbuf *out)
 		strbuf_add_str(out, "a version of Kafka from 0.8.0 to 4.0, such as 3.9 or 3.9-IV0");
 	} else if (v->check == CHECK_ZOOKEEPER) {
 		strbuf_add_str(out, "host:port,host:port,... with at most one /path behind the last (an IPv6 address stands in brackets), or nothing");
+	} else if (v->check == CHECK_LOG_LEVELS) {
+		strbuf_add_str(out, "LEVEL,module=LEVEL,... with DEBUG, INFO, WARN or ERROR, and modules");
+		for (int i = LOGGER_ROOT + 1; i < LOGGER_COUNT; i++)
+			strbuf_printf(out, "%s %s", i > LOGGER_ROOT + 1 ? "," : "", log_logger_name(i));
 	} else if (v->check == CHECK_REPLICAS) {
 		strbuf_add_str(out, "* or partition:broker pairs separated by commas");
 	} else {

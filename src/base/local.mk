@@ -17,7 +17,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/err.c src/base/err.h src/base/kafka_error.def \
 	src/base/fault.c src/base/fault.h src/base/fault_points.def \
 	src/base/list.h \
-	src/base/log.c src/base/log.h src/base/log_events.def src/base/log_level.c \
+	src/base/log.c src/base/log.h src/base/log_events.def src/base/log_level.c src/base/log_line.c src/base/log_line.h \
 	src/base/map.c src/base/map.h \
 	src/base/siphash.h \
 	src/base/slice.h \

@@ -8,7 +8,7 @@
  *          handed to the sink (os/log_writer: a thread that writes to stderr or a file). When the
  *          sink cannot keep up, lines are dropped and counted: the one place that may.
  * Repeats: an event that comes again within a second for the same subject and the same topic,
- *          partition, path, replica, broker or leader among its fields is counted rather than
+ *          partition, path, replica, broker, leader or config among its fields is counted rather than
  *          printed; the next line that is printed for it says repeated=N. DEBUG is exempt (who
  *          turns it on wants each request). Needs a clock.
  * Values:  quoted when they hold a space, a quote or '='; control characters and bytes that are no
@@ -93,8 +93,21 @@ void log_logger_clear(int logger);		/* back to the root's; not for the root */
 enum log_level log_logger_level(int logger);	/* what holds */
 const char *log_logger_name(int logger);	/* "root", "api" */
 void log_set_level(enum log_level level);	/* of the root */
+/*
+ * Levels as one text: "INFO,partition=DEBUG,net=WARN"; without a name it is the root's. Names of levels are Kafka's: TRACE is DEBUG, and FATAL is ERROR, which cannot be turned
+ * off. log_levels_set gives the loggers that are not named back to the root, and a root that is not named INFO; a text that is not valid changes nothing.
+ */
+bool log_level_parse(struct slice name, enum log_level *level);
+int  log_logger_find(struct slice name);	/* -1: there is none */
+bool log_levels_are_valid(struct slice text);
+void log_levels_set(struct slice text);
 bool log_is_on(enum log_level level);		/* for anybody: spares the caller the line's fields */
 bool log_passes(const struct log_source *s, enum log_level level);	/* for this one: log_emit asks */
+
+/* The forms of a line: for people (as at the top of this file); for programs, fields only: time (RFC 3339), level, module, subject, event, those of the event, repeated. At
+ * start, before there are other threads. */
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+void log_set_format(enum log_format f);
 
 void log_emit(const struct log_source *s, enum log_level level, enum log_event e, const struct log_field *fields);
 /* Where finished lines go (with '\n'); called on the emitting thread. NULL: stderr, written directly. */

@@ -99,6 +99,84 @@ void log_set_level(enum log_level level)
 	log_logger_set(LOGGER_ROOT, level);
 }
 
+/* --- names ------------------------------------------------------------------------------------ */
+
+bool log_level_parse(struct slice name, enum log_level *level)
+{
+	static const struct {
+		const char    *name;
+		enum log_level level;
+	} levels[] = {
+		{ "DEBUG", LOG_LEVEL_DEBUG }, { "ERROR", LOG_LEVEL_ERROR }, { "FATAL", LOG_LEVEL_ERROR },
+		{ "INFO", LOG_LEVEL_INFO }, { "TRACE", LOG_LEVEL_DEBUG }, { "WARN", LOG_LEVEL_WARN },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+		if (slice_eq_str(name, levels[i].name)) {
+			*level = levels[i].level;
+			return true;
+		}
+	}
+	return false;
+}
+
+int log_logger_find(struct slice name)
+{
+	for (int i = 0; i < LOGGER_COUNT; i++) {
+		if (slice_eq_str(name, names[i]))
+			return i;
+	}
+	return -1;
+}
+
+static struct slice trimmed(struct slice s)
+{
+	while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+		s = slice_of(s.ptr + 1, s.len - 1);
+	while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+/* Takes "net=WARN" or "WARN" off the front. */
+static bool next_level(struct slice *rest, int *logger, enum log_level *level)
+{
+	const uint8_t *end = memchr(rest->ptr, ',', rest->len);
+	struct slice item = slice_of(rest->ptr, end != NULL ? (size_t)(end - rest->ptr) : rest->len);
+	const uint8_t *is = item.len > 0 ? memchr(item.ptr, '=', item.len) : NULL;
+	struct slice value = is != NULL ? slice_of(is + 1, (size_t)(item.ptr + item.len - is - 1)) : item;
+
+	*logger = is != NULL ? log_logger_find(trimmed(slice_of(item.ptr, (size_t)(is - item.ptr)))) : LOGGER_ROOT;
+	*rest = slice_of(rest->ptr + item.len + (end != NULL), rest->len - item.len - (end != NULL));
+	return *logger >= 0 && log_level_parse(trimmed(value), level);
+}
+
+bool log_levels_are_valid(struct slice text)
+{
+	enum log_level level;
+	int logger;
+
+	while (text.len > 0) {
+		if (!next_level(&text, &logger, &level))
+			return false;
+	}
+	return true;
+}
+
+void log_levels_set(struct slice text)
+{
+	enum log_level level;
+	int logger;
+
+	if (!log_levels_are_valid(text))
+		return;
+	log_set_level(LOG_LEVEL_INFO);
+	for (int i = LOGGER_ROOT + 1; i < LOGGER_COUNT; i++)
+		log_logger_clear(i);
+	while (text.len > 0 && next_level(&text, &logger, &level))
+		log_logger_set(logger, level);
+}
+
 bool log_is_on(enum log_level level)
 {
 	return level == LOG_LEVEL_ERROR || (__atomic_load_n(&state, __ATOMIC_RELAXED) >> ((int)level * BITS) & ALL) != 0;

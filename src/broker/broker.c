@@ -1,6 +1,6 @@
 /*
  * skein serve: reads the configuration, starts the parts (assembly.c), waits for signals, stops them. The main thread only waits; an actor of its own is home
- * to the two messages that tell how far the controller is.
+ * to the messages that tell how far the controller is, and watches whether the others go on (watch.h).
  */
 #include "broker/broker.h"
 
@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "broker/assembly.h"
+#include "broker/reload.h"
 #include "broker/serve_config.h"
+#include "broker/watch.h"
 #include "os/log_writer.h"
 #include "os/process.h"
 
@@ -29,9 +31,14 @@ struct broker {
 	struct sched           *sched;
 	struct workers         *workers;
 	struct assembly         parts;
+	struct watch            watch;		/* the actor's */
 	struct controller_ready ready;
 	struct controller_retire retire;
 	struct controller_stop  stop;
+	struct controller_reload reload;
+	uint32_t                reloads_wanted;	/* written by main */
+	uint32_t                reloads_begun;	/* the actor's, as the next one */
+	bool                    is_reloading;	/* reload is out */
 	enum broker_state       state;		/* the actor's news for main, read after a poke; main itself writes only RETIRING and STOPPING */
 	struct msg             *wanted;		/* written by main: what to ask the controller; taken by the actor */
 };
@@ -49,25 +56,79 @@ static void broker_on_home(void *arg, struct msg *m)
 		__atomic_compare_exchange_n(&b->state, &from, to, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	} else if (m == &b->retire.msg) {
 		__atomic_store_n(&b->state, BROKER_RETIRED, __ATOMIC_RELEASE);
+	} else if (m == &b->reload.msg) {
+		b->is_reloading = false;	/* another one may be wanted: broker_step */
+		return;
 	} else {
 		__atomic_store_n(&b->state, BROKER_STOPPED, __ATOMIC_RELEASE);
 	}
 	process_poke();
 }
 
+/*
+ * What the service manager shows and waits for. While the broker serves, its parts may be looked at: whoever ends that state waits for an answer of this actor
+ * before he takes them apart.
+ */
+static void tell_manager(struct broker *b, mono_ms interval)
+{
+	enum broker_state state = __atomic_load_n(&b->state, __ATOMIC_ACQUIRE);
+	const char *feed = b->watch.stuck == 0 ? "WATCHDOG=1\n" : "";
+	char text[256];
+
+	if (!process_is_managed())
+		return;
+	if (b->watch.stuck > 0) {
+		snprintf(text, sizeof(text), "STATUS=%d actors do not go on, for up to %lld s; the log names them", b->watch.stuck, (long long)b->watch.longest / 1000);
+	} else if (state == BROKER_STARTING) {
+		/* Reading a large log after a crash takes what it takes: no start is too slow while its actors go on. */
+		snprintf(text, sizeof(text), "%sEXTEND_TIMEOUT_USEC=%lld\nSTATUS=starting, %d partitions so far", feed, (long long)interval * 1000 * 4, b->watch.partitions);
+	} else if (state == BROKER_READY) {
+		struct net_counters n;
+
+		net_counters(b->parts.net, &n);
+		snprintf(text, sizeof(text), "%sSTATUS=serving %d partitions to %llu connections", feed, b->watch.partitions, (unsigned long long)n.connections_open);
+	} else {
+		snprintf(text, sizeof(text), "%sSTATUS=%s, %d partitions are open", feed,
+		         state == BROKER_RETIRING || state == BROKER_RETIRED ? "stopping: leadership goes to others" : "stopping: closing logs", b->watch.partitions);
+	}
+	process_notify(text);
+}
+
+/* A signal that comes within a reload makes another one. Not once the stop has begun: then the controller may be gone. */
+static int reload_step(struct broker *b)
+{
+	uint32_t wanted = __atomic_load_n(&b->reloads_wanted, __ATOMIC_ACQUIRE);
+	bool is_serving = __atomic_load_n(&b->state, __ATOMIC_ACQUIRE) == BROKER_READY;
+
+	if (b->is_reloading || !is_serving || b->reloads_begun == wanted)
+		return 0;
+	b->reloads_begun = wanted;
+	b->is_reloading = actor_ask(&b->actor, controller_actor(b->parts.controller), &b->reload.msg);
+	ASSERT(b->is_reloading);	/* an asker without a lane is never declined */
+	return 1;
+}
+
 static int broker_step(struct actor *a, mono_ms now)
 {
 	struct broker *b = CONTAINER_OF(a, struct broker, actor);
-	int work = actor_drain_answers(a, broker_on_home, b);
+	bool was_reloading = b->is_reloading;
+	int work = actor_drain_answers(a, broker_on_home, b) + reload_step(b);
 
-	(void)now;
+	if (was_reloading && !b->is_reloading) {
+		LOG_INFO(&b->log, reloaded);
+		if (__atomic_load_n(&b->state, __ATOMIC_ACQUIRE) == BROKER_READY)
+			process_notify("READY=1");
+	}
+
+	if (watch_look(&b->watch, now))
+		tell_manager(b, b->watch.interval);
 	struct msg *wanted = __atomic_exchange_n(&b->wanted, NULL, __ATOMIC_ACQUIRE);
 	if (wanted != NULL) {
 		bool sent = actor_ask(a, controller_actor(b->parts.controller), wanted);
 		ASSERT(sent);	/* an asker without a lane is never declined */
 		work++;
 	}
-	a->deadline = MONO_NEVER;
+	a->deadline = b->watch.next;
 	return work;
 }
 
@@ -93,6 +154,7 @@ static enum err start_all(struct broker *b)
 	msg_init(&b->ready.msg, CONTROLLER_ready, &b->actor);
 	msg_init(&b->retire.msg, CONTROLLER_retire, &b->actor);
 	msg_init(&b->stop.msg, CONTROLLER_stop, &b->actor);
+	msg_init(&b->reload.msg, CONTROLLER_reload, &b->actor);
 	enum err e = assembly_start(&b->parts, &spec, &b->ready, problem);
 	if (e != OK)
 		fail(problem);
@@ -129,6 +191,20 @@ static void print_banner(const struct broker *b)
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
 		        b->parts.endpoints[0].port, b->parts.endpoints[0].port);
+}
+
+/* --- while it runs ---------------------------------------------------------------------------------------------------------------------- */
+
+/* File and levels at once, by main; the store's part is the actor's to ask for. */
+static void reload(struct broker *b, int argc, char **argv)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)os_mono_ms(b->os) * 1000);
+	process_notify(text);
+	reload_static(b->os, &b->log, &b->config.set, argc, argv);
+	__atomic_fetch_add(&b->reloads_wanted, 1, __ATOMIC_RELEASE);
+	actor_wake(&b->actor);
 }
 
 /* --- stop ------------------------------------------------------------------------------------------------------------------------------------ */
@@ -188,7 +264,7 @@ static int stop_all(struct broker *b, bool has_served)
 	return e == OK ? 0 : 1;
 }
 
-static int run(struct broker *b)
+static int run(struct broker *b, int argc, char **argv)
 {
 	if (start_all(b) != OK)
 		return 1;	/* the process ends now; nothing is acknowledged yet */
@@ -200,8 +276,9 @@ static int run(struct broker *b)
 		print_banner(b);
 		LOG_INFO(&b->log, broker_started);
 		process_notify("READY=1");
-		while (next_signal(b) != PROCESS_TERMINATE)
-			;
+		for (enum process_signal sig; (sig = next_signal(b)) != PROCESS_TERMINATE; )
+			if (sig == PROCESS_RELOAD)
+				reload(b, argc, argv);
 	}
 	return stop_all(b, s == BROKER_READY);
 }
@@ -233,12 +310,15 @@ int broker_main(int argc, char **argv)
 	}
 	if (log_writer_create(b.os, &b.writer, NULL) == OK)
 		log_writer_flush_at_end(b.writer);
+	log_set_format((enum log_format)b.config.broker->event_log_format);
+	log_levels_set(slice_str(b.config.broker->event_log_levels));
 	b.sched = sched_threads_create(b.os);
 	b.workers = workers_create(b.sched, WORKERS);
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");
+	watch_init(&b.watch, b.sched, &b.log, process_watchdog_ms());
 	if (actor_start(&b.actor, 0) != OK)
 		return fail("cannot start a thread");
-	code = run(&b);
+	code = run(&b, argc, argv);
 	if (code != 0 && b.parts.net != NULL) {	/* half started: threads are about; the sentence is on stderr, and what is on disk is as a crash would leave it */
 		if (b.writer != NULL)
 			(void)log_writer_flush(b.writer, LAST_LINES_MS);

@@ -46,6 +46,7 @@ static void controller_on_question(void *arg, struct msg *m)
 	case CONTROLLER_stored_offsets:        controller_enqueue_stored_offsets(c, (struct controller_stored_offsets *)m); break;
 	case CONTROLLER_allocate_producer_ids: member_on_producer_ids(c, (struct controller_allocate_producer_ids *)m); break;
 	case CONTROLLER_request:               controller_on_request(c, (struct controller_request *)m); break;
+	case CONTROLLER_reload:                controller_enqueue_reload(c, (struct controller_reload *)m); break;
 	case CONTROLLER_retire:                member_on_retire(c, (struct controller_retire *)m); break;
 	case CONTROLLER_stop:                  controller_enqueue_stop(c, (struct controller_stop *)m); break;
 	case CONTROLLER_ready:

@@ -341,6 +341,31 @@ void controller_enqueue_config_changes(struct controller *c)
 	task_enqueue(task_create(&c->member_queue, &changes_kind, sizeof(struct changes_task), NULL));
 }
 
+static char *entity_of(const char *kind, const char *name)
+{
+	struct strbuf s = STRBUF_INIT;
+
+	strbuf_printf(&s, "%s/%s", kind, name);
+	return strbuf_steal(&s);
+}
+
+/* As if each of them had been announced. */
+void controller_enqueue_reload(struct controller *c, struct controller_reload *m)
+{
+	struct changes_task *ct = (struct changes_task *)task_create(&c->member_queue, &changes_kind, sizeof(*ct), &m->msg);
+	struct map_entry *e;
+	char own[16];
+
+	ct->entities = mem_calloc((size_t)map_count(&c->topics) + 2, sizeof(*ct->entities));
+	snprintf(own, sizeof(own), "%d", c->broker_id);
+	ct->entities[ct->count++] = entity_of("brokers", "<default>");
+	ct->entities[ct->count++] = entity_of("brokers", own);
+	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; )
+		ct->entities[ct->count++] = entity_of("topics", ((struct topic_state *)e->value)->name);
+	ct->task.stage = CHANGES_APPLY;
+	task_enqueue(&ct->task);
+}
+
 /* --- being asked for changes -------------------------------------------------------------------------------------------------------------------- */
 
 enum alter_stage { ALTER_NEXT, ALTER_READ, ALTER_WRITTEN, ALTER_ANNOUNCED };

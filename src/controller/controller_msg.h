@@ -15,7 +15,7 @@
 #include "wire/gen/api_table.h"
 
 #define CONTROLLER_MSG_TABLE(X) \
-	X(create_topics) X(delete_topics) X(create_partitions) X(alter_configs) X(stored_offsets) X(allocate_producer_ids) X(request) X(retire) X(stop) X(ready)
+	X(create_topics) X(delete_topics) X(create_partitions) X(alter_configs) X(stored_offsets) X(allocate_producer_ids) X(request) X(reload) X(retire) X(stop) X(ready)
 
 enum controller_msg_kind {
 	CONTROLLER_MSG_FIRST = MSG_BASE_CONTROLLER,
@@ -145,6 +145,11 @@ struct controller_request {
 	const void   *request;		/* struct x_request, borrowed */
 	void         *response;		/* struct x_response with its defaults: filled in; what it points to lies in the request, the arena, or is constant */
 	struct arena *arena;		/* the asker's, which keeps its hands off it meanwhile */
+};
+
+/* Reads this broker's dynamic configs and those of all topics from the store again; answered when they are in effect. */
+struct controller_reload {
+	struct msg  msg;
 };
 
 /* Before the listeners close: leadership goes to other brokers (controlled shutdown), as far as they can take it and the configuration says. Answered when that is done or given up. */

@@ -347,6 +347,7 @@ void controller_wait_visible(struct controller *c, struct task *t);	/* then retu
 bool controller_resolve_broker(struct controller *c, struct strbuf *why);	/* c->config anew from its layers */
 void controller_resolve_topic(struct controller *c, struct topic_state *t);
 void controller_set_overrides(struct topic_state *t, const struct cluster_override *pairs, int32_t n);
+void controller_enqueue_reload(struct controller *c, struct controller_reload *m);
 void controller_enqueue_alter(struct controller *c, struct controller_alter_configs *m);
 void controller_enqueue_config_changes(struct controller *c);
 

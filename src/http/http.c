@@ -194,7 +194,12 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 {
 	struct strbuf text = STRBUF_INIT;
 	bool is_well = usable_dirs(h, &text) > 0;
+	int stuck = sched_stuck(h->spec.sched);
 
+	if (stuck > 0) {
+		strbuf_printf(&text, "%d actors do not go on; the log names them\n", stuck);
+		is_well = false;
+	}
 	if (wants_ready && !__atomic_load_n(&h->is_serving, __ATOMIC_ACQUIRE)) {
 		strbuf_add_str(&text, "the broker is starting or stopping\n");
 		is_well = false;

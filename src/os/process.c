@@ -5,6 +5,7 @@
  */
 #include "os/process.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,6 +95,31 @@ void process_host_name(char *out, size_t size)
 	if (gethostname(out, size) != 0 || out[0] == 0)
 		strncpy(out, "localhost", size);
 	out[size - 1] = 0;
+}
+
+bool process_is_managed(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+/* A whole positive number, or 0. */
+static int64_t number_in_env(const char *name)
+{
+	const char *text = getenv(name);
+	char *end;
+
+	if (text == NULL || *text < '0' || *text > '9')
+		return 0;
+	errno = 0;
+	long long n = strtoll(text, &end, 10);
+	return errno == 0 && *end == 0 ? n : 0;
+}
+
+int64_t process_watchdog_ms(void)
+{
+	int64_t pid = number_in_env("WATCHDOG_PID");
+
+	return pid == 0 || pid == getpid() ? number_in_env("WATCHDOG_USEC") / 1000 : 0;
 }
 
 void process_notify(const char *state)

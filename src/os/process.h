@@ -24,7 +24,10 @@ void process_host_name(char *out, size_t size);
 /* What the process has used so far: CPU of all its threads; memory that is in RAM now, shared pages included. 0: not known. */
 uint64_t process_cpu_ns(void);
 uint64_t process_resident_bytes(void);
-/* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1". */
+/* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1"; several lines are one message. */
+bool process_is_managed(void);
 void process_notify(const char *state);
+/* Within how many milliseconds it wants to hear "WATCHDOG=1" ($WATCHDOG_USEC of this process); 0: it does not. */
+int64_t process_watchdog_ms(void);
 
 #endif

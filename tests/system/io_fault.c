@@ -1,6 +1,7 @@
 /*
  * Loaded in front of a broker with LD_PRELOAD: while the file $IO_FAULT_SWITCH exists, writes and syncs of files below the
- * directory $IO_FAULT_DIR fail with EIO, as those of a broken disk. Reads go on, as they do from the page cache.
+ * directory $IO_FAULT_DIR fail with EIO, as those of a broken disk. Reads go on, as they do from the page cache. While $IO_HANG_SWITCH
+ * exists, they do not end.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,16 +13,29 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static bool is_broken(int fd)
+static bool is_on(const char *lever)
 {
-	const char *dir = getenv("IO_FAULT_DIR"), *lever = getenv("IO_FAULT_SWITCH");
+	return lever != NULL && access(lever, F_OK) == 0;
+}
+
+static bool is_below(int fd, const char *dir)
+{
 	char link[64], path[4096];
 
-	if (dir == NULL || lever == NULL || access(lever, F_OK) != 0)
-		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(link, path, sizeof(path) - 1);
 	return n > 0 && (size_t)n > strlen(dir) && strncmp(path, dir, strlen(dir)) == 0;
+}
+
+static bool is_broken(int fd)
+{
+	const char *dir = getenv("IO_FAULT_DIR"), *broken = getenv("IO_FAULT_SWITCH"), *hangs = getenv("IO_HANG_SWITCH");
+
+	if (dir == NULL || (!is_on(broken) && !is_on(hangs)) || !is_below(fd, dir))
+		return false;
+	while (is_on(hangs))
+		usleep(10000);
+	return is_on(broken);
 }
 
 /* A wrapper of one libc function whose first argument is the descriptor. */

@@ -444,6 +444,90 @@ START_TEST(many_parked_actors_stop_quickly)
 }
 END_TEST
 
+/* --- who goes on ------------------------------------------------------------------------------ */
+
+struct holder {
+	struct actor actor;
+	uint32_t     is_held;		/* written by the test */
+	uint32_t     is_in_step;
+};
+
+static int holder_step(struct actor *a, mono_ms now UNUSED)
+{
+	struct holder *h = CONTAINER_OF(a, struct holder, actor);
+
+	__atomic_store_n(&h->is_in_step, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&h->is_held, __ATOMIC_SEQ_CST) != 0)
+		os_sleep_ms(os_real(), 1);
+	__atomic_store_n(&h->is_in_step, 0, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+struct looked {
+	const struct actor *actor[2];
+	mono_ms             stuck_ms[2];
+	int                 seen;
+};
+
+static void look_at(void *arg, struct actor *a, mono_ms stuck_ms)
+{
+	struct looked *l = arg;
+
+	for (int i = 0; i < 2; i++)
+		if (l->actor[i] == a)
+			l->stuck_ms[i] = stuck_ms;
+	l->seen++;
+}
+
+static void wait_until(const uint32_t *word, uint32_t value)
+{
+	for (int i = 0; i < 10000 && __atomic_load_n(word, __ATOMIC_SEQ_CST) != value; i++)
+		os_sleep_ms(os_real(), 1);
+	ck_assert_uint_eq(__atomic_load_n(word, __ATOMIC_SEQ_CST), value);
+}
+
+/* A step that does not end is found out, by the time of the looks; an idle neighbour and one that went on are not. */
+START_TEST(who_does_not_go_on_is_seen)
+{
+	static const struct actor_ops ops = { .module = "holder", .step = holder_step };
+	struct holder h[2] = { { .is_held = 0 } };
+	struct looked l = { .actor = { &h[0].actor, &h[1].actor } };
+	mono_ms now = os_mono_ms(os_real()) + 1000;	/* of the looks: no step of the test depends on how long it takes */
+
+	for (int i = 0; i < 2; i++) {
+		actor_init(&h[i].actor, sched, &ops, LANE_NONE, "%d", i);
+		ck_assert_int_eq(actor_start(&h[i].actor, 0), OK);
+	}
+	for (int i = 0; i < 2; i++)
+		wait_until(&h[i].actor.rest, ACTOR_ASLEEP);
+	sched_watch(sched, now, look_at, &l);
+	ck_assert_int_eq(l.seen, 2);
+	__atomic_store_n(&h[0].is_held, 1, __ATOMIC_SEQ_CST);
+	actor_wake(&h[0].actor);
+	wait_until(&h[0].is_in_step, 1);
+	sched_watch(sched, now += 20000, look_at, &l);
+	ck_assert_int_eq(l.stuck_ms[0], 0);		/* seen in it for the first time */
+	for (int i = 1; i <= 2; i++) {
+		sched_watch(sched, now += 20000, look_at, &l);
+		ck_assert_int_eq(l.stuck_ms[0], i * 20000);
+		ck_assert_int_eq(l.stuck_ms[1], 0);
+	}
+	__atomic_store_n(&h[0].is_held, 0, __ATOMIC_SEQ_CST);
+	wait_until(&h[0].is_in_step, 0);
+	wait_until(&h[0].actor.rest, ACTOR_ASLEEP);
+	sched_watch(sched, now += 20000, look_at, &l);
+	ck_assert_int_eq(l.stuck_ms[0], 0);
+	for (int i = 0; i < 2; i++) {
+		actor_stop(&h[i].actor);
+		actor_join(&h[i].actor);
+		actor_fini(&h[i].actor);
+	}
+	l.seen = 0;
+	sched_watch(sched, now, look_at, &l);
+	ck_assert_int_eq(l.seen, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sched_threads");
@@ -460,6 +544,7 @@ int main(void)
 	tcase_add_loop_test(t, nobody_touches_an_actor_that_is_gone, 0, 2);
 	tcase_add_test(t, actors_may_join_actors_at_the_same_time);
 	tcase_add_test(t, many_parked_actors_stop_quickly);
+	tcase_add_test(t, who_does_not_go_on_is_seen);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);

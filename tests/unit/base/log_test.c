@@ -145,6 +145,76 @@ START_TEST(loggers_follow_the_root_until_they_have_a_level)
 }
 END_TEST
 
+START_TEST(levels_as_one_text)
+{
+	static const char *const bad[] = { "LOUD", "net=", "=WARN", "nothing=INFO", "INFO,,WARN", "net=WARN;INFO", "info", "net=INFO=WARN" };
+
+	log_levels_set(slice_str(" WARN, net = DEBUG,partition=ERROR"));
+	ck_assert_int_eq(log_logger_level(LOGGER_ROOT), LOG_LEVEL_WARN);
+	ck_assert_int_eq(log_logger_level(LOGGER_net), LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(log_logger_level(LOGGER_partition), LOG_LEVEL_ERROR);
+	ck_assert_int_eq(log_logger_level(LOGGER_storage), LOG_LEVEL_WARN);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		ck_assert_msg(!log_levels_are_valid(slice_str(bad[i])), "%s", bad[i]);
+		log_levels_set(slice_str(bad[i]));
+		ck_assert_int_eq(log_logger_level(LOGGER_net), LOG_LEVEL_DEBUG);
+	}
+	log_levels_set(slice_str("net=ERROR"));		/* who is not named is as he is without a word */
+	ck_assert_int_eq(log_logger_level(LOGGER_ROOT), LOG_LEVEL_INFO);
+	ck_assert_int_eq(log_logger_level(LOGGER_partition), LOG_LEVEL_INFO);
+	ck_assert_int_eq(log_logger_level(LOGGER_net), LOG_LEVEL_ERROR);
+	log_levels_set(slice_str(""));
+	ck_assert_int_eq(log_logger_level(LOGGER_net), LOG_LEVEL_INFO);
+}
+END_TEST
+
+START_TEST(forms_for_programs)
+{
+	log_set_clock(test_clock, NULL);
+	log_set_format(LOG_FORMAT_LOGFMT);
+	LOG_INFO(&src, broker_started, KV_STR("role", "two words"), KV_BOOL("clean", true), KV_ERR(ERR_TIMEOUT));
+	ck_assert_str_eq(last, "time=2024-10-04T12:04:11.482Z level=INFO module=partition subject=orders/3 event=broker_started role=\"two words\" clean=true "
+			 "error=\"timed out\"");
+	log_set_format(LOG_FORMAT_JSON);
+	LOG_INFO(&src, broker_stopped, KV_STR("a", "x\"\\y"), KV_STR("b", NULL), KV_I64("c", -7), KV_BOOL("d", false), KV_ERRNO(ENOSPC), KV_SLICE("e", SLICE_LIT("a\0b\n\xff")));
+	ck_assert_str_eq(last, "{\"time\":\"2024-10-04T12:04:11.482Z\",\"level\":\"INFO\",\"module\":\"partition\",\"subject\":\"orders/3\","
+			 "\"event\":\"broker_stopped\",\"a\":\"x\\\"\\\\y\",\"b\":null,\"c\":-7,\"d\":false,\"errno\":\"ENOSPC\",\"e\":\"a\\u0000b\\n\\\\xff\"}");
+	log_set_clock(NULL, NULL);
+	log_source_init(&src, "broker", "%s", "");
+	LOG_INFO(&src, broker_stopped);
+	ck_assert_str_eq(last, "{\"level\":\"INFO\",\"module\":\"broker\",\"event\":\"broker_stopped\"}");
+	log_set_format(LOG_FORMAT_TEXT);
+}
+END_TEST
+
+/* Cut at any place it is still one object: quotes pair, and what is open is closed. */
+START_TEST(a_cut_json_line_is_well_formed)
+{
+	char big[3000];
+
+	log_set_format(LOG_FORMAT_JSON);
+	for (size_t n = 850; n < 1050; n++) {
+		memset(big, n % 2 == 0 ? 'x' : '"', n / 2);
+		memset(big + n / 2, 'y', n - n / 2);
+		big[n] = '\0';
+		LOG_INFO(&src, broker_started, KV_STR("k", big), KV_I64("number", 1234567890123), KV_STR("after", "z"));
+		bool in_string = false;
+		for (const char *p = last; *p != 0; p++) {
+			if (*p == '\\')
+				p++;
+			else if (*p == '"')
+				in_string = !in_string;
+			ck_assert(in_string || *p != 'x');
+		}
+		ck_assert(!in_string && last[0] == '{' && last[strlen(last) - 1] == '}');
+		ck_assert((strstr(last, ",\"after\":\"z\"}") != NULL) == (strstr(last, ",\"cut\":true}") == NULL));
+		ck_assert(strstr(last, "\"number\":,") == NULL && strstr(last, "\"number\":}") == NULL);
+	}
+	ck_assert_ptr_nonnull(strstr(last, ",\"cut\":true}"));
+	log_set_format(LOG_FORMAT_TEXT);
+}
+END_TEST
+
 START_TEST(repeats_are_counted)
 {
 	struct log_source other;
@@ -209,6 +279,9 @@ int main(void)
 	tcase_add_test(tc, long_lines_are_cut);
 	tcase_add_test(tc, levels);
 	tcase_add_test(tc, loggers_follow_the_root_until_they_have_a_level);
+	tcase_add_test(tc, levels_as_one_text);
+	tcase_add_test(tc, forms_for_programs);
+	tcase_add_test(tc, a_cut_json_line_is_well_formed);
 	tcase_add_test(tc, repeats_are_counted);
 	tcase_add_test(tc, what_is_named_is_no_repeat);
 	tcase_add_test(tc, every_event_is_named_and_explained);
