@@ -16,4 +16,4 @@ man/server.properties.5: docs/CONFIGURATION.md
 	@$(MKDIR_P) man
 	$(AM_V_GEN)$(PYTHON) $(srcdir)/build-aux/gen-man ./skein$(EXEEXT) $(@F) >$@.tmp && mv $@.tmp $@
 CLEANFILES += $(man_pages) $(nodist_systemdunit_DATA)
-EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE
+EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md
