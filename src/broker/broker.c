@@ -25,7 +25,7 @@ struct broker {
 	struct serve_config     config;
 	struct os              *os;
 	struct guardian        *guardian;	/* NULL: none */
-	uint64_t                files_max;
+	struct limits           limits;
 	struct log_writer      *writer;
 	struct log_source       log;
 	struct sched           *sched;
@@ -147,7 +147,7 @@ static enum err start_all(struct broker *b)
 	char host[256], problem[ASSEMBLY_PROBLEM_MAX];
 	struct assembly_spec spec = {
 		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host,
-		.guardian = b->guardian, .files_max = b->files_max,
+		.guardian = b->guardian, .limits = b->limits,
 	};
 
 	process_host_name(host, sizeof(host));
@@ -290,7 +290,8 @@ int broker_main(int argc, char **argv)
 	uint64_t seed[2];
 
 	process_block_signals();
-	b.files_max = process_raise_files();
+	b.limits.files = process_raise_files();
+	b.limits.threads = process_threads_max(&b.limits.threads_remedy);
 	b.os = os_real();
 	os_random(b.os, seed, sizeof(seed));
 	map_seed_set(seed[0], seed[1]);

@@ -17,6 +17,8 @@ void process_poke(void);			/* any thread: process_wait returns POKED */
 void process_unblock_signals(void);
 /* As many descriptors as the hard limit allows; returns the limit in force. */
 uint64_t process_raise_files(void);
+/* The lowest bound on the threads of this process, and what to do about it (constant text). 0: none is known. */
+uint64_t process_threads_max(const char **remedy);
 /* Files and directories made from now on are for this user alone. */
 void process_private_files(void);
 /* This machine's name, as the kernel knows it; "localhost" when it has none. */
