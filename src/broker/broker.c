@@ -264,9 +264,37 @@ static int stop_all(struct broker *b, bool has_served)
 	return e == OK ? 0 : 1;
 }
 
+/* A member of a cluster has to be there before anybody asks for it, so it is not started by who does. */
+static int take_sockets(const struct broker *b)
+{
+	int count;
+	enum err e = process_inherit_sockets(&count);
+
+	if (e != OK) {
+		fail("what the service manager passed is not only listening TCP sockets, at most 32");
+		return 2;
+	}
+	if (count > 0 && !b->config.broker->is_alone) {
+		fail("it was started by a connection (socket activation), but zookeeper.connect makes it a member of a cluster, which has to run before: "
+		     "systemctl disable --now skein.socket; systemctl enable --now skein.service");
+		return 2;
+	}
+	return 0;
+}
+
+static bool is_socket_unused(void)
+{
+	char which[64];
+
+	if (!process_has_socket_left(which, sizeof(which)))
+		return false;
+	fprintf(stderr, "skein serve: the service manager listens at %s, but no listener of the configuration does: ListenStream= has to name what listeners= names\n", which);
+	return true;
+}
+
 static int run(struct broker *b, int argc, char **argv)
 {
-	if (start_all(b) != OK)
+	if (start_all(b) != OK || is_socket_unused())
 		return 1;	/* the process ends now; nothing is acknowledged yet */
 	enum broker_state s = wait_for(b, BROKER_STARTING);
 	if (s == BROKER_FAILED)
@@ -297,6 +325,10 @@ int broker_main(int argc, char **argv)
 	map_seed_set(seed[0], seed[1]);
 	int code = serve_config_read(&b.config, b.os, argc, argv, &is_help);
 	if (code != 0 || is_help || b.config.is_check_only) {
+		serve_config_fini(&b.config);
+		return code;
+	}
+	if ((code = take_sockets(&b)) != 0) {
 		serve_config_fini(&b.config);
 		return code;
 	}

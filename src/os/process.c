@@ -113,7 +113,9 @@ static uint64_t group_threads_max(void)
 
 	if (f == NULL)
 		return 0;
-	if (fgets(line, sizeof(line), f) != NULL && strncmp(line, "0::", 3) == 0) {
+	while (n == 0 && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "0::", 3) != 0)
+			continue;
 		line[strcspn(line, "\n")] = 0;
 		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/pids.max", line + 3);
 		n = number_in_file(path);

@@ -32,4 +32,11 @@ void process_notify(const char *state);
 /* Within how many milliseconds it wants to hear "WATCHDOG=1" ($WATCHDOG_USEC of this process); 0: it does not. */
 int64_t process_watchdog_ms(void);
 
+/*
+ * Sockets that the service manager listens on and passes ($LISTEN_FDS): os_listen for the same address and port gives them out instead of binding. ERR_x: what was passed
+ * is not only listening TCP sockets, or is too much. has_socket_left: one that nobody wanted, as [address]:port.
+ */
+enum err process_inherit_sockets(int *count) MUST_CHECK;
+bool     process_has_socket_left(char *text, size_t size);
+
 #endif
