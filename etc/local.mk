@@ -2,6 +2,7 @@
 skeinconfdir = $(sysconfdir)/skein
 dist_skeinconf_DATA = etc/server.properties
 systemdunitdir = $(prefix)/lib/systemd/system
+dist_systemdunit_DATA = etc/skein.socket
 nodist_systemdunit_DATA = etc/skein.service etc/skein@.service
 etc/skein.service etc/skein@.service: etc/skein-limits.conf Makefile
 	@$(MKDIR_P) etc

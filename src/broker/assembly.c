@@ -130,10 +130,23 @@ static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 	return at < 0 && a->spec.config->is_alone && a->spec.tree == NULL ? may_make_store(a, problem) : OK;
 }
 
+/* Before threads are started for what lies in the directories. Which of it this broker is to host is not known yet; all of it, as a rule. */
+static void check_limits(const struct assembly *a)
+{
+	char why[LOGDIR_ERROR_MAX];
+	int replicas = 0;
+
+	for (int i = 0; i < a->dir_count; i++) {
+		if (!logdir_is_offline(a->dirs[i]))
+			(void)!logdir_scan(a->dirs[i], count_partition, &replicas, why);	/* what cannot be listed goes offline later, and says so */
+	}
+	limits_check(a->spec.log, &a->spec.limits, a->spec.config, replicas);
+}
+
 /* Connections leave a quarter of the descriptors to the logs: a crowd of clients must not keep the broker from its own files. */
 static int connections_max(const struct assembly *a)
 {
-	uint64_t files = a->spec.files_max;
+	uint64_t files = a->spec.limits.files;
 
 	return files == 0 ? a->spec.config->max_connections : (int)MIN((uint64_t)a->spec.config->max_connections, files - files / 4);
 }
@@ -382,6 +395,7 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_dirs;
 	if ((e = find_store(a, problem)) != OK)
 		goto fail_dirs;
+	check_limits(a);
 	a->api.dirs = a->dirs;
 	a->api.dir_count = a->dir_count;
 	make_endpoints(a);

@@ -12,6 +12,7 @@
 #include "api/api.h"
 #include "base/config.h"
 #include "base/config_set.h"
+#include "broker/limits.h"
 #include "broker/session_keeper.h"
 #include "client/channel.h"
 #include "controller/controller.h"
@@ -31,7 +32,7 @@ struct assembly_spec {
 	struct log_source    *log;
 	const char           *host_name;	/* advertised where the configuration names no host; borrowed during the start */
 	struct guardian      *guardian;	/* of the session with ZooKeeper; borrowed. NULL: none */
-	uint64_t              files_max;	/* descriptors that this process may have; 0: no bound */
+	struct limits         limits;
 	struct coord_tree    *tree;	/* simulation: the cluster's state; NULL: as the configuration says */
 };
 

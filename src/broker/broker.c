@@ -25,7 +25,7 @@ struct broker {
 	struct serve_config     config;
 	struct os              *os;
 	struct guardian        *guardian;	/* NULL: none */
-	uint64_t                files_max;
+	struct limits           limits;
 	struct log_writer      *writer;
 	struct log_source       log;
 	struct sched           *sched;
@@ -147,7 +147,7 @@ static enum err start_all(struct broker *b)
 	char host[256], problem[ASSEMBLY_PROBLEM_MAX];
 	struct assembly_spec spec = {
 		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host,
-		.guardian = b->guardian, .files_max = b->files_max,
+		.guardian = b->guardian, .limits = b->limits,
 	};
 
 	process_host_name(host, sizeof(host));
@@ -264,9 +264,37 @@ static int stop_all(struct broker *b, bool has_served)
 	return e == OK ? 0 : 1;
 }
 
+/* A member of a cluster has to be there before anybody asks for it, so it is not started by who does. */
+static int take_sockets(const struct broker *b)
+{
+	int count;
+	enum err e = process_inherit_sockets(&count);
+
+	if (e != OK) {
+		fail("what the service manager passed is not only listening TCP sockets, at most 32");
+		return 2;
+	}
+	if (count > 0 && !b->config.broker->is_alone) {
+		fail("it was started by a connection (socket activation), but zookeeper.connect makes it a member of a cluster, which has to run before: "
+		     "systemctl disable --now skein.socket; systemctl enable --now skein.service");
+		return 2;
+	}
+	return 0;
+}
+
+static bool is_socket_unused(void)
+{
+	char which[64];
+
+	if (!process_has_socket_left(which, sizeof(which)))
+		return false;
+	fprintf(stderr, "skein serve: the service manager listens at %s, but no listener of the configuration does: ListenStream= has to name what listeners= names\n", which);
+	return true;
+}
+
 static int run(struct broker *b, int argc, char **argv)
 {
-	if (start_all(b) != OK)
+	if (start_all(b) != OK || is_socket_unused())
 		return 1;	/* the process ends now; nothing is acknowledged yet */
 	enum broker_state s = wait_for(b, BROKER_STARTING);
 	if (s == BROKER_FAILED)
@@ -290,12 +318,17 @@ int broker_main(int argc, char **argv)
 	uint64_t seed[2];
 
 	process_block_signals();
-	b.files_max = process_raise_files();
+	b.limits.files = process_raise_files();
+	b.limits.threads = process_threads_max(&b.limits.threads_remedy);
 	b.os = os_real();
 	os_random(b.os, seed, sizeof(seed));
 	map_seed_set(seed[0], seed[1]);
 	int code = serve_config_read(&b.config, b.os, argc, argv, &is_help);
 	if (code != 0 || is_help || b.config.is_check_only) {
+		serve_config_fini(&b.config);
+		return code;
+	}
+	if ((code = take_sockets(&b)) != 0) {
 		serve_config_fini(&b.config);
 		return code;
 	}

@@ -5,13 +5,16 @@
  * IPv6 serves them.
  */
 #include "os/os_priv.h"
+#include "os/process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -133,6 +136,88 @@ static enum err listen_at(const union sockaddr_any *sa, socklen_t len, int backl
 	return OK;
 }
 
+/* --- sockets that the service manager has opened ------------------------------------------------ */
+
+#define INHERITED_FIRST 3	/* sd_listen_fds(3) */
+#define INHERITED_MAX   32
+
+static struct inherited {
+	os_fd          fd;	/* -1: given to a listener */
+	struct os_addr addr;
+} inherited[INHERITED_MAX];
+static int inherited_count;
+
+static bool is_listening(os_fd fd)
+{
+	int on = 0, type = 0;
+	socklen_t len = sizeof(on), type_len = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on != 0 &&
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 && type == SOCK_STREAM;
+}
+
+enum err process_inherit_sockets(int *count)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+
+	*count = 0;
+	if (pid == NULL || n == NULL || atoll(pid) != getpid() || atoi(n) <= 0)
+		return OK;
+	if (atoi(n) > INHERITED_MAX)
+		return ERR_LIMIT;
+	for (int i = 0; i < atoi(n); i++) {
+		os_fd fd = INHERITED_FIRST + i;
+		union sockaddr_any sa = { 0 };
+		socklen_t len = sizeof(sa);
+		int flags = fcntl(fd, F_GETFL);
+
+		if (!is_listening(fd) || getsockname(fd, &sa.any, &len) != 0 || (sa.any.sa_family != AF_INET && sa.any.sa_family != AF_INET6) ||
+		    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+			return ERR_INVALID;
+		inherited[i].fd = fd;
+		from_sockaddr(&sa, &inherited[i].addr);
+	}
+	*count = inherited_count = atoi(n);
+	return OK;
+}
+
+bool process_has_socket_left(char *text, size_t size)
+{
+	for (int i = 0; i < inherited_count; i++) {
+		char ip[INET6_ADDRSTRLEN] = "";
+
+		if (inherited[i].fd < 0)
+			continue;
+		inet_ntop(AF_INET6, inherited[i].addr.ip, ip, sizeof(ip));
+		snprintf(text, size, "[%s]:%d", ip, inherited[i].addr.port);
+		return true;
+	}
+	return false;
+}
+
+/* Every address may be written 0.0.0.0, too. */
+static bool is_every_address(const struct os_addr *a)
+{
+	static const uint8_t none[16], none_v4[16] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(a->ip, none, 16) == 0 || memcmp(a->ip, none_v4, 16) == 0;
+}
+
+/* Before there are threads that listen: one at a time. */
+static bool take_inherited(const struct os_addr *addr, os_fd *out)
+{
+	for (int i = 0; i < inherited_count; i++) {
+		const struct os_addr *a = &inherited[i].addr;
+
+		if (inherited[i].fd < 0 || a->port != addr->port || (memcmp(a->ip, addr->ip, 16) != 0 && !(is_every_address(a) && is_every_address(addr))))
+			continue;
+		*out = inherited[i].fd;
+		inherited[i].fd = -1;
+		return true;
+	}
+	return false;
+}
+
 static enum err real_listen(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound)
 {
 	struct os_addr addr = { .port = port };		/* all zeros: every address */
@@ -143,6 +228,10 @@ static enum err real_listen(struct os *os, const char *host, uint16_t port, int 
 		enum err e = real_resolve(os, host, port, &addr, 1, &n);
 		if (e != OK)
 			return e;
+	}
+	if (take_inherited(&addr, out)) {
+		*bound = port;
+		return OK;
 	}
 	socklen_t len = to_sockaddr(&addr, &sa);
 	enum err e = listen_at(&sa, len, backlog, out, bound);

@@ -90,6 +90,66 @@ uint64_t process_raise_files(void)
 	return r.rlim_cur;
 }
 
+/* The number a file of /proc or /sys holds; 0: none ("max"). */
+static uint64_t number_in_file(const char *path)
+{
+	unsigned long long n = 0;
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%llu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+/* What the group that the process was started in allows: TasksMax= of a service. Groups above it may allow less; the service manager knows. */
+static uint64_t group_threads_max(void)
+{
+	char line[512], path[640];
+	uint64_t n = 0;
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	if (f == NULL)
+		return 0;
+	while (n == 0 && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "0::", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		snprintf(path, sizeof(path), "/sys/fs/cgroup%s/pids.max", line + 3);
+		n = number_in_file(path);
+	}
+	fclose(f);
+	return n;
+}
+
+uint64_t process_threads_max(const char **remedy)
+{
+	struct rlimit r = { .rlim_cur = RLIM_INFINITY };
+	/* Root is not bound by the first. Each thread's stack and its guard are two mappings. */
+	bool is_bound = geteuid() != 0 && getrlimit(RLIMIT_NPROC, &r) == 0 && r.rlim_cur != RLIM_INFINITY;
+	const struct {
+		uint64_t    n;
+		const char *remedy;
+	} bounds[] = {
+		{ is_bound ? r.rlim_cur : 0, "raise LimitNPROC= of the service (ulimit -Hu)" },
+		{ group_threads_max(), "raise TasksMax= of the service" },
+		{ number_in_file("/proc/sys/kernel/threads-max"), "raise the sysctl kernel.threads-max" },
+		{ number_in_file("/proc/sys/kernel/pid_max"), "raise the sysctl kernel.pid_max" },
+		{ number_in_file("/proc/sys/vm/max_map_count") / 2, "raise the sysctl vm.max_map_count to twice as much" },
+	};
+	uint64_t least = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
+		if (bounds[i].n == 0 || (least != 0 && bounds[i].n >= least))
+			continue;
+		least = bounds[i].n;
+		*remedy = bounds[i].remedy;
+	}
+	return least;
+}
+
 void process_host_name(char *out, size_t size)
 {
 	if (gethostname(out, size) != 0 || out[0] == 0)

@@ -17,6 +17,8 @@ void process_poke(void);			/* any thread: process_wait returns POKED */
 void process_unblock_signals(void);
 /* As many descriptors as the hard limit allows; returns the limit in force. */
 uint64_t process_raise_files(void);
+/* The lowest bound on the threads of this process, and what to do about it (constant text). 0: none is known. */
+uint64_t process_threads_max(const char **remedy);
 /* Files and directories made from now on are for this user alone. */
 void process_private_files(void);
 /* This machine's name, as the kernel knows it; "localhost" when it has none. */
@@ -29,5 +31,12 @@ bool process_is_managed(void);
 void process_notify(const char *state);
 /* Within how many milliseconds it wants to hear "WATCHDOG=1" ($WATCHDOG_USEC of this process); 0: it does not. */
 int64_t process_watchdog_ms(void);
+
+/*
+ * Sockets that the service manager listens on and passes ($LISTEN_FDS): os_listen for the same address and port gives them out instead of binding. ERR_x: what was passed
+ * is not only listening TCP sockets, or is too much. has_socket_left: one that nobody wanted, as [address]:port.
+ */
+enum err process_inherit_sockets(int *count) MUST_CHECK;
+bool     process_has_socket_left(char *text, size_t size);
 
 #endif
