@@ -71,7 +71,7 @@ struct client_call {
 	const struct client_api *api;
 	enum client_call_place at;
 	int32_t                node_id;		/* as it was sent */
-	int                    line;		/* between brokers: of the connections to that broker; else 0 */
+	int                    line;		/* of the connections to that broker: enum client_line; between brokers what was told */
 	int16_t                version_max;	/* negotiated: not above; INT16_MAX */
 	int16_t                version;		/* negotiated, known from sending on; of a line with fixed versions: set before sending */
 	mono_ms                answer_timeout_ms;	/* > 0: the time for the answer begins when the question goes out, and the one given to client_call_send is for getting there */
@@ -87,6 +87,9 @@ struct client_call {
 	void                 (*on_done)(struct client_call *call);
 	void                  *owner;
 };
+
+/* A broker answers one question of a connection after the other, so what waits there (for records, for the other members of a group) has a connection of its own. */
+enum client_line { LINE_MAIN, LINE_GROUP, LINE_FETCH };
 
 struct client_call *client_call_create(struct client *c, enum api_key key, void (*on_done)(struct client_call *),
 				       void *owner);
