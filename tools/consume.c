@@ -317,7 +317,8 @@ static void take_assignment(struct consume *x, const struct group_event *e)
 	x->partition_count = MIN(e->count, PARTITIONS_MAX);
 	x->positions = mem_calloc((size_t)x->partition_count + 1, sizeof(*x->positions));
 	for (int i = 0; i < x->partition_count; i++) {
-		x->positions[i] = (struct group_partition){ e->partitions[i].partition, -1 };
+		x->positions[i] = e->partitions[i];
+		x->positions[i].offset = -1;
 		x->partitions[i] = e->partitions[i].partition;
 	}
 	begin_partitions(x);
@@ -357,6 +358,7 @@ static void on_group_event(struct consume *x, const struct group_event *e)
 		take_assignment(x, e);
 		break;
 	case GROUP_REVOKED:
+	case GROUP_LOST:
 		n = list_positions(x, &list);
 		group_member_release(x->member, list, n);
 		drop_partitions(x);
@@ -453,7 +455,8 @@ static bool start(struct consume *x)
 		struct group_member_spec spec = GROUP_MEMBER_SPEC_INIT;
 
 		spec.group = x->group;
-		spec.topic = x->topic;
+		spec.topics = &x->topic;
+		spec.topic_count = 1;
 		spec.session_timeout_ms = SESSION_TIMEOUT_MS;
 		spec.heartbeat_interval_ms = HEARTBEAT_MS;
 		group_member_create(&x->member, x->client, &spec);

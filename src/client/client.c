@@ -239,6 +239,11 @@ void client_wait(struct client *c, mono_ms until)
 	poll_sockets(c, wait_at_most(c, -1, until));
 }
 
+int client_fd(struct client *c)
+{
+	return os_poller_fd(c->os, c->poller);
+}
+
 void client_wake(struct client *c)
 {
 	os_poller_wake(c->os, c->poller);

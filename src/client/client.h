@@ -74,6 +74,7 @@ void client_step(struct client *c, mono_ms timeout_ms);
  */
 int  client_turn(struct client *c, mono_ms *next);
 void client_wait(struct client *c, mono_ms until);
+int  client_fd(struct client *c);	/* readable when client_turn has something to do but for time: os_poller_fd */
 void client_wake(struct client *c);	/* ends the wait of the current or next client_step; any thread, signal handlers */
 
 /* A descriptor of the caller's (a pipe, a terminal) whose readiness ends the wait too. One at a time. */

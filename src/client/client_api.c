@@ -42,6 +42,7 @@ static void init_##prefix(void *m) { prefix##_request_init(m); } \
 static bool encode_##prefix(const void *m, struct writer *w, int v) { return prefix##_request_encode(m, w, v); } \
 static bool decode_##prefix(void *m, struct reader *r, int v, struct arena *a) { return prefix##_response_decode(m, r, v, a); }
 CLIENT_API_TABLE(X)
+CLIENT_API_BETWEEN_BROKERS(X)
 #undef X
 
 static const struct client_api table[] = {
@@ -49,6 +50,7 @@ static const struct client_api table[] = {
 	{ number, first, last, sizeof(struct prefix##_request), sizeof(struct prefix##_response), \
 	  init_##prefix, encode_##prefix, decode_##prefix },
 	CLIENT_API_TABLE(X)
+	CLIENT_API_BETWEEN_BROKERS(X)
 #undef X
 };
 

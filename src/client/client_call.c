@@ -98,7 +98,7 @@ void client_call_send(struct client_call *call, int32_t node_id, mono_ms timeout
 	else if (node_id < 0)
 		node = client_node_any(c);
 	else
-		node = client_node_find(c, node_id, call->line);
+		node = client_node_on_line(c, node_id, call->line);
 	if (node == NULL) {
 		struct client_error why;
 		client_error_set(&why, ERR_UNREACHABLE, "broker %d is not part of the cluster now", node_id);

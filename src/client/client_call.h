@@ -42,17 +42,24 @@
 	X(API_CREATE_PARTITIONS, create_partitions, 0, 3) \
 	X(API_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1) \
 	X(API_OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 0, 4) \
-	X(API_LEADER_AND_ISR, leader_and_isr, 0, 7) \
-	X(API_UPDATE_METADATA, update_metadata, 0, 8) \
-	X(API_STOP_REPLICA, stop_replica, 0, 4) \
-	X(API_ALTER_PARTITION, alter_partition, 0, 3) \
-	X(API_CONTROLLED_SHUTDOWN, controlled_shutdown, 0, 3) \
-	X(API_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, 0, 0) \
 	X(API_ELECT_LEADERS, elect_leaders, 1, 2) \
 	X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, 0, 0) \
 	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0) \
 	X(API_DESCRIBE_LOG_DIRS, describe_log_dirs, 1, 4) \
 	X(API_ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, 1, 2)
+
+/* What only brokers ask of one another; not in the installed library. */
+#ifdef SKEIN_INSTALLED
+#define CLIENT_API_BETWEEN_BROKERS(X)
+#else
+#define CLIENT_API_BETWEEN_BROKERS(X) \
+	X(API_LEADER_AND_ISR, leader_and_isr, 0, 7) \
+	X(API_UPDATE_METADATA, update_metadata, 0, 8) \
+	X(API_STOP_REPLICA, stop_replica, 0, 4) \
+	X(API_ALTER_PARTITION, alter_partition, 0, 3) \
+	X(API_CONTROLLED_SHUTDOWN, controlled_shutdown, 0, 3) \
+	X(API_ALLOCATE_PRODUCER_IDS, allocate_producer_ids, 0, 0)
+#endif
 
 enum client_call_place { CALL_YOURS, CALL_WAITING, CALL_IN_FLIGHT, CALL_DONE };
 
@@ -64,7 +71,7 @@ struct client_call {
 	const struct client_api *api;
 	enum client_call_place at;
 	int32_t                node_id;		/* as it was sent */
-	int                    line;		/* between brokers: of the connections to that broker; else 0 */
+	int                    line;		/* of the connections to that broker: enum client_line; between brokers what was told */
 	int16_t                version_max;	/* negotiated: not above; INT16_MAX */
 	int16_t                version;		/* negotiated, known from sending on; of a line with fixed versions: set before sending */
 	mono_ms                answer_timeout_ms;	/* > 0: the time for the answer begins when the question goes out, and the one given to client_call_send is for getting there */
@@ -80,6 +87,9 @@ struct client_call {
 	void                 (*on_done)(struct client_call *call);
 	void                  *owner;
 };
+
+/* A broker answers one question of a connection after the other, so what waits there (for records, for the other members of a group) has a connection of its own. */
+enum client_line { LINE_MAIN, LINE_GROUP, LINE_FETCH };
 
 struct client_call *client_call_create(struct client *c, enum api_key key, void (*on_done)(struct client_call *),
 				       void *owner);

@@ -46,17 +46,23 @@ void client_metadata_fini(struct client *c)
 
 static void apply_broker(struct client *c, const struct metadata_response_broker *b)
 {
-	struct client_node *node = client_node_find(c, b->node_id, 0);
+	struct client_node *node;
 	char host[256];
+	bool is_known = false;
 
 	if (b->node_id < 0 || b->host.len == 0 || b->host.len >= sizeof(host) || b->port < 1 || b->port > 65535)
 		return;
 	memcpy(host, b->host.ptr, b->host.len);
 	host[b->host.len] = '\0';
-	if (node != NULL) {
+	LIST_FOREACH(e, &c->nodes) {
+		node = LIST_ENTRY(e, struct client_node, link);
+		if (node->id != b->node_id)
+			continue;
 		(void)client_node_move(node, host, (uint16_t)b->port);
-		return;
+		is_known = true;
 	}
+	if (is_known)
+		return;
 	/* A bootstrap address that is the broker's own becomes the broker, with the connection it has. */
 	LIST_FOREACH(e, &c->nodes) {
 		node = LIST_ENTRY(e, struct client_node, link);

@@ -57,6 +57,20 @@ struct client_node *client_node_find(struct client *c, int32_t id, int line)
 	return NULL;
 }
 
+struct client_node *client_node_on_line(struct client *c, int32_t id, int line)
+{
+	struct client_node *node = client_node_find(c, id, line), *first;
+
+	if (node != NULL || line == 0 || c->spec.bootstrap == NULL)
+		return node;
+	first = client_node_find(c, id, 0);
+	if (first == NULL)
+		return NULL;
+	node = client_node_create(c, id, first->host, first->port);
+	node->line = line;
+	return node;
+}
+
 static int count_calls(const struct list *head)
 {
 	int n = 0;
@@ -83,6 +97,8 @@ struct client_node *client_node_any(struct client *c)
 
 	LIST_FOREACH(e, &c->nodes) {
 		struct client_node *node = LIST_ENTRY(e, struct client_node, link);
+		if (node->line != 0 && c->spec.bootstrap != NULL)
+			continue;	/* questions wait there */
 		if (node->state == NODE_READY)
 			return node;
 		if (best == NULL || (best->was_tried && !node->was_tried) ||

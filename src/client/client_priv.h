@@ -99,6 +99,7 @@ struct client_node *client_node_create(struct client *c, int32_t id, const char 
 void    client_node_destroy(struct client_node **node);
 bool    client_node_move(struct client_node *node, const char *host, uint16_t port);
 struct client_node *client_node_find(struct client *c, int32_t id, int line);	/* NULL: not known */
+struct client_node *client_node_on_line(struct client *c, int32_t id, int line);	/* makes it, where the broker is known */
 struct client_node *client_node_any(struct client *c);
 void    client_node_event(struct client_node *node, int events);
 mono_ms client_node_turn(struct client_node *node, mono_ms now);

@@ -14,6 +14,7 @@
 
 #define CHUNKS_MAX      2
 #define PARTITIONS_MAX  1000		/* of one call */
+#define READ_FROM_MS    300000		/* so long a replica is read from before the leader is asked again */
 
 /* ---- trouble ---- */
 
@@ -22,6 +23,7 @@ static void trouble(struct consumer_partition *p, const struct client_error *err
 	struct client *c = p->consumer->client;
 
 	p->error = *error;
+	p->read_from = -1;
 	p->retry_at = os_mono_ms(client_os(c)) + client_backoff(c, 100, 1000, ++p->failures);
 	if (!client_error_is_retriable(error)) {
 		p->state = CONSUMER_STOPPED;
@@ -34,10 +36,47 @@ static void trouble(struct consumer_partition *p, const struct client_error *err
 	client_topic_refresh(c);
 }
 
+/* Reading goes on somewhere else, which is told: start is an offset, or the wish for one. */
+static void jump(struct consumer_partition *p, int64_t start, const char *why)
+{
+	char to[32];
+
+	snprintf(to, sizeof(to), start == CONSUMER_EARLIEST ? "the first one there is" : start == CONSUMER_LATEST ? "the end" : "%lld", (long long)start);
+	client_error_set(&p->notice, ERR_OUT_OF_RANGE, "%s/%d: offset %lld %s; reading goes on from %s", p->topic->name, p->number, (long long)p->fetch_position, why, to);
+	consumer_drop(p);
+	p->state = start >= 0 ? CONSUMER_READING : CONSUMER_SEEKING;
+	p->start = start;
+	p->is_start_time = false;
+	p->position = p->fetch_position = start >= 0 ? start : -1;
+	p->position_epoch = p->fetch_epoch = -1;
+	p->is_at_end = p->end_is_told = false;
+	p->error = CLIENT_ERROR_NONE;
+	p->retry_at = 0;
+}
+
+/* What is here was good: it is handed out first, and then the question is asked again. */
+static void ask_later(struct consumer_partition *p)
+{
+	p->retry_at = os_mono_ms(client_os(p->consumer->client)) + 100;
+}
+
 static void trouble_kafka(struct consumer_partition *p, int16_t code)
 {
 	struct client_error error;
 	char subject[300];
+	int64_t reset = p->consumer->spec.reset;
+
+	if (code == OFFSET_OUT_OF_RANGE && p->read_from >= 0) {		/* the replica may lag, or be ahead; the leader knows */
+		p->read_from = -1;
+		return;
+	}
+	if (code == OFFSET_OUT_OF_RANGE && reset != 0 && p->state == CONSUMER_READING) {
+		if (list_empty(&p->chunks))
+			jump(p, reset, "is not there");
+		else
+			ask_later(p);
+		return;
+	}
 
 	if (code == OFFSET_OUT_OF_RANGE)
 		snprintf(subject, sizeof(subject), "%s/%d: offset %lld", p->topic->name, p->number,
@@ -45,6 +84,24 @@ static void trouble_kafka(struct consumer_partition *p, int16_t code)
 	else
 		snprintf(subject, sizeof(subject), "%s/%d", p->topic->name, p->number);
 	client_error_set_kafka(&error, code, subject, SLICE_NULL);
+	trouble(p, &error);
+}
+
+/* The leader's log is not the one that was read from: its own history of that epoch ends at end. */
+static void diverged(struct consumer_partition *p, int64_t end)
+{
+	struct client_error error;
+
+	if (!list_empty(&p->chunks)) {
+		ask_later(p);
+		return;
+	}
+	if (p->consumer->spec.reset != 0) {
+		jump(p, MAX(end, 0), "is behind a place where the leader's log was cut off");
+		return;
+	}
+	client_error_set(&error, ERR_OUT_OF_RANGE, "%s/%d: the leader's log was cut off at offset %lld, and we have read up to %lld: what lies between is not there any "
+			 "more", p->topic->name, p->number, (long long)end, (long long)p->fetch_position);
 	trouble(p, &error);
 }
 
@@ -105,6 +162,18 @@ static void end_call(struct consumer_call *q)
 	free(q);
 }
 
+void consumer_forget(struct consumer_partition *p)
+{
+	LIST_FOREACH(e, &p->consumer->calls) {
+		struct consumer_call *q = LIST_ENTRY(e, struct consumer_call, link);
+		for (int32_t i = 0; i < q->count; i++) {
+			if (q->partitions[i] == p)
+				q->partitions[i] = NULL;
+		}
+	}
+	p->is_asked = false;
+}
+
 void consumer_cancel_calls(struct consumer *s)
 {
 	LIST_FOREACH(e, &s->calls) {
@@ -158,6 +227,7 @@ static void ask_offsets(struct consumer *s, int32_t leader, struct consumer_part
 	const struct client_topic *topic = NULL;
 
 	m->replica_id = -1;
+	m->isolation_level = s->spec.is_read_committed;
 	m->topics = arena_calloc(&q->call->arena, (size_t)count, sizeof(*m->topics));
 	ASSERT(parts != NULL && m->topics != NULL);
 	for (int32_t i = 0; i < count; i++) {
@@ -178,37 +248,64 @@ static void ask_offsets(struct consumer *s, int32_t leader, struct consumer_part
 /* ---- Fetch ---- */
 
 /* Behind the last whole batch; fetch_position when there is none. */
-static int64_t end_of(const struct consumer_partition *p, struct slice rest)
+static int64_t end_of(struct consumer_partition *p, struct slice rest)
 {
 	struct slice batch;
 	int64_t end = p->fetch_position;
 
-	while (batch_next(&rest, &batch) == OK)
+	while (batch_next(&rest, &batch) == OK) {
 		end = MAX(end, batch_last_offset(batch.ptr) + 1);
+		p->fetch_epoch = batch_leader_epoch(batch.ptr);
+	}
 	return end;
 }
 
-static void partition_fetched(struct consumer_partition *p, const struct fetch_response_partition *r, struct fetched *source)
+static void partition_fetched(struct consumer_partition *p, const struct fetch_response_partition *r, struct fetched *source, mono_ms now)
 {
+	struct consumer *s = p->consumer;
 	struct consumer_chunk *chunk;
+	int64_t end = s->spec.is_read_committed ? r->last_stable_offset : r->high_watermark;
 
 	if (r->error_code != NONE) {
 		trouble_kafka(p, r->error_code);
 		return;
 	}
+	if (r->diverging_epoch.end_offset >= 0 && p->fetch_epoch >= 0) {
+		diverged(p, r->diverging_epoch.end_offset);
+		return;
+	}
 	healthy(p);
+	if (r->preferred_read_replica >= 0 && p->read_from < 0) {
+		p->read_from = r->preferred_read_replica;
+		p->read_from_until = now + READ_FROM_MS;
+	}
 	p->high_watermark = r->high_watermark;
-	p->is_at_end = r->records.len == 0 && p->fetch_position >= r->high_watermark;
+	p->is_at_end = r->records.len == 0 && p->fetch_position >= end;
 	if (r->records.len == 0)
 		return;
 	chunk = mem_calloc(1, sizeof(*chunk));
 	chunk->source = source;
 	source->refs++;
+	source->bytes += r->records.len;
+	s->unread_bytes += r->records.len;
+	if (s->spec.is_read_committed) {
+		chunk->aborted = r->aborted_transactions;
+		chunk->aborted_count = MAX(r->aborted_transactions_count, 0);
+	}
 	chunk->rest = slice_of(r->records.ptr, r->records.len);
 	chunk->end = end_of(p, chunk->rest);
 	p->fetch_position = chunk->end;
-	p->is_at_end = chunk->end >= r->high_watermark;
+	p->is_at_end = chunk->end >= end;
 	list_push_back(&p->chunks, &chunk->link);
+}
+
+void consumer_unref(struct consumer *s, struct fetched *source)
+{
+	if (--source->refs > 0)
+		return;
+	s->unread_bytes -= source->bytes;
+	client_call_destroy(&source->call);
+	free(source);
 }
 
 static void on_fetched(struct client_call *call)
@@ -216,6 +313,8 @@ static void on_fetched(struct client_call *call)
 	struct consumer_call *q = call->owner;
 	const struct fetch_response *r = call->response;
 	struct fetched *source = mem_calloc(1, sizeof(*source));
+	struct consumer *s = q->consumer;
+	mono_ms now = os_mono_ms(client_os(s->client));
 
 	source->call = call;
 	source->refs = 1;
@@ -224,13 +323,10 @@ static void on_fetched(struct client_call *call)
 			const struct fetch_response_partition *m = &r->responses[i].partitions[j];
 			struct consumer_partition *p = take_partition(q, r->responses[i].topic, m->partition_index);
 			if (p != NULL)
-				partition_fetched(p, m, source);
+				partition_fetched(p, m, source, now);
 		}
 	end_call(q);
-	if (--source->refs == 0) {
-		client_call_destroy(&source->call);
-		free(source);
-	}
+	consumer_unref(s, source);
 }
 
 static void ask_records(struct consumer *s, int32_t leader, struct consumer_partition *const *partitions, int32_t count)
@@ -243,6 +339,9 @@ static void ask_records(struct consumer *s, int32_t leader, struct consumer_part
 	m->max_wait_ms = s->spec.fetch_wait_ms;
 	m->min_bytes = s->spec.fetch_bytes_min;
 	m->max_bytes = s->spec.fetch_bytes_max;
+	m->isolation_level = s->spec.is_read_committed;
+	m->rack_id = s->spec.rack != NULL ? slice_str(s->spec.rack) : SLICE_EMPTY;
+	q->call->line = LINE_FETCH;
 	m->topics = arena_calloc(&q->call->arena, (size_t)count, sizeof(*m->topics));
 	ASSERT(parts != NULL && m->topics != NULL);
 	for (int32_t i = 0; i < count; i++) {
@@ -257,6 +356,7 @@ static void ask_records(struct consumer *s, int32_t leader, struct consumer_part
 		parts[i].partition = p->number;
 		parts[i].current_leader_epoch = topic->partitions[p->number].leader_epoch;
 		parts[i].fetch_offset = p->fetch_position;
+		parts[i].last_fetched_epoch = p->fetch_epoch;
 		parts[i].partition_max_bytes = s->spec.partition_bytes_max;
 	}
 	client_call_send(q->call, leader, 0);
@@ -278,7 +378,7 @@ static int32_t broker_to_ask(struct consumer_partition *p, mono_ms now, mono_ms 
 {
 	int32_t leader;
 
-	if (p->state == CONSUMER_STOPPED || p->is_asked || chunk_count(p) >= CHUNKS_MAX)
+	if (p->state == CONSUMER_STOPPED || p->is_paused || p->is_asked || chunk_count(p) >= CHUNKS_MAX)
 		return -1;
 	if (p->retry_at > now) {
 		*next = MIN(*next, p->retry_at);
@@ -297,7 +397,9 @@ static int32_t broker_to_ask(struct consumer_partition *p, mono_ms now, mono_ms 
 	leader = p->topic->partitions[p->number].leader;
 	if (leader < 0)
 		trouble_kafka(p, LEADER_NOT_AVAILABLE);
-	return leader;
+	if (p->read_from >= 0 && now >= p->read_from_until)
+		p->read_from = -1;
+	return p->read_from >= 0 && leader >= 0 && p->state == CONSUMER_READING ? p->read_from : leader;
 }
 
 static bool is_asking(const struct consumer *s, int32_t leader, int key)
@@ -318,6 +420,8 @@ static void ask(struct consumer *s, int32_t leader, enum consumer_state state, m
 
 	if (is_asking(s, leader, state == CONSUMER_SEEKING ? API_LIST_OFFSETS : API_FETCH))
 		return;
+	if (state == CONSUMER_READING && s->unread_bytes >= s->spec.fetch_bytes_max)
+		return;		/* until the reader has caught up */
 	LIST_FOREACH(e, &s->partitions) {
 		struct consumer_partition *p = LIST_ENTRY(e, struct consumer_partition, link);
 		if (p->state == state && count < PARTITIONS_MAX && broker_to_ask(p, now, next) == leader)

@@ -12,8 +12,9 @@ src_client_libskein_client_a_SOURCES = \
 	src/client/client_priv.h \
 	src/client/consumer.c src/client/consumer.h src/client/consumer_priv.h \
 	src/client/consumer_fetch.c \
+	src/client/assign.c src/client/assign.h \
+	src/client/group_lead.c src/client/group_priv.h \
 	src/client/group_member.c src/client/group_member.h \
-	src/client/range_assign.c src/client/range_assign.h \
 	src/client/murmur2.c src/client/murmur2.h \
 	src/client/producer.c src/client/producer.h src/client/producer_priv.h \
 	src/client/producer_send.c
@@ -30,10 +31,10 @@ TESTS += tests/unit/client/murmur2_test
 tests_unit_client_murmur2_test_SOURCES = tests/unit/client/murmur2_test.c
 tests_unit_client_murmur2_test_LDADD = $(client_test_ldadd)
 
-check_PROGRAMS += tests/unit/client/range_assign_test
-TESTS += tests/unit/client/range_assign_test
-tests_unit_client_range_assign_test_SOURCES = tests/unit/client/range_assign_test.c
-tests_unit_client_range_assign_test_LDADD = $(client_test_ldadd)
+check_PROGRAMS += tests/unit/client/assign_test
+TESTS += tests/unit/client/assign_test
+tests_unit_client_assign_test_SOURCES = tests/unit/client/assign_test.c
+tests_unit_client_assign_test_LDADD = $(client_test_ldadd)
 
 check_PROGRAMS += tests/unit/client/client_test
 TESTS += tests/unit/client/client_test

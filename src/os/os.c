@@ -479,6 +479,11 @@ int os_poller_wait(struct os *os, struct os_poller *p, struct os_event *out, int
 	return os->ops->poller_wait(os, p, out, max, timeout_ms);
 }
 
+int os_poller_fd(struct os *os, struct os_poller *p)
+{
+	return os->ops->poller_fd(os, p);
+}
+
 void os_poller_wake(struct os *os, struct os_poller *p)
 {
 	os->ops->poller_wake(os, p);

@@ -115,6 +115,7 @@ enum err os_poller_add(struct os *os, struct os_poller *p, os_fd fd, int events,
 enum err os_poller_change(struct os *os, struct os_poller *p, os_fd fd, int events, void *data) MUST_CHECK;
 void     os_poller_remove(struct os *os, struct os_poller *p, os_fd fd);
 int      os_poller_wait(struct os *os, struct os_poller *p, struct os_event *out, int max, mono_ms timeout_ms);	/* 0: do not wait, -1: until woken. A simulated one never waits */
+int      os_poller_fd(struct os *os, struct os_poller *p);	/* readable when os_poller_wait would find something; for somebody else's poll. -1 on a simulated machine */
 void     os_poller_wake(struct os *os, struct os_poller *p);	/* any thread; the next or current wait returns at once */
 
 /* --- threads (real machine only; a simulation has one) ---------------------------------------- */

@@ -52,6 +52,7 @@ struct os_ops {
 	enum err (*poller_set)(struct os *os, struct os_poller *p, os_fd fd, int events, void *data, bool is_new);
 	void     (*poller_remove)(struct os *os, struct os_poller *p, os_fd fd);
 	int      (*poller_wait)(struct os *os, struct os_poller *p, struct os_event *out, int max, mono_ms timeout_ms);
+	int      (*poller_fd)(struct os *os, struct os_poller *p);
 	void     (*poller_wake)(struct os *os, struct os_poller *p);
 
 	enum err (*thread_start)(struct os *os, struct os_thread **out, const char *name, size_t stack_bytes,

@@ -109,6 +109,11 @@ static int real_poller_wait(struct os *os UNUSED, struct os_poller *p, struct os
 	return fill;
 }
 
+static int real_poller_fd(struct os *os UNUSED, struct os_poller *p)
+{
+	return p->epoll_fd;
+}
+
 static void real_poller_wake(struct os *os UNUSED, struct os_poller *p)
 {
 	uint64_t one = 1;
@@ -124,5 +129,6 @@ void os_real_poll_ops(struct os_ops *ops)
 	ops->poller_set = real_poller_set;
 	ops->poller_remove = real_poller_remove;
 	ops->poller_wait = real_poller_wait;
+	ops->poller_fd = real_poller_fd;
 	ops->poller_wake = real_poller_wake;
 }

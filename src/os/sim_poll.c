@@ -121,6 +121,11 @@ static int sim_poller_wait(struct os *os, struct os_poller *p, struct os_event *
 	return fill;
 }
 
+static int sim_poller_fd(struct os *os UNUSED, struct os_poller *p UNUSED)
+{
+	return -1;
+}
+
 static void sim_poller_wake(struct os *os UNUSED, struct os_poller *p UNUSED)
 {
 	/* Nobody can be waiting: there is one thread, and it is here. */
@@ -133,5 +138,6 @@ void sim_poll_ops(struct os_ops *ops)
 	ops->poller_set = sim_poller_set;
 	ops->poller_remove = sim_poller_remove;
 	ops->poller_wait = sim_poller_wait;
+	ops->poller_fd = sim_poller_fd;
 	ops->poller_wake = sim_poller_wake;
 }

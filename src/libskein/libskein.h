@@ -1,0 +1,37 @@
+/*
+ * What the files of the installed library share: how its public types map to those of client/. The public headers say what everything does.
+ */
+#ifndef SKEIN_LIBSKEIN_H
+#define SKEIN_LIBSKEIN_H
+
+#include <skein/skein.h>
+
+#include "client/client.h"
+#include "libskein/config.h"
+
+struct skein_client {
+	struct client      *client;
+	struct skein_config config;		/* a copy */
+	bool                is_polled;		/* skein_fd was asked for: what is called between steps makes it readable */
+	bool                is_woken;		/* it is, until the next step */
+};
+
+/* Each fills in *error, where it is not NULL, and returns its code. */
+enum skein_code face_error(struct skein_error *error, const struct client_error *from);
+enum skein_code face_fail(struct skein_error *error, enum skein_code code, const char *fmt, ...) PRINTF(3, 4);
+enum skein_code face_ok(struct skein_error *error);
+
+/* The next step has something to do. */
+void face_touch(struct skein_client *c);
+
+static inline struct slice face_slice(struct skein_bytes b)
+{
+	return slice_of(b.ptr, b.ptr != NULL ? b.len : 0);
+}
+
+static inline struct skein_bytes face_bytes(struct slice s)
+{
+	return (struct skein_bytes){ s.ptr, s.len };
+}
+
+#endif
