@@ -71,7 +71,7 @@ static void read_range(struct partition *p, struct partition_read *m)
 		m->error = OFFSET_OUT_OF_RANGE;
 		return;
 	}
-	enum err e = log_read(p->log, m->fetch_offset, bound, m->max_bytes, m->first_whole, &m->range);
+	enum err e = (m->replica_id < 0 ? log_read_records : log_read)(p->log, m->fetch_offset, bound, m->max_bytes, m->first_whole, &m->range);
 	if (e != OK) {
 		m->error = partition_read_failed(p, "read", e);
 		return;

@@ -151,6 +151,10 @@ struct log_range {
  * may be cut. ERR_OUT_OF_RANGE: offset < start or > end. offset == end or >= bound: OK, len 0. */
 enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
 	bool first_whole, struct log_range *out) MUST_CHECK;
+/* The same for a reader that wants records, not a copy of the log: the range does not begin with batches that have none, unless there is nothing else up to the
+ * bound (or a thousand of them). librdkafka takes some ten answers without a record for a record that is too large. */
+enum err log_read_records(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
+	bool first_whole, struct log_range *out) MUST_CHECK;
 /* Where a reader goes on that can read nothing more of the segment with `offset`: the base of the
  * segment behind it, or the log end. */
 int64_t  log_next_segment_base(const struct log *log, int64_t offset);

@@ -86,8 +86,31 @@ static enum err find_start(struct log *log, int64_t offset, int *at, struct batc
 	return e;
 }
 
-enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
-	bool first_whole, struct log_range *out)
+/*
+ * Where a reader of records begins who is to begin at *at and *place: behind batches of which compaction has left the header only, if anything else is behind
+ * them. A cleaned log may have many in a row, each the whole of a segment. Bounded; who has not come to the end goes on with the next read.
+ */
+#define EMPTY_BATCHES_MAX 1000
+
+static enum err skip_empty(struct log *log, int64_t bound, int *at, struct batch_place *place)
+{
+	for (int i = 0; i < EMPTY_BATCHES_MAX && place->size == BATCH_HEADER_SIZE; i++) {
+		struct batch_place next;
+		int next_at;
+		enum err e = find_start(log, place->last_offset + 1, &next_at, &next);
+
+		if (e != OK)
+			return e;
+		if (next_at == log->segment_count || next.last_offset >= bound)
+			return OK;
+		*at = next_at;
+		*place = next;
+	}
+	return OK;
+}
+
+static enum err read_from(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
+	bool first_whole, bool skips_empty, struct log_range *out)
 {
 	struct batch_place place;
 	struct log_file *f;
@@ -102,6 +125,8 @@ enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_
 		return OK;
 	if ((e = find_start(log, offset, &at, &place)) != OK || at == log->segment_count ||
 		place.last_offset >= bound_offset)
+		return e;
+	if (skips_empty && (e = skip_empty(log, bound_offset, &at, &place)) != OK)
 		return e;
 	out->has_next_segment = at + 1 < log->segment_count;
 	out->first_batch_bytes = place.size;
@@ -120,6 +145,18 @@ enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_
 	out->file = log_file_ref(f);
 	out->generation = log_file_generation(f);
 	return OK;
+}
+
+enum err log_read(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
+	bool first_whole, struct log_range *out)
+{
+	return read_from(log, offset, bound_offset, max_bytes, first_whole, false, out);
+}
+
+enum err log_read_records(struct log *log, int64_t offset, int64_t bound_offset, uint32_t max_bytes,
+	bool first_whole, struct log_range *out)
+{
+	return read_from(log, offset, bound_offset, max_bytes, first_whole, true, out);
 }
 
 int64_t log_next_segment_base(const struct log *log, int64_t offset)

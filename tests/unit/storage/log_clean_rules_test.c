@@ -129,6 +129,62 @@ static void rolled(struct kit *k)
 	kit_replicate(k);
 }
 
+/* Of many closed segments each batch leaves its header only. Whoever reads records is not given a single answer without one; who copies the log gets every batch. */
+START_TEST(a_reader_of_records_passes_over_what_is_empty)
+{
+	struct sim_os *machine = sim_create(NULL, "m", 1);
+	struct log_range range;
+	struct kit k;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	k.config.segment_bytes = 600;
+	k.config.cleanup_policy = CLEANUP_COMPACT;
+	k.spec.cleaner_offset = -1;
+	kit_open(&k);
+	for (int round = 0; round < 40; round++) {
+		for (int i = 0; i < 6; i++)
+			append_keyed(&k, "key", "a value of some length, so that a segment holds six of them");
+		rolled(&k);
+	}
+	run_pass(&k, k.spec.now, 1 << 20);
+	int64_t end = log_end_offset(k.log), copied = 0;
+	int empty = 0, answers = 0;
+	for (int64_t next = 0; next < end; answers++) {
+		ck_assert_int_eq(log_read(k.log, next, end, 1 << 20, true, &range), OK);
+		struct slice bytes = take_range(&k, &range), rest = bytes, batch;
+		copied += (int64_t)bytes.len;
+		while (batch_next(&rest, &batch) == OK) {
+			empty += batch_record_count(batch.ptr) == 0;
+			next = batch_last_offset(batch.ptr) + 1;
+		}
+		free((void *)(uintptr_t)bytes.ptr);
+	}
+	ck_assert_int_gt(empty, 20);
+	ck_assert_int_gt(answers, 20);
+	ck_assert_int_ge(copied, empty * BATCH_HEADER_SIZE);
+
+	/* the one record that is left comes first, whoever asks from where; behind it there is nothing, and an end */
+	for (int64_t from = 0; from < end - 1; from += 7) {
+		ck_assert_int_eq(log_read_records(k.log, from, end, 1 << 20, true, &range), OK);
+		struct slice bytes = take_range(&k, &range), rest = bytes, batch;
+		ck_assert_int_eq(batch_next(&rest, &batch), OK);
+		ck_assert_int_eq(batch_record_count(batch.ptr), 1);
+		ck_assert_int_eq(batch_last_offset(batch.ptr), end - 1);
+		free((void *)(uintptr_t)bytes.ptr);
+	}
+	/* what lies behind the bound is not reached over them; the last that is empty moves the reader on */
+	ck_assert_int_eq(log_read_records(k.log, 0, end - 1, 1 << 20, true, &range), OK);
+	struct slice bytes = take_range(&k, &range), rest = bytes, batch;
+	ck_assert_int_eq(batch_next(&rest, &batch), OK);
+	ck_assert_int_eq(batch_record_count(batch.ptr), 0);
+	ck_assert_int_gt(batch_last_offset(batch.ptr), end - 20);
+	ck_assert_int_lt(batch_last_offset(batch.ptr), end - 1);
+	free((void *)(uintptr_t)bytes.ptr);
+	log_close(&k.log);
+	sim_destroy(&machine);
+}
+END_TEST
+
 /* Three segments of which nothing stays: a value, its tombstone whose horizon is over, in front of a last one; a kill and a power cut at every operation of the pass that joins them. */
 static void cut_a_pass_at(uint64_t op, enum sim_crash kind, bool *was_cut)
 {
@@ -442,6 +498,7 @@ int main(void)
 	TCase *rules = tcase_create("rules");
 	tcase_add_checked_fixture(rules, plain_setup, plain_teardown);
 	tcase_add_test(rules, only_what_is_closed_stable_and_synced_is_cleaned);
+	tcase_add_test(rules, a_reader_of_records_passes_over_what_is_empty);
 	tcase_add_test(rules, lags_hold_back_and_hurry);
 	tcase_add_test(rules, a_dirty_offset_that_cannot_be_true_begins_at_the_start);
 	tcase_add_test(rules, a_full_disk_ends_a_pass_or_holds_it_up);
