@@ -65,6 +65,8 @@ struct consume {
 	struct consumer   *consumer;		/* NULL: the group has not said what to read */
 	struct group_member *member;		/* NULL: without a group */
 	struct group_partition *positions;	/* by place in partitions: what has been printed of it; offset -1: nothing yet */
+	struct group_partition *written;	/* the same, of what has left this process */
+	bool               is_output_broken;
 	mono_ms            commit_at;
 	struct strbuf      line;
 	int64_t            count;
@@ -152,6 +154,15 @@ static bool print_record(struct consume *x, const struct consumer_event *e)
 	}
 	x->count++;
 	return fwrite(out->ptr, 1, out->len, stdout) == out->len;
+}
+
+/* What was printed has left this process. False, from then on for ever: it could not, and nobody knows how much of it did (a second fflush would say that all is well). */
+static bool flush_output(struct consume *x)
+{
+	x->is_output_broken = x->is_output_broken || fflush(stdout) != 0 || ferror(stdout);
+	if (!x->is_output_broken && x->positions != NULL)
+		memcpy(x->written, x->positions, (size_t)x->partition_count * sizeof(*x->written));
+	return !x->is_output_broken;
 }
 
 /* ---- events ---- */
@@ -296,8 +307,9 @@ static void drop_partitions(struct consume *x)
 		free(x->progress[i].trouble);
 	free(x->progress);
 	free(x->positions);
+	free(x->written);
 	x->progress = NULL;
-	x->positions = NULL;
+	x->positions = x->written = NULL;
 	x->partition_count = x->ended_count = x->trouble_count = 0;
 }
 
@@ -316,9 +328,11 @@ static void take_assignment(struct consume *x, const struct group_event *e)
 	drop_partitions(x);
 	x->partition_count = MIN(e->count, PARTITIONS_MAX);
 	x->positions = mem_calloc((size_t)x->partition_count + 1, sizeof(*x->positions));
+	x->written = mem_calloc((size_t)x->partition_count + 1, sizeof(*x->written));
 	for (int i = 0; i < x->partition_count; i++) {
 		x->positions[i] = e->partitions[i];
 		x->positions[i].offset = -1;
+		x->written[i] = x->positions[i];
 		x->partitions[i] = e->partitions[i].partition;
 	}
 	begin_partitions(x);
@@ -331,18 +345,17 @@ static void take_assignment(struct consume *x, const struct group_event *e)
 	x->commit_at = os_mono_ms(os_real()) + COMMIT_EVERY_MS;
 }
 
-/* What has been printed and not lain in a buffer, to the front of a list that lives until the next call. */
+/* What has left this process, to the front of a list that lives until the next call. */
 static int32_t list_positions(struct consume *x, struct group_partition **out)
 {
 	static struct group_partition list[PARTITIONS_MAX];
 	int32_t n = 0;
 
 	*out = list;
-	if (fflush(stdout) != 0)
-		return 0;
-	for (int i = 0; x->positions != NULL && i < x->partition_count; i++) {
-		if (x->positions[i].offset >= 0)
-			list[n++] = x->positions[i];
+	flush_output(x);
+	for (int i = 0; x->written != NULL && i < x->partition_count; i++) {
+		if (x->written[i].offset >= 0)
+			list[n++] = x->written[i];
 	}
 	return n;
 }
@@ -428,7 +441,7 @@ static int run(struct consume *x)
 			on_event(x, &e, &goes_on);
 			continue;
 		}
-		goes_on = fflush(stdout) == 0;
+		goes_on = flush_output(x);
 		if (goes_on && is_stalled(x)) {
 			give_up(x);
 			break;
@@ -526,6 +539,8 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 	}
 	if (optind + 1 != argc)
 		return tool_usage("consume", "give one topic");
+	if (x->group != NULL && x->group[0] == '\0')
+		return tool_usage("consume", "a group has a name");
 	if (x->group != NULL && x->partition_count > 0)
 		return tool_usage("consume", "the group says which partitions are read");
 	x->topic = argv[optind];
