@@ -2,8 +2,6 @@
 
 #include "base/base.h"
 
-#define REPLACEMENT 0xfffdu
-
 uint32_t utf8_take(struct slice *s)
 {
 	static const struct { uint8_t mask, lead; uint32_t least; } forms[] = {
@@ -26,7 +24,7 @@ uint32_t utf8_take(struct slice *s)
 		return point;
 	}
 	*s = slice_of(s->ptr + 1, s->len - 1);
-	return REPLACEMENT;
+	return UTF8_REPLACEMENT;
 }
 
 size_t utf16_length(struct slice s)

@@ -6,6 +6,8 @@
 
 #include "base/slice.h"
 
+#define UTF8_REPLACEMENT 0xfffdu
+
 uint32_t utf8_take(struct slice *s);		/* the code point at the front, taken off; s is not empty */
 size_t   utf16_length(struct slice s);		/* Java's String.length() */
 uint32_t utf16_hash(struct slice s);		/* the bits of Java's String.hashCode() */

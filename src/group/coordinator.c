@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define TOMBSTONES_BYTES (256u << 10)	/* of one batch of deletions, about */
-#define BATCH_BYTES_MAX (64u << 20)	/* the log refuses what the topic's max.message.bytes does not allow */
+#define BATCH_BYTES_MAX (64u << 20)	/* while it is built; then the topic's max.message.bytes decides */
 
 time_ms coordinator_time(const struct coordinator *c)
 {
@@ -106,7 +106,7 @@ void coordinator_add_group_tombstone(struct coordinator *c, struct store *s, con
 	coordinator_store_add(c, s, s->scratch.len, true);
 }
 
-/* The log takes no batch above the topic's max.message.bytes: one that grows large goes on its way, and the next takes its place. */
+/* No batch may be larger than the topic's max.message.bytes: one that grows goes on its way, and the next takes its place. */
 struct store *coordinator_add_offset_tombstone(struct coordinator *c, struct store *s, const struct group *g, const struct stored_offset *o)
 {
 	if (s != NULL && s->builder.plain_bytes > TOMBSTONES_BYTES) {
@@ -134,7 +134,7 @@ void coordinator_store_submit(struct coordinator *c, struct store *s, int16_t ac
 		store_end(c, s, e == ERR_NOT_FOUND ? NONE : MESSAGE_TOO_LARGE);
 		return;
 	}
-	if (batch.len > (size_t)INT32_MAX) {
+	if (batch.len > partition_hook_batch_max(c->addr)) {
 		store_end(c, s, MESSAGE_TOO_LARGE);
 		return;
 	}

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/utf16.h"
 #include "wire/gen/consumer_protocol_subscription.h"
 
 #define SUBSCRIPTION_BYTES (16u << 20)	/* decoded */
@@ -246,6 +247,35 @@ static bool read_subscription(struct slice metadata, struct consumer_protocol_su
 	return !r.failed && version >= 0 && consumer_protocol_subscription_decode(s, &r, MIN(version, 3), arena);
 }
 
+static bool is_utf8(struct slice s)
+{
+	while (s.len > 0) {
+		struct slice at = s;
+
+		/* what is no code point is taken for a replacement, a byte at a time; the replacement itself has three */
+		if (utf8_take(&s) == UTF8_REPLACEMENT && at.len - s.len == 1)
+			return false;
+	}
+	return true;
+}
+
+/* What our decoder takes and others' do not: user data of a negative length that is not null's, names that are no text. */
+static bool is_strict(struct slice metadata, const struct consumer_protocol_subscription *s)
+{
+	struct reader r = reader_of(metadata);
+
+	get_i16(&r);
+	get_i32(&r);
+	for (int32_t i = 0; i < s->topics_count; i++) {
+		if (!is_utf8(s->topics[i]))
+			return false;
+		get_string(&r, false, false);
+	}
+	int32_t user_data = get_i32(&r);
+
+	return !r.failed && user_data >= -1;
+}
+
 bool group_can_read(const struct group_join *j)
 {
 	struct consumer_protocol_subscription s;
@@ -257,7 +287,7 @@ bool group_can_read(const struct group_join *j)
 	arena_init(&arena, SUBSCRIPTION_BYTES);
 	for (int32_t i = 0; ok && i < j->protocol_count; i++) {
 		arena_reset(&arena);
-		ok = read_subscription(j->protocols[i].metadata, &s, &arena);
+		ok = read_subscription(j->protocols[i].metadata, &s, &arena) && is_strict(j->protocols[i].metadata, &s);
 	}
 	arena_fini(&arena);
 	return ok;

@@ -105,6 +105,8 @@ void     partition_cleaners_configure(struct partition_cleaners *c, const struct
 /* For hooks, on the partition's thread. */
 /* As if a network actor had asked, but for the epoch: in another one than the hook was elected in it is refused. m's home is p->actor. */
 void     partition_hook_append(struct partition_addr *p, struct partition_append *m, int32_t leader_epoch);
+/* The largest batch that may be written: the topic's max.message.bytes. Whoever builds one compares; the log itself takes what it is given. */
+size_t   partition_hook_batch_max(struct partition_addr *p);
 void     partition_hook_submit(struct partition_addr *p, struct job *j);	/* to a worker; j's home is p->actor */
 /* What lies in the log from the offset on, to its very end: for a job that reads. */
 enum err partition_hook_range(struct partition_addr *p, int64_t offset, uint32_t max_bytes, struct log_range *out) MUST_CHECK;

@@ -71,6 +71,13 @@ void partition_hook_append(struct partition_addr *a, struct partition_append *m,
 	p->hook_out++;
 }
 
+size_t partition_hook_batch_max(struct partition_addr *a)
+{
+	const struct partition *p = a->owner;
+
+	return (size_t)MAX(p->config.max_message_bytes, 0);
+}
+
 void partition_hook_submit(struct partition_addr *a, struct job *j)
 {
 	struct partition *p = a->owner;

@@ -84,6 +84,28 @@ START_TEST(metadata_too_long)
 }
 END_TEST
 
+/* The topic's max.message.bytes holds for coordinators as well: nothing of what is refused is kept. */
+START_TEST(a_commit_too_large_for_the_log)
+{
+	struct one_offset o;
+	char text[2000];
+
+	g.rig.config.max_message_bytes = 1000;
+	up();
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	rig_ask(&g.rig, &ask_commit(&o, "a", "x", 0, 1, text)->ask);
+	rig_wait(&g.rig, &o.ask);
+	ck_assert_int_eq(one_error(&o), INVALID_COMMIT_OFFSET_SIZE);
+	ck_assert_int_eq(group_fetch(&g, "a", "x", 0), -1);
+	text[500] = 0;
+	rig_ask(&g.rig, &ask_commit(&o, "a", "x", 0, 1, text)->ask);
+	rig_wait(&g.rig, &o.ask);
+	ck_assert_int_eq(one_error(&o), NONE);
+	ck_assert_int_eq(group_fetch(&g, "a", "x", 0), 1);
+}
+END_TEST
+
 /* A name with a zero in it is another name, in memory and in the log. */
 START_TEST(names_with_zeros)
 {
@@ -542,6 +564,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_commit_is_seen_and_found_again);
 	tcase_add_test(t, metadata_too_long);
+	tcase_add_test(t, a_commit_too_large_for_the_log);
 	tcase_add_test(t, names_with_zeros);
 	tcase_add_test(t, times_beyond_all_time);
 	tcase_add_test(t, static_members_of_an_old_cluster);

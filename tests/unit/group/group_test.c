@@ -622,8 +622,9 @@ END_TEST
 /* A leader of another make need not survive what no consumer writes. */
 START_TEST(metadata_that_cannot_be_read)
 {
-	static const char *const bad[] = { "", "\0", "\0\0\0\0\0\1", "\xff\xff\0\0\0\0\xff\xff\xff\xff" };
-	static const size_t sizes[] = { 0, 1, 6, 10 };
+	static const char *const bad[] = { "", "\0", "\0\0\0\0\0\1", "\xff\xff\0\0\0\0\xff\xff\xff\xff", "\0\0\0\0\0\1\0\1t\xff\xff\xff\xfe",
+		"\0\0\0\0\0\1\0\2\xff\xfe\0\0\0\0", "\0\1\0\0\0\1\0\1t\x80\0\0\0\0\0\0\0" };
+	static const size_t sizes[] = { 0, 1, 6, 10, 13, 14, 17 };
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct client a = client_of(NULL);
@@ -631,6 +632,10 @@ START_TEST(metadata_that_cannot_be_read)
 		a.subscription = slice_of(bad[i], sizes[i]);
 		ck_assert_int_eq(join(&a), INCONSISTENT_GROUP_PROTOCOL);
 	}
+	struct client named = client_of(NULL);
+
+	named.subscription = slice_of("\0\0\0\0\0\1\0\6\xc3\xa9\xef\xbf\xbdt\xff\xff\xff\xff", 18);	/* an accent, and a replacement that is meant */
+	ck_assert_int_ne(join(&named), INCONSISTENT_GROUP_PROTOCOL);
 }
 END_TEST
 
