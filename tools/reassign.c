@@ -490,6 +490,11 @@ static void plan_fini(struct partition_list *l)
 	partition_list_fini(l);
 }
 
+static void say_limit_stays(void)
+{
+	tool_say("a limit that was set stays until --verify finds that nothing moves any more");
+}
+
 /* Looks, and with --wait until nothing moves. The limit goes when nothing does. */
 static int follow_up(struct reassign *x, const struct partition_list *l, bool lifts)
 {
@@ -501,22 +506,36 @@ static int follow_up(struct reassign *x, const struct partition_list *l, bool li
 	if (code == EXIT_OK && p.partitions == 0 && lifts)
 		code = reassign_lift(x->client, l);
 	else if (p.partitions > 0 && lifts)
-		tool_say("a limit that was set stays until --verify finds that nothing moves any more");
+		say_limit_stays();
 	return code;
+}
+
+/* Nothing of a plan was accepted: what it would have limited is not to be left behind. */
+static void give_back_limit(struct reassign *x, const struct partition_list *l)
+{
+	struct progress p;
+
+	if (look(x, &p, NULL) == EXIT_OK && p.partitions == 0)
+		reassign_lift(x->client, l);
+	else
+		say_limit_stays();
 }
 
 static int execute(struct reassign *x)
 {
 	struct partition_list l = { 0 };
 	int code = load_plan(&l, x->file);
+	bool is_limited = code == EXIT_OK && x->throttle > 0;
 
-	if (code == EXIT_OK && x->throttle > 0)
+	if (is_limited)
 		code = reassign_limit(x->client, &l, x->throttle);
 	if (code == EXIT_OK)
 		code = place(x, &l);
 	if (code == EXIT_OK)
 		code = submit(x, &l);
-	if (code == EXIT_OK && (x->wait || x->throttle > 0))
+	if (is_limited && code != EXIT_OK && code != EXIT_PARTIAL)
+		give_back_limit(x, &l);
+	else if (code == EXIT_OK && (x->wait || x->throttle > 0))
 		code = follow_up(x, &l, x->throttle > 0);
 	plan_fini(&l);
 	return code;

@@ -30,8 +30,17 @@ static void brokers_add(struct brokers *b, int32_t id)
 	b->ids[b->count++] = id;
 }
 
+static bool is_there(const struct metadata_response *m, int32_t id)
+{
+	for (int32_t i = 0; i < m->brokers_count; i++) {
+		if (m->brokers[i].node_id == id)
+			return true;
+	}
+	return false;
+}
+
 /* rate 0: no limit any more. A broker that is away has none that anybody could change, and is told of. */
-static int alter_brokers(struct client *c, const struct brokers *b, int64_t rate)
+static int alter_brokers(struct client *c, const struct metadata_response *m, const struct brokers *b, int64_t rate)
 {
 	char text[32], name[16];
 	struct admin_config changes[] = { { LEADER_RATE, rate > 0 ? text : NULL }, { FOLLOWER_RATE, rate > 0 ? text : NULL } };
@@ -41,7 +50,9 @@ static int alter_brokers(struct client *c, const struct brokers *b, int64_t rate
 	snprintf(text, sizeof(text), "%" PRId64, rate);
 	for (int i = 0; i < b->count; i++) {
 		snprintf(name, sizeof(name), "%d", b->ids[i]);
-		if (admin_alter_configs(c, ADMIN_BROKER, name, changes, ARRAY_LEN(changes), CLUSTER_TIMEOUT_MS, &error) != OK)
+		if (!is_there(m, b->ids[i]))
+			tool_say("broker %s is away: it gives and takes nothing now, and if it comes back it does without a limit", name);
+		else if (admin_alter_configs(c, ADMIN_BROKER, name, changes, ARRAY_LEN(changes), CLUSTER_TIMEOUT_MS, &error) != OK)
 			code = tool_fail(&error);
 	}
 	return code;
@@ -155,7 +166,7 @@ int reassign_limit(struct client *c, const struct partition_list *plan, int64_t 
 	for (int at = 0; code == EXIT_OK && at < plan->count;)
 		at = limit_topic(c, m, r, plan, at, &brokers, &code);
 	if (code == EXIT_OK)
-		code = alter_brokers(c, &brokers, rate);
+		code = alter_brokers(c, m, &brokers, rate);
 	free(brokers.ids);
 	admin_answer_destroy(&list);
 	admin_answer_destroy(&answer);
@@ -176,7 +187,7 @@ int reassign_lift(struct client *c, const struct partition_list *plan)
 		return tool_fail(&error);
 	for (int32_t i = 0; i < m->brokers_count; i++)
 		brokers_add(&brokers, m->brokers[i].node_id);
-	code = alter_brokers(c, &brokers, 0);
+	code = alter_brokers(c, m, &brokers, 0);
 	for (int i = 0; i < plan->count; i++) {
 		bool is_next = i == 0 || strcmp(plan->items[i].topic, plan->items[i - 1].topic) != 0;
 		int one = is_next && find_topic(m, plan->items[i].topic) != NULL ? alter_topic(c, plan->items[i].topic, NULL, NULL) : EXIT_OK;

@@ -14,6 +14,8 @@
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/incremental_alter_configs.h"
 
+#define GONE_AFTER 5		/* attempts at a broker that the cluster does not name: about two seconds */
+
 struct operation admin_begin(struct client *c, mono_ms timeout_ms, struct client_error *error)
 {
 	return (struct operation){ .client = c, .error = error, .deadline = os_mono_ms(client_os(c)) + timeout_ms };
@@ -30,6 +32,8 @@ bool admin_ask(struct operation *o, struct client_call *call, int32_t node_id)
 	if (client_call_wait(call, node_id, admin_time_left(o)) == OK)
 		return true;
 	*o->error = call->error;
+	if (node_id >= 0 && call->error.err == ERR_UNREACHABLE && o->attempts >= GONE_AFTER && !client_knows_broker(o->client, node_id))
+		o->deadline = 0;	/* it may be on its way back; but not for so long as whoever asks would wait for an answer */
 	if (call->maybe_applied && node_id == NODE_CONTROLLER && !o->is_question) {
 		client_error_set(o->error, call->error.err, "%.250s; it may have been done all the same%s", call->error.text,
 				 call->error.err == ERR_TIMEOUT ? " (a controller that does not answer may be waiting for ZooKeeper)" : "");

@@ -101,6 +101,8 @@ const struct client_api *client_call_api(int key);	/* asserts that it is in the 
 /* node_id may be NODE_ANY or NODE_CONTROLLER. timeout_ms <= 0: request_timeout_ms. */
 void client_call_send(struct client_call *call, int32_t node_id, mono_ms timeout_ms);
 
+bool client_knows_broker(struct client *c, int32_t id);	/* as the cluster was described last */
+
 /* Sends and steps until it is done, without retries. The call is yours afterwards. */
 enum err client_call_wait(struct client_call *call, int32_t node_id, mono_ms timeout_ms) MUST_CHECK;
 

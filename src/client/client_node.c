@@ -57,6 +57,11 @@ struct client_node *client_node_find(struct client *c, int32_t id, int line)
 	return NULL;
 }
 
+bool client_knows_broker(struct client *c, int32_t id)
+{
+	return client_node_find(c, id, 0) != NULL;
+}
+
 struct client_node *client_node_on_line(struct client *c, int32_t id, int line)
 {
 	struct client_node *node = client_node_find(c, id, line), *first;
