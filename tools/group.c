@@ -347,6 +347,19 @@ static bool set_to(struct group *x, const char *text)
 	return x->is_current || value_start(text, &x->to);
 }
 
+static bool set_state(struct group *x, const char *text)
+{
+	static const char *const states[] = { "Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Dead" };
+
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		if (strcasecmp(text, states[i]) == 0) {
+			x->state = states[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct group *x, int argc, char **argv)
 {
@@ -364,7 +377,7 @@ static int parse(struct group *x, int argc, char **argv)
 
 		switch (c) {
 		case 'b': x->bootstrap = optarg; break;
-		case 's': x->state = optarg; break;
+		case 's': ok = set_state(x, optarg); break;
 		case 'm': x->members = true; break;
 		case 't': ok = set_to(x, optarg); break;
 		case OPT_SHIFT: x->has_shift = true; ok = value_int(optarg, INT64_MIN, INT64_MAX, &x->shift); break;

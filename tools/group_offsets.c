@@ -149,6 +149,31 @@ static void show(const struct group *x, const struct admin_offset *was, int64_t 
 	strbuf_fini(&out);
 }
 
+/* What is to be, or, of what was asked for, what has been done. */
+static void show_all(const struct group *x, const struct reset *r, const int64_t *to)
+{
+	bool has_head = x->ndjson;
+
+	for (int i = 0; i < r->now.count; i++) {
+		if (r->now.items[i].error != NONE)
+			continue;
+		if (!has_head)
+			printf("  %-24s  %9s  %10s  %10s\n", "topic", "partition", "was", "offset");
+		has_head = true;
+		show(x, &r->now.items[i], to[i]);
+	}
+}
+
+static void swap_offsets(struct reset *r, int64_t *to)
+{
+	for (int i = 0; i < r->now.count; i++) {
+		int64_t was = r->now.items[i].offset;
+
+		r->now.items[i].offset = to[i];
+		to[i] = was;
+	}
+}
+
 /* Says what the coordinator said of each; the exit code of all. */
 static int sum_up_answers(const struct admin_offset *offsets, int count)
 {
@@ -163,13 +188,18 @@ static int sum_up_answers(const struct admin_offset *offsets, int count)
 	return tool_sum_up(done, code);
 }
 
-static int commit(struct group *x, struct reset *r, const int64_t *to)
+/* The answers come into r->now, whose offsets are changed for it and back. */
+static int commit(struct group *x, struct reset *r, int64_t *to)
 {
 	struct client_error error;
+	enum err e;
 
-	for (int i = 0; i < r->now.count; i++)
-		r->now.items[i].offset = to[i];
-	if (admin_commit_offsets(x->client, x->names[0], r->now.items, r->now.count, GROUP_TIMEOUT_MS, &error) != OK) {
+	swap_offsets(r, to);
+	e = admin_commit_offsets(x->client, x->names[0], r->now.items, r->now.count, GROUP_TIMEOUT_MS, &error);
+	swap_offsets(r, to);
+	if (e != OK) {
+		for (int i = 0; i < r->now.count; i++)
+			r->now.items[i].error = UNKNOWN_SERVER_ERROR;
 		if (error.kafka == UNKNOWN_MEMBER_ID || error.kafka == ILLEGAL_GENERATION || error.kafka == REBALANCE_IN_PROGRESS) {
 			tool_say("group %s has members; offsets can be changed when all have left", x->names[0]);
 			return EXIT_FAILED;
@@ -191,15 +221,14 @@ static int reset_all(struct group *x, struct reset *r)
 	if (code != EXIT_OK)
 		return code;
 	to = mem_calloc((size_t)r->now.count, sizeof(*to));
-	if (!x->ndjson)
-		printf("  %-24s  %9s  %10s  %10s\n", "topic", "partition", "was", "offset");
 	for (int i = 0; i < r->now.count; i++) {
 		to[i] = new_offset(x, r, i);
-		show(x, &r->now.items[i], to[i]);
+		r->now.items[i].error = NONE;
 	}
 	if (x->execute)
 		code = commit(x, r, to);
-	else
+	show_all(x, r, to);
+	if (!x->execute)
 		tool_say("nothing is changed yet; --execute does it");
 	free(to);
 	return code;
