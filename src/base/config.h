@@ -138,6 +138,7 @@ struct broker_config {
 	int32_t     group_lag_series_max;
 	int32_t     event_log_format;			/* enum log_format */
 	const char *event_log_levels;			/* log_levels_set */
+	int32_t     slow_request_log_ms;		/* 0: slow requests are not told */
 	int32_t     inter_broker_protocol_version;	/* KAFKA_VERSION(...) */
 	int32_t     request_timeout_ms;			/* as a client of other brokers */
 
