@@ -10,7 +10,7 @@ EXTRA_DIST += src/http/README.md
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/http/exposition_test
 TESTS += tests/unit/http/exposition_test
-tests_unit_http_exposition_test_SOURCES = tests/unit/http/exposition_test.c
+tests_unit_http_exposition_test_SOURCES = tests/unit/http/exposition_test.c tests/unit/document.h
 tests_unit_http_exposition_test_LDADD = src/http/libskein_http.a src/group/libskein_group.a src/net/libskein_net.a src/replica/libskein_replica.a src/client/libskein_client.a \
 	src/partition/libskein_partition.a src/storage/libskein_storage.a src/cluster/libskein_cluster.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)

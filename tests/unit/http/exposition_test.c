@@ -5,6 +5,7 @@
 
 #include "http/exposition.h"
 #include "http/metrics.h"
+#include "../document.h"
 
 static void write_two(struct strbuf *out, bool is_open_metrics)
 {
@@ -68,36 +69,13 @@ START_TEST(open_metrics_differs_in_names_and_end)
 }
 END_TEST
 
-/* SKEIN_WRITE_DOCS=1 writes the file anew: what stands above the table is kept. */
 START_TEST(the_document_is_the_table)
 {
-	const char *tests = getenv("SKEIN_TEST_DATA");
-	struct strbuf path = STRBUF_INIT, rows = STRBUF_INIT, text = STRBUF_INIT;
-	static const char head[] = "|---|---|---|---|\n";
-	char buf[4096];
+	struct strbuf rows = STRBUF_INIT;
 
-	strbuf_printf(&path, "%s/../docs/METRICS.md", tests != NULL ? tests : "tests");
-	FILE *f = fopen(strbuf_cstr(&path), "r");
-	ck_assert_msg(f != NULL, "cannot read %s", strbuf_cstr(&path));
-	for (size_t n; (n = fread(buf, 1, sizeof(buf), f)) > 0; )
-		strbuf_add(&text, buf, n);
-	fclose(f);
-	char *table = strstr(text.ptr, head);
-	ck_assert_ptr_nonnull(table);
-	table += strlen(head);
 	metrics_describe(&rows);
-	if (getenv("SKEIN_WRITE_DOCS") != NULL) {
-		f = fopen(strbuf_cstr(&path), "w");
-		ck_assert_ptr_nonnull(f);
-		fwrite(text.ptr, 1, (size_t)(table - text.ptr), f);
-		fwrite(rows.ptr, 1, rows.len, f);
-		fclose(f);
-	} else {
-		ck_assert_msg(strcmp(table, strbuf_cstr(&rows)) == 0, "docs/METRICS.md is not what src/http/metrics.c says: SKEIN_WRITE_DOCS=1 writes it anew");
-	}
-	strbuf_fini(&path);
+	check_document("METRICS.md", "|---|---|---|---|\n", strbuf_cstr(&rows), "src/http/metrics.c");
 	strbuf_fini(&rows);
-	strbuf_fini(&text);
 }
 END_TEST
 
