@@ -10,11 +10,11 @@ etc/skein.service etc/skein@.service: etc/skein-limits.conf Makefile
 etc/skein.service: etc/skein.service.in
 etc/skein@.service: etc/skein@.service.in
 
-man_pages = man/skein.1 man/skein-produce.1 man/skein-consume.1 man/skein-topic.1 man/skein-group.1 man/skein-cluster.1 man/skein-serve.8 man/server.properties.5
+man_pages = man/skein.1 man/skein-produce.1 man/skein-consume.1 man/skein-topic.1 man/skein-group.1 man/skein-cluster.1 man/skein-status.1 man/skein-serve.8 man/server.properties.5
 nodist_man_MANS = $(man_pages)
 $(man_pages): skein$(EXEEXT) build-aux/gen-man
-man/server.properties.5: docs/CONFIGURATION.md
 	@$(MKDIR_P) man
 	$(AM_V_GEN)$(PYTHON) $(srcdir)/build-aux/gen-man ./skein$(EXEEXT) $(@F) >$@.tmp && mv $@.tmp $@
+man/server.properties.5: docs/CONFIGURATION.md
 CLEANFILES += $(man_pages) $(nodist_systemdunit_DATA)
 EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md

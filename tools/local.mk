@@ -11,6 +11,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/produce.c \
 	tools/reassign.c tools/reassign_throttle.c \
 	tools/show.c tools/show.h \
+	tools/status.c \
 	tools/tool.c tools/tool.h \
 	tools/topic.c \
 	tools/value.c tools/value.h

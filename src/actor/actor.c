@@ -106,6 +106,34 @@ void sched_watch(struct sched *s, mono_ms now, sched_seen *seen, void *arg)
 		s->ops->watch(s, now, seen, arg);
 }
 
+void sched_each(struct sched *s, sched_visit *visit, void *arg)
+{
+	if (s->ops->each != NULL)
+		s->ops->each(s, visit, arg);
+}
+
+/* All counters are uint64_t. */
+#define COUNTERS (sizeof(struct sched_ended) / sizeof(uint64_t))
+
+void sched_ended(const struct sched *s, struct sched_ended *out)
+{
+	const uint64_t *from = (const uint64_t *)&s->ended;
+	uint64_t *to = (uint64_t *)out;
+
+	for (size_t i = 0; i < COUNTERS; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+void sched_add_ended(struct sched *s, const struct actor *a, uint64_t cpu_ns)
+{
+	struct sched_ended more = { a->counters, cpu_ns };
+	const uint64_t *from = (const uint64_t *)&more;
+	uint64_t *to = (uint64_t *)&s->ended;
+
+	for (size_t i = 0; i < COUNTERS; i++)
+		__atomic_fetch_add(&to[i], from[i], __ATOMIC_RELAXED);
+}
+
 void sched_set_stuck(struct sched *s, int count)
 {
 	__atomic_store_n(&s->stuck, (uint32_t)count, __ATOMIC_RELAXED);

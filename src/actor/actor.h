@@ -54,6 +54,7 @@ enum {
 	MSG_BASE_REPLICA    = 0x0900,
 	MSG_BASE_BROKER     = 0x0a00,
 	MSG_BASE_CHANNEL    = 0x0b00,
+	MSG_BASE_HTTP       = 0x0c00,
 };
 
 void msg_init(struct msg *m, uint16_t kind, struct actor *home);
@@ -185,6 +186,18 @@ void          actor_join(struct actor *a);
  */
 typedef void  sched_seen(void *arg, struct actor *a, mono_ms stuck_ms);
 void          sched_watch(struct sched *s, mono_ms now, sched_seen *seen, void *arg);
+/*
+ * For metrics: the same actors, by any one thread, with what their threads have used of the CPU (0: not known; turns on loan count for the borrower). ended: what those of
+ * actor_ops.is_many had done that have ended, so that sums do not go back.
+ */
+typedef void  sched_visit(void *arg, const struct actor *a, uint64_t cpu_ns);
+struct sched_ended {
+	struct actor_counters counters;
+	uint64_t              cpu_ns;
+};
+void          sched_each(struct sched *s, sched_visit *visit, void *arg);
+void          sched_ended(const struct sched *s, struct sched_ended *out);
+int           actor_waiting(const struct actor *a);	/* questions in its lanes; any thread, so it may be a little off */
 /* How many the watcher takes for stuck; read by anyone. */
 void          sched_set_stuck(struct sched *s, int count);
 int           sched_stuck(const struct sched *s);

@@ -28,6 +28,7 @@ struct sched_ops {
 	void     (*join)(struct actor *a);
 	void     (*destroy)(struct sched *s);
 	void     (*borrow_turns)(struct actor *a);	/* a was seen asleep: runs its steps here, unless somebody else was quicker. NULL: nobody ever sleeps */
+	void     (*each)(struct sched *s, sched_visit *visit, void *arg);			/* NULL as well */
 	void     (*watch)(struct sched *s, mono_ms now, sched_seen *seen, void *arg);	/* NULL: nobody runs by himself */
 };
 
@@ -37,9 +38,12 @@ struct sched {			/* first member of each kind */
 	bool       is_sim;
 	uint32_t   outsiders;	/* threads that are no actors and are inside actor_answer or actor_post */
 	uint32_t   stuck;	/* sched_set_stuck */
+	struct sched_ended ended;	/* added to by ending threads */
 };
 
 extern const struct sched_ops sched_threads_ops, sched_sim_ops;
+
+void sched_add_ended(struct sched *s, const struct actor *a, uint64_t cpu_ns);
 
 /* Who runs on this thread; also what a failed assertion prints. NULL: nobody. */
 void actor_set_current(struct actor *a);

@@ -350,6 +350,19 @@ int actor_drain_answers(struct actor *a, msg_dispatch *dispatch, void *arg)
 	return n;
 }
 
+int actor_waiting(const struct actor *a)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < ACTOR_LANES; i++) {
+		const struct lane *l = ck_pr_load_ptr(&a->lanes[i]);
+
+		if (l != NULL)
+			n += ck_ring_size(&l->ring);
+	}
+	return (int)n;
+}
+
 bool actor_has_new_mail(const struct actor *a)
 {
 	return __atomic_load_n(&a->pending, __ATOMIC_SEQ_CST) != 0 || ck_pr_load_ptr(&a->answers.head) != NULL;

@@ -343,7 +343,7 @@ static void sim_destroy(struct sched *s)
 	free(CONTAINER_OF(s, struct sched_sim, sched));
 }
 
-const struct sched_ops sched_sim_ops = { sim_start, sim_join, sim_destroy, NULL, NULL };
+const struct sched_ops sched_sim_ops = { sim_start, sim_join, sim_destroy, NULL, NULL, NULL };
 
 static struct sched *machine_create(struct sim_world *w, struct os *os)
 {

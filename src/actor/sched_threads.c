@@ -17,6 +17,7 @@
  */
 #include "actor/actor_priv.h"
 #include "base/list.h"
+#include "os/process.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct runner {				/* an actor's thread */
 	uint64_t      turn;		/* odd: in a step */
 	char          pad_end[CACHE_LINE - sizeof(uint64_t)];
 	bool          has_ended;	/* nothing is to be expected of it */
+	int           clock;		/* of its thread; 0 until that runs */
 	uint64_t      watched_turn;	/* sched_watch's: what it saw last, and since when */
 	mono_ms       watched_since;
 };
@@ -265,6 +267,7 @@ static void run(void *arg)
 
 	if (a->ops->is_many)
 		allocator_cache_off();
+	__atomic_store_n(&r->clock, process_thread_clock(), __ATOMIC_RELAXED);
 	actor_set_current(a);
 	for (;;) {
 		int work;
@@ -279,7 +282,9 @@ static void run(void *arg)
 		rest(a);
 	}
 	actor_set_current(NULL);
-	__atomic_store_n(&r->has_ended, true, __ATOMIC_RELAXED);
+	if (a->ops->is_many)
+		sched_add_ended(a->sched, a, process_thread_cpu_ns(r->clock));
+	__atomic_store_n(&r->has_ended, true, __ATOMIC_RELEASE);
 	r->graces_at_end = __atomic_load_n(&s->graces_begun, __ATOMIC_SEQ_CST);
 }
 
@@ -345,6 +350,21 @@ static bool has_work(const struct runner *r, uint64_t turn)
 	return turn % 2 == 1 || __atomic_load_n(&r->actor->rest, __ATOMIC_RELAXED) != ACTOR_ASLEEP || actor_has_new_mail(r->actor);
 }
 
+/* Of many, those that have ended are in sched_ended already. */
+static void threads_each(struct sched *sched, sched_visit *visit, void *arg)
+{
+	struct sched_threads *s = threads_of(sched);
+
+	pthread_mutex_lock(&s->list_mutex);
+	LIST_FOREACH(link, &s->runners) {
+		const struct runner *r = LIST_ENTRY(link, struct runner, link);
+
+		if (!__atomic_load_n(&r->has_ended, __ATOMIC_ACQUIRE))
+			visit(arg, r->actor, process_thread_cpu_ns(__atomic_load_n(&r->clock, __ATOMIC_RELAXED)));
+	}
+	pthread_mutex_unlock(&s->list_mutex);
+}
+
 /* An actor has a runner from before its first step until actor_join is done with it: it is there while the list is held. */
 static void threads_watch(struct sched *sched, mono_ms now, sched_seen *seen, void *arg)
 {
@@ -374,7 +394,7 @@ static void threads_destroy(struct sched *sched)
 	free(s);
 }
 
-const struct sched_ops sched_threads_ops = { threads_start, threads_join, threads_destroy, threads_borrow_turns, threads_watch };
+const struct sched_ops sched_threads_ops = { threads_start, threads_join, threads_destroy, threads_borrow_turns, threads_each, threads_watch };
 
 struct sched *sched_threads_create(struct os *os)
 {

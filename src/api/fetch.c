@@ -126,6 +126,7 @@ const struct api_row fetch_row = {
 	.key = 1, .version_min = 4, .version_max = 17, .serve_min = 4, .name = "Fetch",
 	.operation = ACL_READ, .resource = ACL_TOPIC,
 	API_CODEC_FIELDS(fetch),
+	.waits_for_news = true,
 	.begin = fetch_begin, .on_answer = fetch_on_answer, .on_wakeup = fetch_on_wakeup,
 	.end = fetch_end,
 };

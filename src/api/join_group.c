@@ -115,5 +115,6 @@ const struct api_row join_group_row = {
 	.key = 11, .version_min = 0, .version_max = 9, .name = "JoinGroup",
 	.operation = ACL_READ, .resource = ACL_GROUP,
 	API_CODEC_FIELDS(join_group),
+	.waits_for_news = true,
 	.begin = join_group_begin, .on_answer = join_group_on_answer, .end = join_group_end,
 };

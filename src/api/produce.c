@@ -314,6 +314,7 @@ static void produce_on_answer(struct call *c, struct msg *m)
 		return;
 	}
 	struct produce_item *it = CONTAINER_OF(m, struct produce_item, append.msg);
+	c->written_at = MAX(c->written_at, it->append.written_at);
 	it->error = it->append.error;
 	it->base_offset = it->append.base_offset;
 	it->log_start_offset = it->append.log_start_offset;

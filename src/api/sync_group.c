@@ -87,5 +87,6 @@ const struct api_row sync_group_row = {
 	.key = 14, .version_min = 0, .version_max = 5, .name = "SyncGroup",
 	.operation = ACL_READ, .resource = ACL_GROUP,
 	API_CODEC_FIELDS(sync_group),
+	.waits_for_news = true,
 	.begin = sync_group_begin, .on_answer = sync_group_on_answer, .end = sync_group_end,
 };

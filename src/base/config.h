@@ -134,8 +134,11 @@ struct broker_config {
 	const char *metrics_listener_text;		/* NULL or "": no HTTP */
 	const char *metrics_host;			/* NULL: no HTTP; "": every interface */
 	int32_t     metrics_port;
+	int32_t     group_lag_interval_ms;		/* 0: lag is not looked at */
+	int32_t     group_lag_series_max;
 	int32_t     event_log_format;			/* enum log_format */
 	const char *event_log_levels;			/* log_levels_set */
+	int32_t     slow_request_log_ms;		/* 0: slow requests are not told */
 	int32_t     inter_broker_protocol_version;	/* KAFKA_VERSION(...) */
 	int32_t     request_timeout_ms;			/* as a client of other brokers */
 

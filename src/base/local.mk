@@ -17,13 +17,13 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/err.c src/base/err.h src/base/kafka_error.def \
 	src/base/fault.c src/base/fault.h src/base/fault_points.def \
 	src/base/list.h \
-	src/base/log.c src/base/log.h src/base/log_events.def src/base/log_level.c src/base/log_line.c src/base/log_line.h \
+	src/base/log.c src/base/log.h src/base/log_events.def src/base/log_remedies.def src/base/log_level.c src/base/log_line.c src/base/log_line.h \
 	src/base/map.c src/base/map.h \
 	src/base/siphash.h \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \
 	src/base/throttle.c src/base/throttle.h \
-	src/base/utf16.c src/base/utf16.h \
+	src/base/utf16.c src/base/utf16.h src/base/utf8.h \
 	src/base/uuid.c src/base/uuid.h \
 	src/base/varint.h
 
@@ -42,7 +42,7 @@ tests_unit_base_fault_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/base/log_test
 TESTS += tests/unit/base/log_test
-tests_unit_base_log_test_SOURCES = tests/unit/base/log_test.c
+tests_unit_base_log_test_SOURCES = tests/unit/base/log_test.c tests/unit/document.h
 tests_unit_base_log_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/base/map_test
@@ -82,7 +82,7 @@ tests_unit_base_config_change_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS
 
 check_PROGRAMS += tests/unit/base/config_doc_test
 TESTS += tests/unit/base/config_doc_test
-tests_unit_base_config_doc_test_SOURCES = tests/unit/base/config_doc_test.c tests/unit/generated_doc.h
+tests_unit_base_config_doc_test_SOURCES = tests/unit/base/config_doc_test.c tests/unit/document.h
 tests_unit_base_config_doc_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/base/config_describe_test
@@ -114,3 +114,4 @@ else
 TESTS += tests/fuzz/config_fuzz
 tests_fuzz_config_fuzz_SOURCES += tests/fuzz/replay.c
 endif
+EXTRA_DIST += docs/EVENTS.md

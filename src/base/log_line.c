@@ -3,6 +3,7 @@
  * and "cut":true ends the object.
  */
 #include "base/log_line.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,31 +31,12 @@ static void put_str(struct log_line *l, const char *text)
 	put(l, text, strlen(text));
 }
 
-/* Length of the well-formed UTF-8 sequence at p that may be shown; 0 for controls (C1 too), strays, surrogates, overlong forms. */
-static size_t printable_at(const uint8_t *p, size_t len)
-{
-	if (p[0] < 0x80)
-		return p[0] >= 0x20 && p[0] != 0x7f;
-	size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || n > len)
-		return 0;
-	uint32_t c = p[0] & (0x7fU >> n);
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3fU);
-	}
-	static const uint32_t least[] = { 0, 0, 0xa0, 0x800, 0x10000 };
-	bool is_odd = c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff);
-	return is_odd ? 0 : n;
-}
-
 /* is_json: its escapes, where bytes that are no UTF-8 have none: they are shown as the text form writes them. */
 static void put_escaped(struct log_line *l, struct slice s, bool is_json)
 {
 	for (size_t i = 0; i < s.len;) {
 		uint8_t c = s.ptr[i];
-		size_t n = printable_at(s.ptr + i, s.len - i);
+		size_t n = utf8_printable_at(s.ptr + i, s.len - i);
 		char esc[8];
 		if (n != 0 && c != '"' && c != '\\') {
 			put(l, (const char *)s.ptr + i, n);

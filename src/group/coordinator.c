@@ -325,6 +325,54 @@ static void on_list(struct coordinator *c, struct group_list *m)
 	coordinator_answer(c, &m->q, error);
 }
 
+static int64_t committed_count(const struct coordinator *c)
+{
+	int64_t n = 0;
+
+	MAP_FOREACH(e, &c->groups) {
+		const struct group *g = e->value;
+
+		MAP_FOREACH(o, &g->offsets)
+			n += ((const struct stored_offset *)o->value)->has_value;
+	}
+	return n;
+}
+
+/* False: there is no more room for them. The group's name is copied once. */
+static bool add_committed(struct group_committed *m, const struct group *g, int64_t room)
+{
+	struct slice id = arena_copy(&m->arena, g->id);
+
+	MAP_FOREACH(e, &g->offsets) {
+		const struct stored_offset *o = e->value;
+
+		if (!o->has_value)
+			continue;
+		struct group_committed_offset *to = &m->offsets[m->count];
+		if (m->count == room || slice_is_null(id) || slice_is_null(to->topic = arena_copy(&m->arena, o->topic)))
+			return false;
+		to->group = id;
+		to->partition = o->partition;
+		to->offset = o->offset;
+		m->count++;
+	}
+	return true;
+}
+
+static void on_committed(struct coordinator *c, struct group_committed *m)
+{
+	int64_t total = committed_count(c), room = MIN(total, MAX(m->max, 0));
+
+	m->count = 0;
+	m->offsets = arena_calloc(&m->arena, (size_t)room, sizeof(*m->offsets));
+	MAP_FOREACH(e, &c->groups) {
+		if (m->offsets == NULL || !add_committed(m, e->value, room))
+			break;
+	}
+	m->left_out = (int32_t)MIN(total - m->count, INT32_MAX);
+	coordinator_answer(c, &m->q, NONE);
+}
+
 static void on_delete(struct coordinator *c, struct group_delete *m)
 {
 	struct group *g = coordinator_group(c, m->group);
@@ -378,6 +426,7 @@ static void on_question(void *arg UNUSED, struct partition_addr *p, struct msg *
 	case GROUP_offset_delete: coordinator_on_offset_delete(c, (struct group_offset_delete *)m); break;
 	case GROUP_describe:      on_describe(c, (struct group_describe *)m); break;
 	case GROUP_list:          on_list(c, (struct group_list *)m); break;
+	case GROUP_committed:     on_committed(c, (struct group_committed *)m); break;
 	case GROUP_delete:        on_delete(c, (struct group_delete *)m); break;
 	case GROUP_MSG_FIRST:     ASSERT(!"no question");
 	}

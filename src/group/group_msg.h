@@ -13,7 +13,7 @@
 #include "partition/partition_msg.h"
 
 #define GROUP_MSG_TABLE(X) \
-	X(join) X(sync) X(heartbeat) X(leave) X(offset_commit) X(offset_fetch) X(offset_delete) X(describe) X(list) X(delete)
+	X(join) X(sync) X(heartbeat) X(leave) X(offset_commit) X(offset_fetch) X(offset_delete) X(describe) X(list) X(committed) X(delete)
 
 enum group_msg_kind {
 	GROUP_MSG_FIRST = MSG_BASE_GROUP,
@@ -149,6 +149,21 @@ struct group_list {
 	struct arena          arena;
 	struct group_listing *groups;
 	int32_t               count;
+};
+
+/* What all groups of one partition have committed: for metrics. */
+struct group_committed_offset {
+	struct slice group, topic;
+	int32_t      partition;
+	int64_t      offset;
+};
+struct group_committed {
+	struct coordinator_question q;
+	int32_t      max;			/* entries at most */
+	/* answer */
+	struct arena arena;
+	struct group_committed_offset *offsets;
+	int32_t      count, left_out;
 };
 
 struct group_delete {

@@ -3,6 +3,8 @@
  */
 #include "http/exposition.h"
 
+#include "base/utf8.h"
+
 const char *metric_type_name(enum metric_type t)
 {
 	static const char *const names[] = {
@@ -75,6 +77,23 @@ void sample_label(struct exposition *x, const char *name, const char *value)
 			strbuf_add(x->out, (char[]){ '\\', *p }, 2);
 		else
 			strbuf_add_char(x->out, *p);
+	}
+	strbuf_add_char(x->out, '"');
+}
+
+void sample_label_bytes(struct exposition *x, const char *name, struct slice value)
+{
+	label_begin(x, name);
+	for (size_t i = 0; i < value.len; ) {
+		size_t n = utf8_printable_at(value.ptr + i, value.len - i);
+
+		if (n == 0)
+			strbuf_printf(x->out, "\\\\x%02x", value.ptr[i]);
+		else if (value.ptr[i] == '"' || value.ptr[i] == '\\')
+			strbuf_add(x->out, (char[]){ '\\', (char)value.ptr[i] }, 2);
+		else
+			strbuf_add(x->out, value.ptr + i, n);
+		i += MAX(n, 1);
 	}
 	strbuf_add_char(x->out, '"');
 }

@@ -6,6 +6,7 @@
 #ifndef SKEIN_HTTP_EXPOSITION_H
 #define SKEIN_HTTP_EXPOSITION_H
 
+#include "base/slice.h"
 #include "base/strbuf.h"
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SUMMARY };
@@ -26,6 +27,7 @@ void exposition_family(struct exposition *x, const char *name, enum metric_type 
  */
 void sample_begin(struct exposition *x, const char *suffix);
 void sample_label(struct exposition *x, const char *name, const char *value);
+void sample_label_bytes(struct exposition *x, const char *name, struct slice value);	/* a client's: what is no printable UTF-8 is written \xNN */
 void sample_label_i32(struct exposition *x, const char *name, int32_t value);
 void sample_end_i64(struct exposition *x, int64_t value);
 void sample_end_u64(struct exposition *x, uint64_t value);

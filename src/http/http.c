@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/lag.h"
 #include "http/metrics.h"
 
 #define HTTP_CONNECTIONS_MAX 64
@@ -62,6 +63,7 @@ struct http {
 	time_ms            started;
 	bool               is_serving;	/* written by others */
 	struct cluster    *picture;	/* NULL until the first came */
+	struct lag        *lag;		/* NULL: not wanted */
 	struct kept_page   kept[2];	/* of each text format */
 	int                pages;	/* in memory */
 	mono_ms            now;		/* of this step */
@@ -131,8 +133,8 @@ static struct MHD_Response *page_make(struct http *h, bool is_open_metrics)
 	struct page_text *p = mem_calloc(1, sizeof(*p));
 	struct strbuf text = STRBUF_INIT;
 	struct metrics_world w = {
-		.net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
-		.started = h->started, .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture,
+		.sched = h->spec.sched, .net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
+		.started = h->started, .now = os_time_ms(h->os), .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
 	};
 
 	metrics_write(&text, &w, is_open_metrics);
@@ -163,6 +165,8 @@ static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
 	bool is_open_metrics = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL;
 	struct kept_page *k = &h->kept[is_open_metrics];
 
+	if (h->lag != NULL)
+		lag_look(h->lag, h->now);
 	if (k->response == NULL || h->now - k->made >= PAGE_KEEP_MS) {
 		page_drop(h, k);
 		if (h->pages >= PAGES_MAX)
@@ -250,10 +254,17 @@ static void on_question(void *arg, struct msg *m)
 	actor_answer(&h->actor, m);
 }
 
+static void on_answer(void *arg, struct msg *m)
+{
+	struct http *h = arg;
+
+	lag_on_home(h->lag, m);		/* nobody else asks */
+}
+
 static int http_step(struct actor *a, mono_ms now)
 {
 	struct http *h = CONTAINER_OF(a, struct http, actor);
-	int work = actor_drain_questions(a, 64, on_question, h) + h->event_count;
+	int work = actor_drain_questions(a, 64, on_question, h) + actor_drain_answers(a, on_answer, h) + h->event_count;
 	unsigned long long wait_ms;
 
 	h->now = now;
@@ -266,6 +277,8 @@ static int http_step(struct actor *a, mono_ms now)
 	for (size_t i = 0; i < ARRAY_LEN(h->kept); i++)
 		if (h->kept[i].response != NULL)
 			a->deadline = MIN(a->deadline, h->kept[i].made + PAGE_KEEP_MS);
+	if (h->lag != NULL && !__atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE))
+		a->deadline = MIN(a->deadline, lag_step(h->lag, h->picture, now));
 	return work;
 }
 
@@ -320,6 +333,8 @@ static void http_free(struct http *h)
 		h->lib.stop_daemon(h->daemon);	/* closes the listener and every connection, and so gives the pages back */
 	}
 	ASSERT(h->pages == 0);
+	if (h->lag != NULL)
+		lag_destroy(&h->lag);
 	if (h->poller != NULL)
 		os_poller_destroy(h->os, &h->poller);
 	if (h->picture != NULL)
@@ -337,6 +352,11 @@ enum err http_start(struct http **out, const struct http_spec *spec, char *probl
 	h->os = sched_os(spec->sched);
 	h->started = os_time_ms(h->os);
 	actor_init(&h->actor, spec->sched, &http_ops, LANE_NONE, "http");
+	if (spec->lag_interval_ms > 0) {
+		struct lag_spec lag = { .actor = &h->actor, .workers = spec->workers, .interval_ms = spec->lag_interval_ms, .series_max = spec->lag_series_max };
+
+		h->lag = lag_create(&lag);
+	}
 	if (!library_open(&h->lib)) {
 		snprintf(problem, problem_size, "metrics.listener needs " LIBRARY ": apt-get install libmicrohttpd12");
 		goto fail;

@@ -18,6 +18,9 @@ struct http_spec {
 	struct logdir          *const *dirs;
 	int                     dir_count;
 	const char             *version;
+	struct workers         *workers;
+	mono_ms                 lag_interval_ms;	/* between looks at consumer groups; 0: never */
+	int32_t                 lag_series_max;
 };
 
 struct http;

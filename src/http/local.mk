@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/http/libskein_http.a
 src_http_libskein_http_a_SOURCES = \
 	src/http/exposition.c src/http/exposition.h \
 	src/http/http.c src/http/http.h \
+	src/http/lag.c src/http/lag.h \
 	src/http/metrics.c src/http/metrics.h
 $(src_http_libskein_http_a_OBJECTS): | $(wire_gen)
 EXTRA_DIST += src/http/README.md
@@ -9,8 +10,8 @@ EXTRA_DIST += src/http/README.md
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/http/exposition_test
 TESTS += tests/unit/http/exposition_test
-tests_unit_http_exposition_test_SOURCES = tests/unit/http/exposition_test.c tests/unit/generated_doc.h
-tests_unit_http_exposition_test_LDADD = src/http/libskein_http.a src/net/libskein_net.a src/replica/libskein_replica.a src/client/libskein_client.a \
+tests_unit_http_exposition_test_SOURCES = tests/unit/http/exposition_test.c tests/unit/document.h
+tests_unit_http_exposition_test_LDADD = src/http/libskein_http.a src/group/libskein_group.a src/net/libskein_net.a src/replica/libskein_replica.a src/client/libskein_client.a \
 	src/partition/libskein_partition.a src/storage/libskein_storage.a src/cluster/libskein_cluster.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 $(tests_unit_http_exposition_test_OBJECTS): | $(wire_gen)

@@ -16,6 +16,22 @@ struct replica {			/* a replica hosted here */
 	const struct partition_addr    *addr;
 };
 
+/* The actors of one module together. */
+struct module_sums {
+	const char            *name;
+	bool                   is_many;
+	uint64_t               actors, cpu_ns, waiting, waiting_max;
+	struct actor_counters  counters;
+};
+#define MODULES_MAX 16
+#define ALONE_MAX   192		/* actors that are not of many: at most so many are shown one by one */
+
+struct alone {			/* copied: it may end while the page is written */
+	const char *module;
+	char        subject[sizeof(((struct log_source *)NULL)->subject)];
+	uint64_t    cpu_ns;
+};
+
 struct page {
 	struct exposition           x;
 	const struct metrics_world *w;
@@ -23,6 +39,10 @@ struct page {
 	struct fetcher_counters     fetchers;
 	struct replica             *replicas;	/* grouped by topic */
 	int                         replica_count, replica_room;
+	struct module_sums          modules[MODULES_MAX];
+	int                         module_count;
+	struct alone               *alone;	/* ALONE_MAX */
+	int                         alone_count;
 	struct cluster_counts {		/* of the whole cluster, by the picture */
 		uint64_t is_controller, topics, partitions, offline_partitions, not_preferred, brokers;
 	} cluster;
@@ -274,6 +294,166 @@ static void by_network(struct page *p, size_t at)
 	}
 }
 
+/* --- actors ---------------------------------------------------------------------------------------------- */
+
+static struct module_sums *module_of(struct page *p, const char *name)
+{
+	int i = 0;
+
+	while (i < p->module_count && strcmp(p->modules[i].name, name) != 0)
+		i++;
+	if (i == MODULES_MAX)
+		return NULL;
+	if (i == p->module_count)
+		p->modules[p->module_count++].name = name;
+	return &p->modules[i];
+}
+
+/* All counters are uint64_t. */
+static void add_counters(struct actor_counters *to, const struct actor_counters *more)
+{
+	for (size_t i = 0; i < sizeof(*to) / sizeof(uint64_t); i++)
+		((uint64_t *)to)[i] += __atomic_load_n((const uint64_t *)more + i, __ATOMIC_RELAXED);
+}
+
+static void look_at_actor(void *arg, const struct actor *a, uint64_t cpu_ns)
+{
+	struct page *p = arg;
+	struct module_sums *m = module_of(p, a->ops->module);
+	uint64_t waiting = (uint64_t)actor_waiting(a);
+
+	if (m == NULL)
+		return;
+	m->is_many = a->ops->is_many;
+	m->actors++;
+	m->cpu_ns += cpu_ns;
+	m->waiting += waiting;
+	m->waiting_max = MAX(m->waiting_max, waiting);
+	add_counters(&m->counters, &a->counters);
+	if (m->is_many || p->alone_count == ALONE_MAX)
+		return;
+	struct alone *one = &p->alone[p->alone_count++];
+	one->module = m->name;
+	one->cpu_ns = cpu_ns;
+	memcpy(one->subject, a->log.subject, sizeof(one->subject));
+}
+
+static void look_at_actors(struct page *p)
+{
+	struct sched_ended ended;
+
+	p->alone = mem_calloc(ALONE_MAX, sizeof(*p->alone));
+	sched_each(p->w->sched, look_at_actor, p);
+	sched_ended(p->w->sched, &ended);
+	for (int i = 0; i < p->module_count; i++) {
+		if (!p->modules[i].is_many)
+			continue;
+		p->modules[i].cpu_ns += ended.cpu_ns;	/* there is one such module */
+		add_counters(&p->modules[i].counters, &ended.counters);
+	}
+}
+
+static void by_module(struct page *p, size_t at)
+{
+	for (int i = 0; i < p->module_count; i++) {
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "module", p->modules[i].name);
+		sample_end_u64(&p->x, number_at(&p->modules[i], at));
+	}
+}
+
+static void cpu_by_module(struct page *p, size_t at UNUSED)
+{
+	for (int i = 0; i < p->module_count; i++) {
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "module", p->modules[i].name);
+		sample_end_double(&p->x, (double)p->modules[i].cpu_ns / 1e9);
+	}
+}
+
+static void cpu_by_actor(struct page *p, size_t at UNUSED)
+{
+	for (int i = 0; i < p->alone_count; i++) {
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "module", p->alone[i].module);
+		sample_label(&p->x, "actor", p->alone[i].subject);
+		sample_end_double(&p->x, (double)p->alone[i].cpu_ns / 1e9);
+	}
+}
+
+/* --- syncs ------------------------------------------------------------------------------------------------- */
+
+static void sync_times(struct page *p, size_t at UNUSED)
+{
+	struct process_syncs syncs;
+	uint64_t below = 0;
+	char bound[24];
+
+	process_syncs(&syncs);
+	for (int b = 0; b < PROCESS_SYNC_BUCKETS; b++) {
+		below += syncs.buckets[b];
+		if (b < PROCESS_SYNC_BUCKETS - 1)
+			snprintf(bound, sizeof(bound), "%g", process_sync_bounds_us[b] / 1e3);
+		else
+			strcpy(bound, "+Inf");
+		sample_begin(&p->x, "_bucket");
+		sample_label(&p->x, "le", bound);
+		sample_end_u64(&p->x, below);
+	}
+	sample_begin(&p->x, "_sum");
+	sample_end_double(&p->x, (double)syncs.total_us / 1e3);
+	sample_begin(&p->x, "_count");
+	sample_end_u64(&p->x, below);
+}
+
+/* --- consumer groups ------------------------------------------------------------------------------------- */
+
+enum lag_fact { LAG_RECORDS, LAG_SECONDS, LAG_COMMITTED };
+
+struct lag_page {
+	struct page  *page;
+	enum lag_fact fact;
+	time_ms       now;
+};
+
+static void lag_sample_begin(struct page *p, const struct group_committed_offset *o)
+{
+	sample_begin(&p->x, "");
+	sample_label_bytes(&p->x, "consumergroup", o->group);
+	sample_label_bytes(&p->x, "topic", o->topic);
+	sample_label_i32(&p->x, "partition", o->partition);
+}
+
+/* What is not known is not told. */
+static void lag_sample(void *arg, const struct lag_entry *e)
+{
+	struct lag_page *l = arg;
+	struct page *p = l->page;
+
+	if ((l->fact == LAG_RECORDS && e->records < 0) || (l->fact == LAG_SECONDS && e->records != 0 && e->waiting_since < 0))
+		return;
+	lag_sample_begin(p, e->committed);
+	switch (l->fact) {
+	case LAG_RECORDS:   sample_end_i64(&p->x, e->records); break;
+	case LAG_SECONDS:   sample_end_double(&p->x, e->records == 0 ? 0 : (double)MAX(l->now - e->waiting_since, 0) / 1e3); break;
+	case LAG_COMMITTED: sample_end_i64(&p->x, e->committed->offset); break;
+	}
+}
+
+static void group_lag(struct page *p, size_t fact)
+{
+	struct lag_page l = { .page = p, .fact = (enum lag_fact)fact, .now = p->w->now };
+
+	if (p->w->lag != NULL)
+		lag_each(p->w->lag, lag_sample, &l);
+}
+
+static void group_lag_left_out(struct page *p, size_t at UNUSED)
+{
+	if (p->w->lag != NULL)
+		one_i64(p, lag_left_out(p->w->lag));
+}
+
 /* --- process --------------------------------------------------------------------------------------------- */
 
 /* Kafka's numbers: 1 starting, 3 serving. */
@@ -327,6 +507,7 @@ struct family {
 #define CLUSTER(field)  offsetof(struct cluster_counts, field)
 #define TIMES(field)    offsetof(struct net_api_times, field)
 #define ACTOR(field)    offsetof(struct actor_counters, field)
+#define MODULE(field)   offsetof(struct module_sums, field)
 
 static const struct family families[] = {
 	{ "kafka_server_brokertopicmetrics_messagesin", METRIC_COUNTER, TOPICS "MessagesInPerSec",
@@ -416,6 +597,23 @@ static const struct family families[] = {
 	{ "skein_actor_wakes_sent", METRIC_COUNTER, "", "Sleepers that a network actor woke, by a system call each.", by_network, ACTOR(wakes_sent) },
 	{ "skein_actor_lane_full", METRIC_COUNTER, "", "Questions of a network actor that were declined for want of room.", by_network, ACTOR(lane_full) },
 
+	{ "skein_module_actors", METRIC_GAUGE, "", "Actors of a module: each has a thread.", by_module, MODULE(actors) },
+	{ "skein_module_questions", METRIC_COUNTER, "", "Questions that they took.", by_module, MODULE(counters.questions) },
+	{ "skein_module_wakes_sent", METRIC_COUNTER, "", "Sleepers that they woke, by a system call each. The sum over modules by that of requests: wakes per request.",
+	  by_module, MODULE(counters.wakes_sent) },
+	{ "skein_module_turns_lent", METRIC_COUNTER, "", "Times that who would have woken one of them ran its steps instead.", by_module, MODULE(counters.turns_lent) },
+	{ "skein_module_questions_waiting", METRIC_GAUGE, "", "Questions in their rings now.", by_module, MODULE(waiting) },
+	{ "skein_module_questions_waiting_max", METRIC_GAUGE, "", "In those of the one that has most; a ring that is full, at 255, makes askers wait.", by_module, MODULE(waiting_max) },
+	{ "skein_module_cpu_seconds", METRIC_COUNTER, "", "CPU of their threads; a turn that was lent counts where it was run.", cpu_by_module, 0 },
+	{ "skein_actor_cpu_seconds", METRIC_COUNTER, "", "The same of each actor, but partitions.", cpu_by_actor, 0 },
+	{ "kafka_log_logflushstats_logflushrateandtimems", METRIC_HISTOGRAM, "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs",
+	  "Milliseconds that a sync took, of segments and of all other files.", sync_times, 0 },
+
+	{ "kafka_consumergroup_current_offset", METRIC_GAUGE, "", "Offset that a group coordinated here has committed; named as by the usual exporter of group lag.", group_lag, LAG_COMMITTED },
+	{ "kafka_consumergroup_lag", METRIC_GAUGE, "", "Records behind it, of partitions with a replica here.", group_lag, LAG_RECORDS },
+	{ "kafka_consumergroup_lag_seconds", METRIC_GAUGE, "", "For how long the first of them has been waiting, by its batch's timestamp; 0 without lag.", group_lag, LAG_SECONDS },
+	{ "skein_consumergroup_lag_left_out", METRIC_GAUGE, "", "Offsets of groups that are not shown, for group.lag.metrics.max.", group_lag_left_out, 0 },
+
 	{ "kafka_server_kafkaserver_brokerstate", METRIC_GAUGE, "kafka.server:type=KafkaServer,name=BrokerState",
 	  "1 while it starts, 3 while it serves.", broker_state, 0 },
 	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", build_info, 0 },
@@ -463,12 +661,14 @@ void metrics_write(struct strbuf *out, const struct metrics_world *w, bool is_op
 		fetchers_counters(w->fetchers, &p.fetchers);
 	if (w->picture != NULL)
 		look_at_cluster(&p, w->picture);
+	look_at_actors(&p);
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		exposition_family(&p.x, families[i].name, families[i].type, families[i].help);
 		families[i].write(&p, families[i].at);
 	}
 	exposition_end(&p.x);
 	free(p.replicas);
+	free(p.alone);
 }
 
 void metrics_describe(struct strbuf *out)

@@ -6,19 +6,22 @@
 
 #include "base/strbuf.h"
 #include "cluster/cluster.h"
+#include "http/lag.h"
 #include "net/net.h"
 #include "replica/fetcher.h"
 #include "storage/logdir.h"
 
 struct metrics_world {
+	struct sched           *sched;
 	struct net             *net;
 	const struct fetchers  *fetchers;	/* NULL: alone */
 	struct logdir          *const *dirs;
 	int                     dir_count;
 	const char             *version;
-	time_ms                 started;	/* when the process began */
+	time_ms                 started, now;	/* when the process began */
 	bool                    is_serving;
 	const struct cluster   *picture;	/* NULL: none yet */
+	const struct lag       *lag;		/* NULL: not wanted */
 };
 
 /* Adds the page to out. */

@@ -168,6 +168,7 @@ static void attach(struct net_call *nc, struct connection *c)
 	nc->call.frame = slice_of(nc->frame.buf, nc->frame.size);
 	nc->call.stage[STAGE_RECEIVED] = c->frame_received;
 	nc->call.stage[STAGE_BEGUN] = n->now_ns;
+	nc->call.written_at = 0;
 	nc->phase = CALL_RUNNING;
 	list_push_back(&c->calls, &nc->in_connection);
 	c->running++;

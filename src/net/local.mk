@@ -8,6 +8,7 @@ src_net_libskein_net_a_SOURCES = \
 	src/net/network.c \
 	src/net/output.c \
 	src/net/request.c \
+	src/net/request_times.c \
 	src/net/timers.c src/net/timers.h
 $(src_net_libskein_net_a_OBJECTS): | $(wire_gen)
 

@@ -64,6 +64,8 @@ struct api_row {
 	bool         is_exempt_from_quota;
 	/* served before the first picture, too: what brings it. Of all else the connection closes. */
 	bool         needs_no_picture;
+	/* waits for something to happen, as long as the client likes: that is not slow */
+	bool         waits_for_news;
 	/* of the decoded structs, allocated in the call's arena */
 	size_t       request_size, response_size;
 	bool       (*decode)(void *request, struct reader *r, int version, struct arena *arena);
@@ -106,6 +108,8 @@ struct call {
 	/* > 0: the answer leaves at once, but nothing is read for so long */
 	int32_t            throttle_ms;
 	mono_ns            stage[STAGE_COUNT];
+	/* the handler's: when all that it wrote was in the log, and it waited for other replicas or the disk; 0: it did not */
+	mono_ms            written_at;
 };
 
 /* --- for handlers (all on the network actor's thread) ---------------------------------------- */
@@ -178,6 +182,7 @@ struct net_spec {
 	int             max_request_bytes, backlog, send_buffer, recv_buffer;
 	mono_ms         max_idle_ms;
 	bool            measures;		/* keeps net_api_times */
+	int32_t         slow_request_ms;	/* a request that took so long is told in the log; 0: none is */
 	int             max_connections;	/* of the broker: at the limit accepting waits */
 	int             max_connections_per_ip;	/* one more is closed right after accept */
 	struct net_listener_spec *listeners;

@@ -145,7 +145,7 @@ struct network {
 	__atomic_store_n(&(n)->counters.field, (n)->counters.field + (uint64_t)(by), \
 	                 __ATOMIC_RELAXED)
 
-void network_measure(const struct call *c);	/* its answer has left */
+void network_request_sent(struct call *c);	/* its answer has left */
 
 /* --- the acceptor and the whole -------------------------------------------------------------- */
 /* stopped: connections are closed too */

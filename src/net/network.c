@@ -472,37 +472,6 @@ void network_fini(struct network *n)
 	actor_fini(&n->actor);
 }
 
-/* --- how long requests take ------------------------------------------------------------------ */
-
-const uint32_t net_time_bounds_us[NET_TIME_BUCKETS - 1] = {
-	50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000, 5000000,
-};
-
-static uint64_t us_between(const struct call *c, enum call_stage from, enum call_stage to)
-{
-	return c->stage[to] > c->stage[from] ? (uint64_t)(c->stage[to] - c->stage[from]) / 1000 : 0;
-}
-
-static void add(uint64_t *counter, uint64_t n)
-{
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
-
-void network_measure(const struct call *c)
-{
-	struct net_api_times *t = &c->network->times[c->api->key];
-	uint64_t total = us_between(c, STAGE_RECEIVED, STAGE_SENT);
-	int bucket = 0;
-
-	while (bucket < NET_TIME_BUCKETS - 1 && total > net_time_bounds_us[bucket])
-		bucket++;
-	add(&t->buckets[bucket], 1);
-	add(&t->total_us, total);
-	add(&t->queue_us, us_between(c, STAGE_RECEIVED, STAGE_BEGUN));
-	add(&t->local_us, us_between(c, STAGE_BEGUN, STAGE_ANSWERED));
-	add(&t->send_us, us_between(c, STAGE_ANSWERED, STAGE_SENT));
-}
-
 /* --- for handlers ---------------------------------------------------------------------------- */
 
 void *network_slot(struct network *n, int slot)

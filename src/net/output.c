@@ -77,8 +77,7 @@ static void finish_if_sent(struct connection *c, struct net_call *nc)
 	if (c->out_gap < nc->out.gaps_count || c->out_pos < nc->out.len)
 		return;
 	nc->call.stage[STAGE_SENT] = c->network->now_ns;
-	if (c->network->times != NULL)
-		network_measure(&nc->call);
+	network_request_sent(&nc->call);
 	c->out_pos = c->out_gap = 0;
 	call_free(nc);
 }

@@ -7,6 +7,7 @@
  * kernel has none. mincore would need a mapping.
  */
 #include "os/os_priv.h"
+#include "os/process.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -108,10 +109,39 @@ static enum err real_ftruncate(struct os *os UNUSED, os_fd fd, int64_t size)
 	return OK;
 }
 
-static enum err real_sync(struct os *os UNUSED, os_fd fd, bool data_only)
+/* --- how long syncs take: any thread counts, so each number is an atomic of its own --- */
+
+const uint32_t process_sync_bounds_us[PROCESS_SYNC_BUCKETS - 1] = {
+	50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000, 5000000,
+};
+static struct process_syncs syncs;
+
+void process_syncs(struct process_syncs *out)
 {
+	for (int i = 0; i < PROCESS_SYNC_BUCKETS; i++)
+		out->buckets[i] = __atomic_load_n(&syncs.buckets[i], __ATOMIC_RELAXED);
+	out->total_us = __atomic_load_n(&syncs.total_us, __ATOMIC_RELAXED);
+}
+
+static void count_sync(mono_ns took)
+{
+	uint64_t us = (uint64_t)MAX(took, 0) / 1000;
+	int bucket = 0;
+
+	while (bucket < PROCESS_SYNC_BUCKETS - 1 && us > process_sync_bounds_us[bucket])
+		bucket++;
+	__atomic_fetch_add(&syncs.buckets[bucket], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&syncs.total_us, us, __ATOMIC_RELAXED);
+}
+
+static enum err real_sync(struct os *os, os_fd fd, bool data_only)
+{
+	mono_ns begun = os_mono_ns(os);
 	/* No second try, not even after EINTR: what a failed sync did to the dirty pages is not known. */
-	return (data_only ? fdatasync(fd) : fsync(fd)) == 0 ? OK : err_from_errno(errno);
+	enum err e = (data_only ? fdatasync(fd) : fsync(fd)) == 0 ? OK : err_from_errno(errno);
+
+	count_sync(os_mono_ns(os) - begun);
+	return e;
 }
 
 static void fill_stat(struct os_stat *out, const struct stat *st)

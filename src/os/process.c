@@ -209,6 +209,20 @@ uint64_t process_cpu_ns(void)
 	return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0 ? (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec : 0;
 }
 
+int process_thread_clock(void)
+{
+	clockid_t clock;
+
+	return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? clock : 0;
+}
+
+uint64_t process_thread_cpu_ns(int clock)
+{
+	struct timespec t;
+
+	return clock != 0 && clock_gettime(clock, &t) == 0 ? (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec : 0;
+}
+
 uint64_t process_resident_bytes(void)
 {
 	unsigned long long pages = 0;

@@ -26,6 +26,17 @@ void process_host_name(char *out, size_t size);
 /* What the process has used so far: CPU of all its threads; memory that is in RAM now, shared pages included. 0: not known. */
 uint64_t process_cpu_ns(void);
 uint64_t process_resident_bytes(void);
+/* CPU of one thread: its clock is asked for on that thread and read by any, until the thread has ended (0 then). */
+int      process_thread_clock(void);
+uint64_t process_thread_cpu_ns(int clock);
+/* How long syncs of files and directories took, since the process began; any thread. */
+#define PROCESS_SYNC_BUCKETS 16
+extern const uint32_t process_sync_bounds_us[PROCESS_SYNC_BUCKETS - 1];	/* inclusive, ascending; the last bucket has none */
+struct process_syncs {
+	uint64_t buckets[PROCESS_SYNC_BUCKETS];
+	uint64_t total_us;
+};
+void     process_syncs(struct process_syncs *out);
 /* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1"; several lines are one message. */
 bool process_is_managed(void);
 void process_notify(const char *state);

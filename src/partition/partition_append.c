@@ -76,6 +76,7 @@ static void append_park(struct partition *p, struct partition_append *m, mono_ms
 {
 	struct list *at = p->waiting.prev;
 
+	m->written_at = os_mono_ms(p->spec.log.os);
 	m->deadline = m->acks == -1 ? now + MAX(m->timeout_ms, 0) : MONO_NEVER;
 	while (at != &p->waiting && LIST_ENTRY(at, struct partition_append, wait)->need_offset > m->need_offset)
 		at = at->prev;		/* only a duplicate's old offset goes further than one step */

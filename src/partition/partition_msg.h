@@ -55,6 +55,7 @@ struct partition_append {
 	int64_t     base_offset;	/* -1 on a refusal; the real one with E(7), E(20), E(6) while waiting */
 	int64_t     log_start_offset;
 	time_ms     log_append_time;	/* of a duplicate: the stored maximum timestamp; else -1 (the asker knows LogAppendTime) */
+	mono_ms     written_at;		/* when it was in the log, and then waited for replicas or the disk; 0: it did not wait */
 	int32_t     leader_id, leader_epoch;	/* with E(6): who leads, -1 unknown; in a hook's question the epoch it is made in */
 	/* partition's while it is parked */
 	struct list wait;

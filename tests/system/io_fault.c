@@ -1,7 +1,7 @@
 /*
  * Loaded in front of a broker with LD_PRELOAD: while the file $IO_FAULT_SWITCH exists, writes and syncs of files below the
  * directory $IO_FAULT_DIR fail with EIO, as those of a broken disk. Reads go on, as they do from the page cache. While $IO_HANG_SWITCH
- * exists, they do not end.
+ * exists, they do not end; while $IO_HANG_SYNC_SWITCH exists, syncs alone do not.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -59,7 +59,18 @@ WRAP(ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t pos), (fd, p, 
 WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
 WRAP(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t pos), (fd, v, n, pos))
 WRAP(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t pos), (fd, v, n, pos))
+
+static bool is_sync_broken(int fd)
+{
+	const char *dir = getenv("IO_FAULT_DIR"), *hangs = getenv("IO_HANG_SYNC_SWITCH");
+
+	while (dir != NULL && is_on(hangs) && is_below(fd, dir))
+		usleep(10000);
+	return is_broken(fd);
+}
+#define is_broken is_sync_broken
 WRAP(int, fsync, (int fd), (fd))
 WRAP(int, fdatasync, (int fd), (fd))
+#undef is_broken
 WRAP(int, ftruncate, (int fd, off_t n), (fd, n))
 WRAP(int, ftruncate64, (int fd, off64_t n), (fd, n))

@@ -37,11 +37,11 @@ def check_page(kind, path, document):
             seen.add(key)
             samples += 1
             if s.name.endswith("_bucket"):
-                of = s.labels["request"]
+                of = s.labels.get("request", "")
                 assert s.value >= below.get(of, 0), f"{key} is below the bucket before it"
                 below[of] = s.value
             if family.type == "histogram" and s.name.endswith("_count"):
-                assert s.value == below[s.labels["request"]], f"{key} is not its last bucket"
+                assert s.value == below[s.labels.get("request", "")], f"{key} is not its last bucket"
     assert names == documented(document), f"not as documented: {sorted(names ^ documented(document))}"
     print(f"{len(names)} families, {samples} samples")
 

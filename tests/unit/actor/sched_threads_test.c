@@ -528,6 +528,59 @@ START_TEST(who_does_not_go_on_is_seen)
 }
 END_TEST
 
+/* --- what is counted ---------------------------------------------------------------------------- */
+
+static int busy_step(struct actor *a, mono_ms now UNUSED)
+{
+	struct sleeper *s = CONTAINER_OF(a, struct sleeper, actor);
+
+	while (__atomic_load_n(&s->news, __ATOMIC_RELAXED) == 0)
+		;
+	return 0;
+}
+
+struct counted_cpu {
+	const struct actor *of;
+	uint64_t            cpu_ns;
+};
+
+static void count_cpu(void *arg, const struct actor *a, uint64_t cpu_ns)
+{
+	struct counted_cpu *c = arg;
+
+	if (a == c->of)
+		c->cpu_ns += cpu_ns;
+}
+
+/* A thread's CPU is told while it runs, and that of many when they have ended. */
+START_TEST(cpu_is_told_by_actor)
+{
+	static const struct actor_ops ops = { .module = "busy", .is_many = true, .step = busy_step };
+	struct sleeper s = { .news = 0 };
+	struct counted_cpu c = { .of = &s.actor };
+	struct sched_ended ended;
+
+	actor_init(&s.actor, sched, &ops, LANE_NONE, "one");
+	ck_assert_int_eq(actor_waiting(&s.actor), 0);
+	ck_assert_int_eq(actor_start(&s.actor, 0), OK);
+	for (int i = 0; i < 10000 && c.cpu_ns < 5000000; i++) {
+		os_sleep_ms(os_real(), 1);
+		c.cpu_ns = 0;
+		sched_each(sched, count_cpu, &c);
+	}
+	ck_assert_uint_ge(c.cpu_ns, 5000000);
+	sched_ended(sched, &ended);
+	ck_assert_uint_eq(ended.cpu_ns, 0);
+	__atomic_store_n(&s.news, 1, __ATOMIC_RELAXED);
+	actor_stop(&s.actor);
+	actor_join(&s.actor);
+	sched_ended(sched, &ended);
+	ck_assert_uint_ge(ended.cpu_ns, c.cpu_ns);
+	ck_assert_uint_eq(ended.counters.steps, s.actor.counters.steps);
+	actor_fini(&s.actor);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sched_threads");
@@ -545,6 +598,7 @@ int main(void)
 	tcase_add_test(t, actors_may_join_actors_at_the_same_time);
 	tcase_add_test(t, many_parked_actors_stop_quickly);
 	tcase_add_test(t, who_does_not_go_on_is_seen);
+	tcase_add_test(t, cpu_is_told_by_actor);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);

@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "../generated_doc.h"
+#include "../document.h"
 #include "base/config_table.h"
 #include "base/config_value.h"
 
@@ -101,7 +101,7 @@ START_TEST(the_document_is_the_tables)
 	add_brokers(&b, "Refused", "To ignore one of these would make the broker more open, less durable or another thing than its file says: it does not start with another value "
 		"than the default.", false, CONFIG_REFUSED);
 	add_silent(&b);
-	generated_doc_check("CONFIGURATION.md", "<!-- What follows is written by tests/unit/base/config_doc_test.c. -->\n", &b);
+	check_document("CONFIGURATION.md", "<!-- What follows is written by tests/unit/base/config_doc_test.c. -->\n", strbuf_cstr(&b), "src/base/config_broker.def or config_topic.def");
 	strbuf_fini(&b);
 }
 END_TEST

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "../document.h"
 
 static char    last[LOG_LINE_MAX + 1];
 static int     lines;
@@ -267,6 +268,32 @@ START_TEST(every_event_is_named_and_explained)
 }
 END_TEST
 
+static const char *const remedies[EV_COUNT] = {
+#define R(name, text) [EV_##name] = text,
+#include "base/log_remedies.def"
+#undef R
+};
+static const enum log_level declared[EV_COUNT] = {
+#define X(name, level, meaning) [EV_##name] = LOG_LEVEL_##level,
+	LOG_EVENT_TABLE(X)
+#undef X
+};
+
+START_TEST(who_must_act_is_told_what_to_do)
+{
+	static const char *const levels_shown[] = { "DEBUG", "INFO", "WARN", "ERROR" };
+	struct strbuf rows = STRBUF_INIT;
+
+	for (int e = 0; e < EV_COUNT; e++) {
+		ck_assert_msg(declared[e] < LOG_LEVEL_WARN || remedies[e] != NULL, "%s has no row in log_remedies.def", log_event_name((enum log_event)e));
+		strbuf_printf(&rows, "| `%s` | %s | %s | %s |\n", log_event_name((enum log_event)e), levels_shown[declared[e]], log_event_meaning((enum log_event)e),
+		              remedies[e] != NULL ? remedies[e] : "");
+	}
+	check_document("EVENTS.md", "|---|---|---|---|\n", strbuf_cstr(&rows), "src/base/log_events.def");
+	strbuf_fini(&rows);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("log");
@@ -285,6 +312,7 @@ int main(void)
 	tcase_add_test(tc, repeats_are_counted);
 	tcase_add_test(tc, what_is_named_is_no_repeat);
 	tcase_add_test(tc, every_event_is_named_and_explained);
+	tcase_add_test(tc, who_must_act_is_told_what_to_do);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

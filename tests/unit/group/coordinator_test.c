@@ -64,6 +64,53 @@ START_TEST(a_commit_is_seen_and_found_again)
 }
 END_TEST
 
+/* What all groups have committed, for metrics: bounded, and what is left out is counted. */
+static int32_t committed(int32_t max, int64_t *sum, int32_t *left_out)
+{
+	struct ask a;
+	struct group_committed *m = (struct group_committed *)a.other;
+
+	memset(&a, 0, sizeof(a));
+	msg_init(&a.msg, GROUP_committed, NULL);
+	m->max = max;
+	arena_init(&m->arena, 1 << 20);
+	rig_ask(&g.rig, &a);
+	rig_wait(&g.rig, &a);
+	ck_assert_int_eq(m->q.error, NONE);
+	*sum = 0;
+	*left_out = m->left_out;
+	for (int32_t i = 0; i < m->count; i++) {
+		ck_assert(m->offsets[i].group.len == 1 && slice_eq_str(m->offsets[i].topic, "x"));
+		*sum += m->offsets[i].offset;
+	}
+	arena_fini(&m->arena);
+	return m->count;
+}
+
+START_TEST(all_that_is_committed_can_be_asked_for)
+{
+	int64_t sum;
+	int32_t left_out;
+
+	up();
+	ck_assert_int_eq(committed(10, &sum, &left_out), 0);
+	ck_assert_int_eq(group_commit(&g, "a", "x", 0, 5), NONE);
+	ck_assert_int_eq(group_commit(&g, "a", "x", 1, 60), NONE);
+	ck_assert_int_eq(group_commit(&g, "b", "x", 0, 700), NONE);
+	ck_assert_int_eq(committed(10, &sum, &left_out), 3);
+	ck_assert_int_eq(sum, 765);
+	ck_assert_int_eq(left_out, 0);
+	ck_assert_int_eq(committed(2, &sum, &left_out), 2);
+	ck_assert_int_eq(left_out, 1);
+	ck_assert_int_eq(committed(0, &sum, &left_out), 0);
+	ck_assert_int_eq(left_out, 3);
+	ck_assert_int_eq(group_delete_offset(&g, "b", "x", 0), NONE);
+	ck_assert_int_eq(committed(10, &sum, &left_out), 2);
+	ck_assert_int_eq(sum, 65);
+	rig_down(&g.rig, STOP_CLEAN);
+}
+END_TEST
+
 START_TEST(metadata_too_long)
 {
 	struct one_offset o;
@@ -562,6 +609,7 @@ int main(void)
 	TCase *t = tcase_create("rules");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, all_that_is_committed_can_be_asked_for);
 	tcase_add_test(t, a_commit_is_seen_and_found_again);
 	tcase_add_test(t, metadata_too_long);
 	tcase_add_test(t, a_commit_too_large_for_the_log);
