@@ -3,6 +3,7 @@ src_broker_libskein_broker_a_SOURCES = \
 	src/broker/assembly.c src/broker/assembly.h \
 	src/broker/broker.c src/broker/broker.h \
 	src/broker/limits.c src/broker/limits.h \
+	src/broker/listeners.c src/broker/listeners.h \
 	src/broker/reload.c src/broker/reload.h \
 	src/broker/session_keeper.c src/broker/session_keeper.h \
 	src/broker/serve_config.c src/broker/serve_config.h \

@@ -17,6 +17,7 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/controller_start.c \
 	src/controller/controller_stop.c \
 	src/controller/controller_task.c \
+	src/controller/joining.c src/controller/joining.h \
 	src/controller/member_asks.c src/controller/member_control.c src/controller/member_feature.c src/controller/member_isr_node.c \
 	src/controller/member_metadata.c src/controller/member_moves.c src/controller/member_replicas.c src/controller/member_roles.c src/controller/member_stop_replica.c \
 	src/controller/member_strays.c src/controller/member_topics.c src/controller/mutation_quota.c src/controller/mutation_quota.h src/controller/producer_ids.c src/controller/stored_offsets.c \
