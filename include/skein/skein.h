@@ -98,7 +98,7 @@ int64_t skein_step(struct skein_client *client, int64_t timeout_ms);
  * It stays the client's. Ask for it before the first call that counts.
  */
 int  skein_fd(struct skein_client *client);
-void skein_wake(struct skein_client *client);	/* ends the wait of the current or next skein_step; any thread, signal handlers */
+void skein_wake(struct skein_client *client);	/* ends the wait of the current or next skein_step or skein_next_wait; any thread, signal handlers */
 
 const char *skein_cluster_id(const struct skein_client *client);	/* "" while unknown */
 /* Why the last attempt to reach the cluster failed, SKEIN_OK after a success: what a call that waits is waiting for. */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-const char *const assign_names[ASSIGN_STRATEGY_COUNT] = { "range", "roundrobin", "sticky", "cooperative-sticky" };
+const char *const assign_names[ASSIGN_STRATEGY_COUNT + 1] = { "range", "roundrobin", "sticky", "cooperative-sticky", NULL };
 
 struct assigning {
 	const struct assign_topic  *topics;

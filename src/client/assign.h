@@ -15,7 +15,7 @@
 enum assign_strategy { ASSIGN_RANGE, ASSIGN_ROUND_ROBIN, ASSIGN_STICKY, ASSIGN_COOPERATIVE };
 #define ASSIGN_STRATEGY_COUNT 4
 
-extern const char *const assign_names[ASSIGN_STRATEGY_COUNT];	/* as they stand in JoinGroup: "range", ... */
+extern const char *const assign_names[ASSIGN_STRATEGY_COUNT + 1];	/* as they stand in JoinGroup: "range", ...; ends in NULL */
 
 /* The topics of the group, sorted by name; each is known by its place here. */
 struct assign_topic {

@@ -151,6 +151,20 @@ bool consumer_set_epoch(struct consumer *s, const char *topic, int32_t partition
 	return p != NULL;
 }
 
+bool consumer_fail(struct consumer *s, const char *topic, int32_t partition, const struct client_error *error)
+{
+	struct consumer_partition *p = find(s, topic, partition);
+
+	if (p == NULL)
+		return false;
+	consumer_forget(p);
+	consumer_drop(p);
+	p->state = CONSUMER_STOPPED;
+	p->error = *error;
+	p->trouble_is_told = false;
+	return true;
+}
+
 bool consumer_unassign(struct consumer *s, const char *topic, int32_t partition)
 {
 	struct consumer_partition *p = find(s, topic, partition);
@@ -314,10 +328,11 @@ static bool has_news(const struct consumer_partition *p)
 
 static bool take_event(struct consumer_partition *p, struct consumer_event *out)
 {
-	*out = (struct consumer_event){ .topic = p->topic->name, .partition = p->number, .offset = p->position };
+	*out = (struct consumer_event){ .topic = p->topic->name, .partition = p->number, .offset = p->position, .leader_epoch = -1 };
 	if (next_record(p, &out->record)) {
 		out->kind = CONSUMER_RECORD;
 		out->offset = out->record.offset;
+		out->leader_epoch = p->batch_epoch;
 		out->is_append_time = p->is_append_time;
 		p->end_is_told = false;
 		return true;

@@ -58,6 +58,7 @@ struct consumer_event {
 	const char              *topic;
 	int32_t                  partition;
 	int64_t                  offset;	/* END: the next one */
+	int32_t                  leader_epoch;	/* RECORD; -1: not known */
 	struct record            record;	/* RECORD; its slices are valid until the next consumer_ call or turn */
 	bool                     is_append_time;
 	const struct client_error *error;	/* TROUBLE, FAILED */
@@ -77,6 +78,9 @@ bool consumer_seek_time(struct consumer *s, const char *topic, int32_t partition
 bool consumer_unassign(struct consumer *s, const char *topic, int32_t partition);
 /* Neither fetched nor handed out while it is; what is here already stays. */
 bool consumer_pause(struct consumer *s, const char *topic, int32_t partition, bool is_paused);
+
+/* As if reading had failed so; a seek makes it good. */
+bool consumer_fail(struct consumer *s, const char *topic, int32_t partition, const struct client_error *error);
 
 /* How far a partition has been handed out. */
 struct consumer_position {

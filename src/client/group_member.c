@@ -530,9 +530,10 @@ void group_member_release(struct group_member *m, const struct group_partition *
 {
 	if (m->state != GROUP_STATE_RELEASING)		/* it has failed meanwhile */
 		return;
-	client_call_destroy(&m->commit);	/* this one says more */
-	if (count > 0 && m->taken_kind == GROUP_REVOKED && m->generation >= 0 && m->coordinator >= 0)
+	if (count > 0 && m->taken_kind == GROUP_REVOKED && m->generation >= 0 && m->coordinator >= 0) {
+		client_call_destroy(&m->commit);	/* this one says more */
 		send_commit(m, offsets, count);
+	}
 	m->taken.count = 0;
 	go_to(m, m->coordinator >= 0 ? GROUP_STATE_JOIN : GROUP_STATE_FIND);
 }

@@ -150,6 +150,7 @@ int skein_fd(struct skein_client *client)
 
 void skein_wake(struct skein_client *client)
 {
+	__atomic_store_n(&client->is_called_away, true, __ATOMIC_RELEASE);
 	client_wake(client->client);
 }
 

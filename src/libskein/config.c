@@ -10,7 +10,7 @@
 
 #include "libskein/libskein.h"
 
-enum kind { KIND_INT32, KIND_INT64, KIND_BOOL, KIND_STRING, KIND_CHOICE, KIND_ACKS };
+enum kind { KIND_INT32, KIND_INT64, KIND_BOOL, KIND_STRING, KIND_CHOICE, KIND_ACKS, KIND_STRATEGIES };
 
 struct property {
 	const char        *name;
@@ -21,6 +21,8 @@ struct property {
 };
 
 static const char *const protocols[] = { "PLAINTEXT", NULL };
+static const char *const resets[] = { "latest", "earliest", "none", NULL };
+static const char *const isolations[] = { "read_uncommitted", "read_committed", NULL };
 static const char *const codecs[] = { "none", "gzip", "snappy", "lz4", "zstd", NULL };	/* in the order of enum codec */
 
 #define AT(field) offsetof(struct skein_config, field)
@@ -47,6 +49,22 @@ static const struct property table[] = {
 	{ "linger.ms", KIND_INT32, AT(producer.linger_ms), 0, INT32_MAX, NULL },
 	{ "max.request.size", KIND_INT32, AT(producer.request_size_max), 1024, INT32_MAX, NULL },
 	{ "buffer.memory", KIND_INT64, AT(producer.buffer_memory), 1024, INT64_MAX, NULL },
+	{ "group.id", KIND_STRING, AT(group), 0, 0, NULL },
+	{ "group.instance.id", KIND_STRING, AT(instance_id), 0, 0, NULL },
+	{ "partition.assignment.strategy", KIND_STRATEGIES, AT(member), 0, 0, NULL },
+	{ "session.timeout.ms", KIND_INT32, AT(member.session_timeout_ms), 1, INT32_MAX, NULL },
+	{ "heartbeat.interval.ms", KIND_INT32, AT(member.heartbeat_interval_ms), 1, INT32_MAX, NULL },
+	{ "max.poll.interval.ms", KIND_INT32, AT(member.rebalance_timeout_ms), 1, INT32_MAX - 5000, NULL },
+	{ "enable.auto.commit", KIND_BOOL, AT(commits_itself), 0, 0, NULL },
+	{ "auto.commit.interval.ms", KIND_INT32, AT(commit_interval_ms), 1, INT32_MAX, NULL },
+	{ "auto.offset.reset", KIND_CHOICE, AT(reset), 0, 0, resets },
+	{ "isolation.level", KIND_CHOICE, AT(isolation), 0, 0, isolations },
+	{ "fetch.min.bytes", KIND_INT32, AT(consumer.fetch_bytes_min), 0, INT32_MAX, NULL },
+	{ "fetch.max.bytes", KIND_INT32, AT(consumer.fetch_bytes_max), 1, INT32_MAX, NULL },
+	{ "fetch.max.wait.ms", KIND_INT32, AT(consumer.fetch_wait_ms), 0, INT32_MAX, NULL },
+	{ "max.partition.fetch.bytes", KIND_INT32, AT(consumer.partition_bytes_max), 1, INT32_MAX, NULL },
+	{ "check.crcs", KIND_BOOL, AT(checks_crc), 0, 0, NULL },
+	{ "client.rack", KIND_STRING, AT(rack), 0, 0, NULL },
 	{ "delivery.timeout.ms", KIND_INT32, AT(producer.delivery_timeout_ms), 1, INT32_MAX, NULL },
 };
 #undef AT
@@ -55,10 +73,14 @@ static const struct property table[] = {
 
 void config_init(struct skein_config *c)
 {
-	*c = (struct skein_config){ .client = CLIENT_SPEC_INIT, .producer = PRODUCER_SPEC_INIT };
+	*c = (struct skein_config){ .client = CLIENT_SPEC_INIT, .producer = PRODUCER_SPEC_INIT, .consumer = CONSUMER_SPEC_INIT,
+				     .member = GROUP_MEMBER_SPEC_INIT, .checks_crc = true, .commits_itself = true, .commit_interval_ms = 5000 };
 	c->bootstrap = mem_strdup(c->client.bootstrap);
 	c->client_id = mem_strdup("libskein");
 	c->client.allow_auto_create = true;
+	c->member.rebalance_timeout_ms = 300000;
+	c->member.strategies[1] = ASSIGN_COOPERATIVE;	/* behind range: a group of older members can move to it one by one */
+	c->member.strategy_count = 2;
 	c->levels[CODEC_GZIP] = LEVEL_DEFAULT_GZIP;
 	c->levels[CODEC_LZ4] = LEVEL_DEFAULT_LZ4;
 	c->levels[CODEC_ZSTD] = LEVEL_DEFAULT_ZSTD;
@@ -121,6 +143,27 @@ struct producer_spec config_producer_spec(const struct skein_config *c)
 	/* as in Kafka's clients: who asks for weaker acks and does not speak of idempotence wants none */
 	if (!c->is_idempotence_set && (spec.acks != PRODUCER_ACKS_ALL || spec.in_flight_max > 5))
 		spec.is_idempotent = false;
+	return spec;
+}
+
+struct consumer_spec config_consumer_spec(const struct skein_config *c)
+{
+	struct consumer_spec spec = c->consumer;
+
+	spec.reset = c->reset == 0 ? CONSUMER_LATEST : c->reset == 1 ? CONSUMER_EARLIEST : 0;
+	spec.is_read_committed = c->isolation == 1;
+	spec.trusts_crc = !c->checks_crc;
+	spec.rack = c->rack;
+	return spec;
+}
+
+struct group_member_spec config_member_spec(const struct skein_config *c)
+{
+	struct group_member_spec spec = c->member;
+
+	spec.group = c->group;
+	spec.instance_id = c->instance_id != NULL && *c->instance_id != '\0' ? c->instance_id : NULL;
+	spec.wants_stable = c->isolation == 1;
 	return spec;
 }
 
@@ -212,6 +255,42 @@ static bool parse_acks(const char *text, int16_t *out)
 	return true;
 }
 
+/* Names as in JoinGroup, or those of Java's classes. */
+static bool parse_strategies(const char *text, struct group_member_spec *out)
+{
+	static const char prefix[] = "org.apache.kafka.clients.consumer.";
+	static const char *const classes[] = { "RangeAssignor", "RoundRobinAssignor", "StickyAssignor", "CooperativeStickyAssignor", NULL };
+	enum assign_strategy found[ASSIGN_STRATEGY_COUNT];
+	int32_t count = 0, choice;
+	bool is_taken[ASSIGN_STRATEGY_COUNT] = { false };
+
+	for (;;) {
+		size_t skip = strspn(text, " "), len;
+		char name[100];
+
+		text += skip;
+		if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
+			text += sizeof(prefix) - 1;
+		len = strcspn(text, ", ");
+		if (len >= sizeof(name))
+			return false;
+		memcpy(name, text, len);
+		name[len] = '\0';
+		if ((!parse_choice(name, assign_names, &choice) && !parse_choice(name, classes, &choice)) || is_taken[choice])
+			return false;
+		is_taken[choice] = true;
+		found[count++] = (enum assign_strategy)choice;
+		text += len + strspn(text + len, " ");
+		if (*text == '\0')
+			break;
+		if (*text++ != ',')
+			return false;
+	}
+	memcpy(out->strategies, found, sizeof(found));
+	out->strategy_count = count;
+	return true;
+}
+
 static void list_choices(const struct property *p, struct strbuf *out)
 {
 	for (int i = 0; p->choices[i] != NULL; i++)
@@ -228,6 +307,7 @@ static enum skein_code refuse(const struct property *p, const char *value, struc
 	case KIND_BOOL:   strbuf_add_str(&wanted, "true or false"); break;
 	case KIND_CHOICE: strbuf_add_str(&wanted, "one of "); list_choices(p, &wanted); break;
 	case KIND_ACKS:   strbuf_add_str(&wanted, "all, 1 or 0"); break;
+	case KIND_STRATEGIES: strbuf_add_str(&wanted, "a list of range, roundrobin, sticky, cooperative-sticky"); break;
 	case KIND_STRING: break;
 	}
 	face_fail(error, SKEIN_INVALID, "%s cannot be \"%.80s\": %s is wanted", p->name, value, strbuf_cstr(&wanted));
@@ -258,6 +338,7 @@ enum skein_code skein_config_set(struct skein_config *config, const char *name, 
 	case KIND_BOOL:   ok = parse_bool(value, at); break;
 	case KIND_CHOICE: ok = parse_choice(value, p->choices, at); break;
 	case KIND_ACKS:   ok = parse_acks(value, at); break;
+	case KIND_STRATEGIES: ok = parse_strategies(value, at); break;
 	case KIND_STRING:
 		free(*string_at(config, p));
 		*string_at(config, p) = mem_strdup(value);
@@ -272,6 +353,7 @@ enum skein_code skein_config_set(struct skein_config *config, const char *name, 
 enum skein_code skein_config_get(const struct skein_config *config, const char *name, char *out, size_t size, struct skein_error *error)
 {
 	const struct property *p = find(name, error);
+	struct strbuf list = STRBUF_INIT;
 
 	if (p == NULL)
 		return SKEIN_NOT_FOUND;
@@ -283,6 +365,12 @@ enum skein_code skein_config_get(const struct skein_config *config, const char *
 	case KIND_BOOL:   snprintf(out, size, "%s", *(const bool *)at ? "true" : "false"); break;
 	case KIND_CHOICE: snprintf(out, size, "%s", p->choices[*(const int32_t *)at]); break;
 	case KIND_ACKS:   snprintf(out, size, *(const int16_t *)at == PRODUCER_ACKS_ALL ? "all" : "%d", *(const int16_t *)at); break;
+	case KIND_STRATEGIES:
+		for (int32_t i = 0; i < config->member.strategy_count; i++)
+			strbuf_printf(&list, "%s%s", i > 0 ? "," : "", assign_names[config->member.strategies[i]]);
+		snprintf(out, size, "%s", strbuf_cstr(&list));
+		strbuf_fini(&list);
+		break;
 	case KIND_STRING: snprintf(out, size, "%s", text != NULL ? text : ""); break;
 	}
 	return face_ok(error);

@@ -14,6 +14,7 @@ struct skein_client {
 	struct skein_config config;		/* a copy */
 	bool                is_polled;		/* skein_fd was asked for: what is called between steps makes it readable */
 	bool                is_woken;		/* it is, until the next step */
+	bool                is_called_away;	/* by skein_wake, from any thread: skein_next_wait comes back */
 };
 
 /* Each fills in *error, where it is not NULL, and returns its code. */

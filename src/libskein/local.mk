@@ -2,9 +2,10 @@
 libskein_face_sources = \
 	src/libskein/client.c src/libskein/libskein.h \
 	src/libskein/config.c src/libskein/config.h \
+	src/libskein/consumer.c \
 	src/libskein/producer.c
 skeinincludedir = $(includedir)/skein
-dist_skeininclude_HEADERS = include/skein/skein.h include/skein/producer.h
+dist_skeininclude_HEADERS = include/skein/skein.h include/skein/producer.h include/skein/consumer.h
 
 # For the skein command and unit tests.
 noinst_LIBRARIES += src/libskein/libskein_face.a
@@ -79,4 +80,4 @@ install-exec-local: $(libskein_file)
 uninstall-local:
 	rm -f '$(DESTDIR)$(libdir)/$(libskein_file)' '$(DESTDIR)$(libdir)/$(libskein_soname)' '$(DESTDIR)$(libdir)/libskein.so'
 CLEANFILES += $(libskein_file) $(libskein_soname) libskein.so skein.pc
-EXTRA_DIST += src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library
+EXTRA_DIST += src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library.sh tests/system/library

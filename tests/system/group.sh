@@ -2,12 +2,14 @@
 # What the tests of consumer groups share. A member is a program that prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it
 # has printed, and leaves at SIGTERM. Members are launched by name (lib.sh); what they print lies in their logs.
 
-# member_start NAME KIND GROUP TOPIC [INSTANCE]: KIND is a client that prepare_clients has made ready, or skein.
+# member_start NAME KIND GROUP TOPIC [INSTANCE]: KIND is a client that prepare_clients has made ready, skein, or libskein-ASSIGNOR
+# (library.sh has compiled it).
 member_start() {
 	local name=$1 kind=$2 group=$3 topic=$4
 	rm -f "$scratch/run/$name/log"
 	case $kind in
 	skein)                  launch "$name" "$skein" consume "$topic" --group "$group" --from beginning -f '%p %o %v\n' -b "$(b)" ;;
+	libskein-*)             launch "$name" "$scratch/member" "${kind#libskein-}" "$(b)" "$group" "$topic" ${5:+"$5"} ;;
 	confluent|kafka-python) launch "$name" "$clients/python/bin/python" "$top/tests/compat/python/consume.py" "$kind" "$(b)" "$group" "$topic" ;;
 	franz|sarama)           launch "$name" "$clients/go/consume" "$kind" "$(b)" "$group" "$topic" ;;
 	java-*)                 launch "$name" java -Xmx64m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j.configuration="file:$clients/java/log4j.properties" \
