@@ -195,10 +195,11 @@ class Process:
 
 
 class Cluster:
-    """kind: "skein" or "java"; program: skein's path. config: more broker configuration. note(f, **fields): where events are told."""
+    """kinds: {broker: "skein" or "java"}, of any of which another may become (settle); program: skein's path. config: more broker configuration.
+    note(f, **fields): where events are told."""
 
-    def __init__(self, folder, kind, program, note, zookeepers=1, want_links=True, config=None):
-        self.folder, self.kind, self.program, self.note = os.path.abspath(folder), kind, program, note
+    def __init__(self, folder, kinds, program, note, zookeepers=1, want_links=True, config=None):
+        self.folder, self.kinds, self.program, self.note = os.path.abspath(folder), dict(kinds), program, note
         self.wrong = []                               # what no fault explains: crashes, stops that do not end
         self.ended_by_themselves = 0
         self.zk_names = [f"zk{i}" for i in range(1, zookeepers + 1)]
@@ -212,7 +213,7 @@ class Cluster:
             raise Missing("java is missing (ZooKeeper needs it)")
         if not os.path.exists(ZOOKEEPER_JAR):
             raise Missing("the package zookeeper is missing")
-        if self.kind == "java":
+        if "java" in self.kinds.values():
             got = subprocess.run([os.path.join(SYSTEM, "java-kafka"), "classpath"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             if got.returncode != 0:
                 raise Missing("Apache Kafka cannot be had: " + got.stderr.strip()[-200:])
@@ -245,18 +246,27 @@ class Cluster:
         settings = {"broker.id": i, "listeners": listener, "log.dirs": self.data(i), "zookeeper.connect": connect, **BROKER_CONFIG, **config}
         with open(f"{path}/server.properties", "w", encoding="ascii") as f:
             f.writelines(f"{key}={value}\n" for key, value in settings.items())
-        if self.kind == "skein":
-            command = [self.program, "serve", f"{path}/server.properties"]
-        else:
-            with open(f"{path}/log4j.properties", "w", encoding="ascii") as f:
-                f.write("log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
-                        "log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
-            command = ["java", "-Xmx300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{path}/log4j.properties",
-                       "-cp", self.classpath, "kafka.Kafka", f"{path}/server.properties"]
+        with open(f"{path}/log4j.properties", "w", encoding="ascii") as f:
+            f.write("log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
+                    "log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
         environment = dict(os.environ, ASAN_OPTIONS=f"detect_leaks=1:exitcode={SANITIZER_EXIT}:abort_on_error=0",
                            UBSAN_OPTIONS=f"print_stacktrace=1:exitcode={SANITIZER_EXIT}", HOME=path)
         environment.pop("NOTIFY_SOCKET", None)
-        return Process(host, self.network.inside(host, command), f"{path}/log", environment)
+        return Process(host, self._command(i), f"{path}/log", environment)
+
+    def _command(self, i):
+        path = self._folder(f"b{i}")
+        if self.kinds[i] == "skein":
+            command = [self.program, "serve", f"{path}/server.properties"]
+        else:
+            command = ["java", "-Xmx300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{path}/log4j.properties",
+                       "-cp", self.classpath, "kafka.Kafka", f"{path}/server.properties"]
+        return self.network.inside(f"b{i}", command)
+
+    def settle(self, i, kind):
+        """Broker i, which is down, will be one of this kind: the same id, configuration and data."""
+        self.kinds[i] = kind
+        self.brokers[i].command = self._command(i)
 
     def data(self, i):
         return os.path.join(self.folder, f"b{i}", "data")
@@ -309,7 +319,7 @@ class Cluster:
         code = p.wait(seconds)
         self.note("stopped", broker=i, code=code)
         if code is None:
-            if self.kind == "skein":
+            if self.kinds[i] == "skein":
                 self.wrong.append(f"{p.name} did not stop within {seconds} s")
             p.kill()
         else:
@@ -362,6 +372,11 @@ class Cluster:
 
     def view(self, i):
         return self.ask(i, "Metadata", 10, {"Topics": [{"Name": TOPIC}], "AllowAutoTopicCreation": False}, 2)
+
+    def topics(self, i):
+        """The names that broker i knows; none without an answer."""
+        answer = self.ask(i, "Metadata", 10, {"Topics": None, "AllowAutoTopicCreation": False})
+        return [t["Name"] for t in answer["Topics"]] if answer else []
 
     def views(self):
         """{broker: its metadata} of those that answer."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One history: a cluster of three brokers, clients, faults drawn from a seed, healing, the final read, and the judgement.
 
-   nemesis.py --dir DIR --workload PROGRAM [--broker skein|java] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
+   nemesis.py --dir DIR --workload PROGRAM [--broker skein|java|mixed] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
               [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
 
 In DIR, which must not exist: history.jsonl and single.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
@@ -23,6 +23,8 @@ import rebuild
 import replicas
 from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
 
+ELECTED = {"skein": "controller_elected", "java": "successfully elected as the controller"}     # what their logs say
+CHURN = "churn"        # what topics that come and go are called
 EXPIRY_S = SESSION_TIMEOUT_MS / 1000
 HEAL_S = 60            # from the last fault to all replicas in sync, under load
 AFTERWARDS_S = 4       # of load when all is healed: everybody must get on
@@ -84,6 +86,22 @@ def stop(c, rng, i):
     c.stop_broker(i, STOP_S)
     c.brokers[i].start()
     yield 1
+
+
+@with_broker
+def tenant(c, rng, i):
+    """Stopped or killed; what starts in its place is the other kind."""
+    if rng.random() < 0.5:
+        c.brokers[i].ask_to_stop()
+        yield rng.uniform(1, 4)
+        c.stop_broker(i, STOP_S)
+    else:
+        c.brokers[i].kill()
+        yield rng.choice([0.2, rng.uniform(EXPIRY_S + 1, EXPIRY_S + 3)])
+    c.settle(i, "java" if c.kinds[i] == "skein" else "skein")
+    c.note("settled", broker=i, kind=c.kinds[i])
+    c.brokers[i].start()
+    yield 5
 
 
 def kill_all(c, rng):
@@ -215,6 +233,17 @@ def shrink_and_grow(c, rng):
     yield 1
 
 
+def churn(c, rng):
+    """A topic that comes and goes, while whatever else happens to its brokers and its controller."""
+    name = f"{CHURN}{rng.randrange(10**9)}"
+    topic = {"Name": name, "NumPartitions": rng.randrange(1, 20), "ReplicationFactor": len(BROKERS), "Assignments": [], "Configs": []}
+    made = c.ask_controller("CreateTopics", 5, {"Topics": [topic], "timeoutMs": 3000, "validateOnly": False})
+    yield rng.uniform(0.1, 4)
+    gone = c.ask_controller("DeleteTopics", 4, {"TopicNames": [name], "TimeoutMs": 3000})
+    c.note("fault", name="churn", topic=name, made=made and made["Topics"][0]["ErrorCode"], gone=gone and gone["Responses"][0]["ErrorCode"])
+    yield 0.5
+
+
 def assign(c, replicas_of):
     """Asks for these replica lists; the error codes, or None without an answer."""
     body = {"TimeoutMs": 5000, "Topics": [{"Name": TOPIC, "Partitions": [
@@ -231,16 +260,21 @@ FAULTS = {
 }
 
 
+# These too where brokers are of both kinds.
+MIXED_FAULTS = {tenant: (5, False), churn: (3, False)}
+
+
 class Plan:
     """Up to two faults at a time. step() begins and ends what is due."""
 
     def __init__(self, cluster, rng, names):
         self.cluster, self.rng, self.running, self.count = cluster, rng, [], 0
         self.next_at = time.monotonic() + 2
-        known = {f.__name__: f for f in FAULTS}
-        chosen = [known[n] for n in names] if names else list(FAULTS)
-        self.choice = [f for f in chosen if cluster.network.has_links or not FAULTS[f][1]]
-        self.weights = [FAULTS[f][0] for f in self.choice]
+        faults = {**FAULTS, **MIXED_FAULTS} if len(set(cluster.kinds.values())) > 1 else FAULTS
+        known = {f.__name__: f for f in faults}
+        chosen = [known[n] for n in names] if names else list(faults)
+        self.choice = [f for f in chosen if cluster.network.has_links or not faults[f][1]]
+        self.weights = [faults[f][0] for f in self.choice]
 
     def step(self):
         now = time.monotonic()
@@ -266,6 +300,16 @@ class Plan:
             self._advance(self.running[0])
 
 
+def kinds_of(options):
+    """{broker: kind}; mixed is one or two of each."""
+    if options.broker != "mixed":
+        return dict.fromkeys(BROKERS, options.broker)
+    rng = random.Random(options.seed)
+    kinds = ["skein", "java", rng.choice(["skein", "java"])]
+    rng.shuffle(kinds)
+    return dict(zip(BROKERS, kinds))
+
+
 # ---- one history -----------------------------------------------------------------------------------------------------------------
 
 class Run:
@@ -274,12 +318,16 @@ class Run:
         os.makedirs(self.dir)
         self.faults = open(self.path("faults.jsonl"), "a", encoding="ascii", buffering=1)
         self.wrong, self.said = [], []
-        self.cluster = Cluster(self.dir, options.broker, options.program, self.note, options.zookeepers, not options.loopback,
+        self.cluster = Cluster(self.dir, kinds_of(options), options.program, self.note, options.zookeepers, not options.loopback,
                                dict(c.split("=", 1) for c in options.config))
         self.cluster.in_hand = set()
 
     def path(self, name):
         return os.path.join(self.dir, name)
+
+    def count(self, log, text):
+        with open(self.path(log), encoding="utf-8", errors="replace") as f:
+            return sum(text in line for line in f)
 
     def note(self, what, **more):
         self.faults.write(json.dumps({"t": now_ns(), "f": what, **more}) + "\n")
@@ -340,6 +388,7 @@ class Run:
             return False
         try:
             c.until(HEAL_S, is_whole, "the replicas are not all in sync")
+            c.until(HEAL_S, self.is_tidy, "topics that came and went are not gone")
             self.note("healed")
             self.said.append(f"{plan.count} faults, healed in {time.monotonic() - begun:.1f} s")
             c.sleep(AFTERWARDS_S)
@@ -347,17 +396,27 @@ class Run:
             self.wrong.append(f"{e}: {c.tell_views()}")
             self.said.append(f"{plan.count} faults, not healed")
 
+    def is_tidy(self):
+        """No broker knows of a topic that churn has made, or has a directory of one. What nobody has been asked to delete is deleted now."""
+        c = self.cluster
+        names = {n for i in BROKERS for n in c.topics(i) if n.startswith(CHURN)}
+        if names:
+            c.ask_controller("DeleteTopics", 4, {"TopicNames": sorted(names), "TimeoutMs": 3000})
+        return not names and not any(n.startswith(CHURN) and not n.endswith(("-delete", "-stray")) for i in BROKERS for n in os.listdir(c.data(i)))
+
     def stop(self):
         """At the same time: what holds then holds after any order."""
         for i in BROKERS:
             self.cluster.brokers[i].ask_to_stop()
         for i in BROKERS:
             code = self.cluster.stop_broker(i, STOP_S)
-            if code and self.cluster.kind == "skein":
+            if code and self.cluster.kinds[i] == "skein":
                 self.wrong.append(f"b{i} did not stop cleanly: exit {code}")
 
     def judge(self):
         self.wrong += self.cluster.wrong
+        elected = {kind: sum(self.count(f"b{i}/log", text) for i in BROKERS) for kind, text in ELECTED.items()}
+        self.said.append("controllers: " + ", ".join(f"{n} {kind}" for kind, n in elected.items() if n))
         if self.cluster.ended_by_themselves:
             self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
         events = checker.read_lines(self.path("history.jsonl"), self.path("single.jsonl"))
@@ -377,7 +436,7 @@ def arguments():
     a = argparse.ArgumentParser(usage=__doc__)
     a.add_argument("--dir", required=True)
     a.add_argument("--workload", required=True)
-    a.add_argument("--broker", choices=["skein", "java"], default="skein")
+    a.add_argument("--broker", choices=["skein", "java", "mixed"], default="skein")
     a.add_argument("--program", default="skein")
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--seconds", type=int, default=25)
