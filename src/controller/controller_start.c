@@ -146,6 +146,7 @@ static enum err load_dirs(struct controller *c, char problem[LOGDIR_ERROR_MAX])
 			logdir_set_offline(c->spec.dirs[i], e, problem);
 		else if (e != OK)
 			return e;
+		c->dir_has_failed[i] = logdir_is_offline(c->spec.dirs[i]);	/* there are no replicas yet: the first roles bring it out */
 	}
 	return OK;
 }
