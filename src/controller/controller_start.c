@@ -146,6 +146,7 @@ static enum err load_dirs(struct controller *c, char problem[LOGDIR_ERROR_MAX])
 			logdir_set_offline(c->spec.dirs[i], e, problem);
 		else if (e != OK)
 			return e;
+		c->dir_has_failed[i] = logdir_is_offline(c->spec.dirs[i]);	/* there are no replicas yet: the first roles bring it out */
 	}
 	return OK;
 }
@@ -231,7 +232,7 @@ static enum task_result start_others(struct controller *c, struct task *t)
 	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
-/* Two brokers with one address, or a Java broker whose controller we are not yet fit to be: better no start. */
+/* Two brokers with one address, or a broker whose controller we could not be: better no start. */
 static enum task_result start_others_read(struct controller *c, struct task *t)
 {
 	char problem[512] = "";
@@ -250,10 +251,9 @@ static enum task_result start_others_read(struct controller *c, struct task *t)
 			LOG_WARN(&c->actor.log, registration_unreadable, KV_STR("path", s->path));
 			continue;
 		}
-		if (!is_skein && c->config->is_controller_eligible) {
+		other.id = id;
+		if (c->config->is_controller_eligible && !controller_can_lead(c, &other, s->ops[0].out, problem, sizeof(problem)))
 			error = ERR_UNSUPPORTED;
-			snprintf(problem, sizeof(problem), "broker %d of this cluster is not skein; set controller.eligible=false to run beside it", id);
-		}
 		for (int i = 0; i < other.endpoint_count; i++) {
 			for (int k = 0; k < c->spec.endpoint_count; k++) {
 				if (other.endpoints[i].port == c->spec.endpoints[k].port && strcmp(other.endpoints[i].host, c->spec.endpoints[k].host) == 0) {

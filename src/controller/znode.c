@@ -361,6 +361,16 @@ bool znode_broker_decode(struct cluster_broker *b, bool *is_skein, struct slice 
 	return ok;
 }
 
+bool znode_broker_has_features(struct slice json)
+{
+	json_t *root = load(json);
+	int32_t version;
+	bool ok = root != NULL && get_i32(root, "version", &version) && version >= 5;
+
+	json_decref(root);
+	return ok;
+}
+
 void znode_cluster_id_encode(const char *id, struct strbuf *out)
 {
 	emit(json_pack("{s:s, s:s}", "version", "1", "id", id), out);

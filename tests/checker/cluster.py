@@ -199,14 +199,12 @@ class Process:
 
 
 class Cluster:
-    """kind: "skein", "java", or one of them for each broker with commas between; program: skein's path. config: more broker configuration.
-    note(f, **fields): where events are told. kinds changes with become(): skein is not eligible as a controller where Java was from the beginning."""
+    """kinds: {broker: "skein" or "java"}, of any of which another may become (settle); program: skein's path. config: more broker configuration.
+    note(f, **fields): where events are told. topic: the one that the questions below are about."""
 
-    def __init__(self, folder, kind, program, note, zookeepers=1, want_links=True, config=None):
+    def __init__(self, folder, kinds, program, note, zookeepers=1, want_links=True, config=None):
         self.folder, self.program, self.note = os.path.abspath(folder), program, note
-        kinds = kind.split(",") if "," in kind else [kind] * len(BROKERS)
-        self.kinds, self.topic = dict(zip(BROKERS, kinds, strict=True)), TOPIC
-        self.is_mixed = len(set(kinds)) > 1
+        self.kinds, self.topic, self.is_mixed = dict(kinds), TOPIC, len(set(kinds.values())) > 1
         self.wrong = []                               # what no fault explains: crashes, stops that do not end
         self.ended_by_themselves = 0
         self.zk_names = [f"zk{i}" for i in range(1, zookeepers + 1)]
@@ -266,14 +264,13 @@ class Cluster:
         path = self._folder(f"b{i}")
         if self.kinds[i] == "skein":
             command = [self.program, "serve", f"{path}/server.properties"]
-            command += ["--override", "controller.eligible=false"] if self.is_mixed else []
         else:
             command = ["java", "-Xmx300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{path}/log4j.properties",
                        "-cp", self.classpath, "kafka.Kafka", f"{path}/server.properties"]
         return self.network.inside(f"b{i}", command)
 
-    def become(self, i, kind):
-        """Broker i, which does not run, is of this kind from now on: with the same data directory, identity and server.properties."""
+    def settle(self, i, kind):
+        """Broker i, which is down, will be of this kind: the same id, configuration and data."""
         self.kinds[i] = kind
         self.brokers[i].command = self._command(i)
 
@@ -381,6 +378,11 @@ class Cluster:
 
     def view(self, i):
         return self.ask(i, "Metadata", 10, {"Topics": [{"Name": self.topic}], "AllowAutoTopicCreation": False}, 2)
+
+    def topics(self, i):
+        """The names that broker i knows; none without an answer."""
+        answer = self.ask(i, "Metadata", 10, {"Topics": None, "AllowAutoTopicCreation": False})
+        return [t["Name"] for t in answer["Topics"]] if answer else []
 
     def views(self):
         """{broker: its metadata} of those that answer."""

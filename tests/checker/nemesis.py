@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One history: a cluster of three brokers, clients, faults drawn from a seed, healing, the final read, and the judgement.
 
-   nemesis.py --dir DIR --workload PROGRAM [--broker skein|java|KIND,KIND,KIND] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
+   nemesis.py --dir DIR --workload PROGRAM [--broker skein|java|mixed|KIND,KIND,KIND] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
               [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
 
 In DIR, which must not exist: histories/*.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
@@ -24,6 +24,8 @@ import rebuild
 import replicas
 from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
 
+ELECTED = {"skein": "controller_elected", "java": "successfully elected as the controller"}     # what their logs say
+CHURN = "churn"        # what topics that come and go are called
 EXPIRY_S = SESSION_TIMEOUT_MS / 1000
 HEAL_S = 60            # from the last fault to all replicas in sync, under load
 AFTERWARDS_S = 4       # of load when all is healed: everybody must get on
@@ -226,17 +228,17 @@ def assign(c, replicas_of, topic=None):
 
 
 def churn(c, rng):
-    """A topic comes, grows, and goes."""
-    name = f"brief{rng.randrange(10 ** 6)}"
-    c.note("fault", name="churn", topic=name)
-    made = c.ask_controller("CreateTopics", 5, {"timeoutMs": 5000, "Topics": [
-        {"Name": name, "NumPartitions": rng.randrange(1, 4), "ReplicationFactor": rng.randrange(1, 4), "Assignments": [], "Configs": []}]})
-    yield rng.uniform(0.2, 2)
-    grown = c.ask_controller("CreatePartitions", 2, {"TimeoutMs": 5000, "ValidateOnly": False, "Topics": [{"Name": name, "Count": 5, "Assignments": None}]})
-    yield rng.uniform(0.2, 2)
-    gone = c.ask_controller("DeleteTopics", 5, {"TimeoutMs": 5000, "TopicNames": [name]})
-    c.note("churned", answers=[bool(made), bool(grown), bool(gone)])
-    yield 1
+    """A topic that comes, grows and goes, while whatever else happens to its brokers and its controller."""
+    name = f"{CHURN}{rng.randrange(10**9)}"
+    topic = {"Name": name, "NumPartitions": rng.randrange(1, 20), "ReplicationFactor": rng.randrange(1, 4), "Assignments": [], "Configs": []}
+    made = c.ask_controller("CreateTopics", 5, {"Topics": [topic], "timeoutMs": 3000, "validateOnly": False})
+    yield rng.uniform(0.1, 2)
+    grown = c.ask_controller("CreatePartitions", 2, {"TimeoutMs": 3000, "ValidateOnly": False, "Topics": [{"Name": name, "Count": 20, "Assignments": None}]})
+    yield rng.uniform(0.1, 2)
+    gone = c.ask_controller("DeleteTopics", 4, {"TopicNames": [name], "TimeoutMs": 3000})
+    c.note("fault", name="churn", topic=name, made=made and made["Topics"][0]["ErrorCode"], grown=grown and grown["Results"][0]["ErrorCode"],
+           gone=gone and gone["Responses"][0]["ErrorCode"])
+    yield 0.5
 
 
 def configure(c, rng):
@@ -251,30 +253,27 @@ def configure(c, rng):
 
 @with_broker
 def tenant(c, rng, i):
-    """The other kind of broker goes on with the directory. One Java broker stays: it has to be the controller."""
-    if c.kinds[i] == "java" and [c.kinds[b] for b in BROKERS if b not in c.in_hand].count("java") == 0:
-        return
+    """Stopped or killed; what starts in its place is the other kind."""
     how = rng.choice(["stop", "kill"])
-    kind = "skein" if c.kinds[i] == "java" else "java"
-    c.note("tenant", broker=i, how=how, kind=kind)
     if how == "stop":
         c.brokers[i].ask_to_stop()
-        yield rng.uniform(2, 5)
+        yield rng.uniform(1, 4)
         c.stop_broker(i, STOP_S)
     else:
         c.brokers[i].kill()
-        yield rng.choice([rng.uniform(0.2, 1.5), rng.uniform(EXPIRY_S + 1, EXPIRY_S + 3)])
-    c.become(i, kind)
+        yield rng.choice([0.2, rng.uniform(EXPIRY_S + 1, EXPIRY_S + 3)])
+    c.settle(i, "java" if c.kinds[i] == "skein" else "skein")
+    c.note("settled", broker=i, kind=c.kinds[i], how=how)
     c.brokers[i].start()
-    yield 3
+    yield 5
 
 
 # name: (how often, what it needs: links that can be cut, brokers of both kinds)
 FAULTS = {
     kill: (4, None), pause: (4, None), stop: (2, None), kill_all: (1, None), zookeeper_kill: (2, None), zookeeper_pause: (1, None),
-    elect: (2, None), shrink_and_grow: (2, None), churn: (2, None), configure: (1, None), cut_link: (2, "links"), cut_one_way: (3, "links"),
+    elect: (2, None), shrink_and_grow: (2, None), churn: (3, "mixed"), configure: (1, "mixed"), cut_link: (2, "links"), cut_one_way: (3, "links"),
     cut_from_peers: (2, "links"), cut_from_zookeeper: (2, "links"), cut_off: (2, "links"), deaf: (1, "links"), flap: (1, "links"),
-    tenant: (4, "mixed"),
+    tenant: (5, "mixed"),
 }
 
 
@@ -316,18 +315,32 @@ class Plan:
 
 # ---- one history -----------------------------------------------------------------------------------------------------------------
 
+def kinds_of(options):
+    """{broker: kind}; mixed is one or two of each."""
+    if options.broker != "mixed":
+        return dict(zip(BROKERS, options.broker.split(",") if "," in options.broker else [options.broker] * len(BROKERS), strict=True))
+    rng = random.Random(options.seed)
+    kinds = ["skein", "java", rng.choice(["skein", "java"])]
+    rng.shuffle(kinds)
+    return dict(zip(BROKERS, kinds))
+
+
 class Run:
     def __init__(self, options, goes_on=False):
         self.options, self.dir = options, os.path.abspath(options.dir)
         os.makedirs(self.dir, exist_ok=goes_on)
         self.faults = open(self.path("faults.jsonl"), "a", encoding="ascii", buffering=1)
         self.wrong, self.said = [], []
-        self.cluster = Cluster(self.dir, options.broker, options.program, self.note, options.zookeepers, not options.loopback,
+        self.cluster = Cluster(self.dir, kinds_of(options), options.program, self.note, options.zookeepers, not options.loopback,
                                dict(c.split("=", 1) for c in options.config))
         self.cluster.in_hand = set()
 
     def path(self, name):
         return os.path.join(self.dir, name)
+
+    def count(self, log, text):
+        with open(self.path(log), encoding="utf-8", errors="replace") as f:
+            return sum(text in line for line in f)
 
     def note(self, what, **more):
         self.faults.write(json.dumps({"t": now_ns(), "f": what, **more}) + "\n")
@@ -416,12 +429,21 @@ class Run:
             return False
         try:
             c.until(HEAL_S, is_whole, "the replicas are not all in sync")
+            c.until(HEAL_S, self.is_tidy, "topics that came and went are not gone")
             self.note("healed")
             self.said.append(f"{plan.count} faults, healed in {time.monotonic() - begun:.1f} s")
             c.sleep(AFTERWARDS_S + (GROUP_S if c.is_mixed else 0))
         except TimeoutError as e:
             self.wrong.append(f"{e}: {c.tell_views()}")
             self.said.append(f"{plan.count} faults, not healed")
+
+    def is_tidy(self):
+        """No broker knows of a topic that churn has made, or has a directory of one. What nobody has been asked to delete is deleted now."""
+        c = self.cluster
+        names = {n for i in BROKERS for n in c.topics(i) if n.startswith(CHURN)}
+        if names:
+            c.ask_controller("DeleteTopics", 4, {"TopicNames": sorted(names), "TimeoutMs": 3000})
+        return not names and not any(n.startswith(CHURN) and not n.endswith(("-delete", "-stray")) for i in BROKERS for n in os.listdir(c.data(i)))
 
     def stop(self):
         """At the same time: what holds then holds after any order."""
@@ -434,6 +456,8 @@ class Run:
 
     def judge(self, folder):
         self.wrong += self.cluster.wrong
+        elected = {kind: sum(self.count(f"b{i}/log", text) for i in BROKERS) for kind, text in ELECTED.items()}
+        self.said.append("controllers: " + ", ".join(f"{n} {kind}" for kind, n in elected.items() if n))
         if self.cluster.ended_by_themselves:
             self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
         ends = self.judge_history(folder)
@@ -448,7 +472,7 @@ def arguments():
     a = argparse.ArgumentParser(usage=__doc__)
     a.add_argument("--dir", required=True)
     a.add_argument("--workload", required=True)
-    a.add_argument("--broker", default="skein", help="skein, java, or one of them for each broker: java,java,skein")
+    a.add_argument("--broker", default="skein", help="skein, java, mixed (of both), or a kind for each broker: java,java,skein")
     a.add_argument("--program", default="skein")
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--seconds", type=int, default=25)

@@ -2,7 +2,7 @@
 """Change of tenant: a broker ends, cleanly or by kill -9, and one of the other kind goes on with its data directory, its broker id and its server.properties,
 under load, again and again in one cluster.
 
-   tenants.py --state DIR --workload PROGRAM --program SKEIN [--rounds N] [--seed N] [--minutes N] [--resume] [--loopback]
+   tenants.py --state DIR --workload PROGRAM --program SKEIN [--rounds N] [--seed N] [--minutes N] [--resume] [--loopback] [--config KEY=VALUE]...
 
 A round: a new topic; clients (those of nemesis.py); one or two changes, and elections of leaders drawn; the final read. Then it is judged: the history; that all replicas of
 the round's topic, of those of earlier rounds and of the internal topics are equal to their end; that what groups have committed in earlier rounds is still told; that the
@@ -106,7 +106,7 @@ def examine(data, broker, cluster_id):
 class Tenants(nemesis.Run):
     def __init__(self, options):
         self.state_file = os.path.join(options.state, "state.json")
-        options.dir, options.zookeepers, options.config = options.state, 1, []
+        options.dir, options.zookeepers = options.state, 1
         self.state = {"round": 0, "starts": 0, "kinds": ["java", "java", "skein"], "changes": {}, "topics": [], "groups": {}, "sent": 0, "read": [],
                       "producer": None, "refused": 0, "transactions": 0}
         if os.path.exists(self.state_file):
@@ -148,7 +148,7 @@ class Tenants(nemesis.Run):
         else:
             c.brokers[i].kill()
             c.sleep(rng.choice([rng.uniform(0.1, 1), rng.uniform(EXPIRY_S + 1, EXPIRY_S + 2)]))
-        c.become(i, new)
+        c.settle(i, new)
         self.save()
         said = os.path.getsize(c.brokers[i].log)
         c.brokers[i].start()
@@ -262,7 +262,8 @@ class Tenants(nemesis.Run):
 
     def transact(self, rng):
         """Java's coordinator goes on with what it finds in replicas that skein has written; where skein leads they are refused."""
-        is_refused = rng.random() < REFUSED_SHARE and "skein" in self.cluster.kinds.values()
+        kinds = self.cluster.kinds.values()
+        is_refused = "java" not in kinds or ("skein" in kinds and rng.random() < REFUSED_SHARE)
         self.lead_transactions("skein" if is_refused else "java", rng)
         done = subprocess.run(self.java("transact", self.cluster.bootstrap, TRANSACTIONS, str(PARTITIONS), ID, str(TRANSACTIONS_AT_A_TIME)),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=90)
@@ -294,9 +295,9 @@ class Tenants(nemesis.Run):
             self.first_transactions()
 
     def next_change(self, rng):
-        c = self.cluster
-        java = [b for b in BROKERS if c.kinds[b] == "java"]
-        return rng.choice([b for b in BROKERS if java != [b]])       # the last of them is the controller
+        """Any broker, but the only one that can be controller."""
+        eligible = [b for b in BROKERS if self.cluster.kinds[b] == "java" or "controller.eligible=false" not in self.options.config]
+        return rng.choice([b for b in BROKERS if eligible != [b]])
 
     def round(self, number):
         c, rng = self.cluster, random.Random(self.options.seed * 1000003 + number)
@@ -388,6 +389,7 @@ def arguments():
     a.add_argument("--minutes", type=float, default=24 * 60)
     a.add_argument("--resume", action="store_true")
     a.add_argument("--loopback", action="store_true")
+    a.add_argument("--config", action="append", default=[])
     return a.parse_args()
 
 
