@@ -38,6 +38,10 @@ BROKER_CONFIG = {
     "log.index.interval.bytes": 1000, "leader.imbalance.check.interval.seconds": 10, "offsets.topic.replication.factor": 3,
     "num.io.threads": 4, "num.network.threads": 2, "log.cleaner.enable": "false",
 }
+# Where kinds are mixed every internal topic has replicas on all of them, and few partitions, so that each is used.
+MIXED_CONFIG = {"offsets.topic.num.partitions": 5, "transaction.state.log.num.partitions": 3, "transaction.state.log.replication.factor": 3,
+                "transaction.state.log.min.isr": 2, "group.initial.rebalance.delay.ms": 200,
+                "group.min.session.timeout.ms": 1000}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -196,10 +200,11 @@ class Process:
 
 class Cluster:
     """kinds: {broker: "skein" or "java"}, of any of which another may become (settle); program: skein's path. config: more broker configuration.
-    note(f, **fields): where events are told."""
+    note(f, **fields): where events are told. topic: the one that the questions below are about."""
 
     def __init__(self, folder, kinds, program, note, zookeepers=1, want_links=True, config=None):
-        self.folder, self.kinds, self.program, self.note = os.path.abspath(folder), dict(kinds), program, note
+        self.folder, self.program, self.note = os.path.abspath(folder), program, note
+        self.kinds, self.topic, self.is_mixed = dict(kinds), TOPIC, len(set(kinds.values())) > 1
         self.wrong = []                               # what no fault explains: crashes, stops that do not end
         self.ended_by_themselves = 0
         self.zk_names = [f"zk{i}" for i in range(1, zookeepers + 1)]
@@ -243,7 +248,8 @@ class Cluster:
         host = f"b{i}"
         path, listener = self._folder(host), f"PLAINTEXT://{self.network.address(host)}:{self.network.port(host, 9092)}"
         connect = ",".join(f"{self.network.address(n)}:{self.network.port(n, 2181)}" for n in self.zk_names)
-        settings = {"broker.id": i, "listeners": listener, "log.dirs": self.data(i), "zookeeper.connect": connect, **BROKER_CONFIG, **config}
+        settings = {"broker.id": i, "listeners": listener, "log.dirs": self.data(i), "zookeeper.connect": connect, **BROKER_CONFIG,
+                    **(MIXED_CONFIG if self.is_mixed else {}), **config}
         with open(f"{path}/server.properties", "w", encoding="ascii") as f:
             f.writelines(f"{key}={value}\n" for key, value in settings.items())
         with open(f"{path}/log4j.properties", "w", encoding="ascii") as f:
@@ -264,7 +270,7 @@ class Cluster:
         return self.network.inside(f"b{i}", command)
 
     def settle(self, i, kind):
-        """Broker i, which is down, will be one of this kind: the same id, configuration and data."""
+        """Broker i, which is down, will be of this kind: the same id, configuration and data."""
         self.kinds[i] = kind
         self.brokers[i].command = self._command(i)
 
@@ -371,7 +377,7 @@ class Cluster:
                 client.close()
 
     def view(self, i):
-        return self.ask(i, "Metadata", 10, {"Topics": [{"Name": TOPIC}], "AllowAutoTopicCreation": False}, 2)
+        return self.ask(i, "Metadata", 10, {"Topics": [{"Name": self.topic}], "AllowAutoTopicCreation": False}, 2)
 
     def topics(self, i):
         """The names that broker i knows; none without an answer."""
@@ -391,10 +397,9 @@ class Cluster:
         i = self.controller()
         return i and self.ask(i, api, version, body, 8)
 
-    @staticmethod
-    def partitions(view):
+    def partitions(self, view):
         """{partition: (leader, epoch, isr, replicas)} of the test's topic."""
-        found = [t for t in view["Topics"] if t["Name"] == TOPIC and t["ErrorCode"] == 0]
+        found = [t for t in view["Topics"] if t["Name"] == self.topic and t["ErrorCode"] == 0]
         return {p["PartitionIndex"]: (p["LeaderId"], p["LeaderEpoch"], sorted(p["IsrNodes"]), sorted(p["ReplicaNodes"]))
                 for t in found for p in t["Partitions"]}
 
@@ -418,7 +423,7 @@ class Cluster:
                 return False
             client = wire.connect(self.address(i), 10)
             try:
-                return wire.create_topics(client, {TOPIC: (PARTITIONS, {"max.message.bytes": "20000"})}, replicas=len(BROKERS))[TOPIC] in (0, 36)
+                return wire.create_topics(client, {self.topic: (PARTITIONS, {"max.message.bytes": "20000"})}, replicas=len(BROKERS))[self.topic] in (0, 36)
             except OSError:
                 return False
             finally:
