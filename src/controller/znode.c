@@ -282,7 +282,7 @@ bool znode_change_decode(struct slice json, char *out, size_t size)
 
 /* --- registration, controller, ids ---------------------------------------------------------------------------------------------------------- */
 
-/* The key "skein" is ours: Java ignores keys it does not know, and we tell our own kind by it. */
+/* The key "skein" is ours: Java ignores keys it does not know, and who looks at the tree sees which kind a broker is. */
 void znode_broker_encode(const struct cluster_broker *b, time_ms now, struct strbuf *out)
 {
 	json_t *root = json_object(), *endpoints = json_array(), *map = json_object();
