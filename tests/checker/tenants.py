@@ -36,7 +36,7 @@ REFUSED_SHARE = 0.2        # of the rounds try transactions while skein leads th
 JAVA_WRONG = re.compile(r"orrupt|Could not find offset index|Deleting index files|java\.lang\.\w+Error")
 JAVA_RECOVERS = re.compile(r"Recovering unflushed segment|no clean shutdown file was found")
 SKEIN_WRONG = re.compile(r" (log_tail_cut|truncated_below_high_watermark|directory_offline|log_uncleanable) ")
-REFUSAL = re.compile(r"InvalidRequestException|does not support transactions")      # of InitProducerId, of FindCoordinator
+REFUSAL = re.compile(r"does not support transactions|Unexpected error in InitProducerIdResponse; This most likely occurs because of a request being malformed")
 SKEIN_RECOVERS = re.compile(r" log_recovered ")
 
 
