@@ -44,6 +44,7 @@ import org.apache.kafka.common.TopicPartition;
  */
 public final class JavaLoad {
 	private static final int OUTSTANDING_MAX = 1500;
+	private static final String[] CODECS = { "none", "gzip", "snappy", "lz4", "zstd" };
 	private static final Duration POLL = Duration.ofMillis(100), PATIENCE = Duration.ofSeconds(5);
 
 	private static PrintWriter history;
@@ -126,7 +127,7 @@ public final class JavaLoad {
 			AtomicInteger outstanding = new AtomicInteger();
 			note(process, "\"type\":\"ok\",\"f\":\"open\",\"kind\":\"idempotent\"");
 			KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings("acks", "all", "enable.idempotence", "true", "linger.ms", "3",
-				"delivery.timeout.ms", "2147483647", "batch.size", "12000", "max.block.ms", "5000"));
+				"delivery.timeout.ms", "2147483647", "batch.size", "12000", "max.block.ms", "5000", "compression.type", CODECS[(int)((seed + life) % CODECS.length)]));
 			try {
 				int number = 0;
 				for (long begun = System.nanoTime(); !isStopped && System.nanoTime() < end; sleep(3))

@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ REFUSED_SHARE = 0.2        # of the rounds try transactions while skein leads th
 JAVA_WRONG = re.compile(r"orrupt|Could not find offset index|Deleting index files|java\.lang\.\w+Error")
 JAVA_RECOVERS = re.compile(r"Recovering unflushed segment|no clean shutdown file was found")
 SKEIN_WRONG = re.compile(r" (log_tail_cut|truncated_below_high_watermark|directory_offline|log_uncleanable) ")
+REFUSAL = re.compile(r"does not support transactions|Unexpected error in InitProducerIdResponse; This most likely occurs because of a request being malformed")
 SKEIN_RECOVERS = re.compile(r" log_recovered ")
 
 
@@ -108,7 +110,7 @@ class Tenants(nemesis.Run):
         self.state_file = os.path.join(options.state, "state.json")
         options.dir, options.zookeepers = options.state, 1
         self.state = {"round": 0, "starts": 0, "kinds": ["java", "java", "skein"], "changes": {}, "topics": [], "groups": {}, "sent": 0, "read": [],
-                      "producer": None, "refused": 0, "transactions": 0}
+                      "producer": None, "is_in_doubt": False, "refused": 0, "transactions": 0}
         if os.path.exists(self.state_file):
             if not options.resume:
                 sys.exit(f"{self.state_file} exists: --resume goes on, another --state begins anew")
@@ -265,12 +267,15 @@ class Tenants(nemesis.Run):
         kinds = self.cluster.kinds.values()
         is_refused = "java" not in kinds or ("skein" in kinds and rng.random() < REFUSED_SHARE)
         self.lead_transactions("skein" if is_refused else "java", rng)
+        was_in_doubt, self.state["is_in_doubt"] = self.state["is_in_doubt"], True
+        self.save()
         done = subprocess.run(self.java("transact", self.cluster.bootstrap, TRANSACTIONS, str(PARTITIONS), ID, str(TRANSACTIONS_AT_A_TIME)),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=90)
         if is_refused:
-            if "InvalidRequestException" not in done.stderr:
+            if not REFUSAL.search(done.stderr):
                 self.wrong.append(f"transactions whose coordinator is skein were not refused: {done.stderr[-300:]}")
             self.state["refused"] += 1
+            self.state["is_in_doubt"] = was_in_doubt
             return
         lines = [line for line in done.stdout.splitlines() if line.startswith("{\"producer_id\"")]
         if done.returncode != 0 or not lines:
@@ -282,8 +287,11 @@ class Tenants(nemesis.Run):
         if said["offset"] != said["told"]:
             self.wrong.append(f"offset {said['offset']} was committed in a transaction, {said['told']} is told")
         self.state["producer"], self.state["read"] = [said["producer_id"], said["epoch"]], self.state["read"] + said["committed"]
+        if was_in_doubt and set(said["read"]) > set(self.state["read"]):     # of a round that was interrupted within its transactions
+            self.state["read"] = said["read"]
         if sorted(said["read"]) != sorted(self.state["read"]):
             self.wrong.append(f"{len(self.state['read'])} records were committed in transactions, {len(said['read'])} others, or more or less, are read")
+        self.state["is_in_doubt"] = False
         self.state["transactions"] += TRANSACTIONS_AT_A_TIME
 
     # ---- a round ---------------------------------------------------------------------------------------------------------------
@@ -303,7 +311,8 @@ class Tenants(nemesis.Run):
         c, rng = self.cluster, random.Random(self.options.seed * 1000003 + number)
         c.topic = f"t{number}a{self.state['starts']}"
         folder = self.path(f"round-{number}")
-        os.makedirs(folder, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)            # of a round that was interrupted
+        os.makedirs(folder)
         self.faults.close()
         self.faults = open(self.path("faults.jsonl"), "w", encoding="ascii", buffering=1)
         self.said, begun = [], time.monotonic()
@@ -337,9 +346,7 @@ class Tenants(nemesis.Run):
 
     def forget(self, folder):
         """What a good round wrote, and the oldest topic."""
-        for path in glob.glob(f"{folder}/*"):
-            os.remove(path)
-        os.rmdir(folder)
+        shutil.rmtree(folder)
         while len(self.state["topics"]) > TOPICS_KEPT:
             topic = self.state["topics"].pop(0)
             self.state["groups"].pop(topic, None)
@@ -351,8 +358,6 @@ class Tenants(nemesis.Run):
 
     def say(self, number, begun):
         kinds = ",".join(self.cluster.kinds[i] for i in BROKERS)
-        for line in self.wrong:
-            print("  " + line)
         print(f"round {number}: {'FAILED' if self.wrong else 'good'}, now {kinds}; {'; '.join(self.said)}; {time.monotonic() - begun:.0f} s", flush=True)
 
     def summary(self):
@@ -398,7 +403,7 @@ def main():
     try:
         run = Tenants(options)
     except Missing as e:
-        print(f"skipped: {e}")
+        print(f"skipped: {e}\n0 passed, 0 failed, 1 skipped")
         return 77
     nemesis.guard(run)
     run.summary()
