@@ -147,6 +147,7 @@ static enum err load_dirs(struct controller *c, char problem[LOGDIR_ERROR_MAX])
 			logdir_set_offline(c->spec.dirs[i], e, problem);
 		else if (e != OK)
 			return e;
+		c->dir_has_failed[i] = logdir_is_offline(c->spec.dirs[i]);	/* there are no replicas yet: the first roles bring it out */
 	}
 	return OK;
 }
@@ -247,7 +248,7 @@ static enum task_result start_others(struct controller *c, struct task *t)
 	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
-/* Two brokers with one address, one that cannot be talked to, or a Java broker whose controller we are not yet fit to be: better no start. */
+/* Two brokers with one address, one that cannot be talked to, or one whose controller we could not be: better no start. */
 static enum task_result start_others_read(struct controller *c, struct task *t)
 {
 	struct joining_finding f;

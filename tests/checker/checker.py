@@ -44,6 +44,7 @@ KINDS = {
     "hole": "an offset without a record, where nothing is compacted or aborted",
     "out-of-range": "a consumer's position, which a broker gave it, was refused",
     "fatal": "an idempotent producer that cannot go on",
+    "forgotten": "a group was told of a lower offset than one it had committed",
     "stalled": "no progress although all faults were healed",
 }
 
@@ -86,7 +87,7 @@ class History:
         self.kind, self.sends, self.polls = {}, {}, collections.defaultdict(list)
         self.log = collections.defaultdict(lambda: collections.defaultdict(dict))
         self.final, self.ends, self.has_end = collections.defaultdict(dict), None, False
-        self.fatal, self.refused = [], []
+        self.fatal, self.refused, self.commits, self.told = [], [], [], []
         for e in events:
             getattr(self, "_on_" + e["f"], lambda e: None)(e)
         for s in self.sends.values():
@@ -124,6 +125,13 @@ class History:
     def _on_final(self, e):
         if e["type"] == "ok":
             self.ends = {int(k): tuple(span) for k, span in e["v"].items()}
+
+    def _on_commit(self, e):
+        if e["type"] == "ok":
+            self.commits.append(e)
+
+    def _on_committed(self, e):
+        self.told.append(e)
 
     def _on_fatal(self, e):
         self.fatal.append(e)
@@ -286,18 +294,33 @@ def refusals(h):
         yield Anomaly("fatal", f"{e['p']}: {e['err']}", [e])
 
 
+def forgotten(h):
+    """In real time: asked after a commit was acknowledged means to be told of it, or of a later one."""
+    commits, at, highest = sorted(h.commits, key=lambda e: e["t"]), 0, {}
+    for told in sorted(h.told, key=lambda e: e["t0"]):
+        while at < len(commits) and commits[at]["t"] < told["t0"]:
+            for k, off in commits[at]["v"].items():
+                if k not in highest or off > highest[k]["v"][k]:
+                    highest[k] = commits[at]
+            at += 1
+        for k, off in told["v"].items():
+            if k in highest and off < highest[k]["v"][k]:
+                yield Anomaly("forgotten", f"partition {k}: {told['p']} was told {off}, {highest[k]['p']} had committed {highest[k]['v'][k]}",
+                              [highest[k], told])
+
+
 def stalled(h, healed):
     """Each producer must get an acknowledgement of something it sent after the healing, each consumer see something."""
     if healed is None:
         return
     moving = {s.process.split(".")[0] for s in h.sends.values() if s.outcome == "ok" and s.invoked["t"] > healed}
-    moving |= {p for p, events in h.polls.items() if any(e["f"] == "poll" and e["t"] > healed for e in events)}
+    moving |= {p.split(".")[0] for p, events in h.polls.items() if any(e["f"] == "poll" and e["t"] > healed for e in events)}
     for p in sorted({p.split(".")[0] for p in h.kind} - moving - {"final"}):
         yield Anomaly("stalled", f"{p} got nothing done after the healing", [])
 
 
 RULES = (incomplete, inconsistent_offsets, phantoms_and_failed, duplicates, lost, vanished, moved, reordered, consumers_led_astray,
-         offset_regressions, holes, refusals)
+         offset_regressions, holes, forgotten, refusals)
 
 
 def check(events, faults=()):

@@ -31,14 +31,17 @@ class Model:
         for i in range(CONSUMERS):
             self.note(f"consumer{i}", "ok", "open", kind="consumer")
             self.assign(f"consumer{i}", {k: -1 for k in range(PARTITIONS)})
+        self.note("member.0.0", "ok", "open", kind="consumer")
+        self.committed = {k: 0 for k in range(PARTITIONS)}
+        self.assign("member.0.0", self.committed)
         for step in range(400):
             self.step()
             if step == 300:
                 self.faults = [{"t": self.now, "f": "healed"}]
         for process in self.numbers:                     # everybody gets on after the healing
             self.send(process, "ok")
-        for i in range(CONSUMERS):
-            while self.poll(f"consumer{i}"):
+        for p in [f"consumer{i}" for i in range(CONSUMERS)] + ["member.0.0"]:
+            while self.poll(p):
                 pass
         self.note("workload", "ok", "end")
         self.final_read()
@@ -53,6 +56,8 @@ class Model:
         draw = self.random.random()
         if draw < 0.7:
             self.send(self.random.choice(list(self.numbers)), self.random.choices(["ok", "fail", "info"], [8, 1, 1])[0])
+        elif draw < 0.8:
+            self.member()
         elif draw < 0.97:
             self.poll(f"consumer{self.random.randrange(CONSUMERS)}")
         else:
@@ -80,6 +85,16 @@ class Model:
             self.note(p, "ok", "send", k=k, v=v, **({"off": len(log) - 1} if says_offset else {}))
         elif self.random.random() < 0.5:
             self.note(p, "info", "send", k=k, v=v, err="_MSG_TIMED_OUT")
+
+    def member(self):
+        """Of a group: begins anew where the group's offsets say, or reads, and commits most of the time."""
+        p = "member.0.0"
+        if self.random.random() < 0.3:
+            self.note(p, "ok", "committed", t0=self.now + 1, v={str(k): off for k, off in self.committed.items()})
+            self.assign(p, self.committed)
+        elif self.poll(p) and self.random.random() < 0.7:
+            self.committed = dict(self.shown[p])
+            self.note(p, "ok", "commit", v={str(k): off for k, off in self.committed.items()})
 
     def assign(self, p, at):
         self.shown[p] = {k: max(off, 0) for k, off in at.items()}
@@ -326,6 +341,15 @@ def hole(rng, events):
     return True
 
 
+def forget(rng, events):
+    """A group is told of the offset before the one that it has committed last."""
+    told = pick(rng, events, lambda e: e["f"] == "committed" and e["v"]["0"] > 0)
+    if not told:
+        return False
+    told["v"]["0"] -= 1
+    return True
+
+
 def no_end(rng, events):
     what = rng.choice(["end", "final"])
     events[:] = [e for e in events if e["f"] != what]
@@ -357,7 +381,7 @@ MUTATIONS = [
     ("inconsistent-offset", ack_at_anothers_place), ("duplicate", duplicate), ("duplicate", duplicate_unknown), ("phantom", phantom),
     ("phantom", wrong_partition), ("failed-read", failed_appears), ("moved", leader_moved), ("reordered", swap), ("skipped", skip),
     ("skipped", skip_at_the_start), ("non-monotonic", led_back), ("non-monotonic", below_the_assignment), ("offset-regression", regress),
-    ("hole", hole), ("incomplete", no_end), ("out-of-range", refuse), ("fatal", give_up), ("stalled", stall),
+    ("hole", hole), ("incomplete", no_end), ("out-of-range", refuse), ("fatal", give_up), ("stalled", stall), ("forgotten", forget),
 ]
 
 
