@@ -218,6 +218,24 @@ START_TEST(a_malformed_checkpoint_is_named)
 }
 END_TEST
 
+/* It saves work only: what it said before the damage is forgotten with the rest, and the directory is served. */
+START_TEST(a_malformed_cleaner_checkpoint_is_done_without)
+{
+	struct logdir_known k;
+	struct logdir *d;
+
+	machine_up(_i);
+	d = load_dir();
+	file_put(os, in_dir("data/cleaner-offset-checkpoint"), "0\n2\na 0 7\nb 0 -7\n", 18);
+	logdir_close(&d);
+	d = load_dir();
+	logdir_known(d, "a", 0, &k);
+	ck_assert_int_eq(k.cleaner_offset, -1);
+	logdir_close(&d);
+	machine_down();
+}
+END_TEST
+
 /* --- partition directories -------------------------------------------------------------------- */
 
 static struct logdir_entry found[16];
@@ -567,6 +585,7 @@ int main(void)
 	tcase_add_loop_test(tc, somebody_elses_directory, 0, MACHINES);
 	tcase_add_loop_test(tc, unusable_paths, 0, MACHINES);
 	tcase_add_loop_test(tc, a_malformed_checkpoint_is_named, 0, MACHINES);
+	tcase_add_loop_test(tc, a_malformed_cleaner_checkpoint_is_done_without, 0, MACHINES);
 	tcase_add_loop_test(tc, scanning, 0, MACHINES);
 	tcase_add_loop_test(tc, setting_aside, 0, MACHINES);
 	tcase_add_test(tc, names);
