@@ -229,6 +229,7 @@ int main(int argc, char **argv)
 		return 2;
 	OK(skein_config_set(config, "bootstrap.servers", argv[1], &error));
 	OK(skein_client_create(&client, config, &error));
+	OK(skein_connect(client, WAIT_MS, &error));
 	OK(skein_admin_cluster(client, WAIT_MS, &answer, &cluster, &error));
 	CHECK(cluster->broker_count >= 1 && cluster->controller >= 0 && strcmp(cluster->id, skein_cluster_id(client)) == 0, "%s", cluster->id);
 	int32_t broker = cluster->brokers[0].id;
