@@ -6,7 +6,7 @@ libskein_face_sources = \
 	src/libskein/consumer.c \
 	src/libskein/producer.c
 skeinincludedir = $(includedir)/skein
-dist_skeininclude_HEADERS = include/skein/skein.h include/skein/producer.h include/skein/consumer.h include/skein/admin.h
+dist_skeininclude_HEADERS = include/skein/skein.h include/skein/producer.h include/skein/consumer.h include/skein/admin.h include/skein/skein.hpp
 
 # For the skein command and unit tests.
 noinst_LIBRARIES += src/libskein/libskein_face.a
@@ -82,4 +82,4 @@ install-exec-local: $(libskein_file)
 uninstall-local:
 	rm -f '$(DESTDIR)$(libdir)/$(libskein_file)' '$(DESTDIR)$(libdir)/$(libskein_soname)' '$(DESTDIR)$(libdir)/libskein.so'
 CLEANFILES += $(libskein_file) $(libskein_soname) libskein.so skein.pc
-EXTRA_DIST += src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library-java.test tests/system/library.sh tests/system/library
+EXTRA_DIST += docs/LIBRARY.md docs/library src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library-java.test tests/system/library.sh tests/system/library
