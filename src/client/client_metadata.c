@@ -49,6 +49,7 @@ static void apply_broker(struct client *c, const struct metadata_response_broker
 	struct client_node *node;
 	char host[256];
 	bool is_known = false;
+	int count = 0;
 
 	if (b->node_id < 0 || b->host.len == 0 || b->host.len >= sizeof(host) || b->port < 1 || b->port > 65535)
 		return;
@@ -56,12 +57,13 @@ static void apply_broker(struct client *c, const struct metadata_response_broker
 	host[b->host.len] = '\0';
 	LIST_FOREACH(e, &c->nodes) {
 		node = LIST_ENTRY(e, struct client_node, link);
+		count++;
 		if (node->id != b->node_id)
 			continue;
 		(void)client_node_move(node, host, (uint16_t)b->port);
 		is_known = true;
 	}
-	if (is_known)
+	if (is_known || count >= NODES_MAX)
 		return;
 	/* A bootstrap address that is the broker's own becomes the broker, with the connection it has. */
 	LIST_FOREACH(e, &c->nodes) {
@@ -123,6 +125,7 @@ static void on_metadata(struct client_call *call)
 	if (call->error.err != OK) {
 		c->error = call->error;
 		c->metadata_is_due = true;
+		client_bootstrap_again(c);
 		c->metadata_at = c->is_connected ? now + client_backoff(c, c->spec.retry_backoff_ms,
 					c->spec.retry_backoff_max_ms, ++c->metadata_failures) : now;
 	} else {

@@ -274,7 +274,7 @@ static bool begin_batch(struct consumer_partition *p, struct consumer_chunk *chu
 			return false;
 		if (e == ERR_UNSUPPORTED)
 			stop(p, e, "records of a format older than Kafka 0.11");
-		else if (e != OK || (!p->consumer->spec.trusts_crc && !batch_check_crc(batch)))
+		else if (e != OK || !consumer_can_place(batch.ptr) || (!p->consumer->spec.trusts_crc && !batch_check_crc(batch)))
 			stop(p, ERR_CORRUPT, "damaged batch");
 		if (p->state == CONSUMER_STOPPED)
 			return false;

@@ -143,6 +143,8 @@ static bool has_failed(struct group_member *m, int16_t code)
 		trouble_code(m, code);
 		if (!kafka_error_is_retriable(code))
 			fail(m);
+		else if (m->state == GROUP_STATE_SYNC)	/* what was to be said with it is gone */
+			go_to(m, GROUP_STATE_JOIN);
 		return true;
 	}
 }

@@ -197,6 +197,8 @@ void producer_batch_finish(struct producer *p, struct producer_batch *b, int64_t
 	struct producer_delivery d = { .topic = b->partition->topic->name, .partition = b->partition->number,
 				       .error = error };
 
+	if (base_offset > INT64_MAX - b->record_count)	/* no log is so long: whoever says so does not know */
+		base_offset = -1;
 	list_remove(&b->link);
 	p->memory -= (int64_t)b->memory;
 	p->pending -= b->record_count;
