@@ -15,7 +15,9 @@ static const char help[] =
 	"       skein cluster state [OPTION...]\n"
 	"       skein cluster dirs [OPTION...]\n"
 	"       skein cluster elect [OPTION...] [TOPIC[:PARTITION]...]\n"
-	"       skein cluster reassign ...          (its own help: skein cluster reassign --help)\n\n"
+	"       skein cluster reassign ...          (its own help: skein cluster reassign --help)\n"
+	"       skein cluster check-java ...        (the same)\n"
+	"       skein cluster adopt ...             (the same)\n\n"
 	"Without a verb: the brokers, with how many partitions each leads and holds.\n"
 	"state: the partitions that are offline, under-replicated or below min.insync.replicas;\n"
 	"       exit code 1 when there are any.\n"
@@ -446,15 +448,27 @@ static int run(struct cluster_verb *x, size_t verb)
 	return code;
 }
 
+/* With options of their own. */
+static const struct {
+	const char *name;
+	int       (*run)(int argc, char **argv);
+} own_verbs[] = {
+	{ "reassign", tool_reassign }, { "check-java", tool_check_java }, { "adopt", tool_adopt },
+};
+
 int tool_cluster(int argc, char **argv)
 {
 	struct cluster_verb x = { 0 };
 	int code;
 
-	if (argc > 1 && strcmp(argv[1], "reassign") == 0) {
-		static char full[] = "skein cluster reassign";
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(own_verbs); i++) {
+		static char full[64];
+
+		if (strcmp(argv[1], own_verbs[i].name) != 0)
+			continue;
+		snprintf(full, sizeof(full), "skein cluster %s", own_verbs[i].name);
 		argv[1] = full;
-		return tool_reassign(argc - 1, argv + 1);
+		return own_verbs[i].run(argc - 1, argv + 1);
 	}
 	code = parse(&x, argc, argv);
 	if (code != EXIT_OK)

@@ -35,5 +35,8 @@ int cluster_dirs(struct client *c, bool ndjson);
 
 /* skein cluster reassign; argv[0] is that word. */
 int tool_reassign(int argc, char **argv);
+/* skein cluster check-java, and adopt; argv[0] is that word. */
+int tool_check_java(int argc, char **argv);
+int tool_adopt(int argc, char **argv);
 
 #endif

@@ -1,6 +1,9 @@
 # The skein command. What the verbs are made of is a library of its own, so that unit tests can link it.
 noinst_LIBRARIES += tools/libskein_tools.a
 tools_libskein_tools_a_SOURCES = \
+	tools/adopt.c \
+	tools/broker_file.c tools/broker_file.h \
+	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
 	tools/consume.c \
 	tools/dirs.c \
@@ -8,9 +11,11 @@ tools_libskein_tools_a_SOURCES = \
 	tools/group_offsets.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
+	tools/lone_store.c tools/lone_store.h \
 	tools/produce.c \
 	tools/reassign.c tools/reassign_throttle.c \
 	tools/show.c tools/show.h \
+	tools/store.c tools/store.h \
 	tools/tool.c tools/tool.h \
 	tools/topic.c \
 	tools/value.c tools/value.h

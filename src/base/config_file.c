@@ -6,6 +6,7 @@
  */
 #include "base/config_file.h"
 
+#include "base/config.h"
 #include "base/config_value.h"
 
 struct lines {
@@ -363,6 +364,19 @@ static bool is_default(const struct config_entry *e, const struct config_def *de
 	return config_value_eq(def, e->text, slice_str(def->fallback)) || (e->text.len == 0 && def->fallback == NULL);
 }
 
+/* Older and newer brokers ask what we do not answer. */
+static bool is_foreign_protocol(const struct config_def *def, const struct config_value *value)
+{
+	return strcmp(def->name, "inter.broker.protocol.version") == 0 && (value->integer < KAFKA_VERSION(2, 8, 0) || value->integer >= KAFKA_VERSION(4, 0, 0));
+}
+
+bool config_is_refused(const struct config_entry *e)
+{
+	const struct config_def *def = config_find_base(e->name);
+
+	return def != NULL && def->support == CONFIG_REFUSED && !is_default(e, def);
+}
+
 static void judge_value(const struct config_entry *e, const struct config_def *def, struct config_findings *out)
 {
 	struct strbuf why = STRBUF_INIT, *line;
@@ -377,6 +391,10 @@ static void judge_value(const struct config_entry *e, const struct config_def *d
 		config_value_allowed(def, line);
 	} else if (is_default(e, def)) {
 		return;
+	} else if (is_foreign_protocol(def, &value)) {
+		line = add_line(&out->errors, &out->error_count, e);
+		add_setting(line, e, def);
+		strbuf_add_str(line, " is not spoken by skein, whose versions are 2.8 to 3.9: first bring every broker of the cluster to one of these, and this setting with them");
 	} else if (def->support == CONFIG_REFUSED) {
 		line = add_line(&out->errors, &out->error_count, e);
 		add_setting(line, e, def);

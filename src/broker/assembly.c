@@ -14,12 +14,14 @@
 #include <string.h>
 
 #include "api/fetch_session.h"
+#include "broker/listeners.h"
 #include "broker/upkeep.h"
+#include "coord/store_file.h"
+#include "storage/logdir_survey.h"
 
 #define PREDECESSOR_MS 5000	/* at most, to end a session that a killed process has left */
 #define MOVERS_MAX 64		/* threads that copy replicas to other log directories */
 #define CLEANERS_MAX 64		/* threads that compact */
-#define STORE_FILE ".skein-store"	/* a plain file with a dot: a Java broker on the same directory passes over it */
 
 static struct os *os_of(const struct assembly *a)
 {
@@ -69,6 +71,41 @@ static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX]
 	return usable > 0 ? OK : ERR_OFFLINE;	/* problem: what the last one suffers from */
 }
 
+struct format_check {
+	const char *path;
+	char       *problem;
+	bool        is_refused;
+};
+
+static void check_format(void *arg, const struct survey_partition *p)
+{
+	struct format_check *c = arg;
+	char what[ASSEMBLY_PROBLEM_MAX / 2];
+
+	if (p->old_format < 0 || c->is_refused)
+		return;
+	c->is_refused = true;
+	survey_old_format_text(c->path, p, what, sizeof(what));
+	snprintf(c->problem, ASSEMBLY_PROBLEM_MAX, "%s; on the Java broker: " SURVEY_OLD_FORMAT_REMEDY, what);
+}
+
+/* What another broker has left there. The log itself would be refused too, but only when the cluster counts on this broker already. */
+static enum err check_formats(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	char why[LOGDIR_ERROR_MAX];
+
+	for (int i = 0; i < a->dir_count; i++) {
+		struct format_check c = { .path = logdir_path(a->dirs[i]), .problem = problem };
+
+		if (logdir_is_offline(a->dirs[i]) || logdir_meta(a->dirs[i]) == NULL)
+			continue;
+		enum err e = logdir_survey(os_of(a), c.path, SURVEY_FIRST_SEGMENT, check_format, &c, why);
+		if (e == OK && c.is_refused)
+			return ERR_UNSUPPORTED;	/* what cannot be listed goes offline later, and says so */
+	}
+	return OK;
+}
+
 static void count_partition(void *arg, const struct logdir_entry *e)
 {
 	*(int *)arg += e->kind == LOGDIR_PARTITION;
@@ -92,18 +129,24 @@ static enum err may_make_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 		if (logdir_is_offline(a->dirs[i]))
 			continue;
 		if (unusable != NULL && logdir_meta(a->dirs[i]) != NULL) {
-			snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s cannot be used, and no other directory of log.dirs holds the store of topics (" STORE_FILE "): mend it, or "
+			snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s cannot be used, and no other directory of log.dirs holds the store of topics (" STORE_FILE_NAME "): mend it, or "
 			         "put the store into %s", unusable, logdir_path(a->dirs[i]));
 			return ERR_NOT_FOUND;
 		}
 		partitions = 0;
 		if (logdir_scan(a->dirs[i], count_partition, &partitions, why) != OK || partitions == 0)
 			continue;	/* what cannot be listed goes offline later, and says so */
-		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s holds partitions, but no directory of log.dirs holds the store of their topics (" STORE_FILE "): add the "
+		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s holds partitions, but no directory of log.dirs holds the store of their topics (" STORE_FILE_NAME "): add the "
 		         "directory with the store; to begin anew without these records, move the partitions out", logdir_path(a->dirs[i]));
 		return ERR_NOT_FOUND;
 	}
 	return OK;
+}
+
+/* A simulated one ends by other means. */
+static bool has_real_session(const struct assembly *a)
+{
+	return !a->spec.config->is_alone && a->spec.tree == NULL;
 }
 
 /* The store stays where it was first made; a new one is made in the first directory that can be used. */
@@ -116,17 +159,22 @@ static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 		if (logdir_is_offline(a->dirs[i]))
 			continue;
 		usable = usable < 0 ? i : usable;
-		snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[i]));
+		snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE_NAME, logdir_path(a->dirs[i]));
 		if (os_stat(os_of(a), a->store_file, &st) != OK)
 			continue;
 		if (at >= 0 && a->spec.config->is_alone) {
-			snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s and %s both hold a store of topics (" STORE_FILE "): move away the one that is not this broker's",
+			snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s and %s both hold a store of topics (" STORE_FILE_NAME "): move away the one that is not this broker's",
 			         logdir_path(a->dirs[at]), logdir_path(a->dirs[i]));
 			return ERR_EXISTS;
 		}
 		at = i;
 	}
-	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE, logdir_path(a->dirs[at >= 0 ? at : usable]));
+	if (at >= 0 && has_real_session(a)) {
+		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s holds the topics of a lone broker (" STORE_FILE_NAME "), but zookeeper.connect is set: bring them into the cluster with "
+		         "skein cluster adopt; or move the file away, if nothing in it is wanted", logdir_path(a->dirs[at]));
+		return ERR_EXISTS;
+	}
+	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE_NAME, logdir_path(a->dirs[at >= 0 ? at : usable]));
 	return at < 0 && a->spec.config->is_alone && a->spec.tree == NULL ? may_make_store(a, problem) : OK;
 }
 
@@ -160,30 +208,14 @@ static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 	return net_create(&a->net, &a->net_spec, problem, ASSEMBLY_PROBLEM_MAX);
 }
 
-static const char *protocol_name(enum security_protocol p)
-{
-	switch (p) {
-	case PROTOCOL_PLAINTEXT:      return "PLAINTEXT";
-	case PROTOCOL_SSL:            return "SSL";
-	case PROTOCOL_SASL_PLAINTEXT: return "SASL_PLAINTEXT";
-	case PROTOCOL_SASL_SSL:       return "SASL_SSL";
-	}
-	return "PLAINTEXT";
-}
-
-/* What clients are told: advertised names; a port 0 becomes the bound one, an empty host this machine's name. */
+/* A port 0 becomes the bound one. */
 static void make_endpoints(struct assembly *a)
 {
-	const struct broker_config *c = a->spec.config;
+	a->endpoint_count = listeners_advertised(a->spec.config, a->spec.host_name, a->endpoints, (int)ARRAY_LEN(a->endpoints));
+	for (int i = 0; i < a->endpoint_count; i++) {
+		struct cluster_endpoint *e = &a->endpoints[i];
 
-	for (int i = 0; i < c->advertised_count && a->endpoint_count < (int)ARRAY_LEN(a->endpoints); i++) {
-		struct cluster_endpoint *e = &a->endpoints[a->endpoint_count++];
-
-		snprintf(e->listener, sizeof(e->listener), "%s", c->advertised[i].name);
-		snprintf(e->protocol, sizeof(e->protocol), "%s", protocol_name(c->advertised[i].protocol));
-		snprintf(e->host, sizeof(e->host), "%s", c->advertised[i].host[0] != 0 ? c->advertised[i].host : a->spec.host_name);
-		e->port = (uint16_t)c->advertised[i].port;
-		for (int k = 0; k < c->listeners_count; k++) {
+		for (int k = 0; k < a->spec.config->listeners_count; k++) {
 			if (e->port == 0 && strcmp(a->listeners[k].name, e->listener) == 0)
 				e->port = a->listeners[k].bound_port;
 		}
@@ -303,12 +335,6 @@ static void make_hooks(struct assembly *a)
 	};
 }
 
-/* A simulated one ends by other means. */
-static bool has_real_session(const struct assembly *a)
-{
-	return !a->spec.config->is_alone && a->spec.tree == NULL;
-}
-
 static void keep_session(struct assembly *a)
 {
 	const struct broker_config *c = a->spec.config;
@@ -380,7 +406,7 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_sessions;
 	if ((e = open_dirs(a, problem)) != OK)
 		goto fail_dirs;
-	if ((e = find_store(a, problem)) != OK)
+	if ((e = find_store(a, problem)) != OK || (e = check_formats(a, problem)) != OK)
 		goto fail_dirs;
 	a->api.dirs = a->dirs;
 	a->api.dir_count = a->dir_count;

@@ -237,8 +237,6 @@ void controller_give_up_registering(struct controller *c);	/* a start that waits
 void controller_push_return(struct controller *c);	/* controller_return.c: a sub-task, when power may have been lost: waits until nobody counts on what is gone */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
-/* controller_peers.c: whether we could be this broker's controller, whatever made it; registration: its node's payload. False: problem says what to do. */
-bool controller_can_lead(const struct controller *c, const struct cluster_broker *other, struct slice registration, char *problem, size_t size) MUST_CHECK;
 
 /* --- member side ------------------------------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "controller/active.h"
+#include "controller/joining.h"
 
 static const char *const fixed_paths[] = {	/* Kafka's order; parents are made on the way */
 	"/consumers", "/brokers", "/brokers/ids", "/brokers/topics", "/config", "/config/changes", "/admin", "/admin/delete_topics", "/brokers/seqid",
@@ -136,7 +137,7 @@ static int32_t known_broker_id(const struct controller *c)
 	return -1;
 }
 
-/* Reads and removes the marker of a clean stop, and reads the checkpoints: only once every directory is known to be this broker's. */
+/* Reads and removes the marker of a clean stop, and reads the checkpoints: only once every directory is known to be this broker's, and the cluster one that it may join. */
 static enum err load_dirs(struct controller *c, char problem[LOGDIR_ERROR_MAX])
 {
 	for (int i = 0; i < c->spec.dir_count; i++) {
@@ -173,9 +174,6 @@ static enum task_result start_identity(struct controller *c, struct task *t)
 		if (e != OK)
 			return start_fail(c, e, problem);
 	}
-	enum err e = load_dirs(c, problem);
-	if (e != OK)
-		return start_fail(c, e, problem);
 	task_get(c, t, false, "/config/brokers/<default>");
 	task_get(c, t, false, "/config/brokers/%d", c->broker_id);
 	t->stage = START_CONFIGS;
@@ -200,11 +198,24 @@ static void read_broker_configs(struct controller *c, struct task *t)
 		LOG_WARN(&c->actor.log, dynamic_config_ignored, KV_STR("problem", strbuf_cstr(&c->text)));
 }
 
+static enum task_result start_forbidden(struct controller *c, enum err e, const struct joining_finding *f)
+{
+	char problem[sizeof(*f) + 2];
+
+	snprintf(problem, sizeof(problem), "%s; %s", f->what, f->remedy);
+	return start_fail(c, e, problem);
+}
+
 static enum task_result start_configs(struct controller *c, struct task *t)
 {
+	struct joining_finding f;
+
 	read_broker_configs(c, t);
 	task_drop_calls(t);
-	task_exists(c, t, false, "/migration");
+	if (joining_configs_forbid(&c->broker_default, &f) || joining_configs_forbid(&c->broker_own, &f))
+		return start_forbidden(c, ERR_UNSUPPORTED, &f);
+	for (int i = 0; i < JOINING_NODES; i++)
+		task_get(c, t, false, "%s", joining_nodes[i]);
 	task_children(c, t, false, "/brokers/ids");
 	t->stage = START_OTHERS;
 	return task_submit(c, t);
@@ -214,59 +225,56 @@ static enum task_result start_others(struct controller *c, struct task *t)
 {
 	struct coord_op *op = store_call_op(t->last);
 	struct store_call *list = t->last;
-	const struct store_call *migration = LIST_ENTRY(t->calls.next, struct store_call, link);
+	struct joining_finding f;
+	int i = 0;
 
-	if (migration->call.result == OK)
-		return start_fail(c, ERR_UNSUPPORTED, "this cluster is being moved to KRaft (the store has /migration): a broker of skein can be a member of it only before that, or after the move was rolled back");
+	LIST_FOREACH(e, &t->calls) {
+		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
+
+		if (s != list && joining_node_forbids(i++, s->call.result, s->ops[0].out, &f))
+			return start_forbidden(c, ERR_UNSUPPORTED, &f);
+	}
 	if (list->call.result != OK)
 		return start_fail(c, list->call.result, "cannot list /brokers/ids in the coordination store");
-	for (int32_t i = 0; i < op->name_count; i++)
-		task_get(c, t, false, "/brokers/ids/" SLICE_FMT, SLICE_ARG(op->names[i]));
+	for (i = 0; i < op->name_count; i++)
+		task_get(c, t, false, "/brokers/ids/" SLICE_FMT, SLICE_ARG(op->names[i]))->mark = c;
 	t->stage = START_OTHERS_READ;
 	LIST_FOREACH(e, &t->calls) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
 
-		if (s->ops[0].kind == COORD_GET)
+		if (s->mark == c)
 			task_submit_one(c, t, s);
 	}
 	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
-/* Two brokers with one address, or a broker whose controller we could not be: better no start. */
+/* Two brokers with one address, one that cannot be talked to, or one whose controller we could not be: better no start. */
 static enum task_result start_others_read(struct controller *c, struct task *t)
 {
-	char problem[512] = "";
-	enum err error = OK;
+	struct joining_finding f;
+	char problem[LOGDIR_ERROR_MAX];
+	enum err e;
 
-	LIST_FOREACH(e, &t->calls) {
-		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
-		struct cluster_broker other;
-		bool is_skein;
+	LIST_FOREACH(item, &t->calls) {
+		struct store_call *s = LIST_ENTRY(item, struct store_call, link);
 		int32_t id;
 
-		if (s->ops[0].kind != COORD_GET || s->call.result != OK ||
-		    !znode_int_decode(slice_str(strrchr(s->path, '/') + 1), &id) || id == c->broker_id)
+		if (s->mark != c || s->call.result != OK || !znode_int_decode(slice_str(strrchr(s->path, '/') + 1), &id) || id == c->broker_id)
 			continue;
-		if (!znode_broker_decode(&other, &is_skein, s->ops[0].out)) {
+		switch (joining_judge_peer(c->config, c->spec.endpoints, c->spec.endpoint_count, id, s->ops[0].out, &e, &f)) {
+		case JOINING_PEER_FITS:
+			break;
+		case JOINING_PEER_UNREADABLE:
 			LOG_WARN(&c->actor.log, registration_unreadable, KV_STR("path", s->path));
-			continue;
-		}
-		other.id = id;
-		if (c->config->is_controller_eligible && !controller_can_lead(c, &other, s->ops[0].out, problem, sizeof(problem)))
-			error = ERR_UNSUPPORTED;
-		for (int i = 0; i < other.endpoint_count; i++) {
-			for (int k = 0; k < c->spec.endpoint_count; k++) {
-				if (other.endpoints[i].port == c->spec.endpoints[k].port && strcmp(other.endpoints[i].host, c->spec.endpoints[k].host) == 0) {
-					error = ERR_IN_USE;
-					snprintf(problem, sizeof(problem), "broker %d of this cluster advertises %s:%d already", id, other.endpoints[i].host,
-					         other.endpoints[i].port);
-				}
-			}
+			break;
+		case JOINING_PEER_FORBIDS:
+			return start_forbidden(c, e, &f);
 		}
 	}
 	task_drop_calls(t);
-	if (problem[0] != 0)
-		return start_fail(c, error, problem);
+	e = load_dirs(c, problem);
+	if (e != OK)
+		return start_fail(c, e, problem);
 	controller_push_return(c);
 	return go(t, START_REGISTER);
 }

@@ -11,12 +11,13 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/controller.c src/controller/controller.h src/controller/controller_msg.h src/controller/controller_priv.h \
 	src/controller/controller_admin.c src/controller/controller_admin.h src/controller/controller_create.c src/controller/controller_delete.c src/controller/controller_grow.c \
 	src/controller/controller_config.c \
-	src/controller/controller_peers.c src/controller/controller_picture.c \
+	src/controller/controller_picture.c \
 	src/controller/controller_quotas.c \
 	src/controller/controller_return.c \
 	src/controller/controller_start.c \
 	src/controller/controller_stop.c \
 	src/controller/controller_task.c \
+	src/controller/joining.c src/controller/joining.h \
 	src/controller/member_asks.c src/controller/member_control.c src/controller/member_feature.c src/controller/member_isr_node.c \
 	src/controller/member_metadata.c src/controller/member_moves.c src/controller/member_replicas.c src/controller/member_roles.c src/controller/member_stop_replica.c \
 	src/controller/member_strays.c src/controller/member_topics.c src/controller/mutation_quota.c src/controller/mutation_quota.h src/controller/producer_ids.c src/controller/stored_offsets.c \

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "controller/controller_priv.h"
+#include "controller/joining.h"
 #include "partition/partition_checkpoint.h"
 #include "wire/gen/leader_and_isr.h"
 
@@ -165,11 +166,26 @@ static void role_show(struct role_item *it, struct partition_state *p)
 	id_list_set(&p->isr, s->isr, s->isr_count);
 }
 
+/* Refused as if its disk had failed, so that another replica leads. A lone broker's store may hold the setting; there is no remote part then. */
+static bool is_partly_elsewhere(struct controller *c, const struct role_item *it)
+{
+	struct joining_finding f;
+
+	if (c->config->is_alone || !joining_topic_forbids(it->topic->name, &it->topic->config, &f))
+		return false;
+	LOG_WARN(&c->actor.log, topic_refused, KV_STR("why", f.what), KV_I32("partition", it->said->partition_index));
+	return true;
+}
+
 static void role_give(struct controller *c, struct roles_task *r, struct role_item *it)
 {
 	struct partition_state *p = topic_state_partition(it->topic, it->said->partition_index, true);
 	bool leads = it->said->leader == c->broker_id;
 
+	if (is_partly_elsewhere(c, it)) {
+		it->error = KAFKA_STORAGE_ERROR;
+		return;
+	}
 	if (p->local != NULL && partition_dir(p->local) != NULL && logdir_is_offline(partition_dir(p->local))) {
 		it->error = KAFKA_STORAGE_ERROR;
 		return;

@@ -10,6 +10,7 @@ src_coord_libskein_coord_a_SOURCES = \
 	src/coord/store_file.c src/coord/store_file.h \
 	src/coord/tree.c src/coord/tree.h src/coord/tree_priv.h \
 	src/coord/tree_session.c \
+	src/coord/waiting.c src/coord/waiting.h \
 	src/coord/zookeeper.c
 EXTRA_DIST += src/coord/README.md tests/system/zookeeper
 

@@ -14,6 +14,9 @@
 #include "base/slice.h"
 #include "os/os.h"
 
+#define STORE_FILE_NAME    ".skein-store"		/* in a log directory; a plain file with a dot: a Java broker on the same directory passes over it */
+#define STORE_FILE_ADOPTED ".skein-store.adopted"	/* its name once its content is in ZooKeeper */
+
 struct store_file;
 
 struct store_record {

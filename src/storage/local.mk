@@ -34,7 +34,7 @@ storage_logdir_files = \
 	src/storage/leader_epochs.c src/storage/leader_epochs.h \
 	src/storage/logdir.c src/storage/logdir.h src/storage/logdir_priv.h \
 	src/storage/logdir_marks.c \
-	src/storage/logdir_scan.c \
+	src/storage/logdir_scan.c src/storage/logdir_survey.c src/storage/logdir_survey.h \
 	src/storage/meta_properties.c src/storage/meta_properties.h \
 	src/storage/partition_metadata.c src/storage/partition_metadata.h \
 	src/storage/producer_snapshot.c src/storage/producer_snapshot.h \

@@ -64,18 +64,39 @@ static enum err take_lock(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	return OK;
 }
 
-static enum err read_meta(struct logdir *d, char error[LOGDIR_ERROR_MAX])
+enum err logdir_read_meta(struct os *os, const char *path, struct meta_properties *m, char error[LOGDIR_ERROR_MAX])
 {
-	enum err err = meta_properties_read(&d->meta, d->os, d->path);
+	enum err err = meta_properties_read(m, os, path);
 
-	d->has_meta = err == OK;
 	if (err == OK || err == ERR_NOT_FOUND)
-		return OK;
+		return err;
 	if (err == ERR_UNSUPPORTED)
 		return say(error, err,
 			"%s/meta.properties is not of version 0: the directory belongs to a "
-			"broker that does not use ZooKeeper", d->path);
-	return say(error, err, "%s/meta.properties cannot be read: %s", d->path, err_text(err));
+			"broker that does not use ZooKeeper", path);
+	return say(error, err, "%s/meta.properties cannot be read: %s", path, err_text(err));
+}
+
+bool logdir_is_of(const char *path, const struct meta_properties *m, int32_t broker_id, const char *cluster_id, char error[LOGDIR_ERROR_MAX])
+{
+	enum err e = OK;
+
+	if (cluster_id != NULL && m->cluster_id[0] != '\0' && strcmp(m->cluster_id, cluster_id) != 0)
+		e = say(error, ERR_INVALID,
+			"%s belongs to cluster %s, but this broker is of cluster %s",
+			path, m->cluster_id, cluster_id);
+	else if (broker_id >= 0 && m->broker_id >= 0 && m->broker_id != broker_id)
+		e = say(error, ERR_INVALID, "%s belongs to broker %d, but this is broker %d",
+			path, m->broker_id, broker_id);
+	return e == OK;
+}
+
+static enum err read_meta(struct logdir *d, char error[LOGDIR_ERROR_MAX])
+{
+	enum err err = logdir_read_meta(d->os, d->path, &d->meta, error);
+
+	d->has_meta = err == OK;
+	return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err logdir_open(struct logdir **out, struct os *os, const struct log_source *log,
@@ -143,13 +164,8 @@ enum err logdir_claim(struct logdir *d, int32_t broker_id, const char *cluster_i
 		strlen(cluster_id) < META_PROPERTIES_ID_MAX);
 	if (logdir_is_offline(d))
 		return OK;
-	if (d->has_meta && m.cluster_id[0] != '\0' && strcmp(m.cluster_id, cluster_id) != 0)
-		return say(error, ERR_INVALID,
-			"%s belongs to cluster %s, but this broker is of cluster %s",
-			d->path, m.cluster_id, cluster_id);
-	if (d->has_meta && m.broker_id >= 0 && m.broker_id != broker_id)
-		return say(error, ERR_INVALID, "%s belongs to broker %d, but this is broker %d",
-			d->path, m.broker_id, broker_id);
+	if (d->has_meta && !logdir_is_of(d->path, &m, broker_id, cluster_id, error))
+		return ERR_INVALID;
 	if (d->has_meta && m.broker_id >= 0 && m.cluster_id[0] != '\0')
 		return OK;
 	if (!d->has_meta)

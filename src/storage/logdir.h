@@ -46,6 +46,10 @@ void     logdir_close(struct logdir **d);
 const char *logdir_path(const struct logdir *d);
 /* What meta.properties said; NULL: a fresh directory. */
 const struct meta_properties *logdir_meta(const struct logdir *d);
+/* The same of a directory that is not open; ERR_NOT_FOUND: a fresh one. */
+enum err logdir_read_meta(struct os *os, const char *path, struct meta_properties *m, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
+/* Whether what it says fits this broker (-1: any) of this cluster (NULL: any). false: a sentence. */
+bool     logdir_is_of(const char *path, const struct meta_properties *m, int32_t broker_id, const char *cluster_id, char error[LOGDIR_ERROR_MAX]);
 /* The directory belongs to this broker of this cluster: writes meta.properties when fresh, else
  * compares (ERR_INVALID and a sentence; nothing is touched). broker_id >= 0. Offline: OK, nothing
  * is done. */
@@ -82,6 +86,9 @@ struct logdir_entry {
 /* Every partition directory, in byte order of names. A sub-directory that is none: ERR_INVALID and
  * a sentence with its name, before the first call. */
 enum err logdir_scan(struct logdir *d, void (*each)(void *arg, const struct logdir_entry *e),
+	void *arg, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
+/* The same of a directory that is not open. */
+enum err logdir_scan_path(struct os *os, const char *path, void (*each)(void *arg, const struct logdir_entry *e),
 	void *arg, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 
 /* --- while it runs ---------------------------------------------------------------------------- */

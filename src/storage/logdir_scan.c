@@ -148,24 +148,30 @@ static void scan_one(void *arg, const char *name, bool is_dir)
 	}
 }
 
-enum err logdir_scan(struct logdir *d, void (*each)(void *arg, const struct logdir_entry *e),
+enum err logdir_scan_path(struct os *os, const char *path, void (*each)(void *arg, const struct logdir_entry *e),
 	void *arg, char error[LOGDIR_ERROR_MAX])
 {
 	struct scan s = { NULL, arg, "" };
-	enum err err = os_list_dir(d->os, d->path, scan_one, &s);
+	enum err err = os_list_dir(os, path, scan_one, &s);
 
 	if (err == OK && s.bad[0] != '\0') {
 		snprintf(error, LOGDIR_ERROR_MAX, "%s/%s is not a partition directory: names are "
-			"<topic>-<partition>; move it out of the log directory", d->path, s.bad);
+			"<topic>-<partition>; move it out of the log directory", path, s.bad);
 		return ERR_INVALID;
 	}
 	s.each = each;
 	if (err == OK)
-		err = os_list_dir(d->os, d->path, scan_one, &s);
+		err = os_list_dir(os, path, scan_one, &s);
 	if (err != OK)
-		snprintf(error, LOGDIR_ERROR_MAX, "%s cannot be listed: %s", d->path,
+		snprintf(error, LOGDIR_ERROR_MAX, "%s cannot be listed: %s", path,
 			err_text(err));
 	return err;
+}
+
+enum err logdir_scan(struct logdir *d, void (*each)(void *arg, const struct logdir_entry *e),
+	void *arg, char error[LOGDIR_ERROR_MAX])
+{
+	return logdir_scan_path(d->os, d->path, each, arg, error);
 }
 
 /* --- removing --------------------------------------------------------------------------------- */

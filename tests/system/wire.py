@@ -12,6 +12,8 @@
    wire.py numbered HOST:PORT TOPIC PARTITION BYTES SEQUENCE...
                                                               a record for each sequence number of one idempotent producer, one after the
                                                               other, acks=all; prints the errors
+   wire.py producer_id HOST:PORT                              prints a new one
+   wire.py stored_offset HOST:PORT GROUP TOPIC [OFFSET]       commits for partition 0 into the store, as the oldest clients do; prints what stands there
 """
 import os
 import sys
@@ -219,6 +221,18 @@ def main(args):
     if verb == "numbered":
         topic, partition, size = args[2], int(args[3]), int(args[4])
         print(*[produce(client, topic, partition, plain_batch([b"." * size], pid=1, epoch=0, seq=int(n)))[0] for n in args[5:]])
+        return 0
+    if verb == "producer_id":
+        answer = ask(client, "InitProducerId", 1, {"TransactionalId": None, "TransactionTimeoutMs": 1000})
+        print(answer["ProducerId"])
+        return answer["ErrorCode"]
+    if verb == "stored_offset":
+        group, topic = args[2], args[3]
+        if len(args) > 4:
+            ask(client, "OffsetCommit", 0, {"GroupId": group, "Topics": [{"Name": topic, "Partitions": [
+                {"PartitionIndex": 0, "CommittedOffset": int(args[4]), "CommittedMetadata": ""}]}]})
+        answer = ask(client, "OffsetFetch", 0, {"GroupId": group, "Topics": [{"Name": topic, "PartitionIndexes": [0]}]})
+        print(answer["Topics"][0]["Partitions"][0]["CommittedOffset"])
         return 0
     print(__doc__, file=sys.stderr)
     return 2

@@ -1,0 +1,149 @@
+/*
+ * Each rule is one sentence about what is there, and one about what to do.
+ */
+#include "controller/joining.h"
+
+#include <stdio.h>
+
+#include "base/config_file.h"
+#include "controller/znode.h"
+
+const char *const joining_nodes[JOINING_NODES] = { "/migration", "/controller", "/kafka-acl", "/kafka-acl-extended", JOINING_ADOPTION_NODE };
+
+static bool say(struct joining_finding *f, const char *what, const char *remedy)
+{
+	snprintf(f->what, sizeof(f->what), "%s", what);
+	snprintf(f->remedy, sizeof(f->remedy), "%s", remedy);
+	return true;
+}
+
+static bool moves_to_kraft(struct joining_finding *f, const char *node)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "this cluster is being moved to KRaft (%s says so)", node);
+	return say(f, what, "skein can be a member only before that, or after the move was rolled back");
+}
+
+/* An authorizer makes these nodes at its start, before there is any rule. */
+static bool has_authorizer(struct joining_finding *f, const char *node)
+{
+	char what[256], remedy[256];
+
+	snprintf(what, sizeof(what), "this cluster has an authorizer, or had one (the store has %s), and skein has none: it would let everybody do everything", node);
+	snprintf(remedy, sizeof(remedy), "wait until skein can authorize; or, if no broker has authorizer.class.name any more and the rules shall go: delete /kafka-acl and /kafka-acl-extended in "
+	         "ZooKeeper (zookeeper-shell: deleteall)");
+	return say(f, what, remedy);
+}
+
+static bool controller_is_kraft(struct slice data)
+{
+	int32_t id, epoch;
+
+	return znode_controller_decode(data, &id, &epoch) && epoch > 0;
+}
+
+bool joining_node_forbids(int i, enum err result, struct slice data, struct joining_finding *f)
+{
+	if (result != OK)
+		return false;
+	switch (i) {
+	case 0:  return moves_to_kraft(f, "/migration");
+	case 1:  return controller_is_kraft(data) && moves_to_kraft(f, "/controller");
+	case 2:
+	case 3:  return has_authorizer(f, joining_nodes[i]);
+	default: return say(f, "a lone broker's state is being written into this cluster (the store has " JOINING_ADOPTION_NODE "), and that has not ended",
+		            "repeat skein cluster adopt --execute with the same file: it finishes what it has begun");
+	}
+}
+
+bool joining_configs_forbid(const struct config_set *dynamic, struct joining_finding *f)
+{
+	const struct config_entry *e;
+	uint32_t at = 0;
+
+	while ((e = config_set_next(dynamic, &at)) != NULL) {
+		if (!config_is_refused(e))
+			continue;
+		snprintf(f->what, sizeof(f->what), "the store sets " SLICE_FMT " for this broker (kafka-configs), which cannot be ignored safely, and is not supported", SLICE_ARG(e->name));
+		snprintf(f->remedy, sizeof(f->remedy), "remove it: kafka-configs --alter --entity-type brokers --delete-config " SLICE_FMT ", with --entity-name or --entity-default",
+		         SLICE_ARG(e->name));
+		return true;
+	}
+	return false;
+}
+
+/* Also a name that two brokers write alike: who asks for one would get the other. */
+static bool shares_address(const struct cluster_broker *other, const struct cluster_endpoint *own, int own_count, struct joining_finding *f)
+{
+	for (int i = 0; i < other->endpoint_count; i++) {
+		for (int k = 0; k < own_count; k++) {
+			const struct cluster_endpoint *e = &other->endpoints[i];
+
+			if (e->port != own[k].port || strcmp(e->host, own[k].host) != 0)
+				continue;
+			snprintf(f->what, sizeof(f->what), "broker %d of this cluster advertises %s:%d already", other->id, e->host, e->port);
+			snprintf(f->remedy, sizeof(f->remedy), "give this broker another address (listeners, advertised.listeners), or stop that one");
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where the brokers of the cluster talk to each other must be a plain listener, of the same name with all of them. */
+static bool is_out_of_reach(const struct broker_config *config, const struct cluster_broker *other, struct joining_finding *f)
+{
+	const char *name = config->inter_broker_listener_name;
+	const struct cluster_endpoint *e = cluster_broker_endpoint(other, name);
+
+	if (e == NULL) {
+		snprintf(f->what, sizeof(f->what), "broker %d of this cluster has no listener %s, by which this broker would talk to it", other->id, name);
+		snprintf(f->remedy, sizeof(f->remedy), "set inter.broker.listener.name as it is set there");
+		return true;
+	}
+	if (strcmp(e->protocol, "PLAINTEXT") == 0)
+		return false;
+	snprintf(f->what, sizeof(f->what), "listener %s of broker %d speaks %s, and skein speaks nothing but PLAINTEXT to other brokers", name, other->id, e->protocol);
+	snprintf(f->remedy, sizeof(f->remedy), "give every broker a PLAINTEXT listener on a network of their own, and name it in inter.broker.listener.name");
+	return true;
+}
+
+/*
+ * What a controller sends is decided by its own inter.broker.protocol.version, nothing is negotiated; who does not know the version of a request closes the connection, without a word, for
+ * ever. Of theirs a registration tells no more than on which side of 2.7 it is.
+ */
+static bool is_too_old_to_lead(const struct broker_config *config, int32_t id, struct slice registration, struct joining_finding *f)
+{
+	if (!config->is_controller_eligible || config->inter_broker_protocol_version < KAFKA_VERSION(2, 7, 0) || znode_broker_has_features(registration))
+		return false;
+	snprintf(f->what, sizeof(f->what), "broker %d of this cluster has an inter.broker.protocol.version below 2.7, this one a later version: it would not understand this broker as "
+	         "controller", id);
+	snprintf(f->remedy, sizeof(f->remedy), "set both to the same version, or controller.eligible=false here");
+	return true;
+}
+
+enum joining_peer joining_judge_peer(const struct broker_config *config, const struct cluster_endpoint *own, int own_count, int32_t id, struct slice registration,
+                                     enum err *error, struct joining_finding *f)
+{
+	struct cluster_broker other = { .id = id };
+	bool is_skein;
+
+	if (!znode_broker_decode(&other, &is_skein, registration))
+		return JOINING_PEER_UNREADABLE;
+	other.id = id;
+	*error = ERR_IN_USE;
+	if (shares_address(&other, own, own_count, f))
+		return JOINING_PEER_FORBIDS;
+	*error = ERR_UNSUPPORTED;
+	return is_too_old_to_lead(config, id, registration, f) || is_out_of_reach(config, &other, f) ? JOINING_PEER_FORBIDS : JOINING_PEER_FITS;
+}
+
+bool joining_topic_forbids(const char *topic, const struct topic_config *config, struct joining_finding *f)
+{
+	if (!config->is_remote_storage_enabled)
+		return false;
+	snprintf(f->what, sizeof(f->what), "topic %s keeps its older records in remote storage (remote.storage.enable=true), which skein does not read", topic);
+	snprintf(f->remedy, sizeof(f->remedy), "let the Java brokers end that: kafka-configs --alter --entity-type topics --entity-name %s --add-config "
+	         "remote.storage.enable=false,remote.log.delete.on.disable=true", topic);
+	return true;
+}
