@@ -18,7 +18,7 @@ EXTRA_DIST += quickstart walkthrough README.md build-aux/steps.sh tests/packages
 	tests/system/group.sh tests/system/group.test tests/system/group-clients.test tests/system/group-java.test tests/system/group-cluster.test \
 	tests/system/streams.sh tests/system/streams.test tests/system/streams-cluster.test tests/system/streams_lines.py tests/system/streams_judge.py \
 	tests/compat/go tests/compat/java tests/compat/javascript tests/compat/python tests/compat/streams \
-	tests/system/adopt.test tests/system/check-java.test tests/system/cluster.sh tests/system/cluster-java.test tests/system/mixed.test tests/system/mixed-control.test tests/system/office.py tests/system/JavaTools.java tests/system/java_tools.py \
+	tests/system/adopt.test tests/system/check-java.test tests/system/migration.test tests/system/cluster.sh tests/system/cluster-java.test tests/system/mixed.test tests/system/mixed-control.test tests/system/office.py tests/system/JavaTools.java tests/system/java_tools.py \
 	tests/system/verifiable_judge.py tests/golden/tools \
 	tests/system/wire.py tests/system/znodes.py tests/system/bad_input.py tests/system/crash_judge.py tests/system/duplicates.py tests/system/topic_churn.py
 
