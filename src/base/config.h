@@ -130,6 +130,7 @@ struct broker_config {
 	int32_t     zookeeper_session_timeout_ms;
 	int32_t     zookeeper_max_in_flight_requests;
 	bool        is_session_guarded;
+	bool        is_sandboxed;
 	bool        is_controller_eligible;
 	const char *metrics_listener_text;		/* NULL or "": no HTTP */
 	const char *metrics_host;			/* NULL: no HTTP; "": every interface */

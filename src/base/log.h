@@ -116,6 +116,7 @@ void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line
 void log_set_clock(time_ms (*now)(void *arg), void *arg);
 const char *log_event_name(enum log_event e);
 const char *log_event_meaning(enum log_event e);
+enum log_level log_event_level(enum log_event e);	/* declared */
 uint64_t    log_event_count(enum log_event e);	/* since start, printed or repeated; not those below the level */
 
 #endif

@@ -14,6 +14,7 @@
 #include "broker/watch.h"
 #include "os/log_writer.h"
 #include "os/process.h"
+#include "os/sandbox.h"
 
 #define WORKERS 4
 #define LAST_LINES_MS 1000	/* for the log of a start that failed to be written */
@@ -311,9 +312,18 @@ static int run(struct broker *b, int argc, char **argv)
 	return stop_all(b, s == BROKER_READY);
 }
 
+static void tell_sandbox(const struct broker *b, const struct sandbox *s)
+{
+	if (s->landlock > 0 && s->has_filter)
+		LOG_INFO(&b->log, sandboxed, KV_I32("landlock", s->landlock), KV_BOOL("calls", true));
+	else
+		LOG_WARN(&b->log, sandbox_partial, KV_I32("landlock", s->landlock), KV_BOOL("calls", s->has_filter));
+}
+
 int broker_main(int argc, char **argv)
 {
 	static struct broker b;
+	struct sandbox sandbox;
 	bool is_help = false;
 	uint64_t seed[2];
 
@@ -341,10 +351,14 @@ int broker_main(int argc, char **argv)
 		if (e != OK)
 			guardian_is_missing(&b, e);
 	}
-	if (log_writer_create(b.os, &b.writer, NULL) == OK)
-		log_writer_flush_at_end(b.writer);
 	log_set_format((enum log_format)b.config.broker->event_log_format);
 	log_levels_set(slice_str(b.config.broker->event_log_levels));
+	/* While there is one thread, and after the guardian, which needs less and gives up more by itself. */
+	bool is_sandboxed = b.config.broker->is_sandboxed && sandbox_begin(&sandbox, b.config.broker->log_dirs.items, b.config.broker->log_dirs.count);
+	if (log_writer_create(b.os, &b.writer, NULL) == OK)
+		log_writer_flush_at_end(b.writer);
+	if (is_sandboxed)
+		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);
 	b.workers = workers_create(b.sched, WORKERS);
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");
