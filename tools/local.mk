@@ -2,6 +2,9 @@
 noinst_LIBRARIES += tools/libskein_tools.a
 tools_libskein_tools_a_SOURCES = \
 	tools/adopt.c \
+	tools/bench/bench.c tools/bench/bench.h tools/bench/consume.c \
+	tools/bench/histogram.c tools/bench/histogram.h tools/bench/load.c \
+	tools/bench/noise.c tools/bench/noise.h tools/bench/peers.c tools/bench/peers.h \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
@@ -20,6 +23,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/tool.c tools/tool.h \
 	tools/topic.c \
 	tools/value.c tools/value.h
+tools_libskein_tools_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 $(tools_libskein_tools_a_OBJECTS): | $(wire_gen)
 
 bin_PROGRAMS += skein
@@ -30,7 +34,7 @@ skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/http/libsk
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test
+EXTRA_DIST += tests/system/tools.test tests/system/bench.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -38,4 +42,9 @@ tests_unit_client_value_test_SOURCES = tests/unit/client/value_test.c
 tests_unit_client_value_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_client_value_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/histogram_test
+TESTS += tests/unit/tools/histogram_test
+tests_unit_tools_histogram_test_SOURCES = tests/unit/tools/histogram_test.c
+tests_unit_tools_histogram_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_histogram_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
 endif

@@ -37,6 +37,7 @@ static const struct verb {
 	{ "topic",   tool_topic,   "create, list, describe, alter and delete topics" },
 	{ "group",   tool_group,   "list, describe, reset and delete consumer groups" },
 	{ "status",  tool_status,  "whether the broker here is well, and its numbers" },
+	{ "bench",   tool_bench,   "load a broker, and tell what it took" },
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
 };
 

@@ -1,0 +1,349 @@
+#include "bench.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/admin.h"
+#include "config.h"
+#include "value.h"
+
+#define TIMEOUT_MS 60000
+
+static const char help[] =
+	"Usage: skein bench VERB [OPTION...]\n"
+	"Loads a broker of whatever make, and tells what it took.\n\n"
+	"  produce      write records at a rate, or as fast as they are taken: how long until each was acknowledged\n"
+	"  e2e          the same, and how long until a consumer had them\n"
+	"  consume      read a topic as fast as it comes\n\n"
+	"Of records:\n"
+	"  -r, --rate N             records per second (default 1000; 0: as fast as they are taken)\n"
+	"  -d, --duration SECONDS   (default 10)\n"
+	"  -n, --records N          end after so many, whatever the time\n"
+	"      --warm-up SECONDS    not counted, before it (default 1)\n"
+	"  -s, --size BYTES         of a value, 16 at least (default 100)\n"
+	"  -k, --keys N             so many different keys (default 0: none, batches go round the partitions)\n"
+	"  -z, --compression CODEC  none (default), gzip, snappy, lz4, zstd\n"
+	"  -a, --acks N             all (default), 1, 0\n"
+	"      --linger MS          wait so long for more records to go along (default 0)\n"
+	"      --batch-size BYTES   and for so many at most (default 16384; 1: each record has a request)\n"
+	"      --in-flight N        requests under way per connection and broker (default 5)\n"
+	"      --fetch-bytes N      what a fetch asks for (default 1048576)\n\n"
+	"Of what they go to:\n"
+	"  -t, --topic NAME         (default: one is made, and deleted in the end; consume needs one)\n"
+	"      --topics N           so many: NAME-0, NAME-1, ... (default 1)\n"
+	"  -p, --partitions N       of each topic that is made (default 1)\n"
+	"      --replicas N         of each partition (default 1)\n"
+	"      --keep               what was made stays\n"
+	"  -c, --connections N      clients with connections of their own (default 1)\n"
+	"  -o, --output FORMAT      text (default) or json: one object, one line\n"
+	TOOL_BOOTSTRAP_HELP
+	"\nAt a rate the schedule is fixed before the first record: each carries the time at which it should be sent, and\n"
+	"its latency counts from there, whether or not the broker was ready to take it. As fast as they are taken,\n"
+	"it counts from the sending. Beside every latency stands how quiet the machine was: steal, and what an\n"
+	"idle thread that sleeps for 1 ms waits longer.\n\n"
+	"Examples:\n"
+	"  skein bench produce -r 5000 -d 30\n"
+	"  skein bench produce -r 0 -s 1024 --batch-size 1000000 --linger 20 -a 1\n"
+	"  skein bench e2e -r 1000 -a all -o json\n"
+	"  skein bench consume -t orders\n";
+
+/* Options by the letter that getopt answers; capitals have no short form. */
+#define LOAD_OPTIONS "brdnWskzaLBFtTpRKco"
+
+static const struct bench_verb {
+	const char *name;
+	int       (*run)(struct bench *b);
+	const char *options;
+	double      rate;		/* its default */
+} verbs[] = {
+	{ "produce", bench_produce, LOAD_OPTIONS, 1000 },
+	{ "e2e",     bench_e2e,     LOAD_OPTIONS "f", 1000 },
+	{ "consume", bench_consume, "bndtTfco", 0 },
+};
+
+/* ---- the result ---- */
+
+void bench_word(struct bench *b, const char *name, const char *value)
+{
+	strbuf_printf(&b->text, "%-28s %s\n", name, value);
+	strbuf_printf(&b->json, "%s\"%s\":\"", b->json.len > 0 ? "," : "", name);
+	for (; *value != '\0'; value++) {
+		if ((unsigned char)*value < 0x20)
+			strbuf_printf(&b->json, "\\u%04x", *value);
+		else if (*value == '"' || *value == '\\')
+			strbuf_printf(&b->json, "\\%c", *value);
+		else
+			strbuf_add_char(&b->json, *value);
+	}
+	strbuf_add_char(&b->json, '"');
+}
+
+void bench_number(struct bench *b, const char *name, double value, int decimals)
+{
+	strbuf_printf(&b->text, "%-28s %.*f\n", name, decimals, value);
+	strbuf_printf(&b->json, "%s\"%s\":%.*f", b->json.len > 0 ? "," : "", name, decimals, value);
+}
+
+static double us(uint64_t ns) { return (double)ns / 1e3; }
+
+void bench_times(struct bench *b, const char *name, const struct histogram *h)
+{
+	static const struct { const char *name; double share; } points[] = {
+		{ "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 }, { "p99_9", 0.999 }, { "p99_99", 0.9999 }, { "max", 1 },
+	};
+	double mean = h->count > 0 ? us(h->sum) / (double)h->count : 0;
+
+	strbuf_printf(&b->json, "%s\"%s\":{\"count\":%llu,\"mean\":%.1f,\"min\":%.1f", b->json.len > 0 ? "," : "", name,
+		      (unsigned long long)h->count, mean, us(h->min));
+	strbuf_printf(&b->text, "%-28s", name);
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		double at = us(histogram_at(h, points[i].share));
+		strbuf_printf(&b->json, ",\"%s\":%.1f", points[i].name, at);
+		strbuf_printf(&b->text, " %s %.0f", points[i].name, at);
+	}
+	strbuf_add_char(&b->text, '\n');
+	/* halves of what is left: enough points for a curve that goes up to the greatest */
+	strbuf_add_str(&b->json, ",\"curve\":[");
+	double rest = 1;
+	for (int i = 0; i < 64 && rest * (double)h->count >= 1; i++, rest /= 1.4142135623730951)
+		strbuf_printf(&b->json, "%s[%.7f,%.1f]", i > 0 ? "," : "", 1 - rest, us(histogram_at(h, 1 - rest)));
+	strbuf_add_str(&b->json, "]}");
+}
+
+static void tell_noise(struct bench *b)
+{
+	bench_number(b, "steal_percent", b->noise.steal_percent, 2);
+	bench_number(b, "busy_percent", b->noise.busy_percent, 1);
+	bench_number(b, "load", b->noise.load, 2);
+	bench_times(b, "hiccup_us", &b->noise.hiccups);
+	bench_word(b, "machine", noise_is_quiet(&b->noise) ? "quiet" : "busy");
+}
+
+int bench_tell(struct bench *b)
+{
+	noise_end(&b->noise);
+	tell_noise(b);
+	if (b->is_json)
+		printf("{%s}\n", strbuf_cstr(&b->json));
+	else
+		fputs(strbuf_cstr(&b->text), stdout);
+	if (!b->is_json && !noise_is_quiet(&b->noise))
+		tool_say("the machine was busy with other things: times are longer than the broker's own");
+	return tool_flush() ? EXIT_OK : EXIT_FAILED;
+}
+
+void bench_progress(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!isatty(2))
+		return;
+	fputs("\r\033[K", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fflush(stderr);
+}
+
+/* ---- topics ---- */
+
+bool bench_connect(struct bench *b)
+{
+	b->client = tool_connect(b->bootstrap, &b->code);
+	if (b->client != NULL)
+		tool_catch_signals(b->client);
+	return b->client != NULL;
+}
+
+void bench_topic_name(const struct bench *b, int i, char out[300])
+{
+	if (b->topics == 1)
+		snprintf(out, 300, "%s", b->topic);
+	else
+		snprintf(out, 300, "%s-%d", b->topic, i);
+}
+
+bool bench_make_topics(struct bench *b)
+{
+	struct client_error error;
+	char name[300];
+
+	if (b->topic == NULL) {
+		snprintf(b->own_topic, sizeof(b->own_topic), "skein-bench-%d-%08x", (int)getpid(), (unsigned)os_random_u64(os_real()));
+		b->topic = b->own_topic;
+	}
+	for (int i = 0; i < b->topics; i++) {
+		bench_topic_name(b, i, name);
+		enum err e = admin_create_topic(b->client, name, b->partitions, (int16_t)b->replicas, NULL, 0, TIMEOUT_MS, &error);
+		if (e == ERR_EXISTS && b->own_topic[0] == '\0')
+			continue;
+		if (e != OK) {
+			b->code = tool_fail(&error);
+			return false;
+		}
+		if (tool_topic_info(b->client, name, &b->code) == NULL)
+			return false;
+	}
+	return true;
+}
+
+void bench_drop_topics(struct bench *b)
+{
+	struct client_error error;
+	char name[300];
+
+	for (int i = 0; i < b->topics && b->own_topic[0] != '\0' && !b->keeps; i++) {
+		bench_topic_name(b, i, name);
+		if (admin_delete_topic(b->client, name, TIMEOUT_MS, &error) != OK)
+			tool_say("topic %s could not be deleted: %s", name, error.text);
+	}
+}
+
+/* ---- options ---- */
+
+static bool set_real(const char *text, double max, double *out)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	*out = v;
+	return end != text && *end == '\0' && v >= 0 && v <= max;
+}
+
+static bool set_number(const char *text, int64_t min, int64_t max, int32_t *out)
+{
+	int64_t v = 0;
+	bool ok = value_int(text, min, max, &v);
+
+	*out = (int32_t)v;
+	return ok;
+}
+
+static bool set_output(struct bench *b, const char *text)
+{
+	b->is_json = strcmp(text, "json") == 0;
+	return b->is_json || strcmp(text, "text") == 0;
+}
+
+static const struct option options[] = {
+	{ "bootstrap", required_argument, NULL, 'b' }, { "rate", required_argument, NULL, 'r' }, { "duration", required_argument, NULL, 'd' },
+	{ "records", required_argument, NULL, 'n' }, { "warm-up", required_argument, NULL, 'W' }, { "size", required_argument, NULL, 's' },
+	{ "keys", required_argument, NULL, 'k' }, { "compression", required_argument, NULL, 'z' }, { "acks", required_argument, NULL, 'a' },
+	{ "linger", required_argument, NULL, 'L' }, { "batch-size", required_argument, NULL, 'B' }, { "in-flight", required_argument, NULL, 'F' },
+	{ "fetch-bytes", required_argument, NULL, 'f' }, { "topic", required_argument, NULL, 't' }, { "topics", required_argument, NULL, 'T' },
+	{ "partitions", required_argument, NULL, 'p' }, { "replicas", required_argument, NULL, 'R' }, { "keep", no_argument, NULL, 'K' },
+	{ "connections", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+
+static bool set_option(struct bench *b, int c)
+{
+	switch (c) {
+	case 'b': b->bootstrap = optarg; return true;
+	case 'r': return set_real(optarg, 1e9, &b->rate);
+	case 'd': return set_real(optarg, 1e6, &b->seconds);
+	case 'n': return value_int(optarg, 1, INT64_MAX / 4, &b->records);
+	case 'W': return set_real(optarg, 1e6, &b->warm_up);
+	case 's': return set_number(optarg, 16, 64 << 20, &b->size);
+	case 'k': return set_number(optarg, 0, INT32_MAX, &b->keys);
+	case 'z': return value_codec(optarg, &b->codec);
+	case 'a': return value_acks(optarg, &b->acks);
+	case 'L': return set_number(optarg, 0, 60000, &b->linger_ms);
+	case 'B': return set_number(optarg, 1, 64 << 20, &b->batch_size);
+	case 'F': return set_number(optarg, 1, 1000, &b->in_flight);
+	case 'f': return set_number(optarg, 1024, 1 << 30, &b->fetch_bytes);
+	case 't': b->topic = optarg; return strlen(optarg) < 240;
+	case 'T': return set_number(optarg, 1, 100000, &b->topics);
+	case 'p': return set_number(optarg, 1, 1000000, &b->partitions);
+	case 'R': return set_number(optarg, 1, 1000, &b->replicas);
+	case 'K': b->keeps = true; return true;
+	case 'c': return set_number(optarg, 1, 100000, &b->connections);
+	case 'o': return set_output(b, optarg);
+	default: return false;
+	}
+}
+
+/* EXIT_OK: go on. -1: help was printed. */
+static int parse(struct bench *b, const struct bench_verb *v, int argc, char **argv)
+{
+	int c, index;
+
+	while (index = -1, (c = getopt_long(argc, argv, "+b:r:d:n:s:k:z:a:t:p:c:o:h", options, &index)) != -1) {
+		if (c == 'h') {
+			fputs(help, stdout);
+			return -1;
+		}
+		if (c == '?')
+			return tool_usage_told("bench");
+		if (strchr(v->options, c) == NULL)
+			return tool_usage("bench", "%s has no option %s%s", v->name, index >= 0 ? "--" : "-",
+					  index >= 0 ? options[index].name : (char[]){ (char)c, '\0' });
+		if (!set_option(b, c))
+			return tool_usage("bench", "\"%s\" is no value for this option", optarg);
+	}
+	if (optind != argc)
+		return tool_usage("bench", "%s takes no argument: \"%s\"", v->name, argv[optind]);
+	return EXIT_OK;
+}
+
+static void tell_setting(struct bench *b, const struct bench_verb *v)
+{
+	char acks[16];
+
+	snprintf(acks, sizeof(acks), b->acks < 0 ? "all" : "%d", b->acks);
+	bench_word(b, "bench", v->name);
+	bench_word(b, "version", PACKAGE_VERSION);
+	bench_number(b, "connections", b->connections, 0);
+	if (strchr(v->options, 'T') != NULL)
+		bench_number(b, "topics", b->topics, 0);
+	if (strchr(v->options, 'p') != NULL)
+		bench_number(b, "partitions", b->partitions, 0);
+	if (strchr(v->options, 's') == NULL)
+		return;
+	bench_number(b, "replicas", b->replicas, 0);
+	bench_word(b, "acks", acks);
+	bench_word(b, "compression", b->codec == CODEC_NONE ? "none" : codec_name(b->codec));
+	bench_number(b, "size", b->size, 0);
+	bench_number(b, "keys", b->keys, 0);
+	bench_number(b, "linger_ms", b->linger_ms, 0);
+	bench_number(b, "batch_size", b->batch_size, 0);
+	bench_number(b, "in_flight", b->in_flight, 0);
+	bench_number(b, "rate_asked", b->rate, 1);
+}
+
+int tool_bench(int argc, char **argv)
+{
+	static struct bench b = {	/* static: a histogram lies in it */
+		.topics = 1, .partitions = 1, .replicas = 1, .connections = 1, .size = 100, .batch_size = 16384, .in_flight = 5,
+		.fetch_bytes = 1 << 20, .seconds = 10, .warm_up = 1, .acks = -1, .code = EXIT_OK,
+	};
+	const char *name = argc > 1 ? argv[1] : "";
+	const struct bench_verb *v = NULL;
+
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		fputs(help, stdout);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			v = &verbs[i];
+	if (v == NULL)
+		return tool_usage("bench", argc > 1 ? "there is no \"%s\"" : "say what%s", name);
+	b.verb = v->name;
+	b.rate = v->rate;
+	argv[1] = argv[0];
+	b.code = parse(&b, v, argc - 1, argv + 1);
+	if (b.code == -1)
+		return EXIT_OK;
+	if (b.code == EXIT_OK) {
+		tell_setting(&b, v);
+		b.code = v->run(&b);
+	}
+	noise_end(&b.noise);
+	tool_catch_signals(NULL);
+	client_destroy(&b.client);
+	strbuf_fini(&b.text);
+	strbuf_fini(&b.json);
+	return b.code;
+}

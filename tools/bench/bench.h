@@ -1,0 +1,53 @@
+/*
+ * skein bench: what any broker that speaks Kafka's protocol costs its clients. What the verbs of it share: options, result, topics of its own.
+ */
+#ifndef SKEIN_BENCH_BENCH_H
+#define SKEIN_BENCH_BENCH_H
+
+#include "base/strbuf.h"
+#include "histogram.h"
+#include "noise.h"
+#include "record/codec.h"
+#include "tool.h"
+
+/* What was typed, or the defaults of bench.c. A verb takes the options that its help tells; the others are refused. */
+struct bench {
+	const char *verb, *bootstrap, *topic;	/* topic NULL: one of our own, deleted afterwards */
+	char      **command;			/* start, recover: what runs a broker */
+	int32_t     topics, partitions, replicas, connections, count, keys, size, linger_ms, batch_size, in_flight, fetch_bytes;
+	int64_t     records;			/* 0: until the time is over */
+	double      rate;			/* records per second; 0: as fast as they are taken */
+	double      seconds, warm_up;
+	double      gib;
+	int16_t     acks;
+	enum codec  codec;
+	bool        is_json, keeps;
+	/* while it runs */
+	struct client *client;			/* NULL before bench_connect */
+	char        own_topic[64];		/* "": the topic was there before */
+	struct noise noise;
+	struct strbuf text, json;		/* the result so far */
+	int         code;
+};
+
+/* The verbs: each returns an exit code, and has told its result when that is EXIT_OK. */
+int bench_produce(struct bench *b);
+int bench_consume(struct bench *b);
+int bench_e2e(struct bench *b);
+
+bool bench_connect(struct bench *b);			/* false: b->code, said why */
+/* Makes the topics (topic, or topic-0, topic-1, ... when there are several), unless there is one of this name. Sets b->topic. */
+bool bench_make_topics(struct bench *b);
+void bench_topic_name(const struct bench *b, int i, char out[300]);
+void bench_drop_topics(struct bench *b);		/* those that bench_make_topics made, unless they shall be kept */
+
+/* On a terminal a line that is written over by the next one; "": the last is wiped. */
+void bench_progress(const char *fmt, ...) PRINTF(1, 2);
+
+/* The result, told by bench_tell as a table or as one line of JSON. Names are stable: scripts read them. */
+void bench_word(struct bench *b, const char *name, const char *value);
+void bench_number(struct bench *b, const char *name, double value, int decimals);
+void bench_times(struct bench *b, const char *name, const struct histogram *h);	/* of nanoseconds; told in microseconds */
+int  bench_tell(struct bench *b);
+
+#endif
