@@ -24,6 +24,11 @@ tests_unit_http_exposition_test_SOURCES = tests/unit/http/exposition_test.c test
 tests_unit_http_exposition_test_LDADD = src/http/libskein_http.a src/group/libskein_group.a src/net/libskein_net.a src/replica/libskein_replica.a src/client/libskein_client.a \
 	src/partition/libskein_partition.a src/storage/libskein_storage.a src/cluster/libskein_cluster.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/http/console_test
+TESTS += tests/unit/http/console_test
+tests_unit_http_console_test_SOURCES = tests/unit/http/console_test.c
+tests_unit_http_console_test_LDADD = $(tests_unit_http_exposition_test_LDADD)
+$(tests_unit_http_console_test_OBJECTS): | $(wire_gen)
 $(tests_unit_http_exposition_test_OBJECTS): | $(wire_gen)
 endif
-EXTRA_DIST += docs/METRICS.md
+EXTRA_DIST += docs/METRICS.md docs/CONSOLE.md docs/console

@@ -18,7 +18,7 @@ function el(tag, attributes, ...children) {
 		else if (value === true) e.setAttribute(name, '');
 		else if (value !== false && value != null) e.setAttribute(name, value);
 	}
-	for (const c of children.flat()) if (c != null) e.append(c);
+	for (const c of children.flat(Infinity)) if (c != null) e.append(c);
 	return e;
 }
 
@@ -305,7 +305,8 @@ function draw(title, elements, is_refresh) {
 
 const editing = () => main.contains(document.activeElement) && ['INPUT', 'SELECT', 'PRE'].includes(document.activeElement.tagName);
 
-async function load(is_refresh) {
+async function load(wants_refresh) {
+	const is_refresh = wants_refresh && main.querySelector('h1') !== null;	/* else there is nothing yet */
 	const mine = ++turn;
 	const { section, args } = where();
 	const [page, mark] = sections[section] || [async () => ['Not here', note('bad', 'There is no such page.')], ''];
