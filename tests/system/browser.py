@@ -31,6 +31,7 @@ class Browser:
         self.session = self.ask("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(domain + ".enable")
+        self.ask("Emulation.setFocusEmulationEnabled", {"enabled": True})
 
     def __enter__(self):
         return self

@@ -68,12 +68,12 @@ def walk(b, at):
 def by_keyboard(b, at):
     b.view(1280, 800)
     open_page(b, at, "", "Overview")
-    b.value("document.activeElement.blur(); document.body.focus(); true")
+    # From the top: past the end the focus is the browser's own for a while.
+    b.value("document.querySelector('.skip').focus(); true")
+    check(b.value("document.querySelector('.skip').getBoundingClientRect().left >= 0"), "the link over the navigation is not seen when it has the focus")
     seen = []
-    for _ in range(12):
+    for _ in range(8):
         b.key("Tab")
-        if b.value("document.activeElement === document.body"):
-            continue		# past the end: begins anew
         seen.append(b.value("document.activeElement.textContent"))
         check(b.value("getComputedStyle(document.activeElement).outlineStyle !== 'none'"), "no sign of the focus at " + seen[-1])
         if seen[-1] == "Topics":
@@ -125,7 +125,7 @@ def pages(at):
         check(not elsewhere, "others were asked: %s" % elsewhere)
         # What a page must not do here, the policy refuses.
         check(b.value("fetch('http://127.0.0.1:9/').then(() => 'let through', () => 'refused')") == "refused", "the policy lets a request out")
-        check(b.value("(() => { const s = document.createElement('script'); s.textContent = 'window.hit = 2'; try { document.head.append(s); } catch {} return window.hit; })()") != 2,
+        check(b.value("(() => { const s = document.createElement('script'); try { s.textContent = 'window.hit = 2'; } catch { s.append('window.hit = 2'); } document.head.append(s); return window.hit; })()") != 2,
               "the policy lets an inline script run")
     # By another name nothing is shown: the browser is made to believe that it means us.
     with Browser(extra=["--host-resolver-rules=MAP evil.example 127.0.0.1"]) as b:
