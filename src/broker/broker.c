@@ -357,6 +357,8 @@ int broker_main(int argc, char **argv)
 	bool is_sandboxed = b.config.broker->is_sandboxed && sandbox_begin(&sandbox, b.config.broker->log_dirs.items, b.config.broker->log_dirs.count);
 	if (log_writer_create(b.os, &b.writer, NULL) == OK)
 		log_writer_flush_at_end(b.writer);
+	if (b.writer != NULL && b.config.broker->event_log_format == LOG_FORMAT_TEXT && log_writer_is_read_by_journal())
+		(void)!log_writer_use_journal(b.writer, LOG_JOURNAL_SOCKET);	/* nobody there: it stays text */
 	if (is_sandboxed)
 		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);
