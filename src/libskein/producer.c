@@ -9,12 +9,14 @@
 #include "libskein/libskein.h"
 
 #define HEADERS_INLINE 16
+#define STEP_EVERY_MS  1	/* what skein_send_wait has accepted goes out while the program goes on sending */
 
 struct skein_producer {
 	struct skein_client *client;
 	struct producer     *producer;
 	skein_delivery_fn   *on_delivery;	/* may be NULL */
 	void                *arg;
+	mono_ms              step_at;
 	struct skein_error   failure;		/* the first since the last flush; SKEIN_OK */
 };
 
@@ -111,9 +113,13 @@ enum skein_code skein_send(struct skein_producer *producer, const struct skein_r
 enum skein_code skein_send_wait(struct skein_producer *producer, const struct skein_record *record, int64_t timeout_ms, struct skein_error *error)
 {
 	struct client *c = producer->client->client;
-	mono_ms deadline = os_mono_ms(client_os(c)) + timeout_ms;
+	mono_ms begin = os_mono_ms(client_os(c)), deadline = begin + timeout_ms;
 	enum skein_code code;
 
+	if (begin >= producer->step_at) {
+		client_step(c, 0);
+		producer->step_at = begin + STEP_EVERY_MS;
+	}
 	while ((code = skein_send(producer, record, error)) == SKEIN_AGAIN) {
 		mono_ms now = os_mono_ms(client_os(c));
 
