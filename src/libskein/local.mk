@@ -82,4 +82,4 @@ install-exec-local: $(libskein_file)
 uninstall-local:
 	rm -f '$(DESTDIR)$(libdir)/$(libskein_file)' '$(DESTDIR)$(libdir)/$(libskein_soname)' '$(DESTDIR)$(libdir)/libskein.so'
 CLEANFILES += $(libskein_file) $(libskein_soname) libskein.so skein.pc
-EXTRA_DIST += docs/LIBRARY.md docs/library src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library-java.test tests/system/library.sh tests/system/library
+EXTRA_DIST += docs/LIBRARY.md docs/library src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library-java.test tests/system/library-cluster.test tests/system/library.sh tests/system/library
