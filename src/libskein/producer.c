@@ -102,9 +102,10 @@ enum skein_code skein_send(struct skein_producer *producer, const struct skein_r
 	e = producer_send(producer->producer, &r, &why);
 	if (headers != few)
 		free(headers);
-	face_touch(producer->client);
-	if (e == OK)
+	if (e == OK) {
+		face_touch(producer->client);
 		return SKEIN_OK;
+	}
 	if (e == ERR_AGAIN)
 		return face_fail(error, SKEIN_AGAIN, "the producer's memory is used up, or topic %.200s is not known yet", record->topic);
 	return face_error(error, &why);
@@ -141,8 +142,8 @@ int64_t skein_pending(const struct skein_producer *producer)
 
 void skein_push(struct skein_producer *producer)
 {
-	producer_push(producer->producer);
-	face_touch(producer->client);
+	if (producer_push(producer->producer))
+		face_touch(producer->client);
 }
 
 enum skein_code skein_flush(struct skein_producer *producer, int64_t timeout_ms, struct skein_error *error)
