@@ -21,13 +21,16 @@ const struct client_topic *client_topic(struct client *c, struct slice name)
 	t = mem_calloc(1, sizeof(*t));
 	t->name = mem_strndup((const char *)name.ptr, name.len);
 	map_put(&c->topics, slice_str(t->name), t);
-	c->metadata_is_due = true;
 	c->metadata_at = 0;	/* a new topic does not wait for the backoff of others */
+	client_topic_refresh(c);
 	return t;
 }
 
+/* Who asks for it between two turns, and waits for a descriptor, is to find that there is something to do. */
 void client_topic_refresh(struct client *c)
 {
+	if (!c->metadata_is_due)
+		client_wake(c);
 	c->metadata_is_due = true;
 }
 
