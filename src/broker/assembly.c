@@ -149,6 +149,23 @@ static bool has_real_session(const struct assembly *a)
 	return !a->spec.config->is_alone && a->spec.tree == NULL;
 }
 
+/* Alone again, it would be a second cluster of the same name, with an old state. */
+static bool is_adopted(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	char path[LOGDIR_ERROR_MAX + sizeof(STORE_FILE_ADOPTED)];
+	struct os_stat st;
+
+	for (int i = 0; i < a->dir_count; i++) {
+		snprintf(path, sizeof(path), "%s/" STORE_FILE_ADOPTED, logdir_path(a->dirs[i]));
+		if (logdir_is_offline(a->dirs[i]) || os_stat(os_of(a), path, &st) != OK)
+			continue;
+		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "%s is of a broker that was brought into a cluster (" STORE_FILE_ADOPTED "): set zookeeper.connect, as in the file that "
+		         "skein cluster adopt was given", logdir_path(a->dirs[i]));
+		return true;
+	}
+	return false;
+}
+
 /* The store stays where it was first made; a new one is made in the first directory that can be used. */
 static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
@@ -174,6 +191,8 @@ static enum err find_store(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 		         "skein cluster adopt; or move the file away, if nothing in it is wanted", logdir_path(a->dirs[at]));
 		return ERR_EXISTS;
 	}
+	if (at < 0 && a->spec.config->is_alone && is_adopted(a, problem))
+		return ERR_EXISTS;
 	snprintf(a->store_file, sizeof(a->store_file), "%s/" STORE_FILE_NAME, logdir_path(a->dirs[at >= 0 ? at : usable]));
 	return at < 0 && a->spec.config->is_alone && a->spec.tree == NULL ? may_make_store(a, problem) : OK;
 }
