@@ -421,6 +421,16 @@ def main(args):
         if not is_good:
             print(f"FAILED: under {faults[0]['name']} {anomalies} and excused {excused}")
         passed, failed = passed + is_good, failed + (not is_good)
+    seed = next(n for n in range(seeds) if duplicate(random.Random(n), copy.deepcopy(models[n].events)))
+    events = copy.deepcopy(models[seed].events)
+    duplicate(random.Random(seed), events)
+    twice = next(int(a.text.split()[1].rstrip(":")) for a in checker.check(events, [])[0] if a.kind == "duplicate")
+    for where in twice, (twice + 1) % PARTITIONS:
+        anomalies, excused, _ = checker.check(events, [{"t": 1, "f": "forgot", "partition": where}])
+        is_good = any(a.kind == "duplicate" for a in (excused if where == twice else anomalies))
+        if not is_good:
+            print(f"FAILED: a duplicate in partition {twice}, what was forgotten in {where}: {anomalies} and excused {excused}")
+        passed, failed = passed + is_good, failed + (not is_good)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 

@@ -14,6 +14,7 @@ import glob
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import replicas
 from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
 
 ELECTED = {"skein": "controller_elected", "java": "successfully elected as the controller"}     # what their logs say
+FORGOT = re.compile(r"Out of order sequence number for producer \d+ at offset \d+ in partition (\S+)-(\d+): (\d+) \(incoming seq\. number\), (\d+) \(current end")
 CHURN = "churn"        # what topics that come and go are called
 EXPIRY_S = SESSION_TIMEOUT_MS / 1000
 HEAL_S = 60            # from the last fault to all replicas in sync, under load
@@ -375,8 +377,17 @@ class Run:
         if reader.wait(60) != 0:
             self.wrong.append("the final read did not come to its end")
 
+    def note_what_java_forgot(self):
+        """See checker.py: a sequence number that was refused though it lies behind the newest one, which makes it a repetition."""
+        for i in BROKERS:
+            with open(self.path(f"b{i}/log"), encoding="utf-8", errors="replace") as f:
+                for topic, partition, came, newest in FORGOT.findall(f.read()):
+                    if topic == self.cluster.topic and int(came) <= int(newest):
+                        self.note("forgot", broker=i, partition=int(partition), came=int(came), newest=int(newest))
+
     def judge_history(self, folder):
         """The end of each partition as a client has seen it; None where it has not come to that."""
+        self.note_what_java_forgot()
         events = checker.read_lines(*sorted(glob.glob(f"{folder}/*.jsonl")))
         anomalies, excused, h = checker.check(events, checker.read_lines(self.path("faults.jsonl")))
         checker.report(anomalies)

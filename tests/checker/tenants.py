@@ -26,12 +26,13 @@ import checker
 import nemesis
 import rebuild
 import replicas
-from cluster import BROKERS, PARTITIONS, Missing
+from cluster import BROKERS, PARTITIONS, Missing, wire
 from nemesis import EXPIRY_S, HEAL_S, STOP_S
 from rebuild import decode
 
 INTERNAL = {"__consumer_offsets": 5, "__transaction_state": 3}
 TRANSACTIONS, ID, TRANSACTIONS_AT_A_TIME = "x", "tx", 4
+TRIMMED, TRIMMED_AT_A_TIME = "trimmed", 20
 TOPICS_KEPT = 4            # of earlier rounds
 REFUSED_SHARE = 0.2        # of the rounds try transactions while skein leads their coordinator's partition
 JAVA_WRONG = re.compile(r"orrupt|Could not find offset index|Deleting index files|java\.lang\.\w+Error")
@@ -73,8 +74,8 @@ def settled_files(data):
     return found
 
 
-def examine(data, broker, cluster_id):
-    """What a broker that has ended cleanly must leave to the next one."""
+def examine(data, broker, cluster_id, trimmed):
+    """What a broker that has ended cleanly must leave to the next one. trimmed: {partition: (start, end)} of the topic whose records are deleted."""
     marker = os.path.join(data, ".kafka_cleanshutdown")
     if not os.path.exists(marker):
         yield f"{marker}: is not there"
@@ -88,7 +89,10 @@ def examine(data, broker, cluster_id):
         yield f"{data}/meta.properties says {said}"
     points, marks, starts = (checkpoint(data, name + "-offset-checkpoint") for name in ("recovery-point", "replication", "log-start"))
     for (topic, k), folder in partitions_in(data).items():
-        yield from rebuild.partition(folder)
+        if topic != TRIMMED:
+            yield from rebuild.partition(folder)
+        elif str(k) in trimmed and starts.get((topic, k)) != trimmed[str(k)][0]:
+            yield f"{folder}: records were deleted up to {trimmed[str(k)][0]}, it is said to start at {starts.get((topic, k))}"
         log = replicas.Log(folder)
         end = log.batches[-1][1] + 1 if log.batches else log.start
         if points.get((topic, k)) != end:
@@ -109,7 +113,7 @@ class Tenants(nemesis.Run):
     def __init__(self, options):
         self.state_file = os.path.join(options.state, "state.json")
         options.dir, options.zookeepers = options.state, 1
-        self.state = {"round": 0, "starts": 0, "kinds": ["java", "java", "skein"], "changes": {}, "topics": [], "groups": {}, "sent": 0, "read": [],
+        self.state = {"round": 0, "starts": 0, "kinds": ["java", "java", "skein"], "changes": {}, "topics": [], "groups": {}, "trimmed": {}, "read": [],
                       "producer": None, "is_in_doubt": False, "refused": 0, "transactions": 0}
         if os.path.exists(self.state_file):
             if not options.resume:
@@ -145,7 +149,7 @@ class Tenants(nemesis.Run):
             if c.stop_broker(i, 1) is None:
                 self.wrong.append(f"b{i}, {old}, did not stop")
                 return
-            self.wrong += [f"left by {old}: {w}" for w in examine(data, i, cluster_id)]
+            self.wrong += [f"left by {old}: {w}" for w in examine(data, i, cluster_id, self.state["trimmed"])]
             closed = settled_files(data)
         else:
             c.brokers[i].kill()
@@ -226,6 +230,34 @@ class Tenants(nemesis.Run):
             if topic == self.cluster.topic and any(said["now"].get(k, -1) < off for k, off in least.items()):
                 self.wrong.append(f"{group} committed {least}, and is told {said['now']}")
 
+    def trim(self):
+        """A topic has its start and its end of the round before; records come at its end, and are deleted at its start."""
+        c, topic = self.cluster, self.cluster.topic
+        c.topic = TRIMMED
+        for k in range(PARTITIONS):
+            found = {}
+
+            def is_led():
+                found["by"] = c.leader(k)
+                return found["by"] is not None
+            c.until(30, is_led, f"{TRIMMED}-{k} has no leader")
+            spans = [c.ask(found["by"], "ListOffsets", 4, {"ReplicaId": -1, "IsolationLevel": 0, "Topics": [
+                {"Name": TRIMMED, "Partitions": [{"PartitionIndex": k, "CurrentLeaderEpoch": -1, "Timestamp": when}]}]}) for when in (-2, -1)]
+            now, before = [s["Topics"][0]["Partitions"][0]["Offset"] for s in spans], self.state["trimmed"].get(str(k), [0, 0])
+            if now != before:
+                self.wrong.append(f"{TRIMMED}-{k} had the offsets {before}, has {now}")
+            client = wire.connect(c.address(found["by"]))
+            error, base = wire.produce(client, TRIMMED, k, wire.plain_batch([b"%d" % i for i in range(TRIMMED_AT_A_TIME)]))
+            start, end = base + TRIMMED_AT_A_TIME // 2, base + TRIMMED_AT_A_TIME
+            answer = wire.ask(client, "DeleteRecords", 1, {"TimeoutMs": 10000, "Topics": [
+                {"Name": TRIMMED, "Partitions": [{"PartitionIndex": k, "Offset": start}]}]})
+            client.close()
+            errors = (error, answer["Topics"][0]["Partitions"][0]["ErrorCode"])
+            if errors != (0, 0):
+                self.wrong.append(f"{TRIMMED}-{k}: records were not taken or deleted: errors {errors}")
+            self.state["trimmed"][str(k)] = [start, end]
+        c.topic = topic
+
     # ---- transactions ----------------------------------------------------------------------------------------------------------
 
     def coordinators(self):
@@ -236,12 +268,13 @@ class Tenants(nemesis.Run):
 
     def lead_transactions(self, kind, rng):
         c = self.cluster
-        others = lambda first: [first] + rng.sample([b for b in BROKERS if b != first], len(BROKERS) - 1)
         these = [b for b in BROKERS if c.kinds[b] == kind]
         wanted = {k: rng.choice(these) for k in range(INTERNAL["__transaction_state"])}
 
+        order = {k: [b] + [other for other in BROKERS if other != b] for k, b in wanted.items()}
+
         def they_lead():
-            nemesis.assign(c, {k: others(b) for k, b in wanted.items()}, "__transaction_state")
+            nemesis.assign(c, order, "__transaction_state")
             c.ask_controller("ElectLeaders", 2, {"ElectionType": 0, "TimeoutMs": 5000, "TopicPartitions": [
                 {"Topic": "__transaction_state", "Partitions": list(wanted)}]})
             c.sleep(0.5)
@@ -258,9 +291,8 @@ class Tenants(nemesis.Run):
             c.ask(java, "FindCoordinator", 2, {"Key": "group-0", "KeyType": 0})
             return len(self.coordinators()) == INTERNAL["__transaction_state"]
         c.until(30, is_there, "there is no topic of transactions")
-        topic, c.topic = c.topic, TRANSACTIONS
-        c.create_topic()
-        c.topic = topic
+        for c.topic in (TRANSACTIONS, TRIMMED):
+            c.create_topic()
 
     def transact(self, rng):
         """Java's coordinator goes on with what it finds in replicas that skein has written; where skein leads they are refused."""
@@ -299,7 +331,6 @@ class Tenants(nemesis.Run):
     def begin(self):
         self.cluster.start()
         if self.state["round"] == 0 and not self.coordinators():
-            self.cluster.topic = "first"
             self.first_transactions()
 
     def next_change(self, rng):
@@ -339,6 +370,7 @@ class Tenants(nemesis.Run):
         self.ask_groups(history)
         self.transact(rng)
         self.compare()
+        self.trim()
         self.wrong += c.wrong
         if not self.wrong:
             self.forget(folder)
@@ -379,7 +411,7 @@ class Tenants(nemesis.Run):
         cluster_id = self.cluster_id()
         self.stop()
         for i in BROKERS:
-            self.wrong += [f"at the end: {w}" for w in examine(self.cluster.data(i), i, cluster_id)]
+            self.wrong += [f"at the end: {w}" for w in examine(self.cluster.data(i), i, cluster_id, self.state["trimmed"])]
         self.wrong += [w for w in self.cluster.wrong if w not in self.wrong]
 
 
