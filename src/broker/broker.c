@@ -252,7 +252,7 @@ static void ask_controller(struct broker *b, struct msg *m, enum broker_state me
 static int stop_all(struct broker *b, bool has_served)
 {
 	LOG_INFO(&b->log, broker_stopping);
-	process_notify("STOPPING=1");
+	process_notify("STOPPING=1\nSTATUS=stopping");
 	if (has_served)
 		ask_controller(b, &b->retire.msg, BROKER_RETIRING);
 	assembly_hush(&b->parts);
@@ -304,7 +304,7 @@ static int run(struct broker *b, int argc, char **argv)
 		assembly_serve(&b->parts);
 		print_banner(b);
 		LOG_INFO(&b->log, broker_started);
-		process_notify("READY=1");
+		process_notify("READY=1\nSTATUS=serving");	/* with numbers at the next look */
 		for (enum process_signal sig; (sig = next_signal(b)) != PROCESS_TERMINATE; )
 			if (sig == PROCESS_RELOAD)
 				reload(b, argc, argv);

@@ -47,6 +47,7 @@ struct log_writer {
 	struct log_source log;
 	os_fd             fd;
 	os_fd             journal;		/* a datagram a line; -1: none */
+	struct sockaddr_un journal_at;		/* looked up each time: its socket may be another one by then */
 	uint64_t          dropped_told;		/* writer only */
 
 	CACHE_ALIGNED uint64_t head;		/* producers: bytes claimed since create */
@@ -179,7 +180,8 @@ static void write_to_journal(struct log_writer *w, struct iovec *iov, int n)
 	for (int i = 0; i < n; i++) {
 		ssize_t sent;
 
-		while ((sent = send(w->journal, iov[i].iov_base, iov[i].iov_len, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+		while ((sent = sendto(w->journal, iov[i].iov_base, iov[i].iov_len, MSG_NOSIGNAL, (struct sockaddr *)&w->journal_at,
+		                      sizeof(w->journal_at))) < 0 && errno == EINTR)
 			;
 		char *begin = sent < 0 ? memmem(iov[i].iov_base, iov[i].iov_len, MESSAGE, strlen(MESSAGE)) : NULL;
 		if (begin == NULL)
@@ -322,7 +324,10 @@ bool log_writer_use_journal(struct log_writer *w, const char *path)
 		close(fd);
 		return false;
 	}
-	w->journal = fd;
+	close(fd);		/* it was there */
+	w->journal_at = to;
+	if ((w->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+		return false;
 	log_set_format(LOG_FORMAT_JOURNAL);
 	return true;
 }

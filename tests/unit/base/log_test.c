@@ -219,15 +219,15 @@ START_TEST(a_cut_json_line_is_well_formed)
 		memset(big + n / 2, 'y', n - n / 2);
 		big[n] = '\0';
 		LOG_INFO(&src, broker_started, KV_STR("k", big), KV_I64("number", 1234567890123), KV_STR("after", "z"));
-		bool in_string = false;
+		bool in_string = false, is_well_formed = true;
 		for (const char *p = last; *p != 0; p++) {
 			if (*p == '\\')
 				p++;
 			else if (*p == '"')
 				in_string = !in_string;
-			ck_assert(in_string || *p != 'x');
+			is_well_formed &= in_string || *p != 'x';
 		}
-		ck_assert(!in_string && last[0] == '{' && last[strlen(last) - 1] == '}');
+		ck_assert(is_well_formed && !in_string && last[0] == '{' && last[strlen(last) - 1] == '}');
 		ck_assert((strstr(last, ",\"after\":\"z\"}") != NULL) == (strstr(last, ",\"cut\":true}") == NULL));
 		ck_assert(strstr(last, "\"number\":,") == NULL && strstr(last, "\"number\":}") == NULL);
 	}

@@ -156,6 +156,13 @@ START_TEST(lines_go_to_journald_while_it_is_there)
 	unlink(at.sun_path);
 	LOG_INFO(&src, broker_stopped, KV_I32("n", 2));
 	ck_assert(log_writer_flush(w, 5000));
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);		/* and it comes back */
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	LOG_INFO(&src, registered);
+	ck_assert(log_writer_flush(w, 5000));
+	ck_assert_int_gt(recv(fd, got, sizeof(got), MSG_DONTWAIT), 0);
+	close(fd);
+	unlink(at.sun_path);
 	log_writer_destroy(&w);
 	ck_assert_int_eq(os_read_file(os_real(), path, 10000, &text, &len), OK);
 	ck_assert_str_eq(text, "INFO broker 0 broker_stopped n=2\n");
