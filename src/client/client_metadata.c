@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define MAKING_ANSWERS 10	/* so often a topic that we may have made is asked for again at once */
+
 /* The topics are those the caller has named, so their number is the caller's to bound. */
 static struct client_topic *topic_get(struct client *c, struct slice name)
 {
@@ -88,6 +90,10 @@ static void apply_topic(struct client *c, const struct metadata_response_topic *
 	t->is_known = true;
 	t->error = m->error_code;
 	t->version++;
+	/* one that is being made: the question that asked for it does not wait for it */
+	if (m->error_code == LEADER_NOT_AVAILABLE ||
+	    (m->error_code == UNKNOWN_TOPIC_OR_PARTITION && c->spec.allow_auto_create && t->version < MAKING_ANSWERS))
+		c->metadata_is_due = true;
 	if (m->error_code != NONE)
 		return;		/* the partitions stay as they were known */
 	if (m->partitions_count > t->partition_count)
