@@ -137,6 +137,8 @@ struct broker_config {
 	int32_t     metrics_port;
 	int32_t     group_lag_interval_ms;		/* 0: lag is not looked at */
 	int32_t     group_lag_series_max;
+	const char *console_hosts;			/* config_list_next */
+	bool        is_console_showing_messages;
 	int32_t     event_log_format;			/* enum log_format */
 	const char *event_log_levels;			/* log_levels_set */
 	int32_t     slow_request_log_ms;		/* 0: slow requests are not told */

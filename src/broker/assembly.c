@@ -264,6 +264,7 @@ static enum err start_http(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 		.sched = a->spec.sched, .host = c->metrics_host, .port = (uint16_t)c->metrics_port, .net = a->net, .fetchers = a->fetchers,
 		.dirs = a->dirs, .dir_count = a->dir_count, .version = PACKAGE_VERSION,
 		.workers = a->spec.workers, .lag_interval_ms = c->group_lag_interval_ms, .lag_series_max = c->group_lag_series_max,
+		.console_hosts = c->console_hosts, .shows_messages = c->is_console_showing_messages,
 	};
 
 	return c->metrics_host != NULL ? http_start(&a->http, &spec, problem, ASSEMBLY_PROBLEM_MAX) : OK;

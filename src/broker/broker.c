@@ -187,7 +187,7 @@ static void print_banner(const struct broker *b)
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
 	if (b->parts.http != NULL)
-		fprintf(stderr, "  metrics     http://%s:%d/metrics\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+		fprintf(stderr, "  console     http://%s:%d/ (and /metrics)\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
