@@ -19,7 +19,18 @@ tests_bench_load_one_SOURCES = tests/bench/load_one.c tests/bench/bench.h \
 	tests/bench/bench_process.c tests/bench/bench_report.c
 tests_bench_load_one_LDADD = $(tests_bench_broker_bench_LDADD)
 $(tests_bench_load_one_OBJECTS): | $(wire_gen)
-EXTRA_DIST += tests/bench/README.md tests/bench/failover tests/bench/group_bench.py tests/bench/beside_java
+# The floors that compare measures beside brokers, and the client it puts on all of them.
+noinst_PROGRAMS += tests/bench/floor
+tests_bench_floor_SOURCES = tests/bench/floor.c tests/bench/bench.h tests/bench/bench_client.c tests/bench/bench_process.c tests/bench/bench_report.c
+tests_bench_floor_LDADD = $(tests_bench_broker_bench_LDADD)
+$(tests_bench_floor_OBJECTS): | $(wire_gen)
+if HAVE_RDKAFKA
+noinst_PROGRAMS += tests/bench/rdkafka_bench
+tests_bench_rdkafka_bench_SOURCES = tests/bench/rdkafka_bench.c
+tests_bench_rdkafka_bench_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_bench_rdkafka_bench_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a -lrdkafka -lpthread
+endif
+EXTRA_DIST += tests/bench/compare tests/bench/brokers.py tests/bench/java-tuned.properties tests/bench/README.md tests/bench/failover tests/bench/group_bench.py tests/bench/beside_java
 
 bench: $(bin_PROGRAMS) tests/bench/broker_bench
 	tests/bench/broker_bench --json bench.json --dir "$$(pwd)/bench-data" \
