@@ -39,3 +39,11 @@ bench-cluster: $(bin_PROGRAMS) tests/bench/cluster_bench
 	tests/bench/cluster_bench --json bench.json --dir "$$(pwd)/bench-data" \
 		--revision "$$(git -C $(srcdir) describe --always --dirty 2>/dev/null || echo $(VERSION))" ./skein $(srcdir)/tests/system/zookeeper
 .PHONY: bench bench-cluster
+# What a request costs in instructions: a broker on a simulated machine, for callgrind. tests/bench/counts compares it with tests/bench/counts.json.
+EXTRA_DIST += tests/bench/counts tests/bench/counts.json
+if HAVE_CHECK
+check_PROGRAMS += tests/bench/count_requests
+tests_bench_count_requests_SOURCES = tests/bench/count_requests.c tests/sim/broker_sim.c tests/sim/broker_sim.h
+tests_bench_count_requests_LDADD = $(sim_test_libs)
+$(tests_bench_count_requests_OBJECTS): | $(wire_gen)
+endif
