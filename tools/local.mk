@@ -2,9 +2,10 @@
 noinst_LIBRARIES += tools/libskein_tools.a
 tools_libskein_tools_a_SOURCES = \
 	tools/adopt.c \
-	tools/bench/bench.c tools/bench/bench.h tools/bench/consume.c \
+	tools/bench/bench.c tools/bench/bench.h tools/bench/connections.c tools/bench/consume.c tools/bench/groups.c \
 	tools/bench/histogram.c tools/bench/histogram.h tools/bench/load.c \
-	tools/bench/noise.c tools/bench/noise.h tools/bench/peers.c tools/bench/peers.h \
+	tools/bench/noise.c tools/bench/noise.h tools/bench/partitions.c \
+	tools/bench/peers.c tools/bench/peers.h tools/bench/start.c \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \

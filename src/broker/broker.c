@@ -252,7 +252,7 @@ static void ask_controller(struct broker *b, struct msg *m, enum broker_state me
 static int stop_all(struct broker *b, bool has_served)
 {
 	LOG_INFO(&b->log, broker_stopping);
-	process_notify("STOPPING=1");
+	process_notify("STOPPING=1\nSTATUS=stopping");
 	if (has_served)
 		ask_controller(b, &b->retire.msg, BROKER_RETIRING);
 	assembly_hush(&b->parts);
@@ -304,7 +304,7 @@ static int run(struct broker *b, int argc, char **argv)
 		assembly_serve(&b->parts);
 		print_banner(b);
 		LOG_INFO(&b->log, broker_started);
-		process_notify("READY=1");
+		process_notify("READY=1\nSTATUS=serving");	/* with numbers at the next look */
 		for (enum process_signal sig; (sig = next_signal(b)) != PROCESS_TERMINATE; )
 			if (sig == PROCESS_RELOAD)
 				reload(b, argc, argv);
@@ -357,6 +357,8 @@ int broker_main(int argc, char **argv)
 	bool is_sandboxed = b.config.broker->is_sandboxed && sandbox_begin(&sandbox, b.config.broker->log_dirs.items, b.config.broker->log_dirs.count);
 	if (log_writer_create(b.os, &b.writer, NULL) == OK)
 		log_writer_flush_at_end(b.writer);
+	if (b.writer != NULL && b.config.broker->event_log_format == LOG_FORMAT_TEXT && log_writer_is_read_by_journal())
+		(void)!log_writer_use_journal(b.writer, LOG_JOURNAL_SOCKET);	/* nobody there: it stays text */
 	if (is_sandboxed)
 		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);

@@ -26,6 +26,7 @@ void consumer_create(struct consumer **out, struct client *c, const struct consu
 
 static void destroy_chunk(struct consumer *s, struct consumer_chunk *chunk)
 {
+	s->has_room = true;
 	list_remove(&chunk->link);
 	consumer_unref(s, chunk->source);
 	free(chunk->aborting);
@@ -374,4 +375,12 @@ bool consumer_next(struct consumer *s, struct consumer_event *out)
 			return true;
 	}
 	return false;
+}
+
+bool consumer_has_room(struct consumer *s)
+{
+	bool has_room = s->has_room;
+
+	s->has_room = false;
+	return has_room;
 }

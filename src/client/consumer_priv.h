@@ -74,6 +74,7 @@ struct consumer {
 	struct list           calls;		/* struct consumer_call */
 	struct decompressor  *stream;		/* of the one batch that is read at a time */
 	struct consumer_partition *reading;	/* whose batch that is; NULL: none */
+	bool                  has_room;		/* a chunk has gone */
 	int64_t               unread_bytes;	/* of records in answers that are not used up */
 };
 

@@ -57,6 +57,12 @@ bool joining_node_forbids(int i, enum err result, struct slice data, struct join
 	}
 }
 
+bool joining_access_forbids(enum err result, struct joining_finding *f)
+{
+	return result == ERR_ACCESS && say(f, "the nodes of this cluster in ZooKeeper have ACLs (zookeeper.set.acl), and skein does not log in to ZooKeeper",
+	                                   "set zookeeper.set.acl=false in every broker, and open the nodes: zookeeper-security-migration --zookeeper.acl=unsecure");
+}
+
 bool joining_configs_forbid(const struct config_set *dynamic, struct joining_finding *f)
 {
 	const struct config_entry *e;

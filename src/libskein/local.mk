@@ -82,4 +82,12 @@ install-exec-local: $(libskein_file)
 uninstall-local:
 	rm -f '$(DESTDIR)$(libdir)/$(libskein_file)' '$(DESTDIR)$(libdir)/$(libskein_soname)' '$(DESTDIR)$(libdir)/libskein.so'
 CLEANFILES += $(libskein_file) $(libskein_soname) libskein.so skein.pc
-EXTRA_DIST += docs/LIBRARY.md docs/library src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library-java.test tests/system/library.sh tests/system/library
+EXTRA_DIST += docs/LIBRARY.md docs/library src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library-java.test tests/system/library-cluster.test tests/system/library.sh tests/system/library
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/libskein/config_test
+TESTS += tests/unit/libskein/config_test
+tests_unit_libskein_config_test_SOURCES = tests/unit/libskein/config_test.c
+tests_unit_libskein_config_test_LDADD = src/libskein/libskein_face.a $(client_test_ldadd)
+$(tests_unit_libskein_config_test_OBJECTS): | $(wire_gen)
+endif

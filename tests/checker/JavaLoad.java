@@ -23,6 +23,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.InvalidOffsetException;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
@@ -171,8 +172,10 @@ public final class JavaLoad {
 	}
 
 	private static void refused(String process, InvalidOffsetException e) {
+		Map<TopicPartition, Long> at = e instanceof OffsetOutOfRangeException out ? out.offsetOutOfRangePartitions() : Map.of();
 		for (TopicPartition tp : e.partitions())
-			note(process, "\"type\":\"info\",\"f\":\"poll\",\"k\":%d,\"next\":-1,\"err\":\"%s\"", tp.partition(), e.getClass().getSimpleName());
+			note(process, "\"type\":\"info\",\"f\":\"poll\",\"k\":%d,\"next\":%d,\"err\":\"%s\"", tp.partition(), at.getOrDefault(tp, -1L),
+				e.getClass().getSimpleName());
 	}
 
 	private static void consume(String process) {

@@ -293,8 +293,10 @@ def holes(h):
 
 
 def refusals(h):
+    """Without a position (-1) it was the question for one that failed: a broker that has just started knows no topic."""
     for e in h.refused:
-        yield Anomaly("out-of-range", f"{e['p']}, partition {e['k']}: {e['err']} at {e['next']}", [e])
+        if e["next"] >= 0:
+            yield Anomaly("out-of-range", f"{e['p']}, partition {e['k']}: {e['err']} at {e['next']}", [e])
     for e in h.fatal:
         yield Anomaly("fatal", f"{e['p']}: {e['err']}", [e])
 

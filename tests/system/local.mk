@@ -10,8 +10,8 @@ tests_system_io_fault_so_SOURCES = tests/system/io_fault.c
 tests_system_io_fault_so_CFLAGS = -std=gnu11 -Wall -Wextra -fPIC
 tests_system_io_fault_so_LDFLAGS = -shared
 tests_system_io_fault_so_LDADD = -ldl
-EXTRA_DIST += quickstart walkthrough README.md build-aux/steps.sh tests/packages tests/install-packages \
-	tests/system/README.md tests/system/bare-machine tests/system/debian-package tests/system/lib.sh tests/system/java-kafka \
+EXTRA_DIST += quickstart walkthrough README.md docs/MIGRATION.md build-aux/steps.sh tests/packages tests/install-packages \
+	tests/system/README.md tests/system/bare-machine tests/system/debian-package tests/system/systemd-service tests/system/lib.sh tests/system/java-kafka \
 	tests/system/serve.test tests/system/kcat.test tests/system/bad-input.test tests/system/crash.test tests/system/disk.test tests/system/retention.test tests/system/compaction.test tests/system/compaction-java.test tests/system/delete-records.test \
 	tests/system/console.test tests/system/packaging.test packaging/skein.spec packaging/rpmlint.toml packaging/Containerfile tests/system/console_judge.py tests/system/browser.py tests/system/metrics.test tests/system/metrics_judge.py tests/system/dashboard.test tests/system/dashboard.py tests/system/alerts_test.yml tests/system/prometheus-programs tests/system/service.test tests/system/service_manager.py tests/system/pass_socket.py \
 	tests/system/java.test tests/system/logdirs.test tests/system/logdirs.py tests/system/zookeeper.test tests/system/cluster.test tests/golden/znodes \

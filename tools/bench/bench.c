@@ -17,7 +17,12 @@ static const char help[] =
 	"Loads a broker of whatever make, and tells what it took.\n\n"
 	"  produce      write records at a rate, or as fast as they are taken: how long until each was acknowledged\n"
 	"  e2e          the same, and how long until a consumer had them\n"
-	"  consume      read a topic as fast as it comes\n\n"
+	"  consume      read a topic as fast as it comes\n"
+	"  connections  how fast many connections are made, and what a question costs beside them (-c, -d)\n"
+	"  partitions   how long many take to be made, led and deleted (-p, --topics)\n"
+	"  start        from running a command, given behind --, to the first acknowledged record; its memory (--count)\n"
+	"  recover      the same after kill -9, with --gib of data\n"
+	"  groups       a group of --members: how long until all have joined, and until all know that one left\n\n"
 	"Of records:\n"
 	"  -r, --rate N             records per second (default 1000; 0: as fast as they are taken)\n"
 	"  -d, --duration SECONDS   (default 10)\n"
@@ -30,7 +35,10 @@ static const char help[] =
 	"      --linger MS          wait so long for more records to go along (default 0)\n"
 	"      --batch-size BYTES   and for so many at most (default 16384; 1: each record has a request)\n"
 	"      --in-flight N        requests under way per connection and broker (default 5)\n"
-	"      --fetch-bytes N      what a fetch asks for (default 1048576)\n\n"
+	"      --fetch-bytes N      what a fetch asks for (default 1048576)\n"
+	"      --count N            starts (default 5)\n"
+	"      --gib N              of records of 1 KiB (default 1)\n"
+	"      --members N          (default 10)\n\n"
 	"Of what they go to:\n"
 	"  -t, --topic NAME         (default: one is made, and deleted in the end; consume needs one)\n"
 	"      --topics N           so many: NAME-0, NAME-1, ... (default 1)\n"
@@ -48,7 +56,9 @@ static const char help[] =
 	"  skein bench produce -r 5000 -d 30\n"
 	"  skein bench produce -r 0 -s 1024 --batch-size 1000000 --linger 20 -a 1\n"
 	"  skein bench e2e -r 1000 -a all -o json\n"
-	"  skein bench consume -t orders\n";
+	"  skein bench consume -t orders\n"
+	"  skein bench start -b localhost:9099 -- skein serve --override listeners=PLAINTEXT://localhost:9099 \\\n"
+	"      --override log.dirs=/tmp/bench\n";
 
 /* Options by the letter that getopt answers; capitals have no short form. */
 #define LOAD_OPTIONS "brdnWskzaLBFtTpRKco"
@@ -61,7 +71,12 @@ static const struct bench_verb {
 } verbs[] = {
 	{ "produce", bench_produce, LOAD_OPTIONS, 1000 },
 	{ "e2e",     bench_e2e,     LOAD_OPTIONS "f", 1000 },
-	{ "consume", bench_consume, "bndtTfco", 0 },
+	{ "consume", bench_consume, "bntTfco", 0 },
+	{ "connections", bench_connections, "bdco", 0 },
+	{ "partitions", bench_partitions, "bpTRKo", 0 },
+	{ "start",   bench_start,   "bNo", 0 },
+	{ "recover", bench_recover, "bNGo", 0 },
+	{ "groups",  bench_groups,  "bMpto", 0 },
 };
 
 /* ---- the result ---- */
@@ -166,7 +181,7 @@ void bench_topic_name(const struct bench *b, int i, char out[300])
 		snprintf(out, 300, "%s-%d", b->topic, i);
 }
 
-bool bench_make_topics(struct bench *b)
+bool bench_create_topics(struct bench *b)
 {
 	struct client_error error;
 	char name[300];
@@ -184,6 +199,18 @@ bool bench_make_topics(struct bench *b)
 			b->code = tool_fail(&error);
 			return false;
 		}
+	}
+	return true;
+}
+
+bool bench_make_topics(struct bench *b)
+{
+	char name[300];
+
+	if (!bench_create_topics(b))
+		return false;
+	for (int i = 0; i < b->topics; i++) {
+		bench_topic_name(b, i, name);
 		if (tool_topic_info(b->client, name, &b->code) == NULL)
 			return false;
 	}
@@ -235,6 +262,7 @@ static const struct option options[] = {
 	{ "linger", required_argument, NULL, 'L' }, { "batch-size", required_argument, NULL, 'B' }, { "in-flight", required_argument, NULL, 'F' },
 	{ "fetch-bytes", required_argument, NULL, 'f' }, { "topic", required_argument, NULL, 't' }, { "topics", required_argument, NULL, 'T' },
 	{ "partitions", required_argument, NULL, 'p' }, { "replicas", required_argument, NULL, 'R' }, { "keep", no_argument, NULL, 'K' },
+	{ "count", required_argument, NULL, 'N' }, { "gib", required_argument, NULL, 'G' }, { "members", required_argument, NULL, 'M' },
 	{ "connections", required_argument, NULL, 'c' }, { "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 
 static bool set_option(struct bench *b, int c)
@@ -259,6 +287,9 @@ static bool set_option(struct bench *b, int c)
 	case 'R': return set_number(optarg, 1, 1000, &b->replicas);
 	case 'K': b->keeps = true; return true;
 	case 'c': return set_number(optarg, 1, 100000, &b->connections);
+	case 'N': return set_number(optarg, 1, 1000, &b->count);
+	case 'G': return set_real(optarg, 1e4, &b->gib);
+	case 'M': return set_number(optarg, 2, 10000, &b->members);
 	case 'o': return set_output(b, optarg);
 	default: return false;
 	}
@@ -282,7 +313,9 @@ static int parse(struct bench *b, const struct bench_verb *v, int argc, char **a
 		if (!set_option(b, c))
 			return tool_usage("bench", "\"%s\" is no value for this option", optarg);
 	}
-	if (optind != argc)
+	if (optind < argc && strchr(v->options, 'N') != NULL)
+		b->command = argv + optind;
+	else if (optind != argc)
 		return tool_usage("bench", "%s takes no argument: \"%s\"", v->name, argv[optind]);
 	return EXIT_OK;
 }
@@ -294,7 +327,12 @@ static void tell_setting(struct bench *b, const struct bench_verb *v)
 	snprintf(acks, sizeof(acks), b->acks < 0 ? "all" : "%d", b->acks);
 	bench_word(b, "bench", v->name);
 	bench_word(b, "version", PACKAGE_VERSION);
-	bench_number(b, "connections", b->connections, 0);
+	if (strchr(v->options, 'c') != NULL)
+		bench_number(b, "connections", b->connections, 0);
+	if (strchr(v->options, 'G') != NULL)
+		bench_number(b, "gib", b->gib, 3);
+	if (strchr(v->options, 'M') != NULL)
+		bench_number(b, "members", b->members, 0);
 	if (strchr(v->options, 'T') != NULL)
 		bench_number(b, "topics", b->topics, 0);
 	if (strchr(v->options, 'p') != NULL)
@@ -316,7 +354,7 @@ int tool_bench(int argc, char **argv)
 {
 	static struct bench b = {	/* static: a histogram lies in it */
 		.topics = 1, .partitions = 1, .replicas = 1, .connections = 1, .size = 100, .batch_size = 16384, .in_flight = 5,
-		.fetch_bytes = 1 << 20, .seconds = 10, .warm_up = 1, .acks = -1, .code = EXIT_OK,
+		.fetch_bytes = 1 << 20, .seconds = 10, .warm_up = 1, .acks = -1, .count = 5, .gib = 1, .members = 10, .code = EXIT_OK,
 	};
 	const char *name = argc > 1 ? argv[1] : "";
 	const struct bench_verb *v = NULL;

@@ -14,7 +14,7 @@
 struct bench {
 	const char *verb, *bootstrap, *topic;	/* topic NULL: one of our own, deleted afterwards */
 	char      **command;			/* start, recover: what runs a broker */
-	int32_t     topics, partitions, replicas, connections, count, keys, size, linger_ms, batch_size, in_flight, fetch_bytes;
+	int32_t     topics, partitions, replicas, connections, count, members, keys, size, linger_ms, batch_size, in_flight, fetch_bytes;
 	int64_t     records;			/* 0: until the time is over */
 	double      rate;			/* records per second; 0: as fast as they are taken */
 	double      seconds, warm_up;
@@ -34,12 +34,19 @@ struct bench {
 int bench_produce(struct bench *b);
 int bench_consume(struct bench *b);
 int bench_e2e(struct bench *b);
+int bench_connections(struct bench *b);
+int bench_partitions(struct bench *b);
+int bench_start(struct bench *b);
+int bench_recover(struct bench *b);
+int bench_groups(struct bench *b);
 
 bool bench_connect(struct bench *b);			/* false: b->code, said why */
-/* Makes the topics (topic, or topic-0, topic-1, ... when there are several), unless there is one of this name. Sets b->topic. */
+/* Makes the topics and waits for their leaders. */
 bool bench_make_topics(struct bench *b);
+/* Makes the topics (topic, or topic-0, topic-1, ... when there are several), unless there is one of this name. Sets b->topic. */
+bool bench_create_topics(struct bench *b);
 void bench_topic_name(const struct bench *b, int i, char out[300]);
-void bench_drop_topics(struct bench *b);		/* those that bench_make_topics made, unless they shall be kept */
+void bench_drop_topics(struct bench *b);		/* those that we made, unless they shall be kept */
 
 /* On a terminal a line that is written over by the next one; "": the last is wiped. */
 void bench_progress(const char *fmt, ...) PRINTF(1, 2);

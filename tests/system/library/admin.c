@@ -2,9 +2,11 @@
  * All of skein/admin.h against one cluster. admin BOOTSTRAP; topics and groups that begin with "libadmin-" are its own and deleted. Prints what it checked; the first thing that
  * is not as it should be ends it with exit code 1.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <skein/admin.h>
 #include <skein/consumer.h>
 #include <skein/producer.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,8 +227,12 @@ int main(int argc, char **argv)
 	const struct skein_cluster *cluster;
 	struct skein_answer *answer;
 
+	struct sigaction pipe_before;
+
 	if (argc != 2)
 		return 2;
+	signal(SIGPIPE, SIG_DFL);
+	sigaction(SIGPIPE, NULL, &pipe_before);
 	OK(skein_config_set(config, "bootstrap.servers", argv[1], &error));
 	OK(skein_client_create(&client, config, &error));
 	OK(skein_connect(client, WAIT_MS, &error));
@@ -234,6 +240,8 @@ int main(int argc, char **argv)
 	CHECK(cluster->broker_count >= 1 && cluster->controller >= 0 && strcmp(cluster->id, skein_cluster_id(client)) == 0, "%s", cluster->id);
 	int32_t broker = cluster->brokers[0].id;
 	skein_answer_destroy(&answer);
+	struct sigaction pipe_action;
+	CHECK(sigaction(SIGPIPE, NULL, &pipe_action) == 0 && pipe_action.sa_handler == pipe_before.sa_handler, "signals are the program's");
 	topics();
 	configs(broker);
 	offsets();

@@ -1,0 +1,135 @@
+"""What the benches that put skein beside others share: starting each of them, its processor time, memory and wakes, and how pairs of figures become a ratio."""
+import os
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SYSTEM = os.path.join(TOP, "tests", "system")
+BENCH = os.path.join(TOP, "tests", "bench")
+# Of Kafka's own start script, but for the heap.
+JVM = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true"]
+HEAP = {"java": ["-Xmx1G", "-Xms1G"], "java-kraft": ["-Xmx1G", "-Xms1G"], "java-tuned": ["-Xmx6G", "-Xms1G"]}
+WAIT_S = 120
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for_port(port, process, what):
+    until = time.monotonic() + WAIT_S
+    while not listens(port):
+        if process.poll() is not None or time.monotonic() > until:
+            sys.exit(f"{what}: nobody listens on port {port}")
+        time.sleep(0.002)
+
+
+def write_log4j(directory):
+    path = os.path.join(directory, "log4j.properties")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("log4j.rootLogger=WARN, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\nlog4j.appender.out.layout=org.apache.log4j.SimpleLayout\n")
+    return path
+
+
+def java_classpath():
+    return subprocess.run([os.path.join(SYSTEM, "java-kafka"), "classpath"], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+
+
+def zookeeper(verb, directory, *port):
+    subprocess.run([os.path.join(SYSTEM, "zookeeper"), verb, directory, *map(str, port)], check=verb == "start")
+
+
+def properties_of(name):
+    with open(os.path.join(BENCH, name), encoding="ascii") as f:
+        return [line.strip() for line in f if "=" in line and not line.startswith("#")]
+
+
+def java_command(kind, classpath, log4j, directory, settings, main="kafka.Kafka", arguments=None):
+    """The command of a Java broker with these settings, which are written to a file of the directory."""
+    path = os.path.join(directory, "server.properties")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("\n".join(settings) + "\n")
+    return ["java", *HEAP[kind], *JVM, f"-Dlog4j.configuration=file:{log4j}", "-cp", classpath, main, *(arguments or []), path]
+
+
+def skein_command(skein, settings):
+    return [skein, "serve"] + [word for s in settings for word in ("--override", s)]
+
+
+def start(command, log):
+    with open(log, "a", encoding="ascii") as out:
+        return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+
+def end(process, with_signal=signal.SIGKILL):
+    if process is not None and process.poll() is None:
+        process.send_signal(with_signal)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(60)
+
+
+def cpu_s(pid):
+    """User and system of all threads, also of those that have ended, from the process's clock."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def wakes(pid):
+    count = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/status", encoding="ascii", errors="replace") as f:
+                count += next(int(line.split()[1]) for line in f if line.startswith("voluntary_ctxt_switches"))
+        except (FileNotFoundError, ProcessLookupError, StopIteration):
+            pass        # a thread that has just ended
+    return count
+
+
+def pss_mib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii", errors="replace") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1024
+
+
+def machine_busy_s():
+    """Of all processors, since the boot."""
+    with open("/proc/stat", encoding="ascii") as f:
+        v = [int(x) for x in f.readline().split()[1:9]]
+    return (sum(v) - v[3] - v[4] - v[7]) / os.sysconf("SC_CLK_TCK")
+
+
+def in_turns(sides, runs, measure):
+    """{kind: [figure of each run]}: first the one, then the other, again and again."""
+    figures = {side.kind: [] for side in sides}
+    for _ in range(runs):
+        for side in sides:
+            figures[side.kind].append(measure(side))
+    return figures
+
+
+def ratio(above, below):
+    """Of two lists of figures, pair by pair: the median of the ratios and a bootstrapped interval of 95 % of that median. None: there is no pair."""
+    pairs = [a / b for a, b in zip(above, below) if a is not None and b]
+    if not pairs:
+        return None
+    draw = random.Random(1)
+    medians = sorted(statistics.median(draw.choices(pairs, k=len(pairs))) for _ in range(2000))
+    return statistics.median(pairs), medians[50], medians[1949]
+
+
+def remove(directory):
+    shutil.rmtree(directory, ignore_errors=True)
