@@ -75,7 +75,7 @@ def made_row(lines, row):
         cells = [compare.number(median(lines, row, k, of)) for k in kinds]
         for k in kinds[1:]:
             r = ratio(lines, row, k, of)
-            cells.append(f"**{r[0]:.2f}** ({r[1]:.2f}–{r[2]:.2f})" if r else "–")
+            cells.append(f"**{r[0]:.2f}** {compare.brokers.interval(r)}" if r else "–")
         out.append(f"| {name}, {unit} | " + " | ".join(cells) + " |")
     return "\n".join(out)
 
@@ -85,7 +85,7 @@ def made_goals(lines):
     for row, column, limit, words in GOALS:
         v = median(lines, row, "skein", compare.ROWS[row][3][column][2])
         out.append(f"| {words} | {limit:g} | {compare.number(v)} | {'not measured' if v is None else 'reached' if v <= limit else 'missed'} |")
-    return "\n".join(out)
+    return "As measured, on the machine above and beside what else it did:\n\n" + "\n".join(out)
 
 
 def made_losses(lines):
@@ -94,12 +94,15 @@ def made_losses(lines):
         for name, unit, of in columns:
             for kind in compare.ALL_JAVA:
                 r = ratio(lines, row, kind, of)
-                if r and r[2] < 1:
-                    lost.append(f"- {what}: {name}: {NAMES[kind]} takes {r[0]:.2f} of ours ({r[1]:.2f}–{r[2]:.2f})")
-                elif r and r[1] < 1:
-                    open_.append(f"- {what}: {name}: {NAMES[kind]} {r[0]:.2f} ({r[1]:.2f}–{r[2]:.2f})")
+                if not r or name.startswith("hiccups"):     # the machine's, nobody's figure
+                    continue
+                told = f"{r[0]:.2f} {compare.brokers.interval(r)}"
+                if r[2] is not None and r[2] < 1:
+                    lost.append(f"- {what}: {name}: {NAMES[kind]} takes {told} of ours")
+                elif r[1] is None or r[1] < 1:
+                    open_.append(f"- {what}: {name}: {NAMES[kind]} {told}")
     return ("Java needs less, and the interval says so:\n\n" + ("\n".join(lost) or "- nothing") +
-            "\n\nThe interval holds 1, so nobody has won:\n\n" + ("\n".join(open_) or "- nothing"))
+            "\n\nThe interval holds 1, or there is but one pair, so nobody has won:\n\n" + ("\n".join(open_) or "- nothing"))
 
 
 # ---- plots: SVG, by hand ----
