@@ -1,6 +1,8 @@
 # What an installed broker needs beside the program: sample configuration, service, manual pages. Paths are known at make install only, so the units are made by make.
 skeinconfdir = $(sysconfdir)/skein
 dist_skeinconf_DATA = etc/server.properties
+skeindatadir = $(datadir)/skein
+dist_skeindata_DATA = etc/grafana-skein.json etc/prometheus-alerts.yml
 systemdunitdir = $(prefix)/lib/systemd/system
 dist_systemdunit_DATA = etc/skein.socket
 nodist_systemdunit_DATA = etc/skein.service etc/skein@.service
@@ -18,3 +20,4 @@ $(man_pages): skein$(EXEEXT) build-aux/gen-man
 man/server.properties.5: docs/CONFIGURATION.md
 CLEANFILES += $(man_pages) $(nodist_systemdunit_DATA)
 EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md docs/PERFORMANCE.md docs/performance.py docs/performance
+EXTRA_DIST += docs/DASHBOARDS.md

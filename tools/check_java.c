@@ -23,7 +23,7 @@ static const char help[] =
 	"  -o, --output FORMAT       text (default) or ndjson (an object per line)\n"
 	"  -h, --help                this text\n\n"
 	"Example:\n"
-	"  skein cluster check-java /etc/kafka/server.properties --override controller.eligible=false\n";
+	"  skein cluster check-java /etc/kafka/server.properties\n";
 
 static const char *const kind_names[CHECK_KINDS] = { "stops", "changes", "first" };
 static const char *const kind_titles[CHECK_KINDS] = {

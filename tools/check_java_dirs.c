@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "check_java.h"
+#include "coord/store_file.h"
 
 struct dir_check {
 	struct check_java *x;
@@ -107,8 +108,8 @@ static void check_directory(struct check_java *x, const char *path)
 	if (is_foreign(path, "remote-log-index-cache"))
 		check_say(x, CHECK_CHANGES, "directory", "it has the index cache of remote storage (remote-log-index-cache), which skein passes over",
 		          "see to it that no topic has remote.storage.enable=true");
-	if (is_foreign(path, ".skein-store"))
-		check_say(x, CHECK_STOPS, "directory", "it holds the topics of a lone broker of skein (.skein-store)", "bring them into the cluster with skein cluster adopt, or move the file away");
+	if (is_foreign(path, STORE_FILE_NAME))
+		check_say(x, CHECK_STOPS, "directory", "it holds the topics of a lone broker of skein (" STORE_FILE_NAME ")", "bring them into the cluster with skein cluster adopt, or move the file away");
 	e = logdir_survey(os_real(), path, SURVEY_WHOLE, take_replica, &d, what);
 	if (e != OK)
 		check_say(x, CHECK_STOPS, "directory", what, e == ERR_INVALID ? "a Java broker refuses it too" : "run this as the user that owns it");

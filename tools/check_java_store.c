@@ -23,15 +23,17 @@ static bool is_there(struct store *s, const char *path)
 	return store_one(s, COORD_EXISTS, path).result == OK;
 }
 
-/* EXIT_OK: there is a cluster, and it lets itself be read. */
+/* Whether there is a cluster, and it lets itself be read. */
 static bool check_identity(struct check_java *x, struct store *s)
 {
-	struct store_op id = store_one(s, COORD_GET, "/cluster/id"), users = store_one(s, COORD_CHILDREN, "/config/users");
+	struct store_op id = store_one(s, COORD_GET, "/cluster/id");
+	/* What nobody else may read, where there are ACLs: users have secrets, so may settings of brokers. */
+	struct store_op users = store_one(s, COORD_CHILDREN, "/config/users"), brokers = store_one(s, COORD_CHILDREN, "/config/brokers");
 	char cluster_id[64], what[LOGDIR_ERROR_MAX];
+	struct joining_finding f;
 
-	if (id.result == ERR_ACCESS || users.result == ERR_ACCESS) {
-		check_say(x, CHECK_STOPS, ABOUT, "the nodes of this cluster in ZooKeeper have ACLs (zookeeper.set.acl), and skein does not log in to ZooKeeper",
-		          "set zookeeper.set.acl=false in every broker, and open the nodes: zookeeper-security-migration --zookeeper.acl=unsecure");
+	if (joining_access_forbids(id.result, &f) || joining_access_forbids(users.result, &f) || joining_access_forbids(brokers.result, &f)) {
+		say(x, CHECK_STOPS, &f);
 		return false;
 	}
 	if (id.result != OK || !znode_cluster_id_decode(id.out, cluster_id)) {

@@ -467,9 +467,12 @@ static bool start(struct consume *x)
 	if (x->group != NULL) {
 		struct group_member_spec spec = GROUP_MEMBER_SPEC_INIT;
 
+		spec.strategy_count = 0;
 		spec.group = x->group;
 		spec.topics = &x->topic;
 		spec.topic_count = 1;
+		for (int i = 0; i < ASSIGN_STRATEGY_COUNT; i++)		/* so that it may join whatever group there is */
+			spec.strategies[spec.strategy_count++] = (enum assign_strategy)i;
 		spec.session_timeout_ms = SESSION_TIMEOUT_MS;
 		spec.heartbeat_interval_ms = HEARTBEAT_MS;
 		group_member_create(&x->member, x->client, &spec);

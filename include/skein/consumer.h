@@ -9,7 +9,7 @@
  *
  * Order:     offsets of a partition ascend, but after a seek and after a jump that is told (SKEIN_TROUBLE); between partitions there is no order.
  * Bounds:    two answers per partition lie here unread at most, and nothing is fetched while they are fetch.max.bytes together.
- * Commits:   nothing that was not handed out is ever committed. With enable.auto.commit=true a record counts as dealt with when the next event is asked for, so a
+ * Commits:   nothing that was not handed out, nor skipped by a seek of yours, is ever committed. With enable.auto.commit=true a record counts as dealt with when the next event is asked for, so a
  *            program that ends in between reads it again, and misses none.
  * Alive:     a group gives up a member that has not been heard of for session.timeout.ms, and no thread speaks for this one: call skein_next_wait, or skein_step,
  *            more often than that.

@@ -70,7 +70,10 @@ void skein_producer_destroy(struct skein_producer **producer);
  *   SKEIN_INVALID    no topic, a negative length; others: the topic, or the producer, cannot be used any more
  */
 enum skein_code skein_send(struct skein_producer *producer, const struct skein_record *record, struct skein_error *error);
-/* The same, and waits instead of SKEIN_AGAIN: SKEIN_TIMED_OUT when it could not be accepted within timeout_ms, with what it was waiting for. */
+/*
+ * The same, and steps at times, and waits instead of SKEIN_AGAIN: SKEIN_TIMED_OUT when it could not be accepted within timeout_ms, with what it was waiting for.
+ * A program that stops sending calls skein_flush, or skein_step: nobody else sends what it has left.
+ */
 enum skein_code skein_send_wait(struct skein_producer *producer, const struct skein_record *record, int64_t timeout_ms, struct skein_error *error);
 
 int64_t skein_pending(const struct skein_producer *producer);	/* accepted records without an answer */

@@ -172,6 +172,8 @@ int32_t api_authorized_operations(struct call *c, enum acl_resource resource, st
 /* Of the cluster; 0 for those who may not even describe it. */
 int32_t api_cluster_operations(struct call *c);
 bool    api_may_write_any_topic(struct call *c);
+/* Somebody can have begun a transaction: another kind of broker has coordinated them in this cluster. */
+bool    api_has_transactions(struct call *c);
 
 struct producer_ids *producer_ids_create(void);
 /* no call may wait for a block */

@@ -115,6 +115,11 @@ bool api_may_write_any_topic(struct call *c)
 	return any.may_write;
 }
 
+bool api_has_transactions(struct call *c)
+{
+	return cluster_topic(call_cluster(c), SLICE_LIT(TOPIC_TRANSACTION_STATE)) != NULL;
+}
+
 /* --- small change ----------------------------------------------------------------------------- */
 
 void api_no_answers(struct call *c, struct msg *m)

@@ -5,7 +5,8 @@
  * is told to come again does so after a pause of its own, half a second for some. It waits for a moment only where another broker is the controller, or somebody
  * else has asked to make the topic: then nobody tells when it is there, and it is looked for.
  *
- * There are no coordinators of transactions. Transactional ids get an error that fails initTransactions at once, with the reason.
+ * No coordinator of transactions is here. Where other brokers have made their topic, a transactional id is led to the leader of its partition; where that is this
+ * broker, or there is no such topic, it gets an error that fails initTransactions at once, with the reason.
  */
 #include <stdlib.h>
 
@@ -50,6 +51,16 @@ static struct answer find_leader(struct call *c, const struct cluster_topic *top
 	return a;
 }
 
+static struct answer find_transactions(struct call *c, struct slice id)
+{
+	const struct cluster_topic *topic = cluster_topic(call_cluster(c), SLICE_LIT(TOPIC_TRANSACTION_STATE));
+	struct answer a = find_leader(c, topic, id);
+
+	if (topic == NULL || (a.endpoint != NULL && a.node_id == call_cluster(c)->broker_id))
+		a = (struct answer){ .error = INVALID_REQUEST, .message = SLICE_LIT(NO_TRANSACTIONS) };
+	return a;
+}
+
 static const struct cluster_topic *offsets_topic(struct call *c)
 {
 	return cluster_topic(call_cluster(c), SLICE_LIT(TOPIC_CONSUMER_OFFSETS));
@@ -65,7 +76,7 @@ static struct answer find(struct call *c, int8_t type, struct slice key)
 	case KEY_TRANSACTION:
 		if (!call_authorize(c, ACL_DESCRIBE, ACL_TRANSACTIONAL_ID, key))
 			return (struct answer){ .error = TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
-		return (struct answer){ .error = INVALID_REQUEST, .message = SLICE_LIT(NO_TRANSACTIONS) };
+		return find_transactions(c, key);
 	case KEY_SHARE:
 		return (struct answer){ .error = c->version >= 6 ? COORDINATOR_NOT_AVAILABLE
 			: INVALID_REQUEST };

@@ -194,8 +194,8 @@ static enum kafka_error check_item(struct call *c, struct produce_item *it)
 	enum kafka_error error = api_find_partition(c, topic, it->partition, &it->addr);
 	if (error != NONE)
 		return error;
-	/* no transaction was begun: there is no coordinator yet */
-	if (it->form.is_transactional) {
+	/* otherwise nobody can have begun one; what another kind of broker coordinates is not verified there */
+	if (it->form.is_transactional && !api_has_transactions(c)) {
 		it->message = "Partition was not added to the transaction";
 		return INVALID_TXN_STATE;
 	}

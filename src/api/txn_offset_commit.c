@@ -58,7 +58,7 @@ static enum kafka_error check_all(struct call *c)
 		return TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 	if (!call_authorize(c, ACL_READ, ACL_GROUP, r->group_id))
 		return GROUP_AUTHORIZATION_FAILED;
-	return cluster_topic(call_cluster(c), SLICE_LIT(TOPIC_TRANSACTION_STATE)) != NULL ? NONE : INVALID_TXN_STATE;
+	return api_has_transactions(c) ? NONE : INVALID_TXN_STATE;
 }
 
 /* How many are left to be asked about. */

@@ -130,12 +130,15 @@ struct broker_config {
 	int32_t     zookeeper_session_timeout_ms;
 	int32_t     zookeeper_max_in_flight_requests;
 	bool        is_session_guarded;
+	bool        is_sandboxed;
 	bool        is_controller_eligible;
 	const char *metrics_listener_text;		/* NULL or "": no HTTP */
 	const char *metrics_host;			/* NULL: no HTTP; "": every interface */
 	int32_t     metrics_port;
 	int32_t     group_lag_interval_ms;		/* 0: lag is not looked at */
 	int32_t     group_lag_series_max;
+	const char *console_hosts;			/* config_list_next */
+	bool        is_console_showing_messages;
 	int32_t     event_log_format;			/* enum log_format */
 	const char *event_log_levels;			/* log_levels_set */
 	int32_t     slow_request_log_ms;		/* 0: slow requests are not told */

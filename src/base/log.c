@@ -82,6 +82,12 @@ const char *log_event_meaning(enum log_event e)
 	return events[e].meaning;
 }
 
+enum log_level log_event_level(enum log_event e)
+{
+	ASSERT((unsigned)e < EV_COUNT);
+	return events[e].level;
+}
+
 uint64_t log_event_count(enum log_event e)
 {
 	ASSERT((unsigned)e < EV_COUNT);

@@ -58,7 +58,8 @@ struct log_field {
 #define KV_ERR(x)      ((struct log_field){ "error", LOG_KIND_ERR, { .i64 = (x) } })	/* enum err, as text */
 #define KV_ERRNO(x)    ((struct log_field){ "errno", LOG_KIND_ERRNO, { .i64 = (x) } })	/* as its name: errno=ENOSPC */
 
-#define LOG_LINE_MAX 1024	/* bytes with '\n'; a longer line ends in "..." */
+#define LOG_LINE_MAX   1024	/* bytes with '\n'; a longer line ends in "..." */
+#define LOG_RECORD_MAX 2560	/* the same of LOG_FORMAT_JOURNAL, which says all twice */
 
 /* The macro's level must agree with the table's. */
 #define LOG_AT(src, level, event, ...) do { \
@@ -106,7 +107,8 @@ bool log_passes(const struct log_source *s, enum log_level level);	/* for this o
 
 /* The forms of a line: for people (as at the top of this file); for programs, fields only: time (RFC 3339), level, module, subject, event, those of the event, repeated. At
  * start, before there are other threads. */
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON,
+	LOG_FORMAT_JOURNAL };	/* several lines KEY=value, as journald takes them: the text without its time is MESSAGE, a field is SKEIN_NAME */
 void log_set_format(enum log_format f);
 
 void log_emit(const struct log_source *s, enum log_level level, enum log_event e, const struct log_field *fields);
@@ -116,6 +118,7 @@ void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line
 void log_set_clock(time_ms (*now)(void *arg), void *arg);
 const char *log_event_name(enum log_event e);
 const char *log_event_meaning(enum log_event e);
+enum log_level log_event_level(enum log_event e);	/* declared */
 uint64_t    log_event_count(enum log_event e);	/* since start, printed or repeated; not those below the level */
 
 #endif

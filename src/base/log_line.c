@@ -14,7 +14,7 @@
 
 static void put(struct log_line *l, const char *text, size_t len)
 {
-	size_t end = sizeof(l->text) - LINE_TAIL, room = l->len < end ? end - l->len : 0;
+	size_t end = l->max - LINE_TAIL, room = l->len < end ? end - l->len : 0;
 
 	if (len > room) {
 		l->is_cut = true;
@@ -214,6 +214,60 @@ static void write_fields(struct log_line *l, const struct log_said *s, void (*fi
 		field(l, &KV_I64("repeated", (int64_t)s->unprinted));
 }
 
+/* --- journald ---------------------------------------------------------------------------------------------------------------- */
+
+static void put_upper(struct log_line *l, const char *key)
+{
+	char name[64];
+	size_t n = 0;
+
+	for (; key[n] != 0 && n < sizeof(name) - 1; n++)
+		name[n] = (char)(key[n] >= 'a' && key[n] <= 'z' ? key[n] - 'a' + 'A' : key[n]);
+	put(l, name, n);
+}
+
+/* A field that does not fit is left out as a whole: what is cut would be another name or value. */
+static void put_journal(struct log_line *l, const struct log_field *f)
+{
+	struct log_line value = { .max = sizeof(value.text) };
+	size_t before = l->len;
+
+	put_field(&value, f);		/* key=value, quoted where it has to be: no value has a line's end */
+	put_str(l, "SKEIN_");
+	put_upper(l, f->key);
+	put(l, value.text + strlen(f->key), value.len - strlen(f->key));
+	put_str(l, "\n");
+	if (l->is_cut || value.is_cut)
+		l->len = before;
+	l->is_cut = false;
+}
+
+static void write_journal(struct log_line *l, const struct log_said *s)
+{
+	static const char *const levels[] = { "DEBUG", "INFO", "WARN", "ERROR" };
+	static const char *const priorities[] = { "7", "6", "4", "3" };	/* syslog's */
+	struct log_said message = *s;
+	struct log_line text = { .max = LOG_LINE_MAX };
+
+	message.now = -1;
+	write_text(&text, &message);
+	put_str(l, "SYSLOG_IDENTIFIER=skein\nPRIORITY=");
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+		put_str(l, strcmp(s->level, levels[i]) == 0 ? priorities[i] : "");
+	put_str(l, "\nMESSAGE=");
+	put(l, text.text, text.len);
+	put_str(l, text.is_cut ? "...\n" : "\n");
+	put_journal(l, &KV_STR("module", s->source->module));
+	if (s->source->subject[0] != 0)
+		put_journal(l, &KV_STR("subject", s->source->subject));
+	put_journal(l, &KV_STR("event", s->event));
+	for (const struct log_field *f = s->fields; f->kind != LOG_KIND_END; f++)
+		put_journal(l, f);
+	if (s->unprinted != 0)
+		put_journal(l, &KV_I64("repeated", (int64_t)s->unprinted));
+	l->len--;			/* the last line's end is the caller's */
+}
+
 static void close_with(struct log_line *l, const char *end)
 {
 	memcpy(l->text + l->len, end, strlen(end));
@@ -224,7 +278,9 @@ void log_line_write(struct log_line *l, enum log_format format, const struct log
 {
 	l->len = 0;
 	l->is_cut = false;
+	l->max = format == LOG_FORMAT_JOURNAL ? sizeof(l->text) : LOG_LINE_MAX;
 	switch (format) {
+	case LOG_FORMAT_JOURNAL: write_journal(l, said); return;
 	case LOG_FORMAT_TEXT:   write_text(l, said); break;
 	case LOG_FORMAT_LOGFMT: write_fields(l, said, put_field); break;
 	case LOG_FORMAT_JSON:   write_fields(l, said, put_json); break;

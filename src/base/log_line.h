@@ -7,7 +7,8 @@
 #include "base/log.h"
 
 struct log_line {
-	char   text[LOG_LINE_MAX];
+	char   text[LOG_RECORD_MAX];
+	size_t max;		/* of text, of this form */
 	size_t len;		/* without an end; room for '\n' is left */
 	bool   is_cut;
 };

@@ -14,6 +14,7 @@
 #include "broker/watch.h"
 #include "os/log_writer.h"
 #include "os/process.h"
+#include "os/sandbox.h"
 
 #define WORKERS 4
 #define LAST_LINES_MS 1000	/* for the log of a start that failed to be written */
@@ -186,7 +187,7 @@ static void print_banner(const struct broker *b)
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
 	if (b->parts.http != NULL)
-		fprintf(stderr, "  metrics     http://%s:%d/metrics\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+		fprintf(stderr, "  console     http://%s:%d/ (and /metrics)\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
@@ -251,7 +252,7 @@ static void ask_controller(struct broker *b, struct msg *m, enum broker_state me
 static int stop_all(struct broker *b, bool has_served)
 {
 	LOG_INFO(&b->log, broker_stopping);
-	process_notify("STOPPING=1");
+	process_notify("STOPPING=1\nSTATUS=stopping");
 	if (has_served)
 		ask_controller(b, &b->retire.msg, BROKER_RETIRING);
 	assembly_hush(&b->parts);
@@ -303,7 +304,7 @@ static int run(struct broker *b, int argc, char **argv)
 		assembly_serve(&b->parts);
 		print_banner(b);
 		LOG_INFO(&b->log, broker_started);
-		process_notify("READY=1");
+		process_notify("READY=1\nSTATUS=serving");	/* with numbers at the next look */
 		for (enum process_signal sig; (sig = next_signal(b)) != PROCESS_TERMINATE; )
 			if (sig == PROCESS_RELOAD)
 				reload(b, argc, argv);
@@ -311,9 +312,18 @@ static int run(struct broker *b, int argc, char **argv)
 	return stop_all(b, s == BROKER_READY);
 }
 
+static void tell_sandbox(const struct broker *b, const struct sandbox *s)
+{
+	if (s->landlock > 0 && s->has_filter)
+		LOG_INFO(&b->log, sandboxed, KV_I32("landlock", s->landlock), KV_BOOL("calls", true));
+	else
+		LOG_WARN(&b->log, sandbox_partial, KV_I32("landlock", s->landlock), KV_BOOL("calls", s->has_filter));
+}
+
 int broker_main(int argc, char **argv)
 {
 	static struct broker b;
+	struct sandbox sandbox;
 	bool is_help = false;
 	uint64_t seed[2];
 
@@ -341,10 +351,16 @@ int broker_main(int argc, char **argv)
 		if (e != OK)
 			guardian_is_missing(&b, e);
 	}
-	if (log_writer_create(b.os, &b.writer, NULL) == OK)
-		log_writer_flush_at_end(b.writer);
 	log_set_format((enum log_format)b.config.broker->event_log_format);
 	log_levels_set(slice_str(b.config.broker->event_log_levels));
+	/* While there is one thread, and after the guardian, which needs less and gives up more by itself. */
+	bool is_sandboxed = b.config.broker->is_sandboxed && sandbox_begin(&sandbox, b.config.broker->log_dirs.items, b.config.broker->log_dirs.count);
+	if (log_writer_create(b.os, &b.writer, NULL) == OK)
+		log_writer_flush_at_end(b.writer);
+	if (b.writer != NULL && b.config.broker->event_log_format == LOG_FORMAT_TEXT && log_writer_is_read_by_journal())
+		(void)!log_writer_use_journal(b.writer, LOG_JOURNAL_SOCKET);	/* nobody there: it stays text */
+	if (is_sandboxed)
+		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);
 	b.workers = workers_create(b.sched, WORKERS);
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");

@@ -8,6 +8,7 @@
 
 #include "cluster/cluster_msg.h"
 #include "partition/partition_checkpoint.h"
+#include "partition/partition_msg.h"
 
 enum { UPKEEP_JOB = MSG_BASE_LOGDIR };
 
@@ -19,6 +20,10 @@ struct upkeep {
 	struct log_source       log;
 	struct cluster         *picture;
 	struct msg             *last;		/* to be answered when the job is home; NULL */
+	struct actor           *controller;	/* who sends pictures */
+	struct partition_dir_failed failed;
+	bool                    is_telling;	/* failed is on its way */
+	bool                   *is_told;	/* of each directory: that it has failed */
 	/* the job: owner's while is_out is false */
 	struct job              job;
 	bool                    is_out;
@@ -104,6 +109,7 @@ static void upkeep_on_question(void *arg, struct msg *m)
 	struct cluster_picture *p = (struct cluster_picture *)m;
 
 	ASSERT(m->kind == CLUSTER_PICTURE);
+	u->controller = m->home;
 	if (u->picture != NULL)
 		cluster_unref(&u->picture);
 	u->picture = p->cluster;
@@ -118,6 +124,10 @@ static void upkeep_on_home(void *arg, struct msg *m)
 {
 	struct upkeep *u = arg;
 
+	if (m == &u->failed.msg) {
+		u->is_telling = false;
+		return;
+	}
 	ASSERT(m == &u->job.msg);
 	u->is_out = false;
 	if (u->job_picture != NULL)
@@ -125,6 +135,23 @@ static void upkeep_on_home(void *arg, struct msg *m)
 	if (u->last != NULL)
 		actor_answer(&u->actor, u->last);
 	u->last = NULL;
+}
+
+/*
+ * Whoever has met a failure, a worker or the controller's own jobs: the replicas that are there go on with the files that they have open, and would meet it late or never. Nothing is told
+ * before there are replicas, and nothing at the end.
+ */
+static void tell_failed(struct upkeep *u)
+{
+	for (int i = 0; i < u->spec.dir_count && !u->is_telling && u->picture != NULL && u->picture->topic_count > 0; i++) {
+		if (u->is_told[i] || !logdir_is_offline(u->spec.dirs[i]))
+			continue;
+		msg_init(&u->failed.msg, PARTITION_DIR_FAILED, &u->actor);
+		u->failed.dir = u->spec.dirs[i];
+		bool is_asked = actor_ask(&u->actor, u->controller, &u->failed.msg);
+		ASSERT(is_asked);	/* who has no lane is never declined */
+		u->is_telling = u->is_told[i] = true;
+	}
 }
 
 static bool due(mono_ms *at, mono_ms now, mono_ms interval)
@@ -140,6 +167,8 @@ static int upkeep_step(struct actor *a, mono_ms now)
 	struct upkeep *u = CONTAINER_OF(a, struct upkeep, actor);
 	int work = actor_drain_answers(a, upkeep_on_home, u) + actor_drain_questions(a, 64, upkeep_on_question, u);
 
+	if (!a->stop_wanted)
+		tell_failed(u);
 	if (!u->is_out && u->picture != NULL && !a->stop_wanted) {
 		u->what = 0;
 		if (due(&u->watermark_due, now, u->spec.watermark_interval_ms))
@@ -174,6 +203,7 @@ enum err upkeep_start(struct upkeep **out, const struct upkeep_spec *spec)
 	mono_ms now = os_mono_ms(sched_os(spec->sched));
 
 	u->spec = *spec;
+	u->is_told = mem_calloc((size_t)spec->dir_count, sizeof(*u->is_told));
 	u->watermark_due = now + spec->watermark_interval_ms;
 	u->recovery_due = now + spec->recovery_interval_ms;
 	u->starts_due = now + spec->starts_interval_ms;
@@ -182,6 +212,7 @@ enum err upkeep_start(struct upkeep **out, const struct upkeep_spec *spec)
 	enum err e = actor_start(&u->actor, 128 * 1024);
 	if (e != OK) {
 		actor_fini(&u->actor);
+		free(u->is_told);
 		free(u);
 		return e;
 	}
@@ -203,6 +234,7 @@ void upkeep_destroy(struct upkeep **up)
 	if (u->picture != NULL)
 		cluster_unref(&u->picture);
 	actor_fini(&u->actor);
+	free(u->is_told);
 	free(u);
 	*up = NULL;
 }

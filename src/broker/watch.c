@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "os/sandbox.h"
+
 #define LOOK_MS      10000	/* where nobody asks */
 #define STUCK_MS     30000
 #define LOOK_MS_MIN  50
@@ -27,6 +29,16 @@ static void seen(void *arg, struct actor *a, mono_ms stuck_ms)
 	LOG_ERROR(&a->log, actor_stuck, KV_I64("ms", stuck_ms), KV_I64("steps", (int64_t)__atomic_load_n(&a->counters.steps, __ATOMIC_RELAXED)));
 }
 
+static void tell_refused_calls(struct watch *w)
+{
+	const char *last;
+	uint64_t n = sandbox_refused(&last);
+
+	if (n > w->refused)
+		LOG_ERROR(w->log, call_refused, KV_I64("count", (int64_t)n), KV_STR("last", last));
+	w->refused = n;
+}
+
 bool watch_look(struct watch *w, mono_ms now)
 {
 	int stuck_before = w->stuck;
@@ -37,6 +49,7 @@ bool watch_look(struct watch *w, mono_ms now)
 	w->stuck = w->partitions = 0;
 	w->longest = 0;
 	sched_watch(w->sched, now, seen, w);
+	tell_refused_calls(w);
 	sched_set_stuck(w->sched, w->stuck);
 	if (stuck_before > 0 && w->stuck == 0)
 		LOG_INFO(w->log, actors_go_on, KV_I32("were_stuck", stuck_before));

@@ -18,6 +18,7 @@ struct watch {
 	mono_ms                  next;
 	int                      stuck;		/* at the last look */
 	int                      partitions;	/* actors, too */
+	uint64_t                 refused;	/* calls, as told: sandbox.h */
 	mono_ms                  longest;	/* that one of them has been stuck for */
 };
 

@@ -322,6 +322,24 @@ enum err admin_describe_topics(struct client *c, const char *const *names, int c
 	return error->err;
 }
 
+enum err admin_describe_brokers(struct client *c, mono_ms timeout_ms, struct client_call **answer, const struct metadata_response **out, struct client_error *error)
+{
+	struct operation o = admin_begin(c, timeout_ms, error);
+
+	*answer = NULL;
+	do {
+		client_call_destroy(answer);
+		*answer = client_call_create(c, API_METADATA, NULL, NULL);
+		((struct metadata_request *)(*answer)->request)->topics_count = 0;
+		*error = CLIENT_ERROR_NONE;
+		if (admin_ask(&o, *answer, NODE_ANY))
+			*out = (*answer)->response;
+	} while (admin_again(&o));
+	if (error->err != OK)
+		client_call_destroy(answer);
+	return error->err;
+}
+
 /* ---- who leads, and who holds replicas ---- */
 
 /* How many partitions from the first on are of its topic. */

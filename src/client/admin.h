@@ -48,6 +48,10 @@ enum err admin_describe_topics(struct client *c, const char *const *names, int c
 			       struct client_call **answer, const struct metadata_response **out,
 			       struct client_error *error) MUST_CHECK;
 
+/* The brokers, the controller and the cluster's id; no topics. */
+enum err admin_describe_brokers(struct client *c, mono_ms timeout_ms, struct client_call **answer, const struct metadata_response **out,
+				struct client_error *error) MUST_CHECK;
+
 /* Of one resource, defaults included. */
 enum err admin_describe_configs(struct client *c, enum admin_resource type, const char *name, mono_ms timeout_ms,
 				struct client_call **answer, const struct describe_configs_response_result **out,

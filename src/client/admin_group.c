@@ -9,6 +9,7 @@
 
 #include "client/admin_priv.h"
 #include "wire/gen/delete_groups.h"
+#include "wire/gen/delete_records.h"
 #include "wire/gen/find_coordinator.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/offset_commit.h"
@@ -97,28 +98,16 @@ static bool list_of_broker(struct operation *o, int32_t node_id, const char *sta
 	return ok;
 }
 
-/* The brokers, and no topics. */
-static bool list_brokers(struct operation *o, struct client_call **answer)
-{
-	*answer = client_call_create(o->client, API_METADATA, NULL, NULL);
-	((struct metadata_request *)(*answer)->request)->topics_count = 0;
-	*o->error = CLIENT_ERROR_NONE;
-	return admin_ask(o, *answer, NODE_ANY);
-}
-
 enum err admin_list_groups(struct client *c, const char *state, void (*each)(void *arg, const struct list_groups_response_group *g), void *arg,
 			   mono_ms timeout_ms, struct client_error *error)
 {
 	struct operation o = admin_begin(c, timeout_ms, error);
-	struct client_call *brokers = NULL;
+	struct client_call *brokers;
 	const struct metadata_response *r = NULL;
 
-	do {
-		client_call_destroy(&brokers);
-		if (list_brokers(&o, &brokers))
-			r = brokers->response;
-	} while (admin_again(&o));
-	for (int32_t i = 0; r != NULL && error->err == OK && i < r->brokers_count; i++) {
+	if (admin_describe_brokers(c, timeout_ms, &brokers, &r, error) != OK)
+		return error->err;
+	for (int32_t i = 0; error->err == OK && i < r->brokers_count; i++) {
 		o.attempts = 0;
 		do
 			(void)list_of_broker(&o, r->brokers[i].node_id, state, each, arg);
@@ -375,31 +364,32 @@ static void find_leaders(const struct metadata_response *r, struct admin_offset 
 	}
 }
 
-static void fill_list(struct client_call *call, const struct admin_offset *offsets, int count, const int32_t *leaders, int32_t node_id)
+/* What is asked of each leader, about the partitions it leads. */
+struct leader_question {
+	enum api_key key;
+	/* adds one partition to the question; and takes what its answer says */
+	void (*add)(struct client_call *call, const struct admin_offset *o);
+	void (*take)(const void *response, struct admin_offset *offsets, int count);
+};
+
+static void add_list(struct client_call *call, const struct admin_offset *o)
 {
 	struct list_offsets_request *m = call->request;
+	struct list_offsets_request_topic *t = &m->topics[m->topics_count++];
 
 	m->replica_id = -1;
-	m->topics = admin_alloc(call, (size_t)count, sizeof(*m->topics));
-	for (int i = 0; i < count; i++) {
-		struct list_offsets_request_topic *t = &m->topics[m->topics_count++];
-
-		if (leaders[i] != node_id) {
-			m->topics_count--;
-			continue;
-		}
-		list_offsets_request_topic_init(t);
-		t->name = slice_str(offsets[i].topic);
-		t->partitions = admin_alloc(call, 1, sizeof(*t->partitions));
-		t->partitions_count = 1;
-		list_offsets_request_partition_init(&t->partitions[0]);
-		t->partitions[0].partition_index = offsets[i].partition;
-		t->partitions[0].timestamp = offsets[i].timestamp;
-	}
+	list_offsets_request_topic_init(t);
+	t->name = slice_str(o->topic);
+	t->partitions = admin_alloc(call, 1, sizeof(*t->partitions));
+	t->partitions_count = 1;
+	list_offsets_request_partition_init(&t->partitions[0]);
+	t->partitions[0].partition_index = o->partition;
+	t->partitions[0].timestamp = o->timestamp;
 }
 
-static void take_list(const struct list_offsets_response *r, struct admin_offset *offsets, int count)
+static void take_list(const void *response, struct admin_offset *offsets, int count)
 {
+	const struct list_offsets_response *r = response;
 	int at = 0;
 
 	for (int32_t t = 0; t < r->topics_count; t++) {
@@ -411,32 +401,85 @@ static void take_list(const struct list_offsets_response *r, struct admin_offset
 				continue;
 			o->error = found->error_code;
 			o->offset = found->offset;
+			o->found_at = found->timestamp;
 		}
 	}
 }
 
+static void add_deletion(struct client_call *call, const struct admin_offset *o)
+{
+	struct delete_records_request *m = call->request;
+	struct delete_records_request_topic *t = &m->topics[m->topics_count++];
+
+	t->name = slice_str(o->topic);
+	t->partitions = admin_alloc(call, 1, sizeof(*t->partitions));
+	t->partitions_count = 1;
+	t->partitions[0] = (struct delete_records_request_partition){ .partition_index = o->partition, .offset = o->offset };
+}
+
+static void take_deletion(const void *response, struct admin_offset *offsets, int count)
+{
+	const struct delete_records_response *r = response;
+	int at = 0;
+
+	for (int32_t t = 0; t < r->topics_count; t++) {
+		for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
+			const struct delete_records_response_partition *found = &r->topics[t].partitions[p];
+			struct admin_offset *o = find_offset(offsets, count, &at, r->topics[t].name, found->partition_index);
+
+			if (o == NULL)
+				continue;
+			o->error = found->error_code;
+			if (found->error_code == NONE)
+				o->offset = found->low_watermark;
+		}
+	}
+}
+
+/* Room for all of them; both requests have their topics at another place. */
+static void begin_question(struct client_call *call, const struct operation *o, int count)
+{
+	struct list_offsets_request *list = call->request;
+	struct delete_records_request *deletion = call->request;
+
+	if (call->api == client_call_api(API_LIST_OFFSETS)) {
+		list->topics = admin_alloc(call, (size_t)count, sizeof(*list->topics));
+	} else {
+		deletion->topics = admin_alloc(call, (size_t)count, sizeof(*deletion->topics));
+		deletion->timeout_ms = (int32_t)MIN(admin_time_left(o), 30000);
+	}
+}
+
 /* One question to each leader. */
-static void try_list(struct operation *o, const struct metadata_response *r, struct admin_offset *offsets, int count)
+static void ask_leaders(struct operation *o, const struct leader_question *q, const struct metadata_response *r, struct admin_offset *offsets, int count)
 {
 	int32_t *leaders = mem_calloc((size_t)MAX(count, 1), sizeof(*leaders));
 	bool ok = true;
 
 	find_leaders(r, offsets, count, leaders);
 	for (int32_t b = 0; ok && b < r->brokers_count; b++) {
-		struct client_call *call = client_call_create(o->client, API_LIST_OFFSETS, NULL, NULL);
+		struct client_call *call = client_call_create(o->client, q->key, NULL, NULL);
+		bool is_asked = false;
 
-		fill_list(call, offsets, count, leaders, r->brokers[b].node_id);
-		if (((struct list_offsets_request *)call->request)->topics_count > 0) {
+		begin_question(call, o, count);
+		for (int i = 0; i < count; i++) {
+			if (leaders[i] != r->brokers[b].node_id)
+				continue;
+			q->add(call, &offsets[i]);
+			is_asked = true;
+		}
+		if (is_asked) {
 			ok = admin_ask(o, call, r->brokers[b].node_id);
 			if (ok)
-				take_list(call->response, offsets, count);
+				q->take(call->response, offsets, count);
 		}
 		client_call_destroy(&call);
 	}
 	free(leaders);
 }
 
-enum err admin_list_offsets(struct client *c, struct admin_offset *offsets, int count, mono_ms timeout_ms, struct client_error *error)
+static enum err ask_about_logs(struct client *c, const struct leader_question *q, struct admin_offset *offsets, int count, mono_ms timeout_ms,
+			       struct client_error *error)
 {
 	struct operation o = admin_begin(c, timeout_ms, error);
 	const char **names = mem_calloc((size_t)MAX(count, 1), sizeof(*names));
@@ -453,10 +496,24 @@ enum err admin_list_offsets(struct client *c, struct admin_offset *offsets, int 
 		do {
 			admin_answer_destroy(&brokers);
 			if (admin_describe_topics(c, names, topics, admin_time_left(&o), &brokers, &r, error) == OK)
-				try_list(&o, r, offsets, count);
+				ask_leaders(&o, q, r, offsets, count);
 		} while (admin_again(&o));
 	}
 	admin_answer_destroy(&brokers);
 	free(names);
 	return error->err;
+}
+
+enum err admin_list_offsets(struct client *c, struct admin_offset *offsets, int count, mono_ms timeout_ms, struct client_error *error)
+{
+	static const struct leader_question q = { API_LIST_OFFSETS, add_list, take_list };
+
+	return ask_about_logs(c, &q, offsets, count, timeout_ms, error);
+}
+
+enum err admin_delete_records(struct client *c, struct admin_offset *offsets, int count, mono_ms timeout_ms, struct client_error *error)
+{
+	static const struct leader_question q = { API_DELETE_RECORDS, add_deletion, take_deletion };
+
+	return ask_about_logs(c, &q, offsets, count, timeout_ms, error);
 }

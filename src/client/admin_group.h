@@ -28,6 +28,7 @@ struct admin_offset {
 	int32_t     partition;
 	int64_t     offset;			/* what is to be committed; what was found, -1 nothing */
 	int64_t     timestamp;			/* listing: of the first record wanted, or ADMIN_EARLIEST, ADMIN_LATEST */
+	int64_t     found_at;			/* answer of listing: the timestamp of the record that was found, -1 none */
 	int16_t     error;			/* answer */
 };
 #define ADMIN_LATEST   (-1)
@@ -35,6 +36,8 @@ struct admin_offset {
 
 /* Fills in offset and error of each. A partition without a leader has an error; what fails as a whole fails all. */
 enum err admin_list_offsets(struct client *c, struct admin_offset *offsets, int count, mono_ms timeout_ms, struct client_error *error) MUST_CHECK;
+/* Deletes what lies before each offset (-1: everything up to the high watermark); fills in where each log begins now, and the error. Doing it twice does no harm. */
+enum err admin_delete_records(struct client *c, struct admin_offset *offsets, int count, mono_ms timeout_ms, struct client_error *error) MUST_CHECK;
 /* For a group without members; fills in the error of each. */
 enum err admin_commit_offsets(struct client *c, const char *group, struct admin_offset *offsets, int count, mono_ms timeout_ms,
 			      struct client_error *error) MUST_CHECK;

@@ -106,6 +106,20 @@ static bool add_bootstraps(struct client *c)
 	}
 }
 
+/*
+ * Brokers may all have moved since their addresses were learnt, and the bootstrap addresses have become theirs: when none of them can be reached it begins as it began at
+ * first.
+ */
+void client_bootstrap_again(struct client *c)
+{
+	LIST_FOREACH(e, &c->nodes) {
+		const struct client_node *node = LIST_ENTRY(e, struct client_node, link);
+		if (node->id < 0 || (node->line == 0 && node->failures == 0))
+			return;
+	}
+	(void)add_bootstraps(c);	/* was a list when the client was created */
+}
+
 enum err client_create(struct client **out, struct os *os, const struct client_spec *spec, struct client_error *error)
 {
 	struct client *c = mem_calloc(1, sizeof(*c));

@@ -12,6 +12,7 @@
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_groups.h"
+#include "wire/gen/delete_records.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/describe_configs.h"
 #include "wire/gen/describe_groups.h"

@@ -42,6 +42,7 @@
 	X(API_CREATE_PARTITIONS, create_partitions, 0, 3) \
 	X(API_INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 0, 1) \
 	X(API_OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 0, 4) \
+	X(API_DELETE_RECORDS, delete_records, 0, 2) \
 	X(API_ELECT_LEADERS, elect_leaders, 1, 2) \
 	X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, 0, 0) \
 	X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, 0, 0) \

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define MAKING_ANSWERS 10	/* so often a topic that we may have made is asked for again at once */
+
 /* The topics are those the caller has named, so their number is the caller's to bound. */
 static struct client_topic *topic_get(struct client *c, struct slice name)
 {
@@ -21,13 +23,16 @@ const struct client_topic *client_topic(struct client *c, struct slice name)
 	t = mem_calloc(1, sizeof(*t));
 	t->name = mem_strndup((const char *)name.ptr, name.len);
 	map_put(&c->topics, slice_str(t->name), t);
-	c->metadata_is_due = true;
 	c->metadata_at = 0;	/* a new topic does not wait for the backoff of others */
+	client_topic_refresh(c);
 	return t;
 }
 
+/* Who asks for it between two turns, and waits for a descriptor, is to find that there is something to do. */
 void client_topic_refresh(struct client *c)
 {
+	if (!c->metadata_is_due)
+		client_wake(c);
 	c->metadata_is_due = true;
 }
 
@@ -49,6 +54,7 @@ static void apply_broker(struct client *c, const struct metadata_response_broker
 	struct client_node *node;
 	char host[256];
 	bool is_known = false;
+	int count = 0;
 
 	if (b->node_id < 0 || b->host.len == 0 || b->host.len >= sizeof(host) || b->port < 1 || b->port > 65535)
 		return;
@@ -56,12 +62,13 @@ static void apply_broker(struct client *c, const struct metadata_response_broker
 	host[b->host.len] = '\0';
 	LIST_FOREACH(e, &c->nodes) {
 		node = LIST_ENTRY(e, struct client_node, link);
+		count++;
 		if (node->id != b->node_id)
 			continue;
 		(void)client_node_move(node, host, (uint16_t)b->port);
 		is_known = true;
 	}
-	if (is_known)
+	if (is_known || count >= NODES_MAX)
 		return;
 	/* A bootstrap address that is the broker's own becomes the broker, with the connection it has. */
 	LIST_FOREACH(e, &c->nodes) {
@@ -83,6 +90,10 @@ static void apply_topic(struct client *c, const struct metadata_response_topic *
 	t->is_known = true;
 	t->error = m->error_code;
 	t->version++;
+	/* one that is being made: the question that asked for it does not wait for it */
+	if (m->error_code == LEADER_NOT_AVAILABLE ||
+	    (m->error_code == UNKNOWN_TOPIC_OR_PARTITION && c->spec.allow_auto_create && t->version < MAKING_ANSWERS))
+		c->metadata_is_due = true;
 	if (m->error_code != NONE)
 		return;		/* the partitions stay as they were known */
 	if (m->partitions_count > t->partition_count)
@@ -123,6 +134,7 @@ static void on_metadata(struct client_call *call)
 	if (call->error.err != OK) {
 		c->error = call->error;
 		c->metadata_is_due = true;
+		client_bootstrap_again(c);
 		c->metadata_at = c->is_connected ? now + client_backoff(c, c->spec.retry_backoff_ms,
 					c->spec.retry_backoff_max_ms, ++c->metadata_failures) : now;
 	} else {

@@ -18,6 +18,7 @@
 #define FRAME_BYTES_MIN (16 << 10)	/* room made before the bytes are there */
 #define ARENA_BYTES_MAX (512 << 20)	/* for one answer's arrays, which are linear in its bytes */
 #define CLIENT_EVENTS   64
+#define NODES_MAX       5000		/* brokers beyond are not learnt: no cluster has so many, and somebody may lie */
 
 enum node_state {
 	NODE_IDLE,		/* no socket */
@@ -88,6 +89,9 @@ struct client_api {
 	bool  (*encode)(const void *request, struct writer *w, int v);
 	bool  (*decode)(void *response, struct reader *r, int v, struct arena *arena);
 };
+
+/* client.c */
+void client_bootstrap_again(struct client *c);
 
 /* client_call.c */
 void client_call_finish(struct client_call *call, enum err err);	/* off its list, onto the client's done list */

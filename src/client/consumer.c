@@ -26,6 +26,7 @@ void consumer_create(struct consumer **out, struct client *c, const struct consu
 
 static void destroy_chunk(struct consumer *s, struct consumer_chunk *chunk)
 {
+	s->has_room = true;
 	list_remove(&chunk->link);
 	consumer_unref(s, chunk->source);
 	free(chunk->aborting);
@@ -274,7 +275,7 @@ static bool begin_batch(struct consumer_partition *p, struct consumer_chunk *chu
 			return false;
 		if (e == ERR_UNSUPPORTED)
 			stop(p, e, "records of a format older than Kafka 0.11");
-		else if (e != OK || (!p->consumer->spec.trusts_crc && !batch_check_crc(batch)))
+		else if (e != OK || !consumer_can_place(batch.ptr) || (!p->consumer->spec.trusts_crc && !batch_check_crc(batch)))
 			stop(p, ERR_CORRUPT, "damaged batch");
 		if (p->state == CONSUMER_STOPPED)
 			return false;
@@ -374,4 +375,12 @@ bool consumer_next(struct consumer *s, struct consumer_event *out)
 			return true;
 	}
 	return false;
+}
+
+bool consumer_has_room(struct consumer *s)
+{
+	bool has_room = s->has_room;
+
+	s->has_room = false;
+	return has_room;
 }

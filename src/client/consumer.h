@@ -99,5 +99,7 @@ bool consumer_next_position(const struct consumer *s, const struct consumer_part
 
 /* The next event that is there. False: none; turn client_step. */
 bool consumer_next(struct consumer *s, struct consumer_event *out);
+/* Since the last call something has been used up, so that more may be fetched: in the next turn, if somebody sees to it. */
+bool consumer_has_room(struct consumer *s);
 
 #endif

@@ -253,7 +253,7 @@ static int64_t end_of(struct consumer_partition *p, struct slice rest)
 	struct slice batch;
 	int64_t end = p->fetch_position;
 
-	while (batch_next(&rest, &batch) == OK) {
+	while (batch_next(&rest, &batch) == OK && consumer_can_place(batch.ptr)) {
 		end = MAX(end, batch_last_offset(batch.ptr) + 1);
 		p->fetch_epoch = batch_leader_epoch(batch.ptr);
 	}

@@ -74,6 +74,7 @@ struct consumer {
 	struct list           calls;		/* struct consumer_call */
 	struct decompressor  *stream;		/* of the one batch that is read at a time */
 	struct consumer_partition *reading;	/* whose batch that is; NULL: none */
+	bool                  has_room;		/* a chunk has gone */
 	int64_t               unread_bytes;	/* of records in answers that are not used up */
 };
 
@@ -85,6 +86,12 @@ struct consumer_call {
 	int32_t                     count;
 	struct consumer_partition **partitions;	/* in the call's arena */
 };
+
+/* Offsets that can be: behind each there is room for the next. */
+static inline bool consumer_can_place(const uint8_t *batch)
+{
+	return batch_base_offset(batch) >= 0 && batch_base_offset(batch) < INT64_MAX - 2 * (int64_t)UINT32_MAX && batch_last_offset_delta(batch) >= 0;
+}
 
 mono_ms consumer_turn(struct client_user *u, mono_ms now);
 void    consumer_cancel_calls(struct consumer *s);

@@ -10,6 +10,7 @@
  */
 #include "client/group_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,8 @@ static bool has_failed(struct group_member *m, int16_t code)
 		trouble_code(m, code);
 		if (!kafka_error_is_retriable(code))
 			fail(m);
+		else if (m->state == GROUP_STATE_SYNC)	/* what was to be said with it is gone */
+			go_to(m, GROUP_STATE_JOIN);
 		return true;
 	}
 }
@@ -563,12 +566,33 @@ static bool has_grown(const struct group_member *m)
 	return false;
 }
 
+/* A group reads what there is, and waits for the rest; who has mistyped a name is told. */
+static void tell_missing(struct group_member *m)
+{
+	char subject[300];
+
+	for (int32_t i = 0; i < m->spec.topic_count; i++) {
+		const struct client_topic *t = m->topics[i];
+		bool is_missing = t->is_known && t->error != NONE && !kafka_error_is_retriable(t->error);
+
+		is_missing |= t->is_known && t->error == UNKNOWN_TOPIC_OR_PARTITION && m->state == GROUP_STATE_STABLE;
+		if (is_missing && !m->is_missing_told[i]) {
+			snprintf(subject, sizeof(subject), "group %.100s: topic %.150s", m->group, t->name);
+			client_error_set_kafka(&m->error, t->error, subject, SLICE_NULL);
+			m->tells_trouble = true;
+			wake(m);
+		}
+		m->is_missing_told[i] = is_missing;
+	}
+}
+
 static mono_ms member_turn(struct client_user *u, mono_ms now)
 {
 	struct group_member *m = CONTAINER_OF(u, struct group_member, user);
 	bool beats = m->generation >= 0 && m->coordinator >= 0 &&
 		     (m->state == GROUP_STATE_STABLE || m->state == GROUP_STATE_FETCH || m->state == GROUP_STATE_RELEASING);
 
+	tell_missing(m);
 	if (m->state == GROUP_STATE_STABLE && has_grown(m)) {
 		m->watched_count = 0;
 		rejoin(m);
@@ -628,6 +652,7 @@ void group_member_create(struct group_member **out, struct client *c, const stru
 	if (spec->instance_id != NULL)
 		m->instance_id = mem_strdup(spec->instance_id);
 	m->topics = mem_calloc((size_t)spec->topic_count + 1, sizeof(*m->topics));
+	m->is_missing_told = mem_calloc((size_t)spec->topic_count + 1, sizeof(*m->is_missing_told));
 	for (int32_t i = 0; i < spec->topic_count; i++)
 		m->topics[i] = client_topic(c, slice_str(spec->topics[i]));
 	m->is_cooperative = spec->strategy_count == 1 && spec->strategies[0] == ASSIGN_COOPERATIVE;
@@ -701,6 +726,7 @@ void group_member_destroy(struct group_member **mp)
 	free(m->previous.p);
 	free(m->watched);
 	free(m->topics);
+	free(m->is_missing_told);
 	free(m->member_id);
 	free(m->instance_id);
 	free(m->group);

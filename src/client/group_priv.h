@@ -33,6 +33,7 @@ struct group_member {
 	struct group_member_spec spec;
 	char                    *group, *instance_id;
 	const struct client_topic **topics;	/* spec.topic_count */
+	bool                    *is_missing_told;	/* of each topic: that there is none */
 	bool                     is_cooperative;
 	enum group_state         state;
 	bool                     resumes;	/* FIND leads back to STABLE: the membership was in order */

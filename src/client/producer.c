@@ -197,6 +197,8 @@ void producer_batch_finish(struct producer *p, struct producer_batch *b, int64_t
 	struct producer_delivery d = { .topic = b->partition->topic->name, .partition = b->partition->number,
 				       .error = error };
 
+	if (base_offset > INT64_MAX - b->record_count)	/* no log is so long: whoever says so does not know */
+		base_offset = -1;
 	list_remove(&b->link);
 	p->memory -= (int64_t)b->memory;
 	p->pending -= b->record_count;
@@ -271,9 +273,12 @@ enum err producer_send(struct producer *p, const struct producer_record *r, stru
 
 /* ---- the end ---- */
 
-void producer_push(struct producer *p)
+bool producer_push(struct producer *p)
 {
+	bool was_pushed = p->is_pushed;
+
 	p->is_pushed = p->pending > 0;
+	return p->is_pushed && !was_pushed;
 }
 
 int64_t producer_pending(const struct producer *p)
@@ -286,7 +291,7 @@ enum err producer_flush(struct producer *p, mono_ms timeout_ms)
 	struct os *os = client_os(p->client);
 	mono_ms deadline = os_mono_ms(os) + timeout_ms;
 
-	producer_push(p);
+	(void)producer_push(p);
 	while (p->pending > 0) {
 		mono_ms now = os_mono_ms(os);
 		if (now >= deadline)

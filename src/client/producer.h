@@ -76,8 +76,8 @@ void     producer_destroy(struct producer **p);
  */
 enum err producer_send(struct producer *p, const struct producer_record *r, struct client_error *error) MUST_CHECK;
 
-/* Ends all lingering: what is there goes out in the next turns. */
-void    producer_push(struct producer *p);
+/* Ends all lingering: what is there goes out in the next turns. True: that is news for the next one. */
+bool    producer_push(struct producer *p);
 int64_t producer_pending(const struct producer *p);	/* accepted records without a final answer */
 
 /* Pushes and turns client_step until nothing is pending. ERR_TIMEOUT when something still is. Not on a simulated machine. */

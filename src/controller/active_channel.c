@@ -165,7 +165,8 @@ static void on_call_home(struct controller *c, struct active_request *r)
 
 	ch->is_busy = false;
 	if (r->call.result != OK) {
-		LOG_WARN(&c->actor.log, member_not_told, KV_I32("broker", r->broker), KV_STR("problem", r->call.problem));
+		LOG_WARN(&c->actor.log, member_not_told, KV_I32("broker", r->broker), KV_I32("api", r->key), KV_I32("version", r->version),
+		         KV_STR("problem", r->call.problem));
 		channel_call_fini(&r->call);
 		ch->is_waiting = true;
 		controller_timer_set(c, &ch->retry, os_mono_ms(c->os) + RETRY_MS);

@@ -43,6 +43,14 @@ static enum task_result start_fail(struct controller *c, enum err e, const char 
 	return TASK_DONE;
 }
 
+static enum task_result start_forbidden(struct controller *c, enum err e, const struct joining_finding *f)
+{
+	char problem[sizeof(*f) + 2];
+
+	snprintf(problem, sizeof(problem), "%s; %s", f->what, f->remedy);
+	return start_fail(c, e, problem);
+}
+
 static enum task_result go(struct task *t, int stage)
 {
 	t->stage = stage;
@@ -90,7 +98,10 @@ static enum task_result start_paths_done(struct controller *c, struct task *t)
 	LIST_FOREACH(e, &t->calls) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
 		enum err r = s->call.result;
+		struct joining_finding f;
 
+		if (joining_access_forbids(r, &f))
+			return start_forbidden(c, r, &f);
 		if (r != OK && r != ERR_EXISTS) {
 			char problem[256];
 
@@ -147,6 +158,7 @@ static enum err load_dirs(struct controller *c, char problem[LOGDIR_ERROR_MAX])
 			logdir_set_offline(c->spec.dirs[i], e, problem);
 		else if (e != OK)
 			return e;
+		c->dir_has_failed[i] = logdir_is_offline(c->spec.dirs[i]);	/* there are no replicas yet: the first roles bring it out */
 	}
 	return OK;
 }
@@ -197,18 +209,14 @@ static void read_broker_configs(struct controller *c, struct task *t)
 		LOG_WARN(&c->actor.log, dynamic_config_ignored, KV_STR("problem", strbuf_cstr(&c->text)));
 }
 
-static enum task_result start_forbidden(struct controller *c, enum err e, const struct joining_finding *f)
-{
-	char problem[sizeof(*f) + 2];
-
-	snprintf(problem, sizeof(problem), "%s; %s", f->what, f->remedy);
-	return start_fail(c, e, problem);
-}
-
 static enum task_result start_configs(struct controller *c, struct task *t)
 {
 	struct joining_finding f;
 
+	LIST_FOREACH(e, &t->calls) {
+		if (joining_access_forbids(LIST_ENTRY(e, struct store_call, link)->call.result, &f))
+			return start_forbidden(c, ERR_ACCESS, &f);
+	}
 	read_broker_configs(c, t);
 	task_drop_calls(t);
 	if (joining_configs_forbid(&c->broker_default, &f) || joining_configs_forbid(&c->broker_own, &f))
@@ -247,7 +255,7 @@ static enum task_result start_others(struct controller *c, struct task *t)
 	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
-/* Two brokers with one address, one that cannot be talked to, or a Java broker whose controller we are not yet fit to be: better no start. */
+/* Two brokers with one address, one that cannot be talked to, or one whose controller we could not be: better no start. */
 static enum task_result start_others_read(struct controller *c, struct task *t)
 {
 	struct joining_finding f;

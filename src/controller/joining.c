@@ -57,6 +57,12 @@ bool joining_node_forbids(int i, enum err result, struct slice data, struct join
 	}
 }
 
+bool joining_access_forbids(enum err result, struct joining_finding *f)
+{
+	return result == ERR_ACCESS && say(f, "the nodes of this cluster in ZooKeeper have ACLs (zookeeper.set.acl), and skein does not log in to ZooKeeper",
+	                                   "set zookeeper.set.acl=false in every broker, and open the nodes: zookeeper-security-migration --zookeeper.acl=unsecure");
+}
+
 bool joining_configs_forbid(const struct config_set *dynamic, struct joining_finding *f)
 {
 	const struct config_entry *e;
@@ -98,13 +104,27 @@ static bool is_out_of_reach(const struct broker_config *config, const struct clu
 
 	if (e == NULL) {
 		snprintf(f->what, sizeof(f->what), "broker %d of this cluster has no listener %s, by which this broker would talk to it", other->id, name);
-		snprintf(f->remedy, sizeof(f->remedy), "set inter.broker.listener.name (or security.inter.broker.protocol) as in the other brokers' files");
+		snprintf(f->remedy, sizeof(f->remedy), "set inter.broker.listener.name as it is set there");
 		return true;
 	}
 	if (strcmp(e->protocol, "PLAINTEXT") == 0)
 		return false;
-	snprintf(f->what, sizeof(f->what), "the brokers of this cluster talk to each other with %s (listener %s of broker %d), which skein does not", e->protocol, name, other->id);
+	snprintf(f->what, sizeof(f->what), "listener %s of broker %d speaks %s, and skein speaks nothing but PLAINTEXT to other brokers", name, other->id, e->protocol);
 	snprintf(f->remedy, sizeof(f->remedy), "give every broker a PLAINTEXT listener on a network of their own, and name it in inter.broker.listener.name");
+	return true;
+}
+
+/*
+ * What a controller sends is decided by its own inter.broker.protocol.version, nothing is negotiated; who does not know the version of a request closes the connection, without a word, for
+ * ever. Of theirs a registration tells no more than on which side of 2.7 it is.
+ */
+static bool is_too_old_to_lead(const struct broker_config *config, int32_t id, struct slice registration, struct joining_finding *f)
+{
+	if (!config->is_controller_eligible || config->inter_broker_protocol_version < KAFKA_VERSION(2, 7, 0) || znode_broker_has_features(registration))
+		return false;
+	snprintf(f->what, sizeof(f->what), "broker %d of this cluster has an inter.broker.protocol.version below 2.7, this one a later version: it would not understand this broker as "
+	         "controller", id);
+	snprintf(f->remedy, sizeof(f->remedy), "set both to the same version, or controller.eligible=false here");
 	return true;
 }
 
@@ -116,17 +136,12 @@ enum joining_peer joining_judge_peer(const struct broker_config *config, const s
 
 	if (!znode_broker_decode(&other, &is_skein, registration))
 		return JOINING_PEER_UNREADABLE;
-	if (!is_skein && config->is_controller_eligible) {
-		*error = ERR_UNSUPPORTED;
-		snprintf(f->what, sizeof(f->what), "broker %d of this cluster is not skein", id);
-		snprintf(f->remedy, sizeof(f->remedy), "set controller.eligible=false to run beside it");
-		return JOINING_PEER_FORBIDS;
-	}
+	other.id = id;
 	*error = ERR_IN_USE;
 	if (shares_address(&other, own, own_count, f))
 		return JOINING_PEER_FORBIDS;
 	*error = ERR_UNSUPPORTED;
-	return is_out_of_reach(config, &other, f) ? JOINING_PEER_FORBIDS : JOINING_PEER_FITS;
+	return is_too_old_to_lead(config, id, registration, f) || is_out_of_reach(config, &other, f) ? JOINING_PEER_FORBIDS : JOINING_PEER_FITS;
 }
 
 bool joining_topic_forbids(const char *topic, const struct topic_config *config, struct joining_finding *f)

@@ -23,6 +23,9 @@ extern const char *const joining_nodes[JOINING_NODES];
 /* result: of reading joining_nodes[i]; other than OK and ERR_NOT_FOUND: the store did not tell, which forbids nothing here. */
 bool joining_node_forbids(int i, enum err result, struct slice data, struct joining_finding *f);
 
+/* The result of any read or write. */
+bool joining_access_forbids(enum err result, struct joining_finding *f);
+
 /* What the store says about brokers' configurations, for one or for all: what a file may not say, they may not either. */
 bool joining_configs_forbid(const struct config_set *dynamic, struct joining_finding *f);
 

@@ -27,7 +27,7 @@ EXTRA_DIST += src/controller/README.md
 if HAVE_CHECK
 controller_tests = tests/unit/controller/active_elect_test tests/unit/controller/active_golden_test tests/unit/controller/active_members_test \
 	tests/unit/controller/active_requests_test tests/unit/controller/active_rules_test tests/unit/controller/assignment_test \
-	tests/unit/controller/controller_sim_test tests/unit/controller/mutation_quota_test tests/unit/controller/znode_test
+	tests/unit/controller/controller_sim_test tests/unit/controller/joining_test tests/unit/controller/mutation_quota_test tests/unit/controller/znode_test
 check_PROGRAMS += $(controller_tests)
 TESTS += $(controller_tests)
 # The controller is tested within a whole broker in simulation.
@@ -57,6 +57,8 @@ tests_unit_controller_assignment_test_LDADD = $(controller_test_libs)
 tests_unit_controller_controller_sim_test_SOURCES = tests/unit/controller/controller_sim_test.c tests/sim/broker_sim.c tests/sim/broker_sim.h tests/sim/seeds.h
 tests_unit_controller_controller_sim_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_controller_controller_sim_test_LDADD = $(controller_test_libs)
+tests_unit_controller_joining_test_SOURCES = tests/unit/controller/joining_test.c
+tests_unit_controller_joining_test_LDADD = $(controller_test_libs)
 tests_unit_controller_znode_test_SOURCES = tests/unit/controller/znode_test.c
 tests_unit_controller_znode_test_LDADD = $(controller_test_libs)
 $(tests_unit_controller_active_elect_test_OBJECTS) $(tests_unit_controller_active_golden_test_OBJECTS) $(tests_unit_controller_active_members_test_OBJECTS) \

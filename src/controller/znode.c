@@ -282,7 +282,7 @@ bool znode_change_decode(struct slice json, char *out, size_t size)
 
 /* --- registration, controller, ids ---------------------------------------------------------------------------------------------------------- */
 
-/* The key "skein" is ours: Java ignores keys it does not know, and we tell our own kind by it. */
+/* The key "skein" is ours: Java ignores keys it does not know, and who looks at the tree sees which kind a broker is. */
 void znode_broker_encode(const struct cluster_broker *b, time_ms now, struct strbuf *out)
 {
 	json_t *root = json_object(), *endpoints = json_array(), *map = json_object();
@@ -357,6 +357,16 @@ bool znode_broker_decode(struct cluster_broker *b, bool *is_skein, struct slice 
 	b->has_rack = rack != NULL;
 	snprintf(b->rack, sizeof(b->rack), "%s", rack != NULL ? rack : "");
 	*is_skein = json_is_true(json_object_get(root, "skein"));
+	json_decref(root);
+	return ok;
+}
+
+bool znode_broker_has_features(struct slice json)
+{
+	json_t *root = load(json);
+	int32_t version;
+	bool ok = root != NULL && get_i32(root, "version", &version) && version >= 5;
+
 	json_decref(root);
 	return ok;
 }

@@ -60,6 +60,7 @@ void znode_config_encode(const struct cluster_override *pairs, int32_t n, struct
 void znode_config_decode(struct slice json, struct cluster_override **pairs, int32_t *n, struct arena *a);
 void znode_broker_encode(const struct cluster_broker *b, time_ms now, struct strbuf *out);
 bool znode_broker_decode(struct cluster_broker *b, bool *is_skein, struct slice json) MUST_CHECK;
+bool znode_broker_has_features(struct slice json) MUST_CHECK;	/* version 5 of the registration: inter.broker.protocol.version is 2.7 or later */
 void znode_cluster_id_encode(const char *id, struct strbuf *out);
 bool znode_cluster_id_decode(struct slice json, char out[64]) MUST_CHECK;
 void znode_controller_encode(int32_t broker_id, time_ms now, struct strbuf *out);

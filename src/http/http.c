@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/console.h"
 #include "http/lag.h"
 #include "http/metrics.h"
 
@@ -33,6 +34,9 @@ struct library {
 	__typeof__(&MHD_get_timeout) get_timeout;
 	__typeof__(&MHD_get_daemon_info) get_daemon_info;
 	__typeof__(&MHD_lookup_connection_value) lookup_connection_value;
+	__typeof__(&MHD_lookup_connection_value_n) lookup_connection_value_n;
+	__typeof__(&MHD_suspend_connection) suspend_connection;
+	__typeof__(&MHD_resume_connection) resume_connection;
 	__typeof__(&MHD_create_response_from_buffer) create_response;
 	__typeof__(&MHD_create_response_from_buffer_with_free_callback_cls) create_response_freed;
 	__typeof__(&MHD_add_response_header) add_response_header;
@@ -64,6 +68,7 @@ struct http {
 	bool               is_serving;	/* written by others */
 	struct cluster    *picture;	/* NULL until the first came */
 	struct lag        *lag;		/* NULL: not wanted */
+	struct console    *console;
 	struct kept_page   kept[2];	/* of each text format */
 	int                pages;	/* in memory */
 	mono_ms            now;		/* of this step */
@@ -84,7 +89,8 @@ static bool library_open(struct library *l)
 	l->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	return l->handle != NULL && find(l, "MHD_start_daemon", &l->start_daemon) && find(l, "MHD_stop_daemon", &l->stop_daemon) &&
 		find(l, "MHD_run", &l->run) && find(l, "MHD_get_timeout", &l->get_timeout) && find(l, "MHD_get_daemon_info", &l->get_daemon_info) &&
-		find(l, "MHD_lookup_connection_value", &l->lookup_connection_value) &&
+		find(l, "MHD_lookup_connection_value", &l->lookup_connection_value) && find(l, "MHD_lookup_connection_value_n", &l->lookup_connection_value_n) &&
+		find(l, "MHD_suspend_connection", &l->suspend_connection) && find(l, "MHD_resume_connection", &l->resume_connection) &&
 		find(l, "MHD_create_response_from_buffer", &l->create_response) &&
 		find(l, "MHD_create_response_from_buffer_with_free_callback_cls", &l->create_response_freed) &&
 		find(l, "MHD_add_response_header", &l->add_response_header) && find(l, "MHD_queue_response", &l->queue_response) &&
@@ -128,14 +134,19 @@ static void page_unref(void *arg)
 	free(p);
 }
 
+static struct metrics_world world(struct http *h)
+{
+	return (struct metrics_world){
+		.sched = h->spec.sched, .net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
+		.started = h->started, .now = os_time_ms(h->os), .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
+	};
+}
+
 static struct MHD_Response *page_make(struct http *h, bool is_open_metrics)
 {
 	struct page_text *p = mem_calloc(1, sizeof(*p));
 	struct strbuf text = STRBUF_INIT;
-	struct metrics_world w = {
-		.sched = h->spec.sched, .net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
-		.started = h->started, .now = os_time_ms(h->os), .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
-	};
+	struct metrics_world w = world(h);
 
 	metrics_write(&text, &w, is_open_metrics);
 	size_t len = text.len;
@@ -215,6 +226,105 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 	return r;
 }
 
+/* --- the console ------------------------------------------------------------------------------------------------ */
+
+/* Nothing from elsewhere, nothing inline, in nobody's frame. */
+static void guard_page(struct http *h, struct MHD_Response *r, const char *type)
+{
+	static const char *const headers[][2] = {
+		{ "Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+		                             "frame-ancestors 'none'; require-trusted-types-for 'script'" },
+		{ "X-Content-Type-Options", "nosniff" }, { "X-Frame-Options", "DENY" }, { "Referrer-Policy", "no-referrer" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" }, { "Cross-Origin-Opener-Policy", "same-origin" }, { "Cache-Control", "no-store" },
+	};
+
+	h->lib.add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+		h->lib.add_response_header(r, headers[i][0], headers[i][1]);
+}
+
+static enum MHD_Result answer_file(struct http *h, struct MHD_Connection *c, const struct console_file *f)
+{
+	struct MHD_Response *r = h->lib.create_response(f->len, (void *)(uintptr_t)f->bytes, MHD_RESPMEM_PERSISTENT);
+
+	if (r != NULL)
+		guard_page(h, r, f->type);
+	return answer(h, c, MHD_HTTP_OK, r);
+}
+
+static enum MHD_Result answer_inquiry(struct http *h, struct MHD_Connection *c, struct inquiry *q)
+{
+	size_t len;
+	char *text = inquiry_take(q, &len);
+	struct MHD_Response *r = h->lib.create_response(len, text, MHD_RESPMEM_MUST_FREE);
+
+	if (r == NULL)
+		free(text);
+	else
+		guard_page(h, r, "application/json; charset=utf-8");
+	return answer(h, c, inquiry_status(q), r);
+}
+
+struct asker {
+	struct http           *http;
+	struct MHD_Connection *connection;
+};
+
+static struct slice argument_of(const void *from, const char *name)
+{
+	const struct asker *a = from;
+	const char *value = NULL;
+	size_t len = 0;
+
+	if (a->http->lib.lookup_connection_value_n(a->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &len) != MHD_YES)
+		return SLICE_NULL;
+	return slice_of(value != NULL ? value : "", len);
+}
+
+/* The mark keeps the inquiry until the library has done with the request; one that is not done waits for it suspended, and comes here again. */
+static enum MHD_Result answer_api(struct http *h, struct MHD_Connection *c, const char *url, void **mark)
+{
+	struct asker a = { h, c };
+	struct console_request r = { url, argument_of, &a };
+	struct metrics_world w = world(h);
+
+	if (*mark == h) {
+		struct inquiry *q = console_ask(h->console, &w, &r);
+
+		if (q == NULL)
+			return answer_text(h, c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many ask at once\n");
+		*mark = q;
+		if (!inquiry_is_done(q)) {
+			*inquiry_waiter(q) = c;
+			h->lib.suspend_connection(c);
+			return MHD_YES;
+		}
+	}
+	return answer_inquiry(h, c, *mark);
+}
+
+static enum MHD_Result answer_console(struct http *h, struct MHD_Connection *c, const char *url, void **mark)
+{
+	const char *host = h->lib.lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	const struct console_file *f = console_file(url);
+
+	if (f == NULL && strncmp(url, "/api/", 5) != 0)
+		return answer_text(h, c, MHD_HTTP_NOT_FOUND, "there is / (for people), /metrics, /healthz and /readyz\n");
+	if (host == NULL || !console_serves(h->console, slice_str(host)))
+		return answer_text(h, c, MHD_HTTP_FORBIDDEN, "the console is shown to who asks an address, localhost, or a name in console.hosts\n");
+	return f != NULL ? answer_file(h, c, f) : answer_api(h, c, url, mark);
+}
+
+static void on_request_end(void *arg, struct MHD_Connection *c UNUSED, void **mark, enum MHD_RequestTerminationCode how UNUSED)
+{
+	struct http *h = arg;
+	struct inquiry *q = *mark != h ? *mark : NULL;
+
+	if (q != NULL)
+		inquiry_end(&q);
+	*mark = NULL;
+}
+
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 
 /* Called at the end of the headers, and again when the body is over; what is sent as a body is dropped unread. */
@@ -236,7 +346,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 		return answer_health(h, c, false);
 	if (strcmp(url, "/readyz") == 0)
 		return answer_health(h, c, true);
-	return answer_text(h, c, MHD_HTTP_NOT_FOUND, "there is /metrics, /healthz and /readyz\n");
+	return answer_console(h, c, url, mark);
 }
 
 /* --- the actor ---------------------------------------------------------------------------------------------------- */
@@ -258,7 +368,15 @@ static void on_answer(void *arg, struct msg *m)
 {
 	struct http *h = arg;
 
-	lag_on_home(h->lag, m);		/* nobody else asks */
+	if (console_has_asked(h->console, m)) {
+		struct metrics_world w = world(h);
+		struct inquiry *q = console_on_home(h->console, &w, m);
+
+		if (q != NULL)
+			h->lib.resume_connection(*inquiry_waiter(q));
+	} else {
+		lag_on_home(h->lag, m);
+	}
 }
 
 static int http_step(struct actor *a, mono_ms now)
@@ -310,7 +428,8 @@ static enum err listen_and_run(struct http *h, char *problem, size_t problem_siz
 		snprintf(problem, problem_size, "metrics.listener: cannot listen on %s:%d: %s", h->spec.host[0] != 0 ? h->spec.host : "*", h->spec.port, err_text(e));
 		return e;
 	}
-	h->daemon = h->lib.start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
+	h->daemon = h->lib.start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
+	                                MHD_OPTION_NOTIFY_COMPLETED, on_request_end, h,
 	                                MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,
 	                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_BYTES,
 	                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_IDLE_SECONDS, MHD_OPTION_END);
@@ -335,6 +454,7 @@ static void http_free(struct http *h)
 	ASSERT(h->pages == 0);
 	if (h->lag != NULL)
 		lag_destroy(&h->lag);
+	console_destroy(&h->console);
 	if (h->poller != NULL)
 		os_poller_destroy(h->os, &h->poller);
 	if (h->picture != NULL)
@@ -352,6 +472,8 @@ enum err http_start(struct http **out, const struct http_spec *spec, char *probl
 	h->os = sched_os(spec->sched);
 	h->started = os_time_ms(h->os);
 	actor_init(&h->actor, spec->sched, &http_ops, LANE_NONE, "http");
+	struct console_spec console = { .actor = &h->actor, .workers = spec->workers, .hosts = spec->console_hosts, .shows_messages = spec->shows_messages };
+	h->console = console_create(&console);
 	if (spec->lag_interval_ms > 0) {
 		struct lag_spec lag = { .actor = &h->actor, .workers = spec->workers, .interval_ms = spec->lag_interval_ms, .series_max = spec->lag_series_max };
 

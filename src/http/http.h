@@ -21,6 +21,8 @@ struct http_spec {
 	struct workers         *workers;
 	mono_ms                 lag_interval_ms;	/* between looks at consumer groups; 0: never */
 	int32_t                 lag_series_max;
+	const char             *console_hosts;	/* console.h */
+	bool                    shows_messages;
 };
 
 struct http;

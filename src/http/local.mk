@@ -1,11 +1,21 @@
 noinst_LIBRARIES += src/http/libskein_http.a
 src_http_libskein_http_a_SOURCES = \
+	src/http/console.c src/http/console.h src/http/console_priv.h \
+	src/http/console_cluster.c src/http/console_groups.c src/http/console_messages.c \
 	src/http/exposition.c src/http/exposition.h \
 	src/http/http.c src/http/http.h \
+	src/http/json.c src/http/json.h \
 	src/http/lag.c src/http/lag.h \
 	src/http/metrics.c src/http/metrics.h
+nodist_src_http_libskein_http_a_SOURCES = src/http/console_files.c
 $(src_http_libskein_http_a_OBJECTS): | $(wire_gen)
-EXTRA_DIST += src/http/README.md
+EXTRA_DIST += src/http/README.md build-aux/embed $(console_pages)
+
+# What people see of the console, as a C table: index.html first.
+console_pages = src/http/console/index.html src/http/console/console.css src/http/console/console.js src/http/console/icon.svg
+CLEANFILES += src/http/console_files.c
+src/http/console_files.c: $(console_pages) build-aux/embed
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(PYTHON) $(top_srcdir)/build-aux/embed $@ $(filter %.html %.css %.js %.svg,$^)
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/http/exposition_test

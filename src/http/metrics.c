@@ -9,6 +9,7 @@
 
 #include "http/exposition.h"
 #include "os/process.h"
+#include "os/sandbox.h"
 
 struct replica {			/* a replica hosted here */
 	const struct cluster_topic     *topic;
@@ -130,7 +131,7 @@ static int64_t isr_spare(const struct replica *r)
 enum replica_fact {
 	IS_ANY, LEADS, IS_UNDER_REPLICATED, IS_UNDER_MIN_ISR, IS_AT_MIN_ISR, IS_OFFLINE,	/* 0 or 1 */
 	SIZE, START, END, HIGH_WATERMARK,
-	REPLICAS, IN_SYNC, LED_UNDER_REPLICATED,	/* of led ones only */
+	REPLICAS, IN_SYNC, LED_UNDER_REPLICATED, LED_UNDER_MIN_ISR, LED_AT_MIN_ISR, LED_HIGH_WATERMARK, LED_START,	/* of led ones only */
 };
 
 static int64_t replica_fact(const struct replica *r, enum replica_fact fact)
@@ -140,12 +141,16 @@ static int64_t replica_fact(const struct replica *r, enum replica_fact fact)
 	case LEADS:                return leads(r);
 	case IS_UNDER_REPLICATED:
 	case LED_UNDER_REPLICATED: return partition_is_under_replicated(r->addr);
+	case LED_UNDER_MIN_ISR:
 	case IS_UNDER_MIN_ISR:     return leads(r) && isr_spare(r) < 0;
+	case LED_AT_MIN_ISR:
 	case IS_AT_MIN_ISR:        return leads(r) && isr_spare(r) == 0;
 	case IS_OFFLINE:           return __atomic_load_n(&r->addr->is_offline, __ATOMIC_RELAXED);
 	case SIZE:                 return __atomic_load_n(&r->addr->size_bytes, __ATOMIC_RELAXED);
+	case LED_START:
 	case START:                return partition_log_start_offset(r->addr);
 	case END:                  return partition_log_end_offset(r->addr);
+	case LED_HIGH_WATERMARK:
 	case HIGH_WATERMARK:       return partition_high_watermark(r->addr);
 	case REPLICAS:             return int32_of(&r->addr->replica_count);
 	case IN_SYNC:              return int32_of(&r->addr->isr_count);
@@ -183,6 +188,19 @@ static void replicas_summed(struct page *p, size_t at)
 	for (int i = 0; i < p->replica_count; i++)
 		sum += number_at(p->replicas[i].addr, at);
 	one_u64(p, sum);
+}
+
+static void partitions_of_topics(struct page *p, size_t at UNUSED)
+{
+	for (int i = 0; i < p->replica_count; i++) {
+		const struct cluster_topic *t = p->replicas[i].topic;
+
+		if (i > 0 && p->replicas[i - 1].topic == t)
+			continue;
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "topic", t->name);
+		sample_end_i64(&p->x, t->partition_count);
+	}
 }
 
 /* --- log directories --------------------------------------------------------------------------------- */
@@ -469,6 +487,56 @@ static void build_info(struct page *p, size_t at UNUSED)
 	sample_end_i64(&p->x, 1);
 }
 
+static void disk_bytes(struct page *p, size_t is_written)
+{
+	uint64_t of[2];
+
+	process_disk_bytes(&of[0], &of[1]);
+	one_u64(p, of[is_written]);
+}
+
+static void open_files(struct page *p, size_t at UNUSED)
+{
+	one_u64(p, process_open_files());
+}
+
+static void max_files(struct page *p, size_t at UNUSED)
+{
+	one_u64(p, process_raise_files());
+}
+
+static void stuck_actors(struct page *p, size_t at UNUSED)
+{
+	one_i64(p, sched_stuck(p->w->sched));
+}
+
+static void calls_refused(struct page *p, size_t at UNUSED)
+{
+	const char *last;
+
+	one_u64(p, sandbox_refused(&last));
+}
+
+static void one_event(struct page *p, size_t event)
+{
+	one_u64(p, log_event_count((enum log_event)event));
+}
+
+/* Those that have happened. */
+static void log_events(struct page *p, size_t at UNUSED)
+{
+	static const char *const levels[] = { "DEBUG", "INFO", "WARN", "ERROR" };
+
+	for (int e = 0; e < EV_COUNT; e++) {
+		if (log_event_count((enum log_event)e) == 0)
+			continue;
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "event", log_event_name((enum log_event)e));
+		sample_label(&p->x, "level", levels[log_event_level((enum log_event)e)]);
+		sample_end_u64(&p->x, log_event_count((enum log_event)e));
+	}
+}
+
 static void cpu_seconds(struct page *p, size_t at UNUSED)
 {
 	sample_begin(&p->x, "");
@@ -554,6 +622,13 @@ static const struct family families[] = {
 	  "Replicas of a partition led here.", replicas_listed, REPLICAS },
 	{ "kafka_cluster_partition_insyncreplicascount", METRIC_GAUGE, "kafka.cluster:type=Partition,name=InSyncReplicasCount",
 	  "Of these, in sync.", replicas_listed, IN_SYNC },
+	{ "kafka_cluster_partition_underminisr", METRIC_GAUGE, "kafka.cluster:type=Partition,name=UnderMinIsr",
+	  "1 where a partition led here refuses acks=all.", replicas_listed, LED_UNDER_MIN_ISR },
+	{ "kafka_cluster_partition_atminisr", METRIC_GAUGE, "kafka.cluster:type=Partition,name=AtMinIsr",
+	  "1 where it would after one more failure.", replicas_listed, LED_AT_MIN_ISR },
+	{ "kafka_topic_partitions", METRIC_GAUGE, "", "Partitions of a topic of which one is here; named as by the usual exporter, as the next two.", partitions_of_topics, 0 },
+	{ "kafka_topic_partition_current_offset", METRIC_GAUGE, "", "Up to where the records of a partition led here can be consumed.", replicas_listed, LED_HIGH_WATERMARK },
+	{ "kafka_topic_partition_oldest_offset", METRIC_GAUGE, "", "From where.", replicas_listed, LED_START },
 	{ "kafka_log_log_size", METRIC_GAUGE, "kafka.log:type=Log,name=Size", "Bytes of a replica's segments.", replicas_listed, SIZE },
 	{ "kafka_log_log_logstartoffset", METRIC_GAUGE, "kafka.log:type=Log,name=LogStartOffset", "First offset of a replica.", replicas_listed, START },
 	{ "kafka_log_log_logendoffset", METRIC_GAUGE, "kafka.log:type=Log,name=LogEndOffset", "The next offset of a replica.", replicas_listed, END },
@@ -573,6 +648,9 @@ static const struct family families[] = {
 	{ "kafka_controller_kafkacontroller_globalpartitioncount", METRIC_GAUGE, CONTROL "GlobalPartitionCount",
 	  "Partitions of the cluster.", of_controller, CLUSTER(partitions) },
 	{ "kafka_controller_kafkacontroller_activebrokercount", METRIC_GAUGE, CONTROL "ActiveBrokerCount", "Brokers that are registered.", of_controller, CLUSTER(brokers) },
+
+	{ "kafka_controller_controllerstats_uncleanleaderelections", METRIC_COUNTER, "kafka.controller:type=ControllerStats,name=UncleanLeaderElectionsPerSec",
+	  "Elections in which records may have been lost, by this broker as controller.", one_event, EV_unclean_election },
 
 	{ "kafka_network_requestmetrics_requests", METRIC_COUNTER, TIMING "RequestsPerSec", "Requests that were answered.", requests, 0 },
 	{ "kafka_network_requestmetrics_totaltimems", METRIC_HISTOGRAM, TIMING "TotalTimeMs",
@@ -616,6 +694,15 @@ static const struct family families[] = {
 
 	{ "kafka_server_kafkaserver_brokerstate", METRIC_GAUGE, "kafka.server:type=KafkaServer,name=BrokerState",
 	  "1 while it starts, 3 while it serves.", broker_state, 0 },
+	{ "kafka_server_kafkaserver_linux_disk_read_bytes", METRIC_GAUGE, "kafka.server:type=KafkaServer,name=linux-disk-read-bytes",
+	  "Bytes that devices read for the process.", disk_bytes, false },
+	{ "kafka_server_kafkaserver_linux_disk_write_bytes", METRIC_GAUGE, "kafka.server:type=KafkaServer,name=linux-disk-write-bytes",
+	  "Bytes that devices wrote for it.", disk_bytes, true },
+	{ "skein_actors_stuck", METRIC_GAUGE, "", "Actors that do not go on: actor_stuck in the log names them.", stuck_actors, 0 },
+	{ "skein_calls_refused", METRIC_COUNTER, "", "System calls that the sandbox refused.", calls_refused, 0 },
+	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each.", log_events, 0 },
+	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", open_files, 0 },
+	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", max_files, 0 },
 	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", build_info, 0 },
 	{ "process_cpu_seconds", METRIC_COUNTER, "", "CPU time of the process, user and system.", cpu_seconds, 0 },
 	{ "process_resident_memory_bytes", METRIC_GAUGE, "", "Resident memory of the process.", resident_bytes, 0 },

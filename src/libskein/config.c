@@ -229,8 +229,12 @@ static bool parse_number(const char *text, const struct property *p, int64_t *ou
 
 static bool parse_bool(const char *text, bool *out)
 {
-	*out = strcasecmp(text, "true") == 0;
-	return *out || strcasecmp(text, "false") == 0;
+	bool is_true = strcasecmp(text, "true") == 0;
+
+	if (!is_true && strcasecmp(text, "false") != 0)
+		return false;
+	*out = is_true;
+	return true;
 }
 
 static bool parse_choice(const char *text, const char *const *choices, int32_t *out)

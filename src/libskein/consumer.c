@@ -380,8 +380,8 @@ bool skein_next(struct skein_consumer *consumer, struct skein_event *event)
 {
 	bool is_there = next_at(consumer, consumer->member != NULL ? now_of(consumer) : 0, event);
 
-	if (!is_there)
-		face_touch(consumer->client);	/* what has been used up makes room for more */
+	if (consumer_has_room(consumer->reader))
+		face_touch(consumer->client);
 	return is_there;
 }
 

@@ -1,11 +1,12 @@
 # The installed library: what skein/*.h declare (face), and below it the modules that brokers use too, compiled a second time so that they can be shared.
 libskein_face_sources = \
+	src/libskein/admin.c src/libskein/admin_group.c src/libskein/answer.h \
 	src/libskein/client.c src/libskein/libskein.h \
 	src/libskein/config.c src/libskein/config.h \
 	src/libskein/consumer.c \
 	src/libskein/producer.c
 skeinincludedir = $(includedir)/skein
-dist_skeininclude_HEADERS = include/skein/skein.h include/skein/producer.h include/skein/consumer.h
+dist_skeininclude_HEADERS = include/skein/skein.h include/skein/producer.h include/skein/consumer.h include/skein/admin.h include/skein/skein.hpp
 
 # For the skein command and unit tests.
 noinst_LIBRARIES += src/libskein/libskein_face.a
@@ -29,6 +30,7 @@ nodist_src_libskein_libskein_pic_a_SOURCES = \
 	src/wire/gen/create_partitions.c \
 	src/wire/gen/create_topics.c \
 	src/wire/gen/delete_groups.c \
+	src/wire/gen/delete_records.c \
 	src/wire/gen/delete_topics.c \
 	src/wire/gen/describe_configs.c \
 	src/wire/gen/describe_groups.c \
@@ -80,4 +82,12 @@ install-exec-local: $(libskein_file)
 uninstall-local:
 	rm -f '$(DESTDIR)$(libdir)/$(libskein_file)' '$(DESTDIR)$(libdir)/$(libskein_soname)' '$(DESTDIR)$(libdir)/libskein.so'
 CLEANFILES += $(libskein_file) $(libskein_soname) libskein.so skein.pc
-EXTRA_DIST += src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library.sh tests/system/library
+EXTRA_DIST += docs/LIBRARY.md docs/library src/libskein/README.md src/libskein/libskein.map src/libskein/skein.pc.in tests/system/library.test tests/system/library-group.test tests/system/library-java.test tests/system/library-cluster.test tests/system/library.sh tests/system/library
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/libskein/config_test
+TESTS += tests/unit/libskein/config_test
+tests_unit_libskein_config_test_SOURCES = tests/unit/libskein/config_test.c
+tests_unit_libskein_config_test_LDADD = src/libskein/libskein_face.a $(client_test_ldadd)
+$(tests_unit_libskein_config_test_OBJECTS): | $(wire_gen)
+endif

@@ -9,12 +9,14 @@
 #include "libskein/libskein.h"
 
 #define HEADERS_INLINE 16
+#define STEP_EVERY_MS  1	/* what skein_send_wait has accepted goes out while the program goes on sending */
 
 struct skein_producer {
 	struct skein_client *client;
 	struct producer     *producer;
 	skein_delivery_fn   *on_delivery;	/* may be NULL */
 	void                *arg;
+	mono_ms              step_at;
 	struct skein_error   failure;		/* the first since the last flush; SKEIN_OK */
 };
 
@@ -100,9 +102,10 @@ enum skein_code skein_send(struct skein_producer *producer, const struct skein_r
 	e = producer_send(producer->producer, &r, &why);
 	if (headers != few)
 		free(headers);
-	face_touch(producer->client);
-	if (e == OK)
+	if (e == OK) {
+		face_touch(producer->client);
 		return SKEIN_OK;
+	}
 	if (e == ERR_AGAIN)
 		return face_fail(error, SKEIN_AGAIN, "the producer's memory is used up, or topic %.200s is not known yet", record->topic);
 	return face_error(error, &why);
@@ -111,9 +114,13 @@ enum skein_code skein_send(struct skein_producer *producer, const struct skein_r
 enum skein_code skein_send_wait(struct skein_producer *producer, const struct skein_record *record, int64_t timeout_ms, struct skein_error *error)
 {
 	struct client *c = producer->client->client;
-	mono_ms deadline = os_mono_ms(client_os(c)) + timeout_ms;
+	mono_ms begin = os_mono_ms(client_os(c)), deadline = begin + timeout_ms;
 	enum skein_code code;
 
+	if (begin >= producer->step_at) {
+		client_step(c, 0);
+		producer->step_at = begin + STEP_EVERY_MS;
+	}
 	while ((code = skein_send(producer, record, error)) == SKEIN_AGAIN) {
 		mono_ms now = os_mono_ms(client_os(c));
 
@@ -135,8 +142,8 @@ int64_t skein_pending(const struct skein_producer *producer)
 
 void skein_push(struct skein_producer *producer)
 {
-	producer_push(producer->producer);
-	face_touch(producer->client);
+	if (producer_push(producer->producer))
+		face_touch(producer->client);
 }
 
 enum skein_code skein_flush(struct skein_producer *producer, int64_t timeout_ms, struct skein_error *error)

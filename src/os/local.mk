@@ -10,6 +10,7 @@ src_os_libskein_os_a_SOURCES = \
 	src/os/os_real_socket.c \
 	src/os/os_real_thread.c \
 	src/os/process.c src/os/process.h \
+	src/os/sandbox.c src/os/sandbox.h \
 	src/os/sim.c src/os/sim.h src/os/sim_priv.h \
 	src/os/sim_disk.c \
 	src/os/sim_file.c \
@@ -26,6 +27,11 @@ check_PROGRAMS += tests/unit/os/child_test
 TESTS += tests/unit/os/child_test
 tests_unit_os_child_test_SOURCES = tests/unit/os/child_test.c
 tests_unit_os_child_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+
+check_PROGRAMS += tests/unit/os/sandbox_test
+TESTS += tests/unit/os/sandbox_test
+tests_unit_os_sandbox_test_SOURCES = tests/unit/os/sandbox_test.c
+tests_unit_os_sandbox_test_LDADD = src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/os/file_test
 TESTS += tests/unit/os/file_test

@@ -19,8 +19,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +46,8 @@ struct log_writer {
 	struct os_thread *thread;
 	struct log_source log;
 	os_fd             fd;
+	os_fd             journal;		/* a datagram a line; -1: none */
+	struct sockaddr_un journal_at;		/* looked up each time: its socket may be another one by then */
 	uint64_t          dropped_told;		/* writer only */
 
 	CACHE_ALIGNED uint64_t head;		/* producers: bytes claimed since create */
@@ -105,7 +112,7 @@ static void take_line(void *arg, enum log_level level UNUSED, const char *line, 
 	uint64_t pos;
 	size_t padding;
 
-	ASSERT(len > 0 && len <= LOG_LINE_MAX);
+	ASSERT(len > 0 && len <= LOG_RECORD_MAX);
 	if (!claim(w, record_size(len), &pos, &padding)) {
 		if (telling != NULL)
 			*telling = false;
@@ -165,6 +172,28 @@ static void give_back(struct log_writer *w, uint64_t end)
 	}
 }
 
+#define MESSAGE "\nMESSAGE="
+
+/* What journald does not take goes where it would have gone without: the message alone, with its line's end. */
+static void write_to_journal(struct log_writer *w, struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++) {
+		ssize_t sent;
+
+		while ((sent = sendto(w->journal, iov[i].iov_base, iov[i].iov_len, MSG_NOSIGNAL, (struct sockaddr *)&w->journal_at,
+		                      sizeof(w->journal_at))) < 0 && errno == EINTR)
+			;
+		char *begin = sent < 0 ? memmem(iov[i].iov_base, iov[i].iov_len, MESSAGE, strlen(MESSAGE)) : NULL;
+		if (begin == NULL)
+			continue;
+		begin += strlen(MESSAGE);
+		size_t left = iov[i].iov_len - (size_t)(begin - (char *)iov[i].iov_base);
+		char *end = memchr(begin, '\n', left);
+		struct iovec text = { begin, end != NULL ? (size_t)(end - begin) + 1 : left };
+		write_all(w->fd, &text, 1);
+	}
+}
+
 /* Writes what is committed, up to WRITE_BATCH lines at once. Returns whether there was anything. */
 static bool drain(struct log_writer *w)
 {
@@ -180,7 +209,10 @@ static bool drain(struct log_writer *w)
 				iov[n++] = (struct iovec){ r + 1, r->len };
 			end += r->is_padding != 0 ? r->len : record_size(r->len);
 		}
-		write_all(w->fd, iov, n);
+		if (w->journal >= 0)
+			write_to_journal(w, iov, n);
+		else
+			write_all(w->fd, iov, n);
 		give_back(w, end);
 		worked = true;
 	}
@@ -243,6 +275,7 @@ enum err log_writer_create(struct os *os, struct log_writer **out, const char *p
 	memset(w, 0, sizeof(*w));
 	w->os = os;
 	w->fd = fd;
+	w->journal = -1;
 	log_source_init(&w->log, "os", "log");
 	enum err e = os_thread_start(os, &w->thread, "log", 128 * 1024, writer_main, w);
 	if (e != OK) {
@@ -272,7 +305,40 @@ void log_writer_destroy(struct log_writer **wp)
 		last_writer = NULL;
 	if (w->fd != STDERR_FILENO)
 		close(w->fd);
+	if (w->journal >= 0) {
+		close(w->journal);
+		log_set_format(LOG_FORMAT_TEXT);
+	}
 	free(w);
+}
+
+bool log_writer_use_journal(struct log_writer *w, const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	os_fd fd = strlen(path) < sizeof(to.sun_path) ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+
+	if (fd < 0)
+		return false;
+	strcpy(to.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
+		close(fd);
+		return false;
+	}
+	close(fd);		/* it was there */
+	w->journal_at = to;
+	if ((w->journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+		return false;
+	log_set_format(LOG_FORMAT_JOURNAL);
+	return true;
+}
+
+bool log_writer_is_read_by_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
 uint64_t log_writer_dropped(const struct log_writer *w)

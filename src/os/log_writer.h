@@ -18,6 +18,12 @@ struct log_writer;
 /* path NULL: stderr; else the file is appended to. From here until destroy all log lines go through
  * it. One per process. */
 enum err log_writer_create(struct os *os, struct log_writer **out, const char *path) MUST_CHECK;
+/* From now on lines go to journald, with fields, at the socket `path`; while it does not take them, to where they went before, as text. False: nobody is there. Before
+ * there are threads that log. */
+bool     log_writer_use_journal(struct log_writer *w, const char *path) MUST_CHECK;
+/* Whether stderr is journald's ($JOURNAL_STREAM): then nobody else reads it. */
+bool     log_writer_is_read_by_journal(void);
+#define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket"
 /* Writes what waits and gives logging back to plain stderr. No other thread may log meanwhile. */
 void     log_writer_destroy(struct log_writer **w);
 /* Waits until all that was logged before is written, at most so long. May be called from a signal

@@ -4,7 +4,8 @@
  *
  * SIGPIPE is ignored from the first use on: sendfile to a socket whose peer went away raises it,
  * and unlike sendmsg it knows no flag against that. A tool that wants to die quietly at the end of
- * a pipe sees EPIPE from its output instead.
+ * a pipe sees EPIPE from its output instead. The installed library, which sends no files, leaves
+ * signals alone.
  */
 #include "os/os_priv.h"
 
@@ -91,7 +92,9 @@ static void real_init(void)
 	os_real_socket_ops(&real_ops);
 	os_real_poll_ops(&real_ops);
 	os_real_thread_ops(&real_ops);
+#ifndef SKEIN_INSTALLED		/* a library sends with MSG_NOSIGNAL only, and a program's signals are the program's */
 	signal(SIGPIPE, SIG_IGN);
+#endif
 }
 
 struct os *os_real(void)

@@ -75,6 +75,7 @@ static int create_thread(struct os_thread *t, size_t stack_bytes)
 	sigdelset(&blocked, SIGFPE);
 	sigdelset(&blocked, SIGILL);
 	sigdelset(&blocked, SIGABRT);
+	sigdelset(&blocked, SIGSYS);	/* sandbox.h */
 	pthread_attr_init(&attr);
 	int code = stack_bytes == 0 ? 0 : pthread_attr_setstacksize(&attr, stack);
 	if (code == 0) {

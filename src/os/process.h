@@ -26,6 +26,9 @@ void process_host_name(char *out, size_t size);
 /* What the process has used so far: CPU of all its threads; memory that is in RAM now, shared pages included. 0: not known. */
 uint64_t process_cpu_ns(void);
 uint64_t process_resident_bytes(void);
+uint64_t process_open_files(void);
+/* Bytes that the device read and wrote for it. Zeros: not known. */
+void     process_disk_bytes(uint64_t *read, uint64_t *written);
 /* CPU of one thread: its clock is asked for on that thread and read by any, until the thread has ended (0 then). */
 int      process_thread_clock(void);
 uint64_t process_thread_cpu_ns(int clock);

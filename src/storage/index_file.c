@@ -7,6 +7,7 @@
 #include "storage/index_file.h"
 
 #define BLOCK_ENTRIES 64u
+#define CHECK_ENTRIES 2048u	/* that a check of all reads at a time */
 
 void index_file_set_size_max(struct index_file *x, int32_t size_max)
 {
@@ -61,6 +62,27 @@ enum err index_file_read(const struct index_file *x, struct os *os, os_fd fd, ui
 {
 	ASSERT(at < x->count);
 	return read_entries(x, os, fd, at, 1, entry);
+}
+
+enum err index_file_check(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t (*key)(const uint8_t *entry), bool *ascends)
+{
+	uint8_t block[CHECK_ENTRIES * INDEX_ENTRY_MAX];
+	int64_t before = 0;
+
+	*ascends = true;
+	for (uint32_t at = 0; at < x->count && *ascends; at += CHECK_ENTRIES) {
+		uint32_t n = MIN(x->count - at, CHECK_ENTRIES);
+		enum err e = read_entries(x, os, fd, at, n, block);
+		if (e != OK)
+			return e;
+		for (uint32_t i = 0; i < n && *ascends; i++) {
+			int64_t now = key(block + (size_t)i * x->entry_bytes);
+			*ascends = now > before;
+			before = now;
+		}
+	}
+	return OK;
 }
 
 enum err index_file_search(const struct index_file *x, struct os *os, os_fd fd,

@@ -39,6 +39,10 @@ enum err index_file_write(const struct index_file *x, struct os *os, os_fd fd,
 enum err index_file_read(const struct index_file *x, struct os *os, os_fd fd, uint32_t at,
 	uint8_t *entry) MUST_CHECK;
 
+/* Do all keys lie above 0, each above the one before? Reads all entries. */
+enum err index_file_check(const struct index_file *x, struct os *os, os_fd fd,
+	int64_t (*key)(const uint8_t *entry), bool *ascends) MUST_CHECK;
+
 /* How many entries have key(entry) <= wanted. ERR_CORRUPT: the file is shorter than count says. */
 enum err index_file_search(const struct index_file *x, struct os *os, os_fd fd,
 	int64_t (*key)(const uint8_t *entry),

@@ -10,7 +10,10 @@
  * last write can be incomplete. A progress mark says how many bytes were whole batches; if the mark
  * fits the file (same inode, not shorter, the batch it names ends there: see logdir.h), the walk
  * begins at the last index entry the mark vouches for, and checks CRCs from the mark on. Both ways
- * are the same walk (recover_segment) begun at different places.
+ * are the same walk (recover_segment) begun at different places. For the indexes the mark alone does
+ * not vouch: a Java broker that came between and was killed too has made them anew in place, with other
+ * counts, and with zeros or the remains of ours behind its entries. So they must ascend, and what the
+ * time index lacks up to there is read in the batches.
  *
  * Two checks go beyond Kafka's, for what a power cut can leave behind without breaking a CRC:
  * leader epochs never descend along a log, and a batch whose epoch the epoch file does not have at
@@ -219,6 +222,8 @@ static enum err recover_segment(struct log *log, int at, struct resume from, uin
 	s->tail.knows_first = false;
 	w.next_offset = s->base_offset;
 	w.txns_from = MAX(producer_state_end_offset(log->producers), s->base_offset);
+	if ((e = segment_rescan_largest(s)) != OK)
+		goto out;
 	e = w.txns_from == s->base_offset ? txn_index_reset(&s->txns, log->os, log->store.dir)
 					  : txn_index_truncate(&s->txns, log->os, log->store.dir,
 					  	w.txns_from);
@@ -375,10 +380,13 @@ static enum err run_plan(struct log *log, const struct recovery_plan *plan, time
 {
 	struct segment *s = log->segments[plan->first];
 	int64_t end = s->base_offset;
+	bool are_true = true;
 	/* The walk begins with the batch of the last index entry, which the replay takes in. */
 	enum err e = cut_indexes(s, plan->from);
 
-	if (e == OK && !segment_last_entry_is_true(s))
+	if (e == OK)
+		e = segment_check_indexes(s, &are_true);
+	if (e == OK && !are_true)
 		e = ERR_INVALID;
 	if (e == OK)
 		e = load_producers(log, plan, s->tail.last_entry_offset + 1, now, recovery);

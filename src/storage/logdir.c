@@ -273,6 +273,14 @@ static enum err take_clean_marker(struct logdir *d)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
+/* They save work; without them a log is cleaned from its start. */
+static void forget_cleaner_offsets(struct logdir *d)
+{
+	MAP_FOREACH(e, &d->known)
+		((struct known *)e->value)->facts.cleaner_offset = -1;
+	LOG_WARN(&d->log, cleaner_offsets_damaged, KV_STR("dir", d->path));
+}
+
 enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 {
 	char path[LOGDIR_FILE_MAX];
@@ -291,7 +299,9 @@ enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 		err = checkpoint_read(d->os, path, take_entry, &l);
 		if (err == OK && l.is_bad)
 			err = ERR_CORRUPT;
-		if (err != OK)
+		if (err == ERR_CORRUPT && kind == LOGDIR_CLEANER_OFFSETS)
+			forget_cleaner_offsets(d);
+		else if (err != OK)
 			return say(error, err, "%s cannot be read: %s", path, err_text(err));
 	}
 	if (d->had_clean_shutdown)

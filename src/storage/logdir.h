@@ -112,7 +112,7 @@ enum err logdir_remove_checkpoint(struct logdir *d, enum logdir_checkpoint kind)
  * and the batch that the mark names as the last one still ends where the mark says (position, CRC;
  * logdir_mark_holds). The last is what the modification time cannot tell, because our own appends
  * after the mark change it too: that nobody else (a Java broker between two starts of ours) has
- * truncated the file and written it anew.
+ * truncated the file and written it anew. Its counts of index entries are trusted if these ascend.
  */
 struct logdir_mark {
 	struct slice             topic;

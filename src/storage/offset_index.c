@@ -57,6 +57,11 @@ enum err offset_index_first_from(const struct index_file *x, struct os *os, os_f
 	return e;
 }
 
+enum err offset_index_check(const struct index_file *x, struct os *os, os_fd fd, bool *ascends)
+{
+	return index_file_check(x, os, fd, relative_offset, ascends);
+}
+
 enum err offset_index_count_below(const struct index_file *x, struct os *os, os_fd fd,
 	int64_t base_offset, int64_t bound,
 				  uint32_t *count)

@@ -28,6 +28,9 @@ enum err offset_index_lookup(const struct index_file *x, struct os *os, os_fd fd
 enum err offset_index_first_from(const struct index_file *x, struct os *os, os_fd fd,
 	int64_t base_offset, uint32_t file_pos,
 				 struct offset_entry *out, bool *is_found) MUST_CHECK;
+/* Could it be one: do its offsets ascend? Zeros, or the remains of another index behind the entries of a
+ * shorter one, do not. */
+enum err offset_index_check(const struct index_file *x, struct os *os, os_fd fd, bool *ascends) MUST_CHECK;
 /* How many entries have offset < bound: what remains after a truncation to bound. */
 enum err offset_index_count_below(const struct index_file *x, struct os *os, os_fd fd,
 	int64_t base_offset, int64_t bound,

@@ -365,7 +365,7 @@ static bool entry_fits(struct segment *s, struct log_file *f, struct offset_entr
 	       batch_base_offset(header) <= entry.offset;
 }
 
-bool segment_last_entry_is_true(struct segment *s)
+static bool last_entry_is_true(struct segment *s)
 {
 	uint8_t buf[SCAN_BUFFER_MIN];
 	struct batch_scan scan;
@@ -380,6 +380,22 @@ bool segment_last_entry_is_true(struct segment *s)
 	batch_scan_init(&scan, s->store->os, f->fd, s->tail.last_entry_pos, s->tail.size, buf, sizeof(buf));
 	return batch_scan_next(&scan, &header, &at) == OK && batch_base_offset(header) >= s->base_offset &&
 		batch_last_offset(header) == s->tail.last_entry_offset;
+}
+
+enum err segment_check_indexes(struct segment *s, bool *are_true)
+{
+	struct log_file *f;
+	enum err e;
+
+	*are_true = true;
+	if (s->offsets.count > 0 && ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
+	    (e = offset_index_check(&s->offsets, s->store->os, f->fd, are_true)) != OK))
+		return e;
+	if (*are_true && s->times.count > 0 && ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
+	    (e = time_index_check(&s->times, s->store->os, f->fd, are_true)) != OK))
+		return e;
+	*are_true = *are_true && last_entry_is_true(s);
+	return OK;
 }
 
 /* Where to begin the walk for an offset. */

@@ -162,8 +162,9 @@ struct segment_end {
 	uint32_t last_batch_mark;
 };
 enum err segment_read_end(struct segment *s, struct segment_end *end) MUST_CHECK;
-/* Does the last offset entry name the batch that lies there? Also true without any entry. */
-bool     segment_last_entry_is_true(struct segment *s);
+/* Do the entries of both indexes ascend, and does the last offset entry name the batch that lies there? Also true without any
+ * entry. Reads both indexes whole. */
+enum err segment_check_indexes(struct segment *s, bool *are_true) MUST_CHECK;
 /* Largest timestamp seen in it, -1 none. */
 enum err segment_largest_timestamp(struct segment *s, time_ms *out) MUST_CHECK;
 
@@ -174,5 +175,7 @@ enum err segment_truncate(struct segment *s, uint32_t file_pos, int64_t end_offs
  * and for which there is no room, is empty. */
 enum err segment_reset_indexes(struct segment *s, uint32_t offset_count,
 	uint32_t time_count) MUST_CHECK;
+/* The largest timestamp also of the batches behind the last time entry, up to the size. */
+enum err segment_rescan_largest(struct segment *s) MUST_CHECK;
 
 #endif

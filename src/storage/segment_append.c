@@ -248,9 +248,8 @@ static enum err reread_last_entries(struct segment *s)
 	return OK;
 }
 
-/* Largest timestamp of the batches behind the last time entry: the index alone does not know it
- * after a truncation. */
-static enum err rescan_largest(struct segment *s)
+/* The index alone does not know it after a truncation, or where recovery begins within the segment. */
+enum err segment_rescan_largest(struct segment *s)
 {
 	uint8_t buf[4096];
 	struct batch_scan scan;
@@ -300,7 +299,7 @@ enum err segment_truncate(struct segment *s, uint32_t file_pos, int64_t end_offs
 	s->times.count = time_count;
 	if (file_pos == 0)
 		s->tail.knows_first = false;
-	if ((e = reread_last_entries(s)) != OK || (e = rescan_largest(s)) != OK)
+	if ((e = reread_last_entries(s)) != OK || (e = segment_rescan_largest(s)) != OK)
 		return e;
 	return txn_index_truncate(&s->txns, s->store->os, s->store->dir, end_offset);
 }

@@ -40,6 +40,11 @@ enum err time_index_lookup(const struct index_file *x, struct os *os, os_fd fd, 
 	return e;
 }
 
+enum err time_index_check(const struct index_file *x, struct os *os, os_fd fd, bool *ascends)
+{
+	return index_file_check(x, os, fd, timestamp, ascends);
+}
+
 enum err time_index_count_below(const struct index_file *x, struct os *os, os_fd fd,
 	int64_t base_offset, int64_t bound,
 				uint32_t *count)

@@ -22,6 +22,8 @@ struct time_entry time_entry_decode(const uint8_t *in, int64_t base_offset);
 enum err time_index_lookup(const struct index_file *x, struct os *os, os_fd fd, int64_t base_offset,
 	time_ms wanted,
 			   struct time_entry *out) MUST_CHECK;
+/* As offset_index_check: do its timestamps ascend? One that begins with the timestamp 0 is none. */
+enum err time_index_check(const struct index_file *x, struct os *os, os_fd fd, bool *ascends) MUST_CHECK;
 /* How many entries have offset < bound. */
 enum err time_index_count_below(const struct index_file *x, struct os *os, os_fd fd,
 	int64_t base_offset, int64_t bound,

@@ -39,6 +39,15 @@ bench-cluster: $(bin_PROGRAMS) tests/bench/cluster_bench
 	tests/bench/cluster_bench --json bench.json --dir "$$(pwd)/bench-data" \
 		--revision "$$(git -C $(srcdir) describe --always --dirty 2>/dev/null || echo $(VERSION))" ./skein $(srcdir)/tests/system/zookeeper
 .PHONY: bench bench-cluster
+
+# Client libraries side by side: README.md.
+if HAVE_RDKAFKA
+check_PROGRAMS += tests/bench/library_cpu
+tests_bench_library_cpu_SOURCES = tests/bench/library_cpu.c
+tests_bench_library_cpu_LDADD = src/libskein/libskein_face.a src/client/libskein_client.a src/record/libskein_record.a src/wire/libskein_wire.a src/os/libskein_os.a \
+	src/base/libskein_base.a -lrdkafka
+endif
+
 # What a request costs in instructions: a broker on a simulated machine, for callgrind. tests/bench/counts compares it with tests/bench/counts.json.
 EXTRA_DIST += tests/bench/counts tests/bench/counts.json
 if HAVE_CHECK

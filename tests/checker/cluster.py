@@ -38,6 +38,10 @@ BROKER_CONFIG = {
     "log.index.interval.bytes": 1000, "leader.imbalance.check.interval.seconds": 10, "offsets.topic.replication.factor": 3,
     "num.io.threads": 4, "num.network.threads": 2, "log.cleaner.enable": "false",
 }
+# Where kinds are mixed every internal topic has replicas on all of them, and few partitions, so that each is used.
+MIXED_CONFIG = {"offsets.topic.num.partitions": 5, "transaction.state.log.num.partitions": 3, "transaction.state.log.replication.factor": 3,
+                "transaction.state.log.min.isr": 2, "group.initial.rebalance.delay.ms": 200,
+                "group.min.session.timeout.ms": 1000}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -195,10 +199,12 @@ class Process:
 
 
 class Cluster:
-    """kind: "skein" or "java"; program: skein's path. config: more broker configuration. note(f, **fields): where events are told."""
+    """kinds: {broker: "skein" or "java"}, of any of which another may become (settle); program: skein's path. config: more broker configuration.
+    note(f, **fields): where events are told. topic: the one that the questions below are about."""
 
-    def __init__(self, folder, kind, program, note, zookeepers=1, want_links=True, config=None):
-        self.folder, self.kind, self.program, self.note = os.path.abspath(folder), kind, program, note
+    def __init__(self, folder, kinds, program, note, zookeepers=1, want_links=True, config=None):
+        self.folder, self.program, self.note = os.path.abspath(folder), program, note
+        self.kinds, self.topic, self.is_mixed = dict(kinds), TOPIC, len(set(kinds.values())) > 1
         self.wrong = []                               # what no fault explains: crashes, stops that do not end
         self.ended_by_themselves = 0
         self.zk_names = [f"zk{i}" for i in range(1, zookeepers + 1)]
@@ -212,7 +218,7 @@ class Cluster:
             raise Missing("java is missing (ZooKeeper needs it)")
         if not os.path.exists(ZOOKEEPER_JAR):
             raise Missing("the package zookeeper is missing")
-        if self.kind == "java":
+        if "java" in self.kinds.values():
             got = subprocess.run([os.path.join(SYSTEM, "java-kafka"), "classpath"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             if got.returncode != 0:
                 raise Missing("Apache Kafka cannot be had: " + got.stderr.strip()[-200:])
@@ -242,21 +248,31 @@ class Cluster:
         host = f"b{i}"
         path, listener = self._folder(host), f"PLAINTEXT://{self.network.address(host)}:{self.network.port(host, 9092)}"
         connect = ",".join(f"{self.network.address(n)}:{self.network.port(n, 2181)}" for n in self.zk_names)
-        settings = {"broker.id": i, "listeners": listener, "log.dirs": self.data(i), "zookeeper.connect": connect, **BROKER_CONFIG, **config}
+        settings = {"broker.id": i, "listeners": listener, "log.dirs": self.data(i), "zookeeper.connect": connect, **BROKER_CONFIG,
+                    **(MIXED_CONFIG if self.is_mixed else {}), **config}
         with open(f"{path}/server.properties", "w", encoding="ascii") as f:
             f.writelines(f"{key}={value}\n" for key, value in settings.items())
-        if self.kind == "skein":
-            command = [self.program, "serve", f"{path}/server.properties"]
-        else:
-            with open(f"{path}/log4j.properties", "w", encoding="ascii") as f:
-                f.write("log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
-                        "log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
-            command = ["java", "-Xmx300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{path}/log4j.properties",
-                       "-cp", self.classpath, "kafka.Kafka", f"{path}/server.properties"]
+        with open(f"{path}/log4j.properties", "w", encoding="ascii") as f:
+            f.write("log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
+                    "log4j.appender.out.layout=org.apache.log4j.PatternLayout\nlog4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n")
         environment = dict(os.environ, ASAN_OPTIONS=f"detect_leaks=1:exitcode={SANITIZER_EXIT}:abort_on_error=0",
                            UBSAN_OPTIONS=f"print_stacktrace=1:exitcode={SANITIZER_EXIT}", HOME=path)
         environment.pop("NOTIFY_SOCKET", None)
-        return Process(host, self.network.inside(host, command), f"{path}/log", environment)
+        return Process(host, self._command(i), f"{path}/log", environment)
+
+    def _command(self, i):
+        path = self._folder(f"b{i}")
+        if self.kinds[i] == "skein":
+            command = [self.program, "serve", f"{path}/server.properties"]
+        else:
+            command = ["java", "-Xmx300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{path}/log4j.properties",
+                       "-cp", self.classpath, "kafka.Kafka", f"{path}/server.properties"]
+        return self.network.inside(f"b{i}", command)
+
+    def settle(self, i, kind):
+        """Broker i, which is down, will be of this kind: the same id, configuration and data."""
+        self.kinds[i] = kind
+        self.brokers[i].command = self._command(i)
 
     def data(self, i):
         return os.path.join(self.folder, f"b{i}", "data")
@@ -309,7 +325,7 @@ class Cluster:
         code = p.wait(seconds)
         self.note("stopped", broker=i, code=code)
         if code is None:
-            if self.kind == "skein":
+            if self.kinds[i] == "skein":
                 self.wrong.append(f"{p.name} did not stop within {seconds} s")
             p.kill()
         else:
@@ -361,7 +377,12 @@ class Cluster:
                 client.close()
 
     def view(self, i):
-        return self.ask(i, "Metadata", 10, {"Topics": [{"Name": TOPIC}], "AllowAutoTopicCreation": False}, 2)
+        return self.ask(i, "Metadata", 10, {"Topics": [{"Name": self.topic}], "AllowAutoTopicCreation": False}, 2)
+
+    def topics(self, i):
+        """The names that broker i knows; none without an answer."""
+        answer = self.ask(i, "Metadata", 10, {"Topics": None, "AllowAutoTopicCreation": False})
+        return [t["Name"] for t in answer["Topics"]] if answer else []
 
     def views(self):
         """{broker: its metadata} of those that answer."""
@@ -376,10 +397,9 @@ class Cluster:
         i = self.controller()
         return i and self.ask(i, api, version, body, 8)
 
-    @staticmethod
-    def partitions(view):
+    def partitions(self, view):
         """{partition: (leader, epoch, isr, replicas)} of the test's topic."""
-        found = [t for t in view["Topics"] if t["Name"] == TOPIC and t["ErrorCode"] == 0]
+        found = [t for t in view["Topics"] if t["Name"] == self.topic and t["ErrorCode"] == 0]
         return {p["PartitionIndex"]: (p["LeaderId"], p["LeaderEpoch"], sorted(p["IsrNodes"]), sorted(p["ReplicaNodes"]))
                 for t in found for p in t["Partitions"]}
 
@@ -403,7 +423,7 @@ class Cluster:
                 return False
             client = wire.connect(self.address(i), 10)
             try:
-                return wire.create_topics(client, {TOPIC: (PARTITIONS, {"max.message.bytes": "20000"})}, replicas=len(BROKERS))[TOPIC] in (0, 36)
+                return wire.create_topics(client, {self.topic: (PARTITIONS, {"max.message.bytes": "20000"})}, replicas=len(BROKERS))[self.topic] in (0, 36)
             except OSError:
                 return False
             finally:

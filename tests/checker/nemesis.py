@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """One history: a cluster of three brokers, clients, faults drawn from a seed, healing, the final read, and the judgement.
 
-   nemesis.py --dir DIR --workload PROGRAM [--broker skein|java] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
+   nemesis.py --dir DIR --workload PROGRAM [--broker skein|java|mixed|KIND,KIND,KIND] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
               [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
 
-In DIR, which must not exist: history.jsonl and single.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
+In DIR, which must not exist: histories/*.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
 (configuration, log, data), workload.log. One line on stdout tells the outcome, before it what is wrong. Exit code: 0 good, 1 an anomaly, 77 skipped.
 
 A seed determines what is planned: faults, targets, lengths. What the cluster makes of it is not repeatable.
 """
 import argparse
+import glob
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,9 +25,13 @@ import rebuild
 import replicas
 from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
 
+ELECTED = {"skein": "controller_elected", "java": "successfully elected as the controller"}     # what their logs say
+FORGOT = re.compile(r"Out of order sequence number for producer \d+ at offset \d+ in partition (\S+)-(\d+): (\d+) \(incoming seq\. number\), (\d+) \(current end")
+CHURN = "churn"        # what topics that come and go are called
 EXPIRY_S = SESSION_TIMEOUT_MS / 1000
 HEAL_S = 60            # from the last fault to all replicas in sync, under load
 AFTERWARDS_S = 4       # of load when all is healed: everybody must get on
+GROUP_S = 8            # as much longer where there is a group: its dead members must be missed first
 STOP_S = 20
 CLIENTS_END_S = 90     # more than workload.c's FLUSH_S
 SINGLE_RATE = 30       # records per second of single.py
@@ -215,19 +221,61 @@ def shrink_and_grow(c, rng):
     yield 1
 
 
-def assign(c, replicas_of):
+def assign(c, replicas_of, topic=None):
     """Asks for these replica lists; the error codes, or None without an answer."""
-    body = {"TimeoutMs": 5000, "Topics": [{"Name": TOPIC, "Partitions": [
+    body = {"TimeoutMs": 5000, "Topics": [{"Name": topic or c.topic, "Partitions": [
         {"PartitionIndex": k, "Replicas": list(r)} for k, r in replicas_of.items()]}]}
     answer = c.ask_controller("AlterPartitionReassignments", 0, body)
     return answer and [answer["ErrorCode"]] + [p["ErrorCode"] for t in answer["Responses"] for p in t["Partitions"]]
 
 
-# name: (how often, is of the network)
+def churn(c, rng):
+    """A topic that comes, grows and goes, while whatever else happens to its brokers and its controller."""
+    name = f"{CHURN}{rng.randrange(10**9)}"
+    topic = {"Name": name, "NumPartitions": rng.randrange(1, 20), "ReplicationFactor": rng.randrange(1, 4), "Assignments": [], "Configs": []}
+    made = c.ask_controller("CreateTopics", 5, {"Topics": [topic], "timeoutMs": 3000, "validateOnly": False})
+    yield rng.uniform(0.1, 2)
+    grown = c.ask_controller("CreatePartitions", 2, {"TimeoutMs": 3000, "ValidateOnly": False, "Topics": [{"Name": name, "Count": 20, "Assignments": None}]})
+    yield rng.uniform(0.1, 2)
+    gone = c.ask_controller("DeleteTopics", 4, {"TopicNames": [name], "TimeoutMs": 3000})
+    c.note("fault", name="churn", topic=name, made=made and made["Topics"][0]["ErrorCode"], grown=grown and grown["Results"][0]["ErrorCode"],
+           gone=gone and gone["Responses"][0]["ErrorCode"])
+    yield 0.5
+
+
+def configure(c, rng):
+    """Changes of the topic's configuration that its records outlive; how its log is cut and indexed is another."""
+    values = {"segment.bytes": rng.choice(["100000", "300000"]), "index.interval.bytes": rng.choice(["200", "1000", "4096"]),
+              "retention.ms": rng.choice(["-1", "604800000"])}
+    answer = c.ask_controller("IncrementalAlterConfigs", 1, {"ValidateOnly": False, "Resources": [{
+        "ResourceType": 2, "ResourceName": c.topic, "Configs": [{"Name": k, "ConfigOperation": 0, "Value": v} for k, v in values.items()]}]})
+    c.note("fault", name="configure", values=values, answer=answer and answer["Responses"][0]["ErrorCode"])
+    yield 1
+
+
+@with_broker
+def tenant(c, rng, i):
+    """Stopped or killed; what starts in its place is the other kind."""
+    how = rng.choice(["stop", "kill"])
+    if how == "stop":
+        c.brokers[i].ask_to_stop()
+        yield rng.uniform(1, 4)
+        c.stop_broker(i, STOP_S)
+    else:
+        c.brokers[i].kill()
+        yield rng.choice([0.2, rng.uniform(EXPIRY_S + 1, EXPIRY_S + 3)])
+    c.settle(i, "java" if c.kinds[i] == "skein" else "skein")
+    c.note("settled", broker=i, kind=c.kinds[i], how=how)
+    c.brokers[i].start()
+    yield 5
+
+
+# name: (how often, what it needs: links that can be cut, brokers of both kinds)
 FAULTS = {
-    kill: (4, False), pause: (4, False), stop: (2, False), kill_all: (1, False), zookeeper_kill: (2, False), zookeeper_pause: (1, False),
-    elect: (2, False), shrink_and_grow: (2, False), cut_link: (2, True), cut_one_way: (3, True), cut_from_peers: (2, True),
-    cut_from_zookeeper: (2, True), cut_off: (2, True), deaf: (1, True), flap: (1, True),
+    kill: (4, None), pause: (4, None), stop: (2, None), kill_all: (1, None), zookeeper_kill: (2, None), zookeeper_pause: (1, None),
+    elect: (2, None), shrink_and_grow: (2, None), churn: (3, "mixed"), configure: (1, "mixed"), cut_link: (2, "links"), cut_one_way: (3, "links"),
+    cut_from_peers: (2, "links"), cut_from_zookeeper: (2, "links"), cut_off: (2, "links"), deaf: (1, "links"), flap: (1, "links"),
+    tenant: (5, "mixed"),
 }
 
 
@@ -239,7 +287,8 @@ class Plan:
         self.next_at = time.monotonic() + 2
         known = {f.__name__: f for f in FAULTS}
         chosen = [known[n] for n in names] if names else list(FAULTS)
-        self.choice = [f for f in chosen if cluster.network.has_links or not FAULTS[f][1]]
+        there = {None, "links" if cluster.network.has_links else None, "mixed" if cluster.is_mixed else None}
+        self.choice = [f for f in chosen if FAULTS[f][1] in there]
         self.weights = [FAULTS[f][0] for f in self.choice]
 
     def step(self):
@@ -268,35 +317,91 @@ class Plan:
 
 # ---- one history -----------------------------------------------------------------------------------------------------------------
 
+def kinds_of(options):
+    """{broker: kind}; mixed is one or two of each."""
+    if options.broker != "mixed":
+        return dict(zip(BROKERS, options.broker.split(",") if "," in options.broker else [options.broker] * len(BROKERS), strict=True))
+    rng = random.Random(options.seed)
+    kinds = ["skein", "java", rng.choice(["skein", "java"])]
+    rng.shuffle(kinds)
+    return dict(zip(BROKERS, kinds))
+
+
 class Run:
-    def __init__(self, options):
+    def __init__(self, options, goes_on=False):
         self.options, self.dir = options, os.path.abspath(options.dir)
-        os.makedirs(self.dir)
+        os.makedirs(self.dir, exist_ok=goes_on)
         self.faults = open(self.path("faults.jsonl"), "a", encoding="ascii", buffering=1)
         self.wrong, self.said = [], []
-        self.cluster = Cluster(self.dir, options.broker, options.program, self.note, options.zookeepers, not options.loopback,
+        self.cluster = Cluster(self.dir, kinds_of(options), options.program, self.note, options.zookeepers, not options.loopback,
                                dict(c.split("=", 1) for c in options.config))
         self.cluster.in_hand = set()
 
     def path(self, name):
         return os.path.join(self.dir, name)
 
+    def count(self, log, text):
+        with open(self.path(log), encoding="utf-8", errors="replace") as f:
+            return sum(text in line for line in f)
+
     def note(self, what, **more):
         self.faults.write(json.dumps({"t": now_ns(), "f": what, **more}) + "\n")
 
     def client(self, program, *args):
         with open(self.path("workload.log"), "ab") as log:
-            return subprocess.Popen([program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([*program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def java(self, *args):
+        """JavaLoad.java with these arguments, as a command."""
+        return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{self.cluster.folder}/b1/log4j.properties",
+                "-cp", self.cluster.classpath, os.path.join(HERE, "JavaLoad.java"), *args]
+
+    def begin_load(self, folder, seconds):
+        """Clients whose histories go to that folder; those of Java only where brokers of both kinds are."""
+        c, o = self.cluster, self.options
+        clients = [([o.workload], o.rate, "history"), ([os.path.join(HERE, "single.py")], SINGLE_RATE, "single")]
+        if c.is_mixed:
+            clients.append((self.java(), o.rate, "java"))
+        return [self.client(program + ["run"] * (name != "single"), c.bootstrap, c.topic, PARTITIONS, seconds, rate, o.seed, f"{folder}/{name}.jsonl")
+                for program, rate, name in clients]
+
+    def end_load(self, clients):
+        for p in clients:
+            p.send_signal(signal.SIGTERM)
+        if any([p.wait(CLIENTS_END_S) != 0 for p in clients]):
+            self.wrong.append("a client failed, see workload.log")
+
+    def final_read(self, folder):
+        o, c = self.options, self.cluster
+        reader = self.client([o.workload], "read", c.bootstrap, c.topic, PARTITIONS, 30, f"{folder}/history.jsonl")
+        if reader.wait(60) != 0:
+            self.wrong.append("the final read did not come to its end")
+
+    def note_what_java_forgot(self):
+        """See checker.py: a sequence number that was refused though it lies behind the newest one, which makes it a repetition."""
+        for i in BROKERS:
+            with open(self.path(f"b{i}/log"), encoding="utf-8", errors="replace") as f:
+                for topic, partition, came, newest in FORGOT.findall(f.read()):
+                    if topic == self.cluster.topic and int(came) <= int(newest):
+                        self.note("forgot", broker=i, partition=int(partition), came=int(came), newest=int(newest))
+
+    def judge_history(self, folder):
+        """The end of each partition as a client has seen it; None where it has not come to that."""
+        self.note_what_java_forgot()
+        events = checker.read_lines(*sorted(glob.glob(f"{folder}/*.jsonl")))
+        anomalies, excused, h = checker.check(events, checker.read_lines(self.path("faults.jsonl")))
+        checker.report(anomalies)
+        self.said.append(checker.summary(h, anomalies, excused)[2:])
+        self.wrong += [f"{a.kind}: {a.text}" for a in anomalies[:1]]
+        return h.ends and {k: high for k, (_, high) in h.ends.items()}
 
     def tell(self):
         """The whole story; what is wrong is left in self.wrong."""
-        c, o = self.cluster, self.options
+        c, o, folder = self.cluster, self.options, self.path("histories")
+        os.makedirs(folder)
         c.start()
         c.create_topic()
-        most = o.seconds + HEAL_S + 60
-        clients = [self.client(o.workload, "run", c.bootstrap, TOPIC, PARTITIONS, most, o.rate, o.seed, self.path("history.jsonl")),
-                   self.client(os.path.join(HERE, "single.py"), c.bootstrap, TOPIC, PARTITIONS, most, SINGLE_RATE, o.seed,
-                               self.path("single.jsonl"))]
+        clients = self.begin_load(folder, o.seconds + HEAL_S + 60)
         try:
             plan = Plan(c, random.Random(o.seed), o.faults.split(",") if o.faults else None)
             end = time.monotonic() + o.seconds
@@ -304,21 +409,16 @@ class Run:
                 plan.step()
                 c.sleep(0.05)
             self.heal(plan)
-            for p in clients:
-                p.send_signal(signal.SIGTERM)
-            if any([p.wait(CLIENTS_END_S) != 0 for p in clients]):
-                self.wrong.append("a client failed, see workload.log")
+            self.end_load(clients)
         finally:
             for p in clients:
                 p.kill()
                 p.wait()
         c.sleep(1)
-        reader = self.client(o.workload, "read", c.bootstrap, TOPIC, PARTITIONS, 30, self.path("history.jsonl"))
-        if reader.wait(60) != 0:
-            self.wrong.append("the final read did not come to its end")
+        self.final_read(folder)
         c.sleep(1.5)                                   # the followers' high watermarks, and their checkpoints
         self.stop()
-        self.judge()
+        self.judge(folder)
 
     def heal(self, plan):
         c, begun = self.cluster, time.monotonic()
@@ -340,12 +440,21 @@ class Run:
             return False
         try:
             c.until(HEAL_S, is_whole, "the replicas are not all in sync")
+            c.until(HEAL_S, self.is_tidy, "topics that came and went are not gone")
             self.note("healed")
             self.said.append(f"{plan.count} faults, healed in {time.monotonic() - begun:.1f} s")
-            c.sleep(AFTERWARDS_S)
+            c.sleep(AFTERWARDS_S + (GROUP_S if c.is_mixed else 0))
         except TimeoutError as e:
             self.wrong.append(f"{e}: {c.tell_views()}")
             self.said.append(f"{plan.count} faults, not healed")
+
+    def is_tidy(self):
+        """No broker knows of a topic that churn has made, or has a directory of one. What nobody has been asked to delete is deleted now."""
+        c = self.cluster
+        names = {n for i in BROKERS for n in c.topics(i) if n.startswith(CHURN)}
+        if names:
+            c.ask_controller("DeleteTopics", 4, {"TopicNames": sorted(names), "TimeoutMs": 3000})
+        return not names and not any(n.startswith(CHURN) and not n.endswith(("-delete", "-stray")) for i in BROKERS for n in os.listdir(c.data(i)))
 
     def stop(self):
         """At the same time: what holds then holds after any order."""
@@ -353,20 +462,17 @@ class Run:
             self.cluster.brokers[i].ask_to_stop()
         for i in BROKERS:
             code = self.cluster.stop_broker(i, STOP_S)
-            if code and self.cluster.kind == "skein":
+            if code and self.cluster.kinds[i] == "skein":
                 self.wrong.append(f"b{i} did not stop cleanly: exit {code}")
 
-    def judge(self):
+    def judge(self, folder):
         self.wrong += self.cluster.wrong
+        elected = {kind: sum(self.count(f"b{i}/log", text) for i in BROKERS) for kind, text in ELECTED.items()}
+        self.said.append("controllers: " + ", ".join(f"{n} {kind}" for kind, n in elected.items() if n))
         if self.cluster.ended_by_themselves:
             self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
-        events = checker.read_lines(self.path("history.jsonl"), self.path("single.jsonl"))
-        anomalies, excused, h = checker.check(events, checker.read_lines(self.path("faults.jsonl")))
-        checker.report(anomalies)
-        self.said.append(checker.summary(h, anomalies, excused)[2:])
-        self.wrong += [f"{a.kind}: {a.text}" for a in anomalies[:1]]
-        if h.ends is not None:
-            ends = {k: high for k, (_, high) in h.ends.items()}
+        ends = self.judge_history(folder)
+        if ends is not None:
             self.wrong += replicas.compare(TOPIC, PARTITIONS, [self.cluster.data(i) for i in BROKERS], ends)
         for i in BROKERS:
             for k in range(PARTITIONS):
@@ -377,7 +483,7 @@ def arguments():
     a = argparse.ArgumentParser(usage=__doc__)
     a.add_argument("--dir", required=True)
     a.add_argument("--workload", required=True)
-    a.add_argument("--broker", choices=["skein", "java"], default="skein")
+    a.add_argument("--broker", default="skein", help="skein, java, mixed (of both), or a kind for each broker: java,java,skein")
     a.add_argument("--program", default="skein")
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--seconds", type=int, default=25)
@@ -389,13 +495,8 @@ def arguments():
     return a.parse_args()
 
 
-def main():
-    options, begun = arguments(), time.monotonic()
-    try:
-        run = Run(options)
-    except Missing as e:
-        print(f"skipped: {e}")
-        return 77
+def guard(run):
+    """Runs it to its end and tells what is wrong. All that was started has ended afterwards."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         run.tell()
@@ -405,6 +506,16 @@ def main():
         run.cluster.close()
     for line in run.wrong:
         print("  " + line)
+
+
+def main():
+    options, begun = arguments(), time.monotonic()
+    try:
+        run = Run(options)
+    except Missing as e:
+        print(f"skipped: {e}")
+        return 77
+    guard(run)
     print(f"seed {options.seed}: {'FAILED' if run.wrong else 'good'}, {'; '.join(run.said)}"
           f"{'' if run.cluster.network.has_links else ', links not cut (loopback)'}, {time.monotonic() - begun:.0f} s")
     return 1 if run.wrong else 0

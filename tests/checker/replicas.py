@@ -44,6 +44,8 @@ class Log:
 
     @staticmethod
     def _epochs(path):
+        if not os.path.exists(path):        # as long as there was none to write down
+            return []
         with open(path, "rb") as f:
             return [(int(epoch), int(start)) for epoch, start in decode.decode_checkpoint(f.read())["entries"]]
 

@@ -1,7 +1,8 @@
 /*
  * Loaded in front of a broker with LD_PRELOAD: while the file $IO_FAULT_SWITCH exists, writes and syncs of files below the
  * directory $IO_FAULT_DIR fail with EIO, as those of a broken disk. Reads go on, as they do from the page cache. While $IO_HANG_SWITCH
- * exists, they do not end; while $IO_HANG_SYNC_SWITCH exists, syncs alone do not.
+ * exists, they do not end; while $IO_HANG_SYNC_SWITCH exists, syncs alone do not. While $TRESPASS_SWITCH exists, a write tries what a broker has
+ * given up, and says on stderr what came of it.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,8 +28,26 @@ static bool is_below(int fd, const char *dir)
 	return n > 0 && (size_t)n > strlen(dir) && strncmp(path, dir, strlen(dir)) == 0;
 }
 
+static void trespass(const char *lever)
+{
+	char *const argv[] = { "true", NULL };
+	char path[4096];
+
+	errno = 0;
+	execve("/bin/true", argv, NULL);
+	const char *of_call = strerrorname_np(errno);
+	snprintf(path, sizeof(path), "%s.made", lever);
+	int made = open(path, O_WRONLY | O_CREAT, 0600);
+	fprintf(stderr, "trespass: execve %s, open %s\n", of_call, made >= 0 ? "OK" : strerrorname_np(errno));
+	if (made >= 0)
+		close(made);
+}
+
 static bool is_broken(int fd)
 {
+	if (is_on(getenv("TRESPASS_SWITCH")))
+		trespass(getenv("TRESPASS_SWITCH"));
+
 	const char *dir = getenv("IO_FAULT_DIR"), *broken = getenv("IO_FAULT_SWITCH"), *hangs = getenv("IO_HANG_SWITCH");
 
 	if (dir == NULL || (!is_on(broken) && !is_on(hangs)) || !is_below(fd, dir))

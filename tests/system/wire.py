@@ -114,12 +114,22 @@ def transaction(address, topic):
              "Topics": [{"Name": "__consumer_offsets", "PartitionIndexes": [home]}]}]})
         return answer["Markers"][0]["Topics"][0]["Partitions"][0]["ErrorCode"]
 
+    def write(seq):
+        batch = plain_batch([b"v"], attributes=16, pid=producer, epoch=0, seq=seq).hex()
+        answer = ask(client, "Produce", 9, {"TransactionalId": "t", "Acks": -1, "TimeoutMs": 10000,
+                                            "TopicData": [{"Name": topic, "PartitionData": [{"Index": 0, "Records": batch}]}]})
+        return answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
+
     def expect(got, wanted):
         assert got == wanted, (got, wanted)
 
+    expect(write(0), 48)
     expect(commit(4, 1), 48)        # nobody coordinates transactions: none can have begun
     expect(fetch(True), (0, -1))
     expect(create_topics(client, {"__transaction_state": (1, {})}), {"__transaction_state": 0})
+    expect(write(0), 0)
+    expect(write(1), 0)
+    expect(write(3), 45)
     for version in range(5):
         before, offset = fetch(False)[1], 10 + version
         expect(commit(version, offset), 0)

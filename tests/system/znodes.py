@@ -126,7 +126,7 @@ def form(data):
         return "text"
 
 
-# "skein" marks our registrations, for the check that all eligible controllers are of one kind; Java passes over it.
+# "skein" marks our registrations, for who looks at the tree; Java passes over it.
 # Keys whose own keys are data: partition numbers, listener and config names.
 FREE = ("partitions", "listener_security_protocol_map", "config", "endpoints", "features", "adding_replicas", "removing_replicas")
 

@@ -2,7 +2,7 @@
  * A member of a group over libskein. member ASSIGNOR BOOTSTRAP GROUP TOPIC [INSTANCE]
  *
  * Prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group (but an INSTANCE
- * stays in it).
+ * stays in it). $RACK: where it is.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <skein/consumer.h>
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	const char *const settings[][2] = {
 		{ "bootstrap.servers", argv[2] }, { "group.id", argv[3] }, { "partition.assignment.strategy", argv[1] }, { "auto.offset.reset", "earliest" },
 		{ "enable.auto.commit", "false" }, { "session.timeout.ms", "6000" }, { "heartbeat.interval.ms", "500" }, { "fetch.max.wait.ms", "100" }, { "metadata.max.age.ms", "2000" },
-		{ "group.instance.id", argc > 5 ? argv[5] : "" } };
+		{ "group.instance.id", argc > 5 ? argv[5] : "" }, { "client.rack", getenv("RACK") != NULL ? getenv("RACK") : "" } };
 	struct skein_config *config = skein_config_create();
 	struct sigaction action = { .sa_handler = on_signal };
 	struct skein_error error;

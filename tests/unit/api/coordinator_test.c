@@ -188,6 +188,32 @@ START_TEST(permissions_are_asked_per_key)
 }
 END_TEST
 
+/* Other brokers may coordinate transactions; this one, 0, does not. */
+START_TEST(transactions_are_coordinated_elsewhere)
+{
+	static const struct { int32_t leader; enum kafka_error error; int32_t node; } cases[] = {
+		{ 1, NONE, 1 }, { 0, INVALID_REQUEST, -1 }, { -1, COORDINATOR_NOT_AVAILABLE, -1 },
+	};
+	static const int32_t replicas[] = { 0, 1, 2 };
+	struct cluster_partition_spec specs[5];
+
+	rig_add_broker(1, "PLAINTEXT", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		for (int32_t p = 0; p < 5; p++)
+			specs[p] = (struct cluster_partition_spec){ .id = p, .leader = cases[i].leader, .replicas = replicas, .replica_count = 3 };
+		rig_add_topic("__transaction_state", id, specs, 5);
+		for (int16_t v = 1; v <= 6; v++) {
+			struct call *c = ask(v, 1);
+
+			rig_begin(c);
+			ck_assert_int_eq(rig.asked_count, 0);
+			expect(c, 0, cases[i].error, cases[i].node);
+			rig_free(&c);
+		}
+	}
+}
+END_TEST
+
 START_TEST(other_kinds_of_keys)
 {
 	static const struct { int16_t version; int8_t type; int16_t error; } cases[] = {
@@ -236,6 +262,7 @@ int main(void)
 	tcase_add_test(tc, too_few_brokers);
 	tcase_add_test(tc, a_topic_that_is_on_its_way);
 	tcase_add_test(tc, permissions_are_asked_per_key);
+	tcase_add_test(tc, transactions_are_coordinated_elsewhere);
 	tcase_add_test(tc, other_kinds_of_keys);
 	tcase_add_test(tc, the_partition_that_coordinates);
 	suite_add_tcase(s, tc);

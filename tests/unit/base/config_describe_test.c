@@ -209,7 +209,7 @@ START_TEST(our_own_names)
 	config_describe_broker(&it, &layers, &arena);
 	while (config_describe_next(&it, &d))
 		ours += d.is_ours;
-	ck_assert_int_eq(ours, 9);
+	ck_assert_int_eq(ours, 10);
 	teardown_case();
 }
 END_TEST

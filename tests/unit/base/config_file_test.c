@@ -180,6 +180,18 @@ START_TEST(unsafe_to_ignore)
 }
 END_TEST
 
+/* Brokers of these versions are what skein talks with; as a value each is valid. */
+START_TEST(protocol_versions)
+{
+	check("inter.broker.protocol.version=2.8-IV0", "", "");
+	check("inter.broker.protocol.version=3.9.1", "", "");
+	check("inter.broker.protocol.version=2.7-IV2", "f:1: inter.broker.protocol.version=2.7-IV2 is not spoken by skein, whose versions are 2.8 to 3.9: first bring every broker "
+	      "of the cluster to one of these, and this setting with them", "");
+	check("inter.broker.protocol.version=4.0", "f:1: inter.broker.protocol.version=4.0 is not spoken by skein, whose versions are 2.8 to 3.9: first bring every broker "
+	      "of the cluster to one of these, and this setting with them", "");
+}
+END_TEST
+
 START_TEST(alone_gets_the_profile)
 {
 	struct config_env env = { .home = "/home/u" };
@@ -322,6 +334,7 @@ int main(void)
 	tcase_add_test(t, bad_escapes_name_their_line);
 	tcase_add_test(t, judgements);
 	tcase_add_test(t, unsafe_to_ignore);
+	tcase_add_test(t, protocol_versions);
 	tcase_add_test(t, alone_gets_the_profile);
 	tcase_add_test(t, an_empty_zookeeper_connect_is_none);
 	tcase_add_test(t, a_bad_id_is_told_once_under_its_own_name);

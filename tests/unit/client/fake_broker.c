@@ -271,7 +271,8 @@ static bool answer_list_offsets(struct fake_broker *b, struct reader *r, int v, 
 			const struct list_offsets_request_partition *p = &q.topics[i].partitions[k];
 			list_offsets_response_partition_init(&t->partitions[k]);
 			t->partitions[k].partition_index = p->partition_index;
-			t->partitions[k].offset = p->timestamp == -1 ? b->partitions[p->partition_index].next_offset : 0;
+			t->partitions[k].offset = p->timestamp == -1 ? b->partitions[p->partition_index].next_offset :
+				b->partitions[p->partition_index].log_start_offset;
 		}
 	}
 	return list_offsets_response_encode(&m, w, v);
@@ -311,10 +312,20 @@ static bool answer_fetch(struct fake_broker *b, struct reader *r, int v, struct 
 			const struct fake_partition *log = &b->partitions[p->partition];
 			fetch_response_partition_init(&t->partitions[k]);
 			t->partitions[k].partition_index = p->partition;
-			t->partitions[k].high_watermark = log->next_offset;
+			t->partitions[k].high_watermark = t->partitions[k].last_stable_offset = log->next_offset;
+			if (log->preferred_replica > 0 && q.rack_id.len > 0)
+				t->partitions[k].preferred_read_replica = log->preferred_replica;
+			if (log->aborted_producer > 0 && q.isolation_level == 1) {
+				t->partitions[k].aborted_transactions = arena_calloc(a, 1, sizeof(*t->partitions[k].aborted_transactions));
+				t->partitions[k].aborted_transactions[0] =
+					(struct fetch_response_aborted_transaction){ log->aborted_producer, log->aborted_first };
+				t->partitions[k].aborted_transactions_count = 1;
+			}
 			if (chance(b, b->faults.refuse))
 				t->partitions[k].error_code = NOT_LEADER_OR_FOLLOWER;
-			else if (p->fetch_offset > log->next_offset)
+			else if (log->cut_at > 0 && p->fetch_offset > log->cut_at && p->last_fetched_epoch == 0)
+				t->partitions[k].diverging_epoch.end_offset = log->cut_at;
+			else if (p->fetch_offset > log->next_offset || p->fetch_offset < log->log_start_offset)
 				t->partitions[k].error_code = OFFSET_OUT_OF_RANGE;
 			else
 				t->partitions[k].records = read_log(log, p->fetch_offset, p->partition_max_bytes);

@@ -32,6 +32,10 @@ struct fake_partition {
 	int32_t       next_sequence;
 	struct { int32_t base_sequence; int64_t base_offset; } recent[5];
 	int           recent_count;
+	int64_t       log_start_offset;	/* below: OFFSET_OUT_OF_RANGE */
+	int64_t       cut_at;		/* > 0: the log was cut off there; who has read beyond, in epoch 0, is told so */
+	int64_t       aborted_producer, aborted_first;	/* a transaction that read_committed leaves out; producer 0: none */
+	int32_t       preferred_replica;	/* told to who names a rack; 0: none */
 };
 
 struct fake_broker {

@@ -489,15 +489,10 @@ static void join_member(int32_t id, json_t *tree)
 	snprintf(path, sizeof(path), "/brokers/ids/%d", id);
 	json_t *node = find_node(tree, path);
 	ck_assert_msg(node != NULL, "no %s", path);
-	json_t *registration = json_loads(text_of(node, "data"), 0, NULL);
-	json_object_set_new(registration, "skein", json_true());
-	char *text = json_dumps(registration, JSON_COMPACT);
 	is_member[id] = true;
 	takes[id] = -1;
 	store_session_open(&world.sessions[id]);
-	ck_assert_int_eq(store_session_write(&world.sessions[id], COORD_CREATE, path, slice_str(text), COORD_EPHEMERAL), OK);
-	free(text);
-	json_decref(registration);
+	ck_assert_int_eq(store_session_write(&world.sessions[id], COORD_CREATE, path, slice_str(text_of(node, "data")), COORD_EPHEMERAL), OK);
 }
 
 static void leave_member(int32_t id)

@@ -2,6 +2,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -125,6 +127,49 @@ START_TEST(last_words_are_written)
 }
 END_TEST
 
+/* Each line a datagram; when journald is gone the text goes where it went before. */
+START_TEST(lines_go_to_journald_while_it_is_there)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct log_source src;
+	struct log_writer *w;
+	char got[4096], *text;
+	size_t len;
+
+	log_source_init(&src, "broker", "0");
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s.journal", path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(log_writer_create(os_real(), &w, path), OK);
+	ck_assert(!log_writer_use_journal(w, "/no/such/socket"));
+	ck_assert(log_writer_use_journal(w, at.sun_path));
+	LOG_INFO(&src, broker_started, KV_I32("n", 1));
+	LOG_INFO(&src, broker_stopping);
+	ck_assert(log_writer_flush(w, 5000));
+	ssize_t n = recv(fd, got, sizeof(got) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	got[n] = 0;
+	ck_assert_str_eq(got, "SYSLOG_IDENTIFIER=skein\nPRIORITY=6\nMESSAGE=INFO broker 0 broker_started n=1\nSKEIN_MODULE=broker\nSKEIN_SUBJECT=0\n"
+			 "SKEIN_EVENT=broker_started\nSKEIN_N=1\n");
+	ck_assert_int_gt(recv(fd, got, sizeof(got), 0), 0);
+	close(fd);
+	unlink(at.sun_path);
+	LOG_INFO(&src, broker_stopped, KV_I32("n", 2));
+	ck_assert(log_writer_flush(w, 5000));
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);		/* and it comes back */
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	LOG_INFO(&src, registered);
+	ck_assert(log_writer_flush(w, 5000));
+	ck_assert_int_gt(recv(fd, got, sizeof(got), MSG_DONTWAIT), 0);
+	close(fd);
+	unlink(at.sun_path);
+	log_writer_destroy(&w);
+	ck_assert_int_eq(os_read_file(os_real(), path, 10000, &text, &len), OK);
+	ck_assert_str_eq(text, "INFO broker 0 broker_stopped n=2\n");
+	free(text);
+}
+END_TEST
+
 START_TEST(a_place_that_cannot_be_written)
 {
 	struct log_writer *w;
@@ -143,6 +188,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, many_threads_lose_nothing_uncounted);
 	tcase_add_test(tc, a_flush_is_a_promise);
+	tcase_add_test(tc, lines_go_to_journald_while_it_is_there);
 	tcase_add_loop_test(tc, last_words_are_written, 0, 3);
 	suite_add_tcase(s, tc);
 	tc = tcase_create("errors");

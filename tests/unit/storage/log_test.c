@@ -565,6 +565,65 @@ START_TEST(an_index_that_lies_is_made_anew)
 }
 END_TEST
 
+/* What a Java broker leaves that came between and was killed: its own entries, fewer than the mark has counted, and behind them zeros or what was there before. */
+static const struct {
+	const char *index;
+	size_t      entry_bytes;
+	uint32_t    from, copy_of;	/* entries from there on: copies of these; 0: zeros */
+} anothers[] = {
+	{ "timeindex", 12, 8, 0 }, { "timeindex", 12, 5, 0 }, { "timeindex", 12, 8, 7 }, { "timeindex", 12, 4, 3 }, { "timeindex", 12, 0, 0 },
+	{ "index",      8, 8, 0 }, { "index",      8, 4, 3 },
+};
+
+START_TEST(a_mark_does_not_vouch_for_the_indexes_of_another)
+{
+	uint8_t entries[9 * 12], made[32 * 12];
+	size_t n = anothers[_i].entry_bytes, got;
+	uint32_t from = anothers[_i].from, copy_of = anothers[_i].copy_of;
+	struct log_append a;
+	struct kit k;
+	char path[600];
+	os_fd fd;
+
+	kit_temporary(&k, "t-0");
+	k.config.index_interval_bytes = 0;
+	kit_open(&k);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	flush_all(k.log);
+	log_progress(k.log, &k.spec.mark);
+	k.spec.had_clean_shutdown = false;
+	ck_assert_uint_eq(k.spec.mark.offset_entries, 9);
+	ck_assert_uint_eq(k.spec.mark.time_entries, 9);
+	log_close(&k.log);
+	snprintf(path, sizeof(path), "%s/00000000000000000000.%s", k.dir, anothers[_i].index);
+	ck_assert_int_eq(os_open(k.os, path, OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pread(k.os, fd, entries, 9 * n, 0, &got), OK);
+	ck_assert_uint_eq(got, 9 * n);
+	if (copy_of > 0)
+		memmove(entries + from * n, entries + copy_of * n, (9 - from) * n);
+	else
+		memset(entries + from * n, 0, (9 - from) * n);
+	ck_assert_int_eq(os_pwrite(k.os, fd, entries, 9 * n, 0), OK);
+	os_close(k.os, &fd);
+	kit_open(&k);
+	for (int i = 10; i < 20; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	kit_replicate(&k);
+	check_reads(&k, 20, 2);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(look_up(k.log, FULL_TIME + i).offset, 2 * i);
+	ck_assert_int_eq(log_close_clean(k.log), OK);
+	ck_assert_int_eq(os_open(k.os, path, OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pread(k.os, fd, made, sizeof(made), 0, &got), OK);
+	os_close(k.os, &fd);
+	ck_assert_uint_ge(got, 19 * n);
+	for (size_t at = n; at < got; at += n)	/* timestamps, or offsets, ascend */
+		ck_assert_int_lt(memcmp(made + at - n, made + at, n == 12 ? 8 : 4), 0);
+	kit_fini(&k);
+}
+END_TEST
+
 /* A new log for which there was no room, stopped or deleted before there is. */
 START_TEST(a_log_without_files_can_be_ended)
 {
@@ -911,6 +970,7 @@ int main(void)
 	tcase_add_test(t, a_log_without_files_can_be_ended);
 	tcase_add_test(t, a_kill_while_indexes_are_remade_leaves_none_half);
 	tcase_add_loop_test(t, an_index_that_lies_is_made_anew, 0, ARRAY_LEN(lies));
+	tcase_add_loop_test(t, a_mark_does_not_vouch_for_the_indexes_of_another, 0, ARRAY_LEN(anothers));
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));

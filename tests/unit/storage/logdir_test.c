@@ -8,6 +8,8 @@
 #include "base/bytes.h"
 #include "record/batch.h"
 #include "storage/logdir.h"
+#include "storage/logdir_survey.h"
+#include "storage/partition_metadata.h"
 
 static struct log_source source;
 static char error[LOGDIR_ERROR_MAX];
@@ -218,6 +220,24 @@ START_TEST(a_malformed_checkpoint_is_named)
 }
 END_TEST
 
+/* It saves work only: what it said before the damage is forgotten with the rest, and the directory is served. */
+START_TEST(a_malformed_cleaner_checkpoint_is_done_without)
+{
+	struct logdir_known k;
+	struct logdir *d;
+
+	machine_up(_i);
+	d = load_dir();
+	file_put(os, in_dir("data/cleaner-offset-checkpoint"), "0\n2\na 0 7\nb 0 -7\n", 18);
+	logdir_close(&d);
+	d = load_dir();
+	logdir_known(d, "a", 0, &k);
+	ck_assert_int_eq(k.cleaner_offset, -1);
+	logdir_close(&d);
+	machine_down();
+}
+END_TEST
+
 /* --- partition directories -------------------------------------------------------------------- */
 
 static struct logdir_entry found[16];
@@ -262,6 +282,70 @@ START_TEST(scanning)
 	ck_assert_int_eq(logdir_scan(d, take, NULL, error), ERR_INVALID);
 	says("lost+found is not a partition directory");
 	ck_assert_int_eq(found_count, 0);
+	logdir_close(&d);
+	machine_down();
+}
+END_TEST
+
+static struct survey_partition surveyed[8];
+static int surveyed_count;
+
+static void take_surveyed(void *arg UNUSED, const struct survey_partition *p)
+{
+	ck_assert_int_lt(surveyed_count, (int)ARRAY_LEN(surveyed));
+	surveyed[surveyed_count++] = *p;
+}
+
+/* An entry of one record, as far as a look at its head goes. */
+static void put_head(const char *name, int8_t magic)
+{
+	uint8_t head[BATCH_HEADER_SIZE] = { 0 };
+
+	store_be32(head + BATCH_LENGTH_POS, BATCH_HEADER_SIZE - BATCH_LOG_OVERHEAD);
+	head[BATCH_MAGIC_POS] = (uint8_t)magic;
+	file_put(os, in_dir(name), head, sizeof(head));
+}
+
+/* From outside, while a broker has the directory; nothing of it changes. */
+START_TEST(surveying)
+{
+	struct uuid id = { { 1, 2, 3 } };
+	struct logdir *d;
+
+	machine_up(_i);
+	d = load_dir();
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/new-0")), OK);
+	put_head("data/new-0/00000000000000000000.log", 2);
+	ck_assert_int_eq(partition_metadata_write(id, os, in_dir("data/new-0")), OK);
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/late-0")), OK);
+	put_head("data/late-0/00000000000000000000.log", 2);
+	put_head("data/late-0/00000000000000000009.log", 1);
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/old-0")), OK);
+	put_head("data/old-0/00000000000000000005.log", 0);
+	file_put(os, in_dir("data/old-0/partition.metadata"), "junk", 4);
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/empty-0")), OK);
+	file_put(os, in_dir("data/empty-0/00000000000000000000.log"), "", 0);
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/x-0.0123456789abcdef0123456789abcdef-stray")), OK);
+	put_head("data/x-0.0123456789abcdef0123456789abcdef-stray/00000000000000000000.log", 0);
+
+	surveyed_count = 0;
+	ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_WHOLE, take_surveyed, NULL, error), OK);
+	ck_assert_int_eq(surveyed_count, 4);
+	ck_assert_str_eq(surveyed[0].at.topic, "empty");
+	ck_assert_int_eq(surveyed[0].old_format, -1);
+	ck_assert_int_eq(surveyed[0].id_result, ERR_NOT_FOUND);
+	ck_assert_int_eq(surveyed[1].old_format, 1);
+	ck_assert_str_eq(surveyed[1].segment, "00000000000000000009.log");
+	ck_assert_int_eq(surveyed[2].old_format, -1);
+	ck_assert_int_eq(surveyed[2].id_result, OK);
+	ck_assert(uuid_eq(surveyed[2].topic_id, id));
+	ck_assert_int_eq(surveyed[3].old_format, 0);
+	ck_assert_int_eq(surveyed[3].id_result, ERR_CORRUPT);
+
+	surveyed_count = 0;
+	ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_FIRST_SEGMENT, take_surveyed, NULL, error), OK);
+	ck_assert_int_eq(surveyed[1].old_format, -1);
+	ck_assert_int_eq(surveyed[3].old_format, 0);
 	logdir_close(&d);
 	machine_down();
 }
@@ -567,7 +651,9 @@ int main(void)
 	tcase_add_loop_test(tc, somebody_elses_directory, 0, MACHINES);
 	tcase_add_loop_test(tc, unusable_paths, 0, MACHINES);
 	tcase_add_loop_test(tc, a_malformed_checkpoint_is_named, 0, MACHINES);
+	tcase_add_loop_test(tc, a_malformed_cleaner_checkpoint_is_done_without, 0, MACHINES);
 	tcase_add_loop_test(tc, scanning, 0, MACHINES);
+	tcase_add_loop_test(tc, surveying, 0, MACHINES);
 	tcase_add_loop_test(tc, setting_aside, 0, MACHINES);
 	tcase_add_test(tc, names);
 	tcase_add_test(tc, deleted_names);

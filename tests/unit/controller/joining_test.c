@@ -1,0 +1,147 @@
+/*
+ * What of a cluster forbids to join it: each rule, and what is next to it and allowed.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config_file.h"
+#include "controller/joining.h"
+
+static struct joining_finding found;
+
+static struct broker_config *config_of(const char *text)
+{
+	struct config_set set;
+	struct config_layers layers = { .at = { [CONFIG_LEVEL_FIXED] = &set } };
+	struct broker_config *config;
+	struct strbuf why = STRBUF_INIT;
+
+	config_set_init(&set);
+	ck_assert(config_file_parse(&set, "f", slice_str("broker.id=1\nnode.id=1\nzookeeper.connect=z:2181\n"), &why));
+	ck_assert(config_file_parse(&set, "f", slice_str(text), &why));
+	ck_assert_msg(broker_config_create(&config, &layers, &why), "%s", strbuf_cstr(&why));
+	config_set_fini(&set);
+	strbuf_fini(&why);
+	return config;
+}
+
+/* said NULL: it may be joined. */
+static const struct {
+	const char *path, *data;	/* data NULL: the node is not there */
+	const char *said, *remedy;
+} nodes[] = {
+	{ "/migration", NULL, NULL, NULL },
+	{ "/migration", "{}", "being moved to KRaft (/migration", "rolled back" },
+	{ "/controller", "{\"version\":2,\"brokerid\":1,\"timestamp\":\"1\",\"kraftControllerEpoch\":-1}", NULL, NULL },
+	{ "/controller", "{\"version\":1,\"brokerid\":1,\"timestamp\":\"1\"}", NULL, NULL },
+	{ "/controller", "{\"version\":2,\"brokerid\":3000,\"timestamp\":\"1\",\"kraftControllerEpoch\":1}", "being moved to KRaft (/controller", "rolled back" },
+	{ "/controller", "junk", NULL, NULL },
+	{ "/kafka-acl", "", "has an authorizer", "delete /kafka-acl" },
+	{ "/kafka-acl-extended", "", "has an authorizer", "delete /kafka-acl" },
+	{ "/skein_adoption", "x", "has not ended", "skein cluster adopt --execute" },
+	{ "/skein_adoption", NULL, NULL, NULL },
+};
+
+START_TEST(fixed_nodes)
+{
+	int at = 0;
+
+	while (strcmp(joining_nodes[at], nodes[_i].path) != 0)
+		at++;
+	bool forbids = joining_node_forbids(at, nodes[_i].data != NULL ? OK : ERR_NOT_FOUND, slice_str(nodes[_i].data != NULL ? nodes[_i].data : ""), &found);
+	ck_assert_int_eq(forbids, nodes[_i].said != NULL);
+	if (!forbids)
+		return;
+	ck_assert_msg(strstr(found.what, nodes[_i].said) != NULL, "%s", found.what);
+	ck_assert_msg(strstr(found.remedy, nodes[_i].remedy) != NULL, "%s", found.remedy);
+}
+END_TEST
+
+#define REGISTRATION(version, endpoint, map) \
+	"{\"version\":" version ",\"host\":null,\"port\":-1,\"jmx_port\":-1,\"timestamp\":\"1\",\"endpoints\":[" endpoint "],\"listener_security_protocol_map\":{" map "},\"features\":{}}"
+
+static const struct {
+	const char *config, *registration;
+	enum joining_peer verdict;
+	enum err    error;
+	const char *said;
+} peers[] = {
+	{ "", REGISTRATION("5", "\"PLAINTEXT://a:9092\"", "\"PLAINTEXT\":\"PLAINTEXT\""), JOINING_PEER_FITS, OK, NULL },
+	{ "", REGISTRATION("5", "\"PLAINTEXT://me:9092\"", "\"PLAINTEXT\":\"PLAINTEXT\""), JOINING_PEER_FORBIDS, ERR_IN_USE, "broker 7 of this cluster advertises me:9092 already" },
+	{ "", REGISTRATION("5", "\"PLAINTEXT://me:9093\"", "\"PLAINTEXT\":\"PLAINTEXT\""), JOINING_PEER_FITS, OK, NULL },
+	{ "", REGISTRATION("5", "\"PLAINTEXT://a:9092\"", "\"PLAINTEXT\":\"SASL_SSL\""), JOINING_PEER_FORBIDS, ERR_UNSUPPORTED, "listener PLAINTEXT of broker 7 speaks SASL_SSL" },
+	{ "controller.eligible=false", REGISTRATION("5", "\"PLAINTEXT://a:9092\"", "\"PLAINTEXT\":\"SSL\""), JOINING_PEER_FORBIDS, ERR_UNSUPPORTED, "speaks SSL" },
+	{ "", REGISTRATION("5", "\"INSIDE://a:9092\"", "\"INSIDE\":\"PLAINTEXT\""), JOINING_PEER_FORBIDS, ERR_UNSUPPORTED, "has no listener PLAINTEXT" },
+	{ "listeners=INSIDE://me:9092\nlistener.security.protocol.map=INSIDE:PLAINTEXT\ninter.broker.listener.name=INSIDE",
+	  REGISTRATION("5", "\"INSIDE://a:9092\",\"OUTSIDE://a:9093\"", "\"INSIDE\":\"PLAINTEXT\",\"OUTSIDE\":\"SSL\""), JOINING_PEER_FITS, OK, NULL },
+	{ "", REGISTRATION("4", "\"PLAINTEXT://a:9092\"", "\"PLAINTEXT\":\"PLAINTEXT\""), JOINING_PEER_FORBIDS, ERR_UNSUPPORTED, "inter.broker.protocol.version below 2.7" },
+	{ "controller.eligible=false", REGISTRATION("4", "\"PLAINTEXT://a:9092\"", "\"PLAINTEXT\":\"PLAINTEXT\""), JOINING_PEER_FITS, OK, NULL },
+	{ "", "junk", JOINING_PEER_UNREADABLE, OK, NULL },
+};
+
+START_TEST(other_brokers)
+{
+	static const struct cluster_endpoint own = { .listener = "PLAINTEXT", .protocol = "PLAINTEXT", .host = "me", .port = 9092 };
+	struct broker_config *config = config_of(peers[_i].config);
+	enum err e = OK;
+
+	ck_assert_int_eq(joining_judge_peer(config, &own, 1, 7, slice_str(peers[_i].registration), &e, &found), peers[_i].verdict);
+	if (peers[_i].said != NULL) {
+		ck_assert_int_eq(e, peers[_i].error);
+		ck_assert_msg(strstr(found.what, peers[_i].said) != NULL && found.remedy[0] != '\0', "%s", found.what);
+	}
+	broker_config_unref(&config);
+}
+END_TEST
+
+START_TEST(settings_in_the_store)
+{
+	static const struct config_place place = { .origin = CONFIG_FROM_STORE };
+	struct config_set set;
+
+	config_set_init(&set);
+	ck_assert(!joining_configs_forbid(&set, &found));
+	config_set_put(&set, SLICE_LIT("log.retention.ms"), SLICE_LIT("1000"), place);
+	config_set_put(&set, SLICE_LIT("ssl.client.auth"), SLICE_LIT("none"), place);	/* the default */
+	config_set_put(&set, SLICE_LIT("never.heard.of"), SLICE_LIT("1"), place);
+	ck_assert(!joining_configs_forbid(&set, &found));
+	config_set_put(&set, SLICE_LIT("listener.name.x.ssl.keystore.password"), SLICE_LIT("secret"), place);
+	ck_assert(joining_configs_forbid(&set, &found));
+	ck_assert_ptr_nonnull(strstr(found.what, "listener.name.x.ssl.keystore.password"));
+	ck_assert_ptr_null(strstr(found.what, "secret"));
+	config_set_fini(&set);
+}
+END_TEST
+
+START_TEST(a_topic_in_remote_storage)
+{
+	struct topic_config config;
+
+	topic_config_init(&config);
+	ck_assert(!joining_topic_forbids("t", &config, &found));
+	config.is_remote_storage_enabled = true;
+	ck_assert(joining_topic_forbids("t", &config, &found));
+	ck_assert_ptr_nonnull(strstr(found.what, "topic t "));
+	ck_assert_ptr_nonnull(strstr(found.remedy, "--entity-name t "));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("joining");
+	TCase *t = tcase_create("rules");
+
+	tcase_add_loop_test(t, fixed_nodes, 0, (int)ARRAY_LEN(nodes));
+	tcase_add_loop_test(t, other_brokers, 0, (int)ARRAY_LEN(peers));
+	tcase_add_test(t, settings_in_the_store);
+	tcase_add_test(t, a_topic_in_remote_storage);
+	suite_add_tcase(s, t);
+
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
