@@ -122,13 +122,19 @@ def in_turns(sides, runs, measure):
 
 
 def ratio(above, below):
-    """Of two lists of figures, pair by pair: the median of the ratios and a bootstrapped interval of 95 % of that median. None: there is no pair."""
+    """Of two lists of figures, pair by pair: the median of the ratios and a bootstrapped interval of 95 % of that median; (ratio, None, None) of one pair, None of none."""
     pairs = [a / b for a, b in zip(above, below) if a is not None and b]
     if not pairs:
         return None
+    if len(pairs) == 1:
+        return pairs[0], None, None
     draw = random.Random(1)
     medians = sorted(statistics.median(draw.choices(pairs, k=len(pairs))) for _ in range(2000))
     return statistics.median(pairs), medians[50], medians[1949]
+
+
+def interval(r):
+    return "(one pair)" if r[1] is None else f"({r[1]:.2f}-{r[2]:.2f})"
 
 
 def remove(directory):

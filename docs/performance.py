@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Makes what is between the marks of docs/PERFORMANCE.md, and its plots, from the lines that tests/bench/compare wrote. No figure there is typed.
+
+   performance.py [--check]     --check: changes nothing; exit code 1 when the file or a plot is not what the lines say
+
+Lines: docs/performance/lines.jsonl. Marks: <!-- made: WHAT --> ... <!-- /made -->, WHAT: machine, row NAME, plot NAME, goals, losses.
+"""
+import argparse
+import importlib.machinery
+import importlib.util
+import json
+import os
+import re
+import statistics
+import sys
+
+DOCS = os.path.dirname(os.path.abspath(__file__))
+COMPARE = os.path.join(os.path.dirname(DOCS), "tests", "bench", "compare")
+sys.dont_write_bytecode = True
+loader = importlib.machinery.SourceFileLoader("compare", COMPARE)
+compare = importlib.util.module_from_spec(importlib.util.spec_from_loader("compare", loader))
+loader.exec_module(compare)
+
+NAMES = {"skein": "skein", "java": "Java, defaults", "java-tuned": "Java, tuned", "java-kraft": "Java, KRaft", "null": "null broker", "loop": "bare loop"}
+COLOURS = {"skein": "#1b7f5c", "java": "#b3542e", "java-tuned": "#d08a4e", "java-kraft": "#7a5195", "null": "#b8b8b8", "loop": "#808080"}
+# (row, column of its figures, at most, in words)
+GOALS = [
+    ("small", 0, 10, "broker CPU of a request of one small record, 5 in flight, µs"), ("small-100", 0, 8, "the same, 100 in flight, µs"),
+    ("connections-100", 0, 12, "the same, 100 connections, µs"), ("batched", 0, 0.6, "broker CPU, batches of 1 MB, s/GB"),
+    ("batched-64k", 0, 0.7, "broker CPU, batches of 64 KiB, s/GB"), ("start", 0, 20, "exec to first acknowledged record, ms"), ("start", 1, 8, "idle memory, MiB"),
+    ("e2e", 0, 150, "end to end at 1,000/s, p50, µs"), ("e2e", 1, 500, "the same, p99, µs"), ("e2e", 2, 2000, "the same, p99.9, µs"),
+    ("recovery", 0, 200, "restart after kill -9, 1 GiB, ms"), ("partitions", 0, 0.5, "create 2,000 partitions, s"), ("partitions", 2, 64, "memory of 2,000 partitions, MiB"),
+    ("partitions", 3, 0.2, "idle CPU with them, %"),
+]
+
+
+def all_kinds(row):
+    return ("skein", *(compare.ALL_JAVA if row in compare.HEADLINE else ("java",)), *compare.ROWS[row][1])
+
+
+def present(lines, row):
+    return [k for k in all_kinds(row) if compare.newest(lines, row, k)]
+
+
+def median(lines, row, kind, of):
+    values = [v for v in compare.figures(lines, row, kind, of).values() if v is not None]
+    return statistics.median(values) if values else None
+
+
+def ratio(lines, row, kind, of):
+    theirs, ours = compare.figures(lines, row, kind, of), compare.figures(lines, row, "skein", of)
+    both = sorted(set(theirs) & set(ours))
+    return compare.brokers.ratio([theirs[p] for p in both], [ours[p] for p in both])
+
+
+# ---- text ----
+
+def made_machine(lines):
+    def of(key):
+        return ", ".join(sorted({str(line[key]) for line in lines}))
+    quiet = [line["machine"] for line in lines if "machine" in line]
+    loads = [line["load_1m"] for line in lines]
+    return (f"Measured at revision {of('revision')}, kernel {of('kernel')}, {of('processors')} processors ({of('cpu')}), settings {of('config')}. "
+            f"The load of the machine was {min(loads):.0f} to {max(loads):.0f}; {quiet.count('quiet')} of {len(quiet)} runs met a quiet machine.")
+
+
+def made_row(lines, row):
+    what, _, _, columns = compare.ROWS[row]
+    kinds = present(lines, row)
+    if "skein" not in kinds:
+        return f"*{what}*: not measured yet."
+    out = [f"*{what}*; {len(compare.newest(lines, row, 'skein'))} pairs; `tests/bench/compare --rows {row} BUILD`", "",
+           "| | " + " | ".join(NAMES[k] for k in kinds) + " | " + " | ".join(f"{NAMES[k]} / skein" for k in kinds[1:]) + " |", "|---" * (2 * len(kinds)) + "|"]
+    for name, unit, of in columns:
+        cells = [compare.number(median(lines, row, k, of)) for k in kinds]
+        for k in kinds[1:]:
+            r = ratio(lines, row, k, of)
+            cells.append(f"**{r[0]:.2f}** {compare.brokers.interval(r)}" if r else "–")
+        out.append(f"| {name}, {unit} | " + " | ".join(cells) + " |")
+    return "\n".join(out)
+
+
+def made_goals(lines):
+    out = ["| | goal | skein | |", "|---|---|---|---|"]
+    for row, column, limit, words in GOALS:
+        v = median(lines, row, "skein", compare.ROWS[row][3][column][2])
+        out.append(f"| {words} | {limit:g} | {compare.number(v)} | {'not measured' if v is None else 'reached' if v <= limit else 'missed'} |")
+    return "As measured, on the machine above and beside what else it did:\n\n" + "\n".join(out)
+
+
+def made_losses(lines):
+    lost, open_ = [], []
+    for row, (what, _, _, columns) in compare.ROWS.items():
+        for name, unit, of in columns:
+            for kind in compare.ALL_JAVA:
+                r = ratio(lines, row, kind, of)
+                if not r or name.startswith("hiccups"):     # the machine's, nobody's figure
+                    continue
+                told = f"{r[0]:.2f} {compare.brokers.interval(r)}"
+                if r[2] is not None and r[2] < 1:
+                    lost.append(f"- {what}: {name}: {NAMES[kind]} takes {told} of ours")
+                elif r[1] is None or r[1] < 1:
+                    open_.append(f"- {what}: {name}: {NAMES[kind]} {told}")
+    return ("Java needs less, and the interval says so:\n\n" + ("\n".join(lost) or "- nothing") +
+            "\n\nThe interval holds 1, or there is but one pair, so nobody has won:\n\n" + ("\n".join(open_) or "- nothing"))
+
+
+# ---- plots: SVG, by hand ----
+
+def svg(width, height, body):
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">\n'
+            f'<rect width="{width}" height="{height}" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n")
+
+
+def text(x, y, s, anchor="start", extra=""):
+    s = s.replace("&", "&amp;").replace("<", "&lt;")
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{extra}>{s}</text>'
+
+
+def bars(title, values):
+    """values: [(kind, figure)]"""
+    top, step, left, width = 40, 28, 130, 420
+    most = max(v for _, v in values)
+    body = [text(10, 22, title, extra=' font-weight="bold"')]
+    for i, (kind, v) in enumerate(values):
+        y = top + i * step
+        body += [text(left - 8, y + 14, NAMES[kind], "end"), f'<rect x="{left}" y="{y}" width="{max(v / most * width, 1):.1f}" height="20" fill="{COLOURS[kind]}"/>',
+                 text(left + v / most * width + 6, y + 14, compare.number(v))]
+    return svg(left + width + 80, top + len(values) * step + 10, body)
+
+
+def nice_ticks(least, most):
+    ticks, t = [], 1e-6
+    while t <= most * 10:
+        if t >= least / 10:
+            ticks.append(t)
+        t *= 10
+    return [t for t in ticks if least <= t * 1.0001 and t <= most * 1.0001]
+
+
+def curves(title, series, xlabel, ylabel, xnames=None):
+    """series: {kind: [(x, y)]}, both axes by powers of ten."""
+    import math
+    left, top, width, height = 70, 40, 460, 260
+    xs, ys = [x for s in series.values() for x, _ in s], [y for s in series.values() for _, y in s if y > 0]
+    x0, x1 = math.log10(min(xs)), math.log10(max(xs))
+    y0, y1 = math.floor(math.log10(min(ys))), math.ceil(math.log10(max(ys)) + 1e-9)
+
+    def at(x, y):
+        return left + (math.log10(x) - x0) / ((x1 - x0) or 1) * width, top + height - (math.log10(y) - y0) / ((y1 - y0) or 1) * height
+    body = [text(10, 22, title, extra=' font-weight="bold"'), f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="none" stroke="#888"/>']
+    for t in nice_ticks(10 ** y0, 10 ** y1):
+        y = at(10 ** x0, t)[1]
+        body += [f'<line x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>', text(left - 6, y + 4, f"{t:g}", "end")]
+    for x in sorted(set(xs)):
+        px = at(x, 10 ** y0)[0]
+        body += [f'<line x1="{px:.1f}" x2="{px:.1f}" y1="{top}" y2="{top + height}" stroke="#eee"/>', text(px, top + height + 16, (xnames or {}).get(x, f"{x:g}"), "middle")]
+    for i, (kind, points) in enumerate(series.items()):
+        path = " ".join(f"{at(x, y)[0]:.1f},{at(x, y)[1]:.1f}" for x, y in points if y > 0)
+        body += [f'<polyline points="{path}" fill="none" stroke="{COLOURS[kind]}" stroke-width="2"/>', f'<rect x="{left + width + 12}" y="{top + i * 20}" width="14" height="4" fill="{COLOURS[kind]}"/>',
+                 text(left + width + 32, top + 6 + i * 20, NAMES[kind])]
+    body += [text(left + width / 2, top + height + 36, xlabel, "middle"), text(14, top - 6, ylabel)]
+    return svg(left + width + 150, top + height + 50, body)
+
+
+def plots(lines):
+    out = {}
+    for row, title in (("small", "Broker CPU of a request of one small record, µs"), ("batched", "Broker CPU of batches of 1 MB, s/GB")):
+        of = compare.ROWS[row][3][0][2]
+        values = [(k, median(lines, row, k, of)) for k in present(lines, row)]
+        if values:
+            out[f"{row}.svg"] = bars(title, [(k, v) for k, v in values if v is not None])
+    series, names = {}, {2: "p50", 10: "p90", 100: "p99", 1000: "p99.9"}
+    for kind in present(lines, "e2e"):
+        series[kind] = [(x, median(lines, "e2e", kind, lambda t, p=p: t["end_to_end_us"][p])) for x, p in ((2, "p50"), (10, "p90"), (100, "p99"), (1000, "p99_9"))]
+    if series:
+        out["latency.svg"] = curves("End to end, 1,000 records a second", series, "share of records", "µs", names)
+    for what, title in (("over", "Broker CPU of a record, over many partitions"), ("connections", "Broker CPU of a record, from many connections")):
+        series = {}
+        for n in (1, 10, 100, 1000):
+            row = f"{what}-{n}"
+            for kind in present(lines, row):
+                v = median(lines, row, kind, compare.ROWS[row][3][0][2])
+                if v is not None:
+                    series.setdefault(kind, []).append((n, v))
+        if any(len(s) > 1 for s in series.values()):
+            out[f"{what}.svg"] = curves(title, series, "partitions" if what == "over" else "connections", "µs")
+    return out
+
+
+def main():
+    a = argparse.ArgumentParser(usage=__doc__)
+    a.add_argument("--check", action="store_true")
+    o = a.parse_args()
+    with open(os.path.join(DOCS, "performance", "lines.jsonl"), encoding="utf-8") as f:
+        lines = [json.loads(line) for line in f]
+    page = os.path.join(DOCS, "PERFORMANCE.md")
+    with open(page, encoding="utf-8") as f:
+        before = f.read()
+    drawn = plots(lines)
+    makers = {"machine": made_machine, "goals": made_goals, "losses": made_losses}
+
+    def made(m):
+        what, _, argument = m.group(1).partition(" ")
+        if what == "plot":
+            body = f"![{argument}](performance/{argument}.svg)" if f"{argument}.svg" in drawn else f"*{argument}: not measured yet.*"
+        else:
+            body = made_row(lines, argument) if what == "row" else makers[what](lines)
+        return f"<!-- made: {m.group(1)} -->\n{body}\n<!-- /made -->"
+    wanted = {page: re.sub(r"<!-- made: ([a-z0-9 -]+?) -->\n.*?<!-- /made -->", made, before, flags=re.S)}
+    wanted.update({os.path.join(DOCS, "performance", name): body for name, body in drawn.items()})
+    stale = []
+    for path, body in wanted.items():
+        try:
+            with open(path, encoding="utf-8") as f:
+                is_same = f.read() == body
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            stale.append(os.path.relpath(path))
+            if not o.check:
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(body)
+    for path in stale:
+        print(("not what the lines say: " if o.check else "made: ") + path)
+    print(f"{len(wanted) - len(stale) if o.check else len(wanted)} passed, {len(stale) if o.check else 0} failed")
+    sys.exit(1 if o.check and stale else 0)
+
+
+if __name__ == "__main__":
+    main()
