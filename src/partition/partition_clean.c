@@ -17,6 +17,7 @@
 #define SLICE_BYTES     (8u << 20)	/* what the end of a pass may have to wait for */
 #define SLICE_BYTES_MIN (64u << 10)
 #define PLACE_RETRY_MS  1000		/* when all places are taken, and after a pass */
+#define BACKOFF_SEEN_MS 15000		/* a lowered log.cleaner.backoff.ms is noticed within that */
 #define FULL_RETRY_MS   1000		/* a disk without room for the last names */
 
 struct partition_clean {
@@ -234,6 +235,8 @@ void partition_clean_upkeep(struct partition *p, mono_ms now)
 	if (n == NULL) {
 		if (p->clean_due == MONO_NEVER && is_compacted(p) && p->stop == NULL && p->copy == NULL && may_be_dirty(p))
 			p->clean_due = now + backoff(p);
+		if (p->clean_due != MONO_NEVER)
+			p->clean_due = MIN(p->clean_due, now + backoff(p));	/* it was longer when this wait began */
 		if (now >= p->clean_due)
 			look(p, now);
 	} else if (!n->is_out && !log_is_settling(p->log) && (p->stop != NULL || p->copy != NULL || !is_compacted(p))) {
@@ -246,7 +249,7 @@ void partition_clean_upkeep(struct partition *p, mono_ms now)
 mono_ms partition_clean_deadline(const struct partition *p)
 {
 	if (p->clean == NULL)
-		return p->stop == NULL && p->copy == NULL ? p->clean_due : MONO_NEVER;
+		return p->stop == NULL && p->copy == NULL && p->clean_due != MONO_NEVER ? MIN(p->clean_due, os_mono_ms(p->spec.log.os) + BACKOFF_SEEN_MS) : MONO_NEVER;
 	return p->clean->is_out ? MONO_NEVER : p->clean->due;
 }
 

@@ -269,6 +269,17 @@ START_TEST(a_partition_without_news_sleeps)
 	rig_pass(&r, 5000);
 	ck_assert_int_gt(r.addr->dirty_offset, cleaned);
 	rig_rests(&r);
+
+	r.cleaners.backoff_ms = 600000;
+	cleaned = r.addr->dirty_offset;
+	for (int64_t synced = r.addr->recovery_point; r.addr->recovery_point == synced;)
+		append();
+	rig_pass(&r, 60000);
+	ck_assert_int_eq(r.addr->dirty_offset, cleaned);
+	r.cleaners.backoff_ms = 100;			/* nobody waits for the ten minutes any more */
+	rig_pass(&r, 20000);
+	ck_assert_int_gt(r.addr->dirty_offset, cleaned);
+	rig_rests(&r);
 	rig_down(&r, STOP_CLEAN);
 	ck_assert_uint_eq(r.cleaners.running, 0);
 	rig_fini(&r);
