@@ -18,7 +18,7 @@
  * arenas serve all threads, because the paths that are hot do not allocate; eight spread the same
  * memory over more pages. For the same reason a thread keeps little for itself: fifty partitions are fifty threads.
  */
-#if JEMALLOC_VERSION_MAJOR > 5 || (JEMALLOC_VERSION_MAJOR == 5 && JEMALLOC_VERSION_MINOR >= 3)
+#if defined(JEMALLOC_VERSION_MAJOR) && JEMALLOC_VERSION_MAJOR * 100 + JEMALLOC_VERSION_MINOR >= 503
 #define THREAD_CACHE ",tcache_max:1024,tcache_nslots_small_min:4,tcache_nslots_small_max:16"
 #else
 #define THREAD_CACHE ""		/* it would complain about names that it does not know */

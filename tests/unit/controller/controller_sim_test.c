@@ -166,7 +166,6 @@ static void learn(struct world *w, struct request *q)
 		}
 		return;
 	case CONTROLLER_request:
-	case CONTROLLER_reload:
 	case CONTROLLER_retire:
 	case CONTROLLER_reload:
 	case CONTROLLER_stop:
