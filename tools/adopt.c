@@ -375,36 +375,15 @@ static int run(struct adoption *x)
 
 int tool_adopt(int argc, char **argv)
 {
-	enum { OPT_OVERRIDE = 256, OPT_EXECUTE };
-	static const struct option options[] = {
-		{ "override", required_argument, NULL, OPT_OVERRIDE }, { "execute", no_argument, NULL, OPT_EXECUTE }, { "output", required_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+	static const struct broker_file_verb verb = { .name = "cluster adopt", .help = help, .has_execute = true };
 	struct adoption x = { .executes = false };
-	char *overrides[64];
-	int count = 0, c;
+	struct broker_file_options o;
+	int code = broker_file_arguments(&x.file, &o, &verb, argc, argv);
 
-	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
-		switch (c) {
-		case OPT_OVERRIDE:
-			if (count == (int)ARRAY_LEN(overrides))
-				return tool_usage("cluster adopt", "more than %d overrides", count);
-			overrides[count++] = optarg;
-			break;
-		case OPT_EXECUTE: x.executes = true; break;
-		case 'o':
-			x.ndjson = strcmp(optarg, "ndjson") == 0;
-			if (!x.ndjson && strcmp(optarg, "text") != 0)
-				return tool_usage("cluster adopt", "\"%s\" is no value for this option", optarg);
-			break;
-		case 'h': fputs(help, stdout); return EXIT_OK;
-		default: return tool_usage_told("cluster adopt");
-		}
-	}
-	if (optind != argc - 1)
-		return tool_usage("cluster adopt", "it takes one file");
-	int code = broker_file_read(&x.file, argv[optind], overrides, count);
 	if (code != EXIT_OK)
-		return code;
+		return code == -1 ? EXIT_OK : code;
+	x.executes = o.executes;
+	x.ndjson = o.ndjson;
 	code = run(&x);
 	broker_file_fini(&x.file);
 	return code;

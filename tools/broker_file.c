@@ -1,6 +1,8 @@
 #include "broker_file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tool.h"
 
@@ -56,7 +58,8 @@ static void make_without_misfit(struct broker_file *f)
 	config_set_fini(&few);
 }
 
-int broker_file_read(struct broker_file *f, const char *path, char *const *overrides, int override_count)
+/* overrides: texts "key=value". EXIT_OK, or an exit code after saying why. */
+static int read_file(struct broker_file *f, const char *path, char *const *overrides, int override_count)
 {
 	struct config_env env = { .home = "/nowhere" };		/* a broker with ZooKeeper does not derive its directory from it */
 	struct config_layers layers = { .at = { [CONFIG_LEVEL_FIXED] = &f->set } };
@@ -86,4 +89,38 @@ void broker_file_fini(struct broker_file *f)
 	config_findings_fini(&f->findings);
 	strbuf_fini(&f->misfit);
 	config_set_fini(&f->set);
+}
+
+int broker_file_arguments(struct broker_file *f, struct broker_file_options *o, const struct broker_file_verb *verb, int argc, char **argv)
+{
+	enum { OPT_OVERRIDE = 256, OPT_EXECUTE };
+	static const struct option options[] = {
+		{ "override", required_argument, NULL, OPT_OVERRIDE }, { "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
+		{ "execute", no_argument, NULL, OPT_EXECUTE }, { 0 } };
+	static const struct option without_execute[] = {
+		{ "override", required_argument, NULL, OPT_OVERRIDE }, { "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+	char *overrides[64];
+	int count = 0, c;
+
+	*o = (struct broker_file_options){ .executes = false };
+	while ((c = getopt_long(argc, argv, "o:h", verb->has_execute ? options : without_execute, NULL)) != -1) {
+		switch (c) {
+		case OPT_OVERRIDE:
+			if (count == (int)ARRAY_LEN(overrides))
+				return tool_usage(verb->name, "more than %d overrides", count);
+			overrides[count++] = optarg;
+			break;
+		case OPT_EXECUTE: o->executes = true; break;
+		case 'o':
+			o->ndjson = strcmp(optarg, "ndjson") == 0;
+			if (!o->ndjson && strcmp(optarg, "text") != 0)
+				return tool_usage(verb->name, "\"%s\" is no value for this option", optarg);
+			break;
+		case 'h': fputs(verb->help, stdout); return -1;
+		default: return tool_usage_told(verb->name);
+		}
+	}
+	if (optind != argc - 1)
+		return tool_usage(verb->name, "it takes one file");
+	return read_file(f, argv[optind], overrides, count);
 }

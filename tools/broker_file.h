@@ -15,8 +15,16 @@ struct broker_file {
 	bool                   is_alone;	/* it names no ZooKeeper */
 };
 
-/* overrides: texts "key=value". EXIT_OK, or an exit code after saying why: it cannot be read. */
-int  broker_file_read(struct broker_file *f, const char *path, char *const *overrides, int override_count);
+/* A verb whose argument is such a file, with --override, --output and --help, and --execute where it can do something. */
+struct broker_file_verb {
+	const char *name, *help;
+	bool        has_execute;
+};
+struct broker_file_options {
+	bool ndjson, executes;
+};
+/* EXIT_OK: the file is read. -1: help was printed. Else an exit code after saying why: wrong usage, or it cannot be read. */
+int  broker_file_arguments(struct broker_file *f, struct broker_file_options *o, const struct broker_file_verb *verb, int argc, char **argv);
 void broker_file_fini(struct broker_file *f);
 
 #endif

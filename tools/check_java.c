@@ -131,34 +131,14 @@ static int check(struct check_java *x)
 
 int tool_check_java(int argc, char **argv)
 {
-	enum { OPT_OVERRIDE = 256 };
-	static const struct option options[] = {
-		{ "override", required_argument, NULL, OPT_OVERRIDE }, { "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+	static const struct broker_file_verb verb = { .name = "cluster check-java", .help = help };
 	struct check_java x = { .broker_id = -1 };
-	char *overrides[64];
-	int count = 0, c;
+	struct broker_file_options o;
+	int code = broker_file_arguments(&x.file, &o, &verb, argc, argv);
 
-	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
-		switch (c) {
-		case OPT_OVERRIDE:
-			if (count == (int)ARRAY_LEN(overrides))
-				return tool_usage("cluster check-java", "more than %d overrides", count);
-			overrides[count++] = optarg;
-			break;
-		case 'o':
-			x.ndjson = strcmp(optarg, "ndjson") == 0;
-			if (!x.ndjson && strcmp(optarg, "text") != 0)
-				return tool_usage("cluster check-java", "\"%s\" is no value for this option", optarg);
-			break;
-		case 'h': fputs(help, stdout); return EXIT_OK;
-		default: return tool_usage_told("cluster check-java");
-		}
-	}
-	if (optind != argc - 1)
-		return tool_usage("cluster check-java", "it takes one file");
-	int code = broker_file_read(&x.file, argv[optind], overrides, count);
 	if (code != EXIT_OK)
-		return code;
+		return code == -1 ? EXIT_OK : code;
+	x.ndjson = o.ndjson;
 	code = check(&x);
 	broker_file_fini(&x.file);
 	for (int kind = 0; kind < CHECK_KINDS; kind++)
