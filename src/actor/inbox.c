@@ -162,12 +162,12 @@ bool actor_ask(struct actor *from, struct actor *to, struct msg *m)
 	ASSERT(m->at == MSG_HOME);
 	m->to = to;
 	m->at = MSG_TO_RECEIVER;
-	HANDED_OVER(m);
 	if (from->lane == LANE_NONE) {
-		ck_stack_push_upmc(&to->shared, &m->link);
+		msg_push(&to->shared, m);
 	} else {
 		struct lane *l = lane_of(from, to);
 
+		HANDED_OVER(m);
 		if (!ck_ring_enqueue_spsc(&l->ring, l->slots, m)) {
 			m->at = MSG_HOME;
 			counter_add(&from->counters.lane_full, 1);
@@ -276,8 +276,7 @@ static void send_home(struct actor *by, struct msg *m)
 
 	if (by == NULL)
 		__atomic_fetch_add(&s->outsiders, 1, __ATOMIC_SEQ_CST);
-	HANDED_OVER(m);
-	ck_stack_push_upmc(&home->answers, &m->link);	/* from here on m is not ours */
+	msg_push(&home->answers, m);	/* from here on m is not ours */
 	wake_for_mail(by, home, false);
 	if (by == NULL)
 		__atomic_fetch_sub(&s->outsiders, 1, __ATOMIC_SEQ_CST);

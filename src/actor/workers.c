@@ -109,8 +109,7 @@ void workers_submit(struct workers *w, struct actor *from, struct job *j)
 		sched_sim_submit(w->sched, j);
 		return;
 	}
-	HANDED_OVER(&j->msg);
-	ck_stack_push_upmc(&w->submitted, &j->msg.link);
+	msg_push(&w->submitted, &j->msg);
 	ck_pr_fence_atomic_load();	/* the push before the read of idle */
 	if (serving != w)		/* else this thread, in a turn it has borrowed, looks at the stack itself when the turn ends */
 		ring_if_idle(w);
