@@ -38,7 +38,7 @@ static const char help[] =
 #define CONFIGS_MAX 128
 
 struct topic {
-	const char         *bootstrap, *verb;
+	const char         *verb;
 	int32_t             partition_count;
 	int16_t             replication_factor;
 	struct admin_config configs[CONFIGS_MAX];
@@ -296,7 +296,7 @@ static int parse(struct topic *x, int argc, char **argv)
 {
 	enum { OPT_IF_NOT_EXISTS = 256, OPT_INTERNAL };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "partitions", required_argument, NULL, 'p' },
+		{ "partitions", required_argument, NULL, 'p' },
 		{ "replication-factor", required_argument, NULL, 'r' }, { "config", required_argument, NULL, 'c' },
 		{ "unset", required_argument, NULL, 'u' }, { "if-not-exists", no_argument, NULL, OPT_IF_NOT_EXISTS },
 		{ "internal", no_argument, NULL, OPT_INTERNAL }, { "yes", no_argument, NULL, 'y' },
@@ -304,10 +304,9 @@ static int parse(struct topic *x, int argc, char **argv)
 	int64_t number = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:p:r:c:u:yo:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "p:r:c:u:yo:h", options, NULL)) != -1) {
 		bool ok = true;
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case 'p': ok = set_number(optarg, INT32_MAX, &number); x->partition_count = (int32_t)number; break;
 		case 'r': ok = set_number(optarg, INT16_MAX, &number); x->replication_factor = (int16_t)number; break;
 		case 'c': ok = add_config(x, optarg, true); break;
@@ -348,7 +347,7 @@ int tool_topic(int argc, char **argv)
 			return tool_usage("topic", "alter what? Give --partitions, --config or --unset");
 		if (verbs[i].run == delete && !is_confirmed(&x))
 			return EXIT_FAILED;
-		x.client = tool_connect(x.bootstrap, &code);
+		x.client = tool_connect(&code);
 		if (x.client != NULL)
 			code = verbs[i].run(&x);
 		client_destroy(&x.client);

@@ -207,7 +207,10 @@ static const struct property *find(const char *name, struct skein_error *error)
 			nearest = &table[i];
 		}
 	}
-	face_fail(error, SKEIN_NOT_FOUND, "there is no property \"%.100s\"; the nearest is %s", name, nearest->name);
+	if (strncmp(name, "ssl.", 4) == 0 || strncmp(name, "sasl.", 5) == 0)
+		face_fail(error, SKEIN_NOT_FOUND, "%.100s: TLS and SASL are not supported yet", name);
+	else
+		face_fail(error, SKEIN_NOT_FOUND, "there is no property \"%.100s\"; the nearest is %s", name, nearest->name);
 	return NULL;
 }
 
@@ -315,6 +318,8 @@ static enum skein_code refuse(const struct property *p, const char *value, struc
 	case KIND_STRING: break;
 	}
 	face_fail(error, SKEIN_INVALID, "%s cannot be \"%.80s\": %s is wanted", p->name, value, strbuf_cstr(&wanted));
+	if (p->choices == protocols)
+		face_fail(error, SKEIN_INVALID, "%s cannot be \"%.80s\": TLS and SASL are not supported yet, only PLAINTEXT is", p->name, value);
 	strbuf_fini(&wanted);
 	return SKEIN_INVALID;
 }
