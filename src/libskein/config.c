@@ -20,7 +20,7 @@ struct property {
 	const char *const *choices;		/* ends in NULL */
 };
 
-static const char *const protocols[] = { "PLAINTEXT", NULL };
+static const char *const protocols[] = { "PLAINTEXT", NULL };	/* TLS and SASL are not spoken yet */
 static const char *const resets[] = { "latest", "earliest", "none", NULL };
 static const char *const isolations[] = { "read_uncommitted", "read_committed", NULL };
 static const char *const codecs[] = { "none", "gzip", "snappy", "lz4", "zstd", NULL };	/* in the order of enum codec */
@@ -312,14 +312,12 @@ static enum skein_code refuse(const struct property *p, const char *value, struc
 	case KIND_INT32:
 	case KIND_INT64:  strbuf_printf(&wanted, "a number from %lld to %lld", (long long)p->min, (long long)p->max); break;
 	case KIND_BOOL:   strbuf_add_str(&wanted, "true or false"); break;
-	case KIND_CHOICE: strbuf_add_str(&wanted, "one of "); list_choices(p, &wanted); break;
+	case KIND_CHOICE: strbuf_add_str(&wanted, p->choices == protocols ? "TLS and SASL are not supported yet; " : "one of "); list_choices(p, &wanted); break;
 	case KIND_ACKS:   strbuf_add_str(&wanted, "all, 1 or 0"); break;
 	case KIND_STRATEGIES: strbuf_add_str(&wanted, "a list of range, roundrobin, sticky, cooperative-sticky"); break;
 	case KIND_STRING: break;
 	}
 	face_fail(error, SKEIN_INVALID, "%s cannot be \"%.80s\": %s is wanted", p->name, value, strbuf_cstr(&wanted));
-	if (p->choices == protocols)
-		face_fail(error, SKEIN_INVALID, "%s cannot be \"%.80s\": TLS and SASL are not supported yet, only PLAINTEXT is", p->name, value);
 	strbuf_fini(&wanted);
 	return SKEIN_INVALID;
 }
