@@ -56,7 +56,7 @@ static const uint8_t *take_string(const uint8_t *p, struct slice *out)
 
 static void answer_api_versions(struct floor_server *f, int version)
 {
-	static const int16_t apis[][3] = { { API_PRODUCE, 0, 3 }, { API_FETCH, 0, 4 }, { API_METADATA, 0, 1 }, { API_API_VERSIONS, 0, 0 } };
+	static const int16_t apis[][3] = { { API_PRODUCE, 0, 3 }, { API_FETCH, 0, 4 }, { API_METADATA, 0, 1 }, { API_FIND_COORDINATOR, 0, 0 }, { API_API_VERSIONS, 0, 0 } };
 
 	put_i16(&f->out, version == 0 ? 0 : UNSUPPORTED);
 	put_i32(&f->out, (int32_t)ARRAY_LEN(apis));
