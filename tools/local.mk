@@ -17,6 +17,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/json_record.c tools/json_record.h \
 	tools/lone_store.c tools/lone_store.h \
 	tools/produce.c \
+	tools/profile.c tools/profile.h tools/profile_verb.c \
 	tools/reassign.c tools/reassign_throttle.c \
 	tools/show.c tools/show.h \
 	tools/status.c \
@@ -49,4 +50,9 @@ TESTS += tests/unit/tools/histogram_test
 tests_unit_tools_histogram_test_SOURCES = tests/unit/tools/histogram_test.c
 tests_unit_tools_histogram_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_histogram_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/profile_test
+TESTS += tests/unit/tools/profile_test
+tests_unit_tools_profile_test_SOURCES = tests/unit/tools/profile_test.c
+tests_unit_tools_profile_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_profile_test_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
