@@ -42,12 +42,16 @@ static bool is_utf8(struct slice s)
 	return true;
 }
 
-static void write_string(struct strbuf *out, struct slice s)
+void json_write_string(struct strbuf *out, struct slice s)
 {
 	strbuf_add_char(out, '"');
 	for (size_t i = 0; i < s.len; i++) {
 		uint8_t c = s.ptr[i];
-		if (c == '"' || c == '\\') {
+		size_t n = utf8_char(s.ptr + i, s.len - i);
+		if (n != 1) {
+			strbuf_add(out, n > 0 ? (const char *)s.ptr + i : "\\ufffd", n > 0 ? n : 6);
+			i += MAX(n, 1u) - 1;
+		} else if (c == '"' || c == '\\') {
 			strbuf_add_char(out, '\\');
 			strbuf_add_char(out, (char)c);
 		} else if (c == '\n') {
@@ -77,13 +81,13 @@ static void write_base64(struct strbuf *out, struct slice s)
 	strbuf_add_char(out, '"');
 }
 
-static void write_bytes(struct strbuf *out, const char *name, struct slice s)
+void json_write_bytes(struct strbuf *out, const char *name, struct slice s)
 {
 	if (slice_is_null(s)) {
 		strbuf_printf(out, "\"%s\":null", name);
 	} else if (is_utf8(s)) {
 		strbuf_printf(out, "\"%s\":", name);
-		write_string(out, s);
+		json_write_string(out, s);
 	} else {
 		strbuf_printf(out, "\"%s_base64\":", name);
 		write_base64(out, s);
@@ -97,19 +101,19 @@ void json_record_write(struct strbuf *out, const struct consumer_event *e)
 	const char *comma = "";
 
 	strbuf_add_str(out, "{\"topic\":");
-	write_string(out, slice_str(e->topic));
+	json_write_string(out, slice_str(e->topic));
 	strbuf_printf(out, ",\"partition\":%d,\"offset\":%lld,\"timestamp\":%lld,", e->partition, (long long)e->offset,
 		      (long long)e->record.timestamp);
-	write_bytes(out, "key", e->record.key);
+	json_write_bytes(out, "key", e->record.key);
 	strbuf_add_char(out, ',');
-	write_bytes(out, "value", e->record.value);
+	json_write_bytes(out, "value", e->record.value);
 	strbuf_add_str(out, ",\"headers\":[");
 	while (record_header_next(&rest, &h)) {
 		strbuf_add_str(out, comma);
 		strbuf_add_char(out, '{');
-		write_bytes(out, "key", h.key);
+		json_write_bytes(out, "key", h.key);
 		strbuf_add_char(out, ',');
-		write_bytes(out, "value", h.value);
+		json_write_bytes(out, "value", h.value);
 		strbuf_add_char(out, '}');
 		comma = ",";
 	}

@@ -10,6 +10,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
 	tools/consume.c \
+	tools/decode.c tools/decode.h \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c \
@@ -55,4 +56,10 @@ TESTS += tests/unit/tools/profile_test
 tests_unit_tools_profile_test_SOURCES = tests/unit/tools/profile_test.c
 tests_unit_tools_profile_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_profile_test_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/decode_test
+TESTS += tests/unit/tools/decode_test
+tests_unit_tools_decode_test_SOURCES = tests/unit/tools/decode_test.c
+tests_unit_tools_decode_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_decode_test_LDADD = tools/libskein_tools.a src/record/libskein_record.a src/wire/libskein_wire.a src/os/libskein_os.a \
+	src/base/libskein_base.a $(CHECK_LIBS)
 endif
