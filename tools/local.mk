@@ -21,6 +21,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/show.c tools/show.h \
 	tools/status.c \
 	tools/store.c tools/store.h \
+	tools/table.c tools/table.h \
 	tools/tool.c tools/tool.h \
 	tools/topic.c \
 	tools/value.c tools/value.h
@@ -48,4 +49,9 @@ TESTS += tests/unit/tools/histogram_test
 tests_unit_tools_histogram_test_SOURCES = tests/unit/tools/histogram_test.c
 tests_unit_tools_histogram_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_histogram_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/table_test
+TESTS += tests/unit/tools/table_test
+tests_unit_tools_table_test_SOURCES = tests/unit/tools/table_test.c
+tests_unit_tools_table_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_table_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
