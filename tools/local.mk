@@ -16,6 +16,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/lone_store.c tools/lone_store.h \
+	tools/look.c tools/look.h tools/look_group.c tools/look_priv.h \
 	tools/produce.c \
 	tools/reassign.c tools/reassign_throttle.c \
 	tools/show.c tools/show.h \
@@ -23,7 +24,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/store.c tools/store.h \
 	tools/table.c tools/table.h \
 	tools/tool.c tools/tool.h \
-	tools/topic.c \
+	tools/topic.c tools/topic.h tools/topic_show.c \
 	tools/value.c tools/value.h
 tools_libskein_tools_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 $(tools_libskein_tools_a_OBJECTS): | $(wire_gen)
@@ -36,7 +37,7 @@ skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/http/libsk
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/bench.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/bench.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
