@@ -54,7 +54,8 @@ struct progress {		/* of one partition */
 };
 
 struct consume {
-	const char        *bootstrap, *topic, *group, *null_text, *key_separator, *format;
+	const char        *topic, *group, *null_text, *key_separator, *format;
+	struct skein_config config;		/* what -X says */
 	struct value_start start;
 	enum output        output;
 	bool               exits_at_end;
@@ -315,7 +316,7 @@ static void drop_partitions(struct consume *x)
 
 static void begin_partitions(struct consume *x)
 {
-	static const struct consumer_spec spec = CONSUMER_SPEC_INIT;
+	struct consumer_spec spec = config_consumer_spec(&x->config);
 
 	x->progress = mem_calloc((size_t)x->partition_count + 1, sizeof(*x->progress));
 	consumer_create(&x->consumer, x->client, &spec);
@@ -458,6 +459,18 @@ static int run(struct consume *x)
 
 /* ---- starting ---- */
 
+static void set_properties(struct skein_config *c)
+{
+	tool_config_init(c);
+	c->member = (struct group_member_spec)GROUP_MEMBER_SPEC_INIT;
+	c->member.strategy_count = 0;
+	for (int i = 0; i < ASSIGN_STRATEGY_COUNT; i++)		/* so that it may join whatever group there is */
+		c->member.strategies[c->member.strategy_count++] = (enum assign_strategy)i;
+	c->member.session_timeout_ms = SESSION_TIMEOUT_MS;
+	c->member.heartbeat_interval_ms = HEARTBEAT_MS;
+	tool_properties(c);
+}
+
 static bool start(struct consume *x)
 {
 	const struct client_topic *t = tool_topic_info(x->client, x->topic, &x->code);
@@ -465,16 +478,11 @@ static bool start(struct consume *x)
 	if (t == NULL)
 		return false;
 	if (x->group != NULL) {
-		struct group_member_spec spec = GROUP_MEMBER_SPEC_INIT;
+		struct group_member_spec spec = config_member_spec(&x->config);
 
-		spec.strategy_count = 0;
 		spec.group = x->group;
 		spec.topics = &x->topic;
 		spec.topic_count = 1;
-		for (int i = 0; i < ASSIGN_STRATEGY_COUNT; i++)		/* so that it may join whatever group there is */
-			spec.strategies[spec.strategy_count++] = (enum assign_strategy)i;
-		spec.session_timeout_ms = SESSION_TIMEOUT_MS;
-		spec.heartbeat_interval_ms = HEARTBEAT_MS;
 		group_member_create(&x->member, x->client, &spec);
 		return true;
 	}
@@ -512,7 +520,7 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 {
 	enum { OPT_FROM = 256, OPT_NULL, OPT_TIMEOUT };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "partition", required_argument, NULL, 'p' },
+		{ "partition", required_argument, NULL, 'p' },
 		{ "group", required_argument, NULL, 'g' },
 		{ "from", required_argument, NULL, OPT_FROM }, { "exit", no_argument, NULL, 'e' },
 		{ "count", required_argument, NULL, 'n' }, { "output", required_argument, NULL, 'o' },
@@ -520,10 +528,9 @@ static int parse(struct consume *x, int argc, char **argv, struct strbuf *format
 		{ "null", required_argument, NULL, OPT_NULL }, { "timeout", required_argument, NULL, OPT_TIMEOUT }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:p:g:en:o:f:k:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "p:g:en:o:f:k:h", options, NULL)) != -1) {
 		bool ok = true;
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case 'p': ok = value_numbers(optarg, x->partitions, PARTITIONS_MAX, &x->partition_count); break;
 		case 'g': x->group = optarg; break;
 		case OPT_FROM: ok = value_start(optarg, &x->start); break;
@@ -557,8 +564,9 @@ int tool_consume(int argc, char **argv)
 
 	x.partitions = mem_calloc(PARTITIONS_MAX, sizeof(*x.partitions));
 	x.code = parse(&x, argc, argv, &format, &separator);
+	set_properties(&x.config);
 	if (x.code == EXIT_OK) {
-		x.client = tool_connect(x.bootstrap, &x.code);
+		x.client = tool_connect(&x.code);
 		if (x.client != NULL) {
 			tool_catch_signals(x.client);
 			if (start(&x))
@@ -571,6 +579,7 @@ int tool_consume(int argc, char **argv)
 	group_member_destroy(&x.member);
 	tool_catch_signals(NULL);
 	client_destroy(&x.client);
+	config_fini(&x.config);
 	strbuf_fini(&x.line);
 	strbuf_fini(&format);
 	strbuf_fini(&separator);

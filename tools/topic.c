@@ -211,7 +211,7 @@ static int parse(struct topic *x, int argc, char **argv)
 {
 	enum { OPT_IF_NOT_EXISTS = 256, OPT_INTERNAL, OPT_DRY_RUN };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "partitions", required_argument, NULL, 'p' },
+		{ "partitions", required_argument, NULL, 'p' },
 		{ "replication-factor", required_argument, NULL, 'r' }, { "config", required_argument, NULL, 'c' },
 		{ "unset", required_argument, NULL, 'u' }, { "if-not-exists", no_argument, NULL, OPT_IF_NOT_EXISTS },
 		{ "internal", no_argument, NULL, OPT_INTERNAL }, { "yes", no_argument, NULL, 'y' }, { "dry-run", no_argument, NULL, OPT_DRY_RUN },
@@ -220,10 +220,9 @@ static int parse(struct topic *x, int argc, char **argv)
 	int64_t number = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:p:r:c:u:yi:n:o:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "p:r:c:u:yi:n:o:h", options, NULL)) != -1) {
 		bool ok = true;
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case 'p': ok = set_number(optarg, INT32_MAX, &number); x->partition_count = (int32_t)number; break;
 		case 'r': ok = set_number(optarg, INT16_MAX, &number); x->replication_factor = (int16_t)number; break;
 		case 'c': ok = add_config(x, optarg, true); break;
@@ -269,7 +268,7 @@ int tool_topic(int argc, char **argv)
 			return tool_usage("topic", "grow to how many? Give --partitions");
 		if (verbs[i].run == delete && !x.dry_run && !is_confirmed(&x))
 			return EXIT_FAILED;
-		x.client = tool_connect(x.bootstrap, &code);
+		x.client = tool_connect(&code);
 		if (x.client != NULL)
 			code = verbs[i].run(&x);
 		client_destroy(&x.client);

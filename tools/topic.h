@@ -13,7 +13,7 @@
 #define TOPIC_LOOK_MS     3000		/* what a broker has not told by then is shown as unknown */
 
 struct topic {
-	const char         *bootstrap, *verb;
+	const char         *verb;
 	int32_t             partition_count;
 	int16_t             replication_factor;
 	struct admin_config configs[TOPIC_CONFIGS_MAX];

@@ -14,7 +14,7 @@ src_libskein_libskein_face_a_SOURCES = $(libskein_face_sources)
 
 noinst_LIBRARIES += src/libskein/libskein_pic.a
 src_libskein_libskein_pic_a_SOURCES = $(libskein_face_sources) \
-	src/base/arena.c src/base/base.c src/base/crc32c.c src/base/err.c src/base/map.c src/base/strbuf.c \
+	src/base/arena.c src/base/base.c src/base/crc32c.c src/base/err.c src/base/map.c src/base/nearest.c src/base/strbuf.c \
 	src/os/os.c src/os/os_real.c src/os/os_real_file.c src/os/os_real_poll.c src/os/os_real_socket.c src/os/os_real_thread.c \
 	src/wire/header.c src/wire/wire.c \
 	src/record/batch.c src/record/build.c src/record/compress.c src/record/decompress.c src/record/record.c \
