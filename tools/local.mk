@@ -21,6 +21,8 @@ tools_libskein_tools_a_SOURCES = \
 	tools/produce.c \
 	tools/profile.c tools/profile.h tools/profile_verb.c \
 	tools/reassign.c tools/reassign_throttle.c \
+	tools/setting.c tools/setting.h \
+	tools/settings.c tools/settings.h tools/settings_change.c tools/settings_diff.c \
 	tools/show.c tools/show.h \
 	tools/status.c \
 	tools/store.c tools/store.h \
@@ -40,7 +42,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/bench.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -69,4 +71,10 @@ tests_unit_tools_decode_test_SOURCES = tests/unit/tools/decode_test.c
 tests_unit_tools_decode_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_decode_test_LDADD = tools/libskein_tools.a src/record/libskein_record.a src/wire/libskein_wire.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/setting_test
+TESTS += tests/unit/tools/setting_test
+tests_unit_tools_setting_test_SOURCES = tests/unit/tools/setting_test.c
+tests_unit_tools_setting_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_setting_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
+$(tests_unit_tools_setting_test_OBJECTS): | $(wire_gen)
 endif

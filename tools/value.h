@@ -30,6 +30,9 @@ struct value_start {
  */
 bool value_start(const char *text, struct value_start *out) MUST_CHECK;
 
+/* "90s", "2h", "1d12h", "1500ms", "2w" in milliseconds; units are not optional, each comes once, the larger before the smaller. */
+bool value_duration(const char *text, int64_t *out) MUST_CHECK;
+
 /* Splits "name=value" in place. The name is not empty. */
 bool value_pair(char *text, char **name, char **value) MUST_CHECK;
 
