@@ -32,6 +32,8 @@ int tool_group(int argc, char **argv);
 int tool_cluster(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_bench(int argc, char **argv);
+int tool_profile(int argc, char **argv);
+int tool_config(int argc, char **argv);
 
 /* "skein: ..." on stderr. */
 void tool_say(const char *fmt, ...) PRINTF(1, 2);
@@ -59,15 +61,19 @@ int  tool_usage_told(const char *verb);
 	"  -b, --bootstrap LIST     brokers to begin with, host:port,... (default: $SKEIN_BOOTSTRAP,\n" \
 	"                           else 127.0.0.1:9092)\n" \
 	"  -X, --property NAME=VALUE  a property of Kafka's clients, as request.timeout.ms; may be repeated\n" \
+	"      --profile NAME       the properties that skein profile keeps under this name (default:\n" \
+	"                           $SKEIN_PROFILE, else the one in use)\n" \
 	"  -h, --help               this text\n"
 
-/* As getopt_long(), for verbs that connect: -b and -X are taken here and stand in no table of theirs. *index, where not NULL, counts in options. */
+/* As getopt_long(), for verbs that connect: -b, -X and --profile are taken here and stand in no table of theirs. *index, where not NULL, counts in options. */
 int  tool_getopt(int argc, char **argv, const char *letters, const struct option *options, int *index);
 /* A verb's own option that is another way to say a property; what comes later holds. False after saying why. The strings stay where they are. */
 bool tool_property(const char *name, const char *value);
+/* False after writing the reason into why. */
+bool tool_is_property(const char *name, const char *value, char *why, size_t size);
 /* The command's own defaults, for a verb to change; config_fini it. */
 void tool_config_init(struct skein_config *config);
-/* Lays over it what environment and command line say; after the options have been read. */
+/* Lays over it what profile, environment and command line say; after the options have been read. */
 void tool_properties(struct skein_config *config);
 const char *tool_bootstrap(void);	/* never NULL */
 bool tool_is_aimed(void);		/* the command line names a cluster */
