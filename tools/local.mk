@@ -16,6 +16,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/group_offsets.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
+	tools/log.c tools/log.h tools/log_dump.c tools/log_small.c tools/log_text.c \
 	tools/lone_store.c tools/lone_store.h \
 	tools/produce.c \
 	tools/reassign.c tools/reassign_throttle.c \
@@ -36,7 +37,7 @@ skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/http/libsk
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/bench.test
+EXTRA_DIST += tests/system/tools.test tests/system/bench.test tests/system/log.test tests/system/log_judge.py
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test

@@ -3,6 +3,7 @@ src_storage_libskein_storage_a_SOURCES = $(storage_log_files) $(storage_logdir_f
 
 # The log: segments, indexes, recovery.
 storage_log_files = \
+	src/storage/batch_order.c src/storage/batch_order.h \
 	src/storage/batch_scan.c src/storage/batch_scan.h \
 	src/storage/clean_batch.c src/storage/clean_batch.h \
 	src/storage/clean_txns.c src/storage/clean_txns.h \
@@ -26,6 +27,7 @@ storage_log_files = \
 	src/storage/offset_index.c src/storage/offset_index.h \
 	src/storage/segment.c src/storage/segment.h \
 	src/storage/segment_append.c \
+	src/storage/segment_walk.c src/storage/segment_walk.h \
 	src/storage/time_index.c src/storage/time_index.h
 
 # What lies beside it: producers, epochs, aborted transactions, and the log directory.
