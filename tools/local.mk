@@ -16,7 +16,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/group_offsets.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
-	tools/log.c tools/log.h tools/log_dump.c tools/log_small.c tools/log_text.c \
+	tools/log.c tools/log.h tools/log_dump.c tools/log_find.c tools/log_small.c tools/log_text.c tools/log_verify.c \
 	tools/lone_store.c tools/lone_store.h \
 	tools/produce.c \
 	tools/reassign.c tools/reassign_throttle.c \

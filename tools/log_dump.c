@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/consumer.h"
 #include "json_record.h"
 #include "log.h"
 #include "record/build.h"
 #include "storage/batch_order.h"
 #include "tool.h"
 
-#define TEXT_BYTES_MAX    200			/* of a key or value in a line of text */
 #define RECORDS_BYTES_MAX ((uint64_t)2 << 30)	/* of one batch, decompressed */
 
 struct dump {
@@ -74,54 +72,6 @@ static void add_gap(struct dump *d, const struct walk_step *s)
 
 /* ---- records ---- */
 
-static void add_headers(struct strbuf *out, struct slice headers)
-{
-	struct record_header h;
-	const char *before = "  headers ";
-
-	while (record_header_next(&headers, &h)) {
-		strbuf_add_str(out, before);
-		log_add_bytes(out, h.key, TEXT_BYTES_MAX);
-		strbuf_add_char(out, '=');
-		log_add_bytes(out, h.value, TEXT_BYTES_MAX);
-		before = ", ";
-	}
-}
-
-static void add_text_record(struct dump *d, const struct record *r)
-{
-	size_t before;
-
-	strbuf_printf(&d->out, "%14lld  ", (long long)r->offset);
-	log_add_time(&d->out, r->timestamp);
-	before = d->out.len;
-	strbuf_add_str(&d->out, "  ");
-	if (d->o->decode == DECODE_NONE || decode_record(d->o->decode, r->key, r->value, &d->out) != OK) {
-		strbuf_truncate(&d->out, before);
-		strbuf_add_str(&d->out, "  key ");
-		log_add_bytes(&d->out, r->key, TEXT_BYTES_MAX);
-		strbuf_add_str(&d->out, "  value ");
-		log_add_bytes(&d->out, r->value, TEXT_BYTES_MAX);
-	}
-	add_headers(&d->out, r->headers);
-	strbuf_add_char(&d->out, '\n');
-}
-
-/* The object that skein consume prints and skein produce takes, with what it says where that was asked for. */
-static void add_json_record(struct dump *d, const struct record *r)
-{
-	struct consumer_event e = { .kind = CONSUMER_RECORD, .topic = d->name.topic, .partition = d->name.partition, .offset = r->offset, .record = *r };
-
-	json_record_write(&d->out, &e);
-	if (d->o->decode == DECODE_NONE)
-		return;
-	strbuf_truncate(&d->out, d->out.len - 1);
-	strbuf_add_str(&d->out, ",\"decoded\":");
-	if (decode_record(d->o->decode, r->key, r->value, &d->out) != OK)
-		strbuf_add_str(&d->out, "null");
-	strbuf_add_char(&d->out, '}');
-}
-
 /* A control record is no record for produce, so lines of objects leave it out. */
 static void add_control(struct dump *d, struct slice batch, const struct record *r)
 {
@@ -148,14 +98,16 @@ static void add_record(struct dump *d, struct slice batch, const struct record *
 		return;
 	if (d->o->output == LOG_JSON && !d->is_first_record)
 		strbuf_add_char(&d->out, ',');
+	if (d->o->output == LOG_TEXT && !is_control)
+		strbuf_add_str(&d->out, "    ");
 	d->is_first_record = false;
 	if (is_control)
 		add_control(d, batch, r);
 	else if (d->o->output == LOG_TEXT)
-		add_text_record(d, r);
+		log_add_record(&d->out, r, d->o->decode);
 	else
-		add_json_record(d, r);
-	if (d->o->output == LOG_NDJSON)
+		log_json_record(&d->out, &d->name, r, d->o->decode);
+	if (d->o->output == LOG_NDJSON || (d->o->output == LOG_TEXT && !is_control))
 		strbuf_add_char(&d->out, '\n');
 	if (d->out.len > SCAN_BUFFER_BIG)
 		flush(d);

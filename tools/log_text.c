@@ -8,8 +8,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/consumer.h"
+#include "json_record.h"
 #include "storage/logdir.h"
 #include "storage/segment.h"
+
+#define TEXT_BYTES_MAX 200	/* of a key or value in a line of text */
 
 /* ---- names ---- */
 
@@ -174,4 +178,52 @@ void log_json_batch(struct strbuf *out, const struct walk_step *step)
 		      truth(batch_is_log_append_time(h)), truth(batch_is_transactional(h)), truth(batch_is_control(h)), truth(batch_has_delete_horizon(h)),
 		      (long long)batch_base_timestamp(h), (long long)batch_max_timestamp(h), (long long)batch_producer_id(h), batch_producer_epoch(h),
 		      batch_base_sequence(h), batch_record_count(h));
+}
+
+/* ---- records ---- */
+
+static void add_headers(struct strbuf *out, struct slice headers)
+{
+	struct record_header h;
+	const char *before = "  headers ";
+
+	while (record_header_next(&headers, &h)) {
+		strbuf_add_str(out, before);
+		log_add_bytes(out, h.key, TEXT_BYTES_MAX);
+		strbuf_add_char(out, '=');
+		log_add_bytes(out, h.value, TEXT_BYTES_MAX);
+		before = ", ";
+	}
+}
+
+void log_add_record(struct strbuf *out, const struct record *r, enum decode_kind decode)
+{
+	size_t before;
+
+	strbuf_printf(out, "%10lld  ", (long long)r->offset);
+	log_add_time(out, r->timestamp);
+	before = out->len;
+	strbuf_add_str(out, "  ");
+	if (decode == DECODE_NONE || decode_record(decode, r->key, r->value, out) != OK) {
+		strbuf_truncate(out, before);
+		strbuf_add_str(out, "  key ");
+		log_add_bytes(out, r->key, TEXT_BYTES_MAX);
+		strbuf_add_str(out, "  value ");
+		log_add_bytes(out, r->value, TEXT_BYTES_MAX);
+	}
+	add_headers(out, r->headers);
+}
+
+void log_json_record(struct strbuf *out, const struct log_file_name *name, const struct record *r, enum decode_kind decode)
+{
+	struct consumer_event e = { .kind = CONSUMER_RECORD, .topic = name->topic, .partition = name->partition, .offset = r->offset, .record = *r };
+
+	json_record_write(out, &e);
+	if (decode == DECODE_NONE)
+		return;
+	strbuf_truncate(out, out->len - 1);
+	strbuf_add_str(out, ",\"decoded\":");
+	if (decode_record(decode, r->key, r->value, out) != OK)
+		strbuf_add_str(out, "null");
+	strbuf_add_char(out, '}');
 }

@@ -25,7 +25,6 @@ static const char *take_offsets(struct batch_order *o, const uint8_t *header, bo
 		o->next = o->next_before;
 	}
 	o->is_contiguous = base == o->next;
-	o->largest_gap = MAX(o->largest_gap, base - o->next);
 	o->next_before = o->next;
 	o->next = last + 1;
 	return fault;

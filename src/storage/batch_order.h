@@ -13,7 +13,6 @@ struct batch_order {
 	int64_t next, next_before;	/* the least that the next batch may begin with; the same one batch ago */
 	int32_t epoch, epoch_before;
 	bool    is_contiguous;		/* the last batch began where the one before it ended */
-	int64_t largest_gap;		/* offsets missing between two batches, of what was taken so far: compaction leaves such */
 };
 
 void batch_order_init(struct batch_order *o, int64_t segment_base, int32_t epoch);

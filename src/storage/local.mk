@@ -33,6 +33,7 @@ storage_log_files = \
 # What lies beside it: producers, epochs, aborted transactions, and the log directory.
 storage_logdir_files = \
 	src/storage/checkpoint.c src/storage/checkpoint.h \
+	src/storage/inspect.c src/storage/inspect.h src/storage/inspect_priv.h src/storage/inspect_segment.c \
 	src/storage/leader_epochs.c src/storage/leader_epochs.h \
 	src/storage/logdir.c src/storage/logdir.h src/storage/logdir_priv.h \
 	src/storage/logdir_marks.c \
@@ -74,12 +75,15 @@ storage_log_tests = \
 	tests/unit/storage/log_clean_rules_test \
 	tests/unit/storage/log_clean_test \
 	tests/unit/storage/golden_log_test \
+	tests/unit/storage/inspect_test \
 	tests/unit/storage/log_crash_test \
 	tests/unit/storage/log_test
 check_PROGRAMS += $(storage_log_tests)
 TESTS += $(storage_log_tests)
 tests_unit_storage_golden_log_test_SOURCES = tests/unit/storage/golden_log_test.c tests/unit/storage/log_kit.h
 tests_unit_storage_golden_log_test_LDADD = $(storage_test_libs)
+tests_unit_storage_inspect_test_SOURCES = tests/unit/storage/inspect_test.c tests/unit/storage/log_kit.h tests/unit/storage/seed_range.h
+tests_unit_storage_inspect_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_crash_test_SOURCES = tests/unit/storage/log_crash_test.c tests/unit/storage/log_kit.h tests/unit/storage/seed_range.h
 tests_unit_storage_log_crash_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_clean_rules_test_SOURCES = tests/unit/storage/log_clean_rules_test.c tests/unit/storage/log_kit.h

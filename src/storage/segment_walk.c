@@ -1,6 +1,7 @@
 /*
- * A batch whose CRC is wrong is passed over by its length when something that can be a batch, or the end, stands behind it: then the length is believed. Else the
- * length itself is part of the damage, and the next batch is looked for byte by byte: one whose CRC holds, because four bytes that look like a header are found anywhere.
+ * A batch whose CRC is wrong is passed over by its length when something that can be a batch, or the end, stands behind it and no later batch within: then the length is
+ * believed. Else the length itself is part of the damage, and the next batch is looked for byte by byte: one whose CRC holds, because bytes that look like a header are
+ * found anywhere.
  */
 #include "storage/segment_walk.h"
 
@@ -112,14 +113,14 @@ static enum err is_zero_tail(struct segment_walk *w, int64_t pos, bool *is_zero)
 	return OK;
 }
 
-/* The first place from pos on where a batch begins whose CRC holds; the end of the file if there is none, or if enough was looked at. */
-static enum err find_batch(struct segment_walk *w, int64_t pos, int64_t *found)
+/* The first place in [pos, end) where a batch begins whose CRC holds; the end if there is none, or if enough was looked at. */
+static enum err find_batch(struct segment_walk *w, int64_t pos, int64_t end, int64_t *found)
 {
 	const uint8_t *header;
 	bool is_right = false;
 	enum err e = OK;
 
-	for (; pos + BATCH_PREFIX_SIZE <= w->scan.end && w->searched < WALK_SEARCH_BYTES; pos++) {
+	for (; pos < end && pos + BATCH_PREFIX_SIZE <= w->scan.end && w->searched < WALK_SEARCH_BYTES; pos++) {
 		const uint8_t *p;
 		if ((e = batch_scan_bytes(&w->scan, pos, BATCH_PREFIX_SIZE, &p)) != OK)
 			return e;
@@ -139,8 +140,19 @@ static enum err find_batch(struct segment_walk *w, int64_t pos, int64_t *found)
 		if (is_right)
 			break;
 	}
-	*found = is_right ? pos : w->scan.end;
+	*found = is_right ? pos : end;
 	return OK;
+}
+
+/* Does a sound batch of later offsets begin within this one? Then this one's length is wrong. */
+static enum err hides_another(struct segment_walk *w, const struct walk_step *step, int64_t end, bool *hides)
+{
+	const uint8_t *header;
+	int64_t found;
+	enum err e = find_batch(w, step->file_pos + 1, end, &found);
+
+	*hides = e == OK && found < end && try_header(w, found, &header) == OK && batch_base_offset(header) > batch_base_offset(step->header);
+	return e;
 }
 
 static enum err take_damage(struct segment_walk *w, struct walk_step *step)
@@ -155,7 +167,7 @@ static enum err take_damage(struct segment_walk *w, struct walk_step *step)
 	if (e == OK && is_zero)
 		step->fault = WALK_ZEROS;
 	else if (e == OK)
-		e = find_batch(w, step->file_pos + 1, &next);
+		e = find_batch(w, step->file_pos + 1, next, &next);
 	step->is_tail = next == w->scan.end;
 	step->size = next - step->file_pos;
 	w->scan.pos = next;
@@ -172,7 +184,11 @@ static enum err take_batch(struct segment_walk *w, struct walk_step *step, const
 	step->size = end - step->file_pos;
 	enum err e = batch_scan_check_crc(&w->scan, step->file_pos, (uint32_t)step->size, batch_crc(step->header), &is_right);
 	if (e == OK && !is_right) {
-		if (!can_follow(w, end)) {
+		bool hides = false;
+
+		if (can_follow(w, end) && (e = hides_another(w, step, end, &hides)) != OK)
+			return e;
+		if (hides || !can_follow(w, end)) {
 			e = take_damage(w, step);
 			step->fault = WALK_BAD_CRC;
 			return e;
