@@ -16,6 +16,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/group_offsets.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
+	tools/log.c tools/log.h tools/log_dump.c tools/log_find.c tools/log_small.c tools/log_text.c tools/log_verify.c \
 	tools/lone_store.c tools/lone_store.h \
 	tools/look.c tools/look.h tools/look_group.c tools/look_priv.h \
 	tools/produce.c \
@@ -42,7 +43,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test tests/system/log.test tests/system/log_judge.py
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
