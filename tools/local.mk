@@ -9,7 +9,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
-	tools/consume.c \
+	tools/consume.c tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
 	tools/decode.c tools/decode.h \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
@@ -19,9 +19,11 @@ tools_libskein_tools_a_SOURCES = \
 	tools/lone_store.c tools/lone_store.h \
 	tools/produce.c \
 	tools/reassign.c tools/reassign_throttle.c \
+	tools/record_filter.c tools/record_filter.h tools/record_print.c tools/record_print.h \
 	tools/show.c tools/show.h \
 	tools/status.c \
 	tools/store.c tools/store.h \
+	tools/tail.c tools/tail.h \
 	tools/tool.c tools/tool.h \
 	tools/topic.c \
 	tools/value.c tools/value.h
@@ -36,7 +38,7 @@ skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/http/libsk
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/bench.test
+EXTRA_DIST += tests/system/tools.test tests/system/bench.test tests/system/consume.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -55,4 +57,10 @@ tests_unit_tools_decode_test_SOURCES = tests/unit/tools/decode_test.c
 tests_unit_tools_decode_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_decode_test_LDADD = tools/libskein_tools.a src/record/libskein_record.a src/wire/libskein_wire.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/consume_test
+TESTS += tests/unit/tools/consume_test
+tests_unit_tools_consume_test_SOURCES = tests/unit/tools/consume_test.c
+tests_unit_tools_consume_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_consume_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
