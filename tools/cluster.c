@@ -39,8 +39,7 @@ static const char help[] =
 	"  skein cluster elect orders payments:3\n";
 
 struct cluster_verb {
-	const char     *bootstrap;
-	bool            ndjson, yes, unclean;
+		bool            ndjson, yes, unclean;
 	char          **names;
 	int             name_count;
 	struct client  *client;
@@ -406,14 +405,13 @@ static int parse(struct cluster_verb *x, int argc, char **argv)
 {
 	enum { OPT_UNCLEAN = 256 };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "unclean", no_argument, NULL, OPT_UNCLEAN },
+		{ "unclean", no_argument, NULL, OPT_UNCLEAN },
 		{ "yes", no_argument, NULL, 'y' }, { "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
 		{ 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:yo:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "yo:h", options, NULL)) != -1) {
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case OPT_UNCLEAN: x->unclean = true; break;
 		case 'y': x->yes = true; break;
 		case 'o':
@@ -439,7 +437,7 @@ static int run(struct cluster_verb *x, size_t verb)
 	if (x->unclean && !tool_confirm(x->yes, "Elect leaders that may lack records which then are lost?",
 					"an unclean election may lose records"))
 		return EXIT_FAILED;
-	x->client = tool_connect(x->bootstrap, &code);
+	x->client = tool_connect(&code);
 	if (x->client != NULL)
 		code = verbs[verb].run(x);
 	client_destroy(&x->client);

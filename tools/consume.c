@@ -57,6 +57,8 @@ static const char help[] =
 
 #define STEP_MS  1000
 #define STALL_MS 15000
+#define SESSION_TIMEOUT_MS 10000
+#define HEARTBEAT_MS       1000
 
 /* ---- the loop ---- */
 
@@ -130,6 +132,18 @@ static bool set_since(struct consume *x, const char *text)
 	return value_since(text, os_time_ms(os_real()), &x->start.at);
 }
 
+static void set_properties(struct skein_config *c)
+{
+	tool_config_init(c);
+	c->member = (struct group_member_spec)GROUP_MEMBER_SPEC_INIT;
+	c->member.strategy_count = 0;
+	for (int i = 0; i < ASSIGN_STRATEGY_COUNT; i++)		/* so that it may join whatever group there is */
+		c->member.strategies[c->member.strategy_count++] = (enum assign_strategy)i;
+	c->member.session_timeout_ms = SESSION_TIMEOUT_MS;
+	c->member.heartbeat_interval_ms = HEARTBEAT_MS;
+	tool_properties(c);
+}
+
 /* EXIT_OK, or what is wrong with what was said about topics and groups. */
 static int check_arguments(struct consume *x)
 {
@@ -161,7 +175,7 @@ static int parse(struct consume *x, int argc, char **argv)
 	enum { OPT_FROM = 256, OPT_SINCE, OPT_TAIL, OPT_NULL, OPT_TIMEOUT, OPT_KEY, OPT_HEADER, OPT_GREP, OPT_COMMITTED, OPT_CONTROL, OPT_DECODE, OPT_PATTERN,
 	       OPT_INTERNAL };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "partition", required_argument, NULL, 'p' },
+		{ "partition", required_argument, NULL, 'p' },
 		{ "group", required_argument, NULL, 'g' }, { "pattern", no_argument, NULL, OPT_PATTERN }, { "internal", no_argument, NULL, OPT_INTERNAL },
 		{ "from", required_argument, NULL, OPT_FROM }, { "since", required_argument, NULL, OPT_SINCE }, { "tail", required_argument, NULL, OPT_TAIL },
 		{ "exit", no_argument, NULL, 'e' }, { "count", required_argument, NULL, 'n' },
@@ -172,11 +186,10 @@ static int parse(struct consume *x, int argc, char **argv)
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:p:g:en:o:f:k:D:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "p:g:en:o:f:k:D:h", options, NULL)) != -1) {
 		char why[100] = "it is no value for this option";
-		bool ok = true;
+		bool ok = true, is_told = false;
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case 'p': ok = value_numbers(optarg, x->numbers, CONSUME_PLACES_MAX, &x->number_count); break;
 		case 'g': x->group = optarg; break;
 		case OPT_PATTERN: x->is_pattern = true; break;
@@ -189,7 +202,7 @@ static int parse(struct consume *x, int argc, char **argv)
 		case OPT_KEY: x->filter.key = optarg; break;
 		case OPT_HEADER: ok = record_filter_header(&x->filter, optarg); break;
 		case OPT_GREP: ok = record_filter_value(&x->filter, optarg, why); break;
-		case OPT_COMMITTED: x->is_committed = true; break;
+		case OPT_COMMITTED: is_told = !tool_property("isolation.level", "read_committed"); break;
 		case OPT_CONTROL: x->with_control = true; break;
 		case 'o': ok = record_print_set(&x->print, optarg, why); break;
 		case 'f': ok = record_print_set_format(&x->print, optarg, why); break;
@@ -199,8 +212,10 @@ static int parse(struct consume *x, int argc, char **argv)
 		case OPT_DECODE: ok = decode_kind_parse(optarg, &x->print.decode); snprintf(why, sizeof(why), DECODE_KINDS); break;
 		case OPT_TIMEOUT: ok = value_int(optarg, 1, INT32_MAX, &x->stall_ms); break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage_told("consume");
+		default: is_told = true;
 		}
+		if (is_told)
+			return tool_usage_told("consume");
 		if (!ok)
 			return tool_usage("consume", "\"%s\": %s", optarg, why);
 	}
@@ -216,8 +231,9 @@ int tool_consume(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN);	/* a file that may not grow is a write that fails */
 	x.numbers = mem_calloc(CONSUME_PLACES_MAX, sizeof(*x.numbers));
 	x.code = parse(&x, argc, argv);
+	set_properties(&x.config);
 	if (x.code == EXIT_OK) {
-		x.client = tool_connect(x.bootstrap, &x.code);
+		x.client = tool_connect(&x.code);
 		if (x.client != NULL) {
 			tool_catch_signals(x.client);
 			if (start(&x))
@@ -230,6 +246,7 @@ int tool_consume(int argc, char **argv)
 	group_member_destroy(&x.member);
 	tool_catch_signals(NULL);
 	client_destroy(&x.client);
+	config_fini(&x.config);
 	consume_output_fini(&x.output);
 	record_filter_fini(&x.filter);
 	record_print_fini(&x.print);

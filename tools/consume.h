@@ -46,13 +46,14 @@ struct output {
 };
 
 struct consume {
-	const char         *bootstrap, *group;
+	const char         *group;
+	struct skein_config config;		/* what -X says */
 	char              **names;		/* topics, or with is_pattern expressions for whole names */
 	int                 name_count;
 	bool                is_pattern, with_internal;
 	struct value_start  start;
 	int64_t             tail_count;		/* -1: not asked for */
-	bool                exits_at_end, is_committed, with_control;
+	bool                exits_at_end, with_control;
 	int64_t             count_max;		/* -1: no end */
 	int32_t            *numbers;		/* partitions asked for, of each topic */
 	int                 number_count;	/* 0: all */

@@ -5,10 +5,8 @@
 
 #include <stdlib.h>
 
-#define COMMIT_EVERY_MS    1000
-#define LEAVE_TIMEOUT_MS   5000
-#define SESSION_TIMEOUT_MS 10000
-#define HEARTBEAT_MS       1000
+#define COMMIT_EVERY_MS  1000
+#define LEAVE_TIMEOUT_MS 5000
 
 void consume_set_group_trouble(struct consume *x, const char *text)
 {
@@ -18,16 +16,11 @@ void consume_set_group_trouble(struct consume *x, const char *text)
 
 void consume_join(struct consume *x)
 {
-	struct group_member_spec spec = GROUP_MEMBER_SPEC_INIT;
+	struct group_member_spec spec = config_member_spec(&x->config);
 
-	spec.strategy_count = 0;
 	spec.group = x->group;
 	spec.topics = x->topics;
 	spec.topic_count = x->topic_count;
-	for (int i = 0; i < ASSIGN_STRATEGY_COUNT; i++)		/* so that it may join whatever group there is */
-		spec.strategies[spec.strategy_count++] = (enum assign_strategy)i;
-	spec.session_timeout_ms = SESSION_TIMEOUT_MS;
-	spec.heartbeat_interval_ms = HEARTBEAT_MS;
 	group_member_create(&x->member, x->client, &spec);
 }
 

@@ -147,12 +147,12 @@ bool consume_find_places(struct consume *x)
 
 void consume_set_places(struct consume *x, struct place *places, int count)
 {
-	struct consumer_spec spec = CONSUMER_SPEC_INIT;
+	struct consumer_spec spec = config_consumer_spec(&x->config);
 
 	consume_drop_places(x);
-	spec.is_read_committed = x->is_committed;
 	spec.wants_control = x->with_control;
-	spec.reset = x->tail_count >= 0 ? CONSUMER_EARLIEST : 0;	/* what is looked through may be deleted meanwhile */
+	if (x->tail_count >= 0)
+		spec.reset = CONSUMER_EARLIEST;		/* what is looked through may be deleted meanwhile */
 	qsort(places, (size_t)count, sizeof(*places), compare_places);
 	x->places = places;
 	x->place_count = count;

@@ -13,22 +13,9 @@
 
 static void add_bytes(struct strbuf *out, int64_t bytes)
 {
-	static const char units[] = "BKMGTP";
-	double n = (double)bytes;
-	int unit = 0;
-	char text[32];
+	char text[SHOW_TEXT_SIZE];
 
-	while (n >= 1000 && units[unit + 1] != '\0') {
-		n /= 1024;
-		unit++;
-	}
-	if (bytes < 0)
-		snprintf(text, sizeof(text), "-");
-	else if (unit == 0)
-		snprintf(text, sizeof(text), "%" PRId64 " B", bytes);
-	else
-		snprintf(text, sizeof(text), "%.1f %cB", n, units[unit]);
-	strbuf_printf(out, "  %9s", text);
+	strbuf_printf(out, "  %9s", show_bytes(text, bytes));
 }
 
 /* The lines of what is being moved there stand below their directory. */

@@ -365,18 +365,17 @@ static int parse(struct group *x, int argc, char **argv)
 {
 	enum { OPT_SHIFT = 256, OPT_EXECUTE };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "state", required_argument, NULL, 's' },
+		{ "state", required_argument, NULL, 's' },
 		{ "members", no_argument, NULL, 'm' }, { "to", required_argument, NULL, 't' },
 		{ "shift", required_argument, NULL, OPT_SHIFT }, { "execute", no_argument, NULL, OPT_EXECUTE },
 		{ "yes", no_argument, NULL, 'y' }, { "output", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:s:mt:yo:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "s:mt:yo:h", options, NULL)) != -1) {
 		bool ok = true;
 
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case 's': ok = set_state(x, optarg); break;
 		case 'm': x->members = true; break;
 		case 't': ok = set_to(x, optarg); break;
@@ -414,7 +413,7 @@ int tool_group(int argc, char **argv)
 			return tool_usage("group", "%s", verbs[i].wants);
 		if (verbs[i].run == group_reset && !x.has_to && !x.has_shift)
 			return tool_usage("group", "reset where? Give --to or --shift");
-		x.client = tool_connect(x.bootstrap, &code);
+		x.client = tool_connect(&code);
 		if (x.client != NULL)
 			code = verbs[i].run(&x);
 		client_destroy(&x.client);

@@ -10,7 +10,7 @@
 #define GROUP_TIMEOUT_MS 60000
 
 struct group {
-	const char        *bootstrap, *verb, *state;
+	const char        *verb, *state;
 	char             **names;
 	int                name_count;
 	struct value_start to;		/* reset: START_BEGINNING, START_END, START_OFFSET, START_TIME */

@@ -17,28 +17,32 @@ tools_libskein_tools_a_SOURCES = \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/lone_store.c tools/lone_store.h \
+	tools/look.c tools/look.h tools/look_group.c tools/look_priv.h \
 	tools/produce.c \
+	tools/profile.c tools/profile.h tools/profile_verb.c \
 	tools/reassign.c tools/reassign_throttle.c \
 	tools/record_filter.c tools/record_filter.h tools/record_print.c tools/record_print.h \
 	tools/show.c tools/show.h \
 	tools/status.c \
 	tools/store.c tools/store.h \
 	tools/tail.c tools/tail.h \
+	tools/table.c tools/table.h \
+	tools/target.c \
 	tools/tool.c tools/tool.h \
-	tools/topic.c \
+	tools/topic.c tools/topic.h tools/topic_show.c \
 	tools/value.c tools/value.h
 tools_libskein_tools_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 $(tools_libskein_tools_a_OBJECTS): | $(wire_gen)
 
 bin_PROGRAMS += skein
 skein_SOURCES = tools/main.c
-skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/http/libskein_http.a src/api/libskein_api.a src/net/libskein_net.a \
+skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/libskein_broker.a src/http/libskein_http.a src/api/libskein_api.a src/net/libskein_net.a \
 	src/controller/libskein_controller.a src/replica/libskein_replica.a src/client/libskein_client.a src/group/libskein_group.a src/partition/libskein_partition.a \
 	src/storage/libskein_storage.a src/coord/libskein_coord.a src/cluster/libskein_cluster.a \
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/bench.test tests/system/consume.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/bench.test tests/system/consume.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -51,6 +55,16 @@ TESTS += tests/unit/tools/histogram_test
 tests_unit_tools_histogram_test_SOURCES = tests/unit/tools/histogram_test.c
 tests_unit_tools_histogram_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_histogram_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/table_test
+TESTS += tests/unit/tools/table_test
+tests_unit_tools_table_test_SOURCES = tests/unit/tools/table_test.c
+tests_unit_tools_table_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_table_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/profile_test
+TESTS += tests/unit/tools/profile_test
+tests_unit_tools_profile_test_SOURCES = tests/unit/tools/profile_test.c
+tests_unit_tools_profile_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_profile_test_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/tools/decode_test
 TESTS += tests/unit/tools/decode_test
 tests_unit_tools_decode_test_SOURCES = tests/unit/tools/decode_test.c

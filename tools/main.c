@@ -39,6 +39,7 @@ static const struct verb {
 	{ "status",  tool_status,  "whether the broker here is well, and its numbers" },
 	{ "bench",   tool_bench,   "load a broker, and tell what it took" },
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
+	{ "profile", tool_profile, "names for clusters and how they are spoken to" },
 };
 
 static void print_help(FILE *out)

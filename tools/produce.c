@@ -56,7 +56,7 @@ struct left {
 };
 
 struct produce {
-	const char          *bootstrap, *topic, *null_text;
+	const char          *topic, *null_text;
 	struct strbuf        separator;		/* empty: lines have no keys */
 	struct record_header headers[HEADERS_MAX];
 	int                  header_count;
@@ -347,12 +347,27 @@ static bool set_number(const char *text, int64_t min, int32_t *out)
 	return true;
 }
 
+static void set_properties(struct produce *x)
+{
+	struct skein_config config;
+
+	tool_config_init(&config);
+	config.producer.batch_size = BATCH_BYTES;
+	config.producer.request_size_max = REQUEST_BYTES;
+	tool_properties(&config);
+	x->spec = config_producer_spec(&config);
+	x->spec.buffer_memory = MAX(x->spec.buffer_memory, x->spec.request_size_max);
+	x->spec.on_delivery = on_delivery;
+	x->spec.arg = x;
+	config_fini(&config);
+}
+
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct produce *x, int argc, char **argv)
 {
 	enum { OPT_NULL = 256, OPT_REPARTITION, OPT_LINGER, OPT_BATCH_SIZE, OPT_REQUEST_SIZE, OPT_TIMEOUT };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "key-separator", required_argument, NULL, 'k' },
+		{ "key-separator", required_argument, NULL, 'k' },
 		{ "null", required_argument, NULL, OPT_NULL }, { "header", required_argument, NULL, 'H' },
 		{ "partition", required_argument, NULL, 'p' }, { "input", required_argument, NULL, 'i' },
 		{ "output", required_argument, NULL, 'i' }, { "repartition", no_argument, NULL, OPT_REPARTITION },
@@ -362,10 +377,9 @@ static int parse(struct produce *x, int argc, char **argv)
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:k:H:p:i:o:z:a:h", options, NULL)) != -1) {
-		bool ok = true;
+	while ((c = tool_getopt(argc, argv, "k:H:p:i:o:z:a:h", options, NULL)) != -1) {
+		bool ok = true, is_told = false;
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case 'k': ok = value_unescape(&x->separator, optarg) && x->separator.len > 0; break;
 		case OPT_NULL: x->null_text = optarg; break;
 		case 'H': ok = add_header(x, optarg); break;
@@ -373,23 +387,24 @@ static int parse(struct produce *x, int argc, char **argv)
 		case 'i':
 		case 'o': ok = set_form(x, optarg); break;
 		case OPT_REPARTITION: x->repartitions = true; break;
-		case 'z': ok = value_codec(optarg, &x->spec.codec); break;
-		case 'a': ok = value_acks(optarg, &x->spec.acks); break;
-		case OPT_LINGER: ok = set_number(optarg, 0, &x->spec.linger_ms); break;
-		case OPT_BATCH_SIZE: ok = set_number(optarg, 0, &x->spec.batch_size); break;
-		case OPT_REQUEST_SIZE: ok = set_number(optarg, 1024, &x->spec.request_size_max); break;
-		case OPT_TIMEOUT: ok = set_number(optarg, 1, &x->spec.delivery_timeout_ms); break;
+		case 'z': is_told = !tool_property("compression.type", optarg); break;
+		case 'a': is_told = !tool_property("acks", optarg); break;
+		case OPT_LINGER: is_told = !tool_property("linger.ms", optarg); break;
+		case OPT_BATCH_SIZE: is_told = !tool_property("batch.size", optarg); break;
+		case OPT_REQUEST_SIZE: is_told = !tool_property("max.request.size", optarg); break;
+		case OPT_TIMEOUT: is_told = !tool_property("delivery.timeout.ms", optarg); break;
 		case 'h': fputs(help, stdout); return -1;
-		default: return tool_usage_told("produce");
+		default: is_told = true;
 		}
+		if (is_told)
+			return tool_usage_told("produce");
 		if (!ok)
 			return tool_usage("produce", "\"%s\" is no value for this option", optarg);
 	}
 	if (optind + 1 != argc)
 		return tool_usage("produce", "give one topic");
 	x->topic = argv[optind];
-	x->spec.buffer_memory = MAX(x->spec.buffer_memory, x->spec.request_size_max);
-	x->spec.is_idempotent = x->spec.acks == PRODUCER_ACKS_ALL;
+	set_properties(x);
 	return EXIT_OK;
 }
 
@@ -397,7 +412,7 @@ static bool start(struct produce *x)
 {
 	struct client_error error;
 
-	x->client = tool_connect(x->bootstrap, &x->code);
+	x->client = tool_connect(&x->code);
 	if (x->client == NULL)
 		return false;
 	tool_catch_signals(x->client);
@@ -412,12 +427,8 @@ static bool start(struct produce *x)
 
 int tool_produce(int argc, char **argv)
 {
-	struct produce x = { .partition = PRODUCER_PARTITION_ANY, .spec = PRODUCER_SPEC_INIT };
+	struct produce x = { .partition = PRODUCER_PARTITION_ANY };
 
-	x.spec.batch_size = BATCH_BYTES;
-	x.spec.request_size_max = REQUEST_BYTES;
-	x.spec.on_delivery = on_delivery;
-	x.spec.arg = &x;
 	input_init(&x.input, 0, LINE_MAX_BYTES);
 	x.code = parse(&x, argc, argv);
 	if (x.code == EXIT_OK && start(&x))

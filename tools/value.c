@@ -21,6 +21,17 @@ bool value_int(const char *text, int64_t min, int64_t max, int64_t *out)
 	return true;
 }
 
+bool value_seconds(const char *text, int64_t min_ms, int64_t max_ms, int64_t *out_ms)
+{
+	size_t whole = strspn(text, "0123456789"), part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+	char digits[24];
+
+	if (whole == 0 || whole > 15 || text[whole + (part > 0 ? part + 1 : 0)] != '\0')
+		return false;
+	snprintf(digits, sizeof(digits), "%.*s%.*s%.*s", (int)whole, text, (int)MIN(part, 3u), part > 0 ? text + whole + 1 : "", 3 - (int)MIN(part, 3u), "000");
+	return value_int(digits, min_ms, max_ms, out_ms);
+}
+
 bool value_codec(const char *text, enum codec *out)
 {
 	static const char *const names[CODEC_COUNT] = { "none", "gzip", "snappy", "lz4", "zstd" };

@@ -9,6 +9,9 @@
 
 bool value_int(const char *text, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
 
+/* Seconds, perhaps with decimals ("0.5"), as milliseconds. */
+bool value_seconds(const char *text, int64_t min_ms, int64_t max_ms, int64_t *out_ms) MUST_CHECK;
+
 /* "none", "gzip", "snappy", "lz4", "zstd". */
 bool value_codec(const char *text, enum codec *out) MUST_CHECK;
 
