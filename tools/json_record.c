@@ -232,6 +232,8 @@ bool json_record_read(struct json_record *r, struct slice text, char error[200])
 		snprintf(error, 200, "column %d: %.150s", where.column, where.text);
 	} else if (!json_is_object(m->root)) {
 		snprintf(error, 200, "expected an object, {\"key\": ..., \"value\": ...}");
+	} else if (json_object_get(m->root, "control") != NULL) {
+		snprintf(error, 200, "a control record, which only the coordinator of a transaction writes");
 	} else if (read_bytes(m, m->root, "key", &r->record.key, error) &&
 		   read_bytes(m, m->root, "value", &r->record.value, error) &&
 		   read_number(m->root, "partition", INT32_MAX, &partition, error) &&

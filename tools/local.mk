@@ -9,7 +9,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
-	tools/consume.c \
+	tools/consume.c tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
 	tools/decode.c tools/decode.h \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
@@ -24,9 +24,11 @@ tools_libskein_tools_a_SOURCES = \
 	tools/reassign.c tools/reassign_throttle.c \
 	tools/setting.c tools/setting.h \
 	tools/settings.c tools/settings.h tools/settings_change.c tools/settings_diff.c \
+	tools/record_filter.c tools/record_filter.h tools/record_print.c tools/record_print.h \
 	tools/show.c tools/show.h \
 	tools/status.c \
 	tools/store.c tools/store.h \
+	tools/tail.c tools/tail.h \
 	tools/table.c tools/table.h \
 	tools/target.c \
 	tools/tool.c tools/tool.h \
@@ -43,7 +45,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test tests/system/log.test tests/system/log_judge.py
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test tests/system/log.test tests/system/log_judge.py tests/system/consume.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -78,4 +80,10 @@ tests_unit_tools_setting_test_SOURCES = tests/unit/tools/setting_test.c
 tests_unit_tools_setting_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_setting_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
 $(tests_unit_tools_setting_test_OBJECTS): | $(wire_gen)
+check_PROGRAMS += tests/unit/tools/consume_test
+TESTS += tests/unit/tools/consume_test
+tests_unit_tools_consume_test_SOURCES = tests/unit/tools/consume_test.c
+tests_unit_tools_consume_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_consume_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
