@@ -8,11 +8,11 @@ tools_libskein_tools_a_SOURCES = \
 	tools/bench/peers.c tools/bench/peers.h tools/bench/start.c \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
-	tools/cluster.c tools/cluster.h \
+	tools/cluster.c tools/cluster.h tools/cluster_show.c \
 	tools/consume.c \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
-	tools/group_offsets.c \
+	tools/group_offsets.c tools/group_show.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/lone_store.c tools/lone_store.h \
