@@ -11,9 +11,11 @@ tools_libskein_tools_a_SOURCES = \
 	tools/cluster.c tools/cluster.h \
 	tools/consume.c tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
 	tools/decode.c tools/decode.h \
+	tools/cluster.c tools/cluster.h tools/cluster_show.c \
+	tools/consume.c \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
-	tools/group_offsets.c \
+	tools/group_offsets.c tools/group_show.c \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/log.c tools/log.h tools/log_dump.c tools/log_find.c tools/log_small.c tools/log_text.c tools/log_verify.c \
