@@ -8,11 +8,9 @@ tools_libskein_tools_a_SOURCES = \
 	tools/bench/peers.c tools/bench/peers.h tools/bench/start.c \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
-	tools/cluster.c tools/cluster.h \
+	tools/cluster.c tools/cluster.h tools/cluster_show.c \
 	tools/consume.c tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
 	tools/decode.c tools/decode.h \
-	tools/cluster.c tools/cluster.h tools/cluster_show.c \
-	tools/consume.c \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c tools/group_show.c \
@@ -24,14 +22,14 @@ tools_libskein_tools_a_SOURCES = \
 	tools/produce.c \
 	tools/profile.c tools/profile.h tools/profile_verb.c \
 	tools/reassign.c tools/reassign_throttle.c \
+	tools/record_filter.c tools/record_filter.h tools/record_print.c tools/record_print.h \
 	tools/setting.c tools/setting.h \
 	tools/settings.c tools/settings.h tools/settings_change.c tools/settings_diff.c \
-	tools/record_filter.c tools/record_filter.h tools/record_print.c tools/record_print.h \
 	tools/show.c tools/show.h \
 	tools/status.c \
 	tools/store.c tools/store.h \
-	tools/tail.c tools/tail.h \
 	tools/table.c tools/table.h \
+	tools/tail.c tools/tail.h \
 	tools/target.c \
 	tools/tool.c tools/tool.h \
 	tools/topic.c tools/topic.h tools/topic_show.c \
