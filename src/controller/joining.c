@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/config_change.h"
 #include "base/config_file.h"
 #include "controller/znode.h"
 #include "wire/gen/api_table.h"
@@ -64,12 +65,26 @@ bool joining_access_forbids(enum err result, struct joining_finding *f)
 	                                   "set zookeeper.set.acl=false in every broker, and open the nodes: zookeeper-security-migration --zookeeper.acl=unsecure");
 }
 
+/* A Java broker listens where the store says; one that opened what its file says could be more open. */
+static bool is_listener_of_the_store(const struct config_entry *e, struct joining_finding *f)
+{
+	if (!config_needs_restart(e))
+		return false;
+	snprintf(f->what, sizeof(f->what), "the store sets " SLICE_FMT "=%.256s for this broker (kafka-configs), and skein listens where its file says", SLICE_ARG(e->name),
+	         (const char *)e->text.ptr);
+	snprintf(f->remedy, sizeof(f->remedy), "write into the file what shall hold, and remove it from the store: kafka-configs --alter --entity-type brokers --delete-config " SLICE_FMT
+	         ", with --entity-name or --entity-default", SLICE_ARG(e->name));
+	return true;
+}
+
 bool joining_configs_forbid(const struct config_set *dynamic, struct joining_finding *f)
 {
 	const struct config_entry *e;
 	uint32_t at = 0;
 
 	while ((e = config_set_next(dynamic, &at)) != NULL) {
+		if (is_listener_of_the_store(e, f))
+			return true;
 		if (!config_is_refused(e))
 			continue;
 		snprintf(f->what, sizeof(f->what), "the store sets " SLICE_FMT " for this broker (kafka-configs), which cannot be ignored safely, and is not supported", SLICE_ARG(e->name));

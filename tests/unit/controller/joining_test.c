@@ -147,6 +147,23 @@ START_TEST(unset_beside_an_older_release)
 }
 END_TEST
 
+/* What the store says of brokers. said NULL: it forbids nothing. */
+static const struct {
+	const char *name, *text;
+	const char *said;
+} settings[] = {
+	{ "log.retention.ms", "1000", NULL },
+	{ "ssl.client.auth", "none", NULL },		/* the default */
+	{ "never.heard.of", "1", NULL },
+	{ "max.connections", "100", NULL },
+	{ "listener.name.x.ssl.keystore.password", "secret", "listener.name.x.ssl.keystore.password for this broker" },
+	{ "ssl.never.heard.of", "1", "ssl.never.heard.of for this broker" },
+	{ "log.retention.ms", "${file:/etc/secrets:ms}", "log.retention.ms for this broker" },
+	{ "listeners", "SSL://me:9093", "listeners=SSL://me:9093 for this broker" },
+	{ "advertised.listeners", "PLAINTEXT://other:9092", "advertised.listeners=PLAINTEXT://other:9092" },
+	{ "listener.security.protocol.map", "PLAINTEXT:SSL", "listener.security.protocol.map=PLAINTEXT:SSL" },
+};
+
 START_TEST(settings_in_the_store)
 {
 	static const struct config_place place = { .origin = CONFIG_FROM_STORE };
@@ -154,14 +171,14 @@ START_TEST(settings_in_the_store)
 
 	config_set_init(&set);
 	ck_assert(!joining_configs_forbid(&set, &found));
-	config_set_put(&set, SLICE_LIT("log.retention.ms"), SLICE_LIT("1000"), place);
-	config_set_put(&set, SLICE_LIT("ssl.client.auth"), SLICE_LIT("none"), place);	/* the default */
-	config_set_put(&set, SLICE_LIT("never.heard.of"), SLICE_LIT("1"), place);
-	ck_assert(!joining_configs_forbid(&set, &found));
-	config_set_put(&set, SLICE_LIT("listener.name.x.ssl.keystore.password"), SLICE_LIT("secret"), place);
-	ck_assert(joining_configs_forbid(&set, &found));
-	ck_assert_ptr_nonnull(strstr(found.what, "listener.name.x.ssl.keystore.password"));
-	ck_assert_ptr_null(strstr(found.what, "secret"));
+	config_set_put(&set, SLICE_LIT("log.segment.bytes"), SLICE_LIT("1000000"), place);
+	config_set_put(&set, slice_str(settings[_i].name), slice_str(settings[_i].text), place);
+	bool forbids = joining_configs_forbid(&set, &found);
+	ck_assert_int_eq(forbids, settings[_i].said != NULL);
+	if (forbids) {
+		ck_assert_msg(strstr(found.what, settings[_i].said) != NULL && strstr(found.what, "secret") == NULL, "%s", found.what);
+		ck_assert_ptr_nonnull(strstr(found.remedy, settings[_i].name));
+	}
 	config_set_fini(&set);
 }
 END_TEST
@@ -188,7 +205,7 @@ int main(void)
 	tcase_add_loop_test(t, other_brokers, 0, (int)ARRAY_LEN(peers));
 	tcase_add_loop_test(t, releases_of_others, 0, (int)ARRAY_LEN(releases));
 	tcase_add_test(t, unset_beside_an_older_release);
-	tcase_add_test(t, settings_in_the_store);
+	tcase_add_loop_test(t, settings_in_the_store, 0, (int)ARRAY_LEN(settings));
 	tcase_add_test(t, a_topic_in_remote_storage);
 	suite_add_tcase(s, t);
 
