@@ -235,6 +235,7 @@ void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
 void controller_push_return(struct controller *c);	/* controller_return.c: a sub-task, when power may have been lost: waits until nobody counts on what is gone */
+void controller_waits_for(struct controller *c, const char *sentence);	/* constant; for /readyz, while the start goes on */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
