@@ -228,6 +228,7 @@ struct job {
 	void      (*run)(struct job *j);	/* on a worker thread; touches only what the job holds */
 };
 
+/* With fewer threads than wanted everything still gets done. NULL: not one can be started (ERR_NO_THREAD). */
 struct workers *workers_create(struct sched *s, int threads);
 void            workers_destroy(struct workers **w);	/* after all jobs came home */
 void            workers_submit(struct workers *w, struct actor *from, struct job *j);	/* never blocks, never fails */

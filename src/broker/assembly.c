@@ -284,15 +284,19 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	return e == OK ? OK : say(problem, e, "cannot start a thread");
 }
 
-static void start_movers(struct assembly *a)
+static enum err start_movers(struct assembly *a)
 {
 	const struct broker_config *c = a->spec.config;
 	int threads = c->alter_log_dirs_threads == FIELD_UNSET_INT ? a->dir_count : c->alter_log_dirs_threads;
 
 	if (a->dir_count == 1)
-		return;
+		return OK;
 	throttle_init(&a->movers.throttle, c->alter_log_dirs_window_num, c->alter_log_dirs_window_size_s * (mono_ms)1000);
 	a->movers.workers = workers_create(a->spec.sched, MAX(1, MIN(threads, MOVERS_MAX)));
+	if (a->movers.workers != NULL)
+		return OK;
+	throttle_fini(&a->movers.throttle);
+	return ERR_NO_THREAD;
 }
 
 static void end_movers(struct assembly *a)
@@ -304,15 +308,19 @@ static void end_movers(struct assembly *a)
 }
 
 /* Twice as many threads as passes at first, so that there may be more of these later. */
-static void start_cleaners(struct assembly *a)
+static enum err start_cleaners(struct assembly *a)
 {
 	const struct broker_config *c = a->spec.config;
 
 	if (!c->is_cleaner_enabled)
-		return;
+		return OK;
 	throttle_init(&a->cleaners.throttle, 10, 100);
 	partition_cleaners_configure(&a->cleaners, c);
 	a->cleaners.workers = workers_create(a->spec.sched, MAX(1, MIN(2 * c->cleaner_threads, CLEANERS_MAX)));
+	if (a->cleaners.workers != NULL)
+		return OK;
+	throttle_fini(&a->cleaners.throttle);
+	return ERR_NO_THREAD;
 }
 
 static void end_cleaners(struct assembly *a)
@@ -465,8 +473,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_links;
 	if ((e = start_http(a, problem)) != OK)
 		goto fail_links;
-	start_movers(a);
-	start_cleaners(a);
+	if ((e = start_movers(a)) != OK || (e = start_cleaners(a)) != OK)
+		goto fail_movers;
 	if ((e = start_controller(a, ready, problem)) != OK)
 		goto fail_movers;
 	return OK;
@@ -487,6 +495,8 @@ fail_dirs:
 fail_sessions:
 	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
+	if (e == ERR_NO_THREAD)
+		limits_no_thread(&spec->limits, spec->config, problem, ASSEMBLY_PROBLEM_MAX);
 	return e;
 }
 

@@ -183,6 +183,14 @@ static int fail(struct broker *b, const char *problem)
 	return fail_with(b, 1, slice_str(problem));
 }
 
+static int fail_for_threads(struct broker *b)
+{
+	char problem[ASSEMBLY_PROBLEM_MAX];
+
+	limits_no_thread(&b->limits, b->config.broker, problem, sizeof(problem));
+	return fail(b, problem);
+}
+
 static void tell_warnings(const struct broker *b)
 {
 	struct slice rest = strbuf_slice(&b->config.warnings), line;
@@ -382,7 +390,7 @@ static int run(struct broker *b, int argc, char **argv)
 		return 1;
 	enum broker_state s = wait_for(b, BROKER_STARTING);
 	if (s == BROKER_FAILED)
-		return fail(b, b->ready.problem[0] != 0 ? b->ready.problem : err_text(b->ready.result));
+		return b->ready.result == ERR_NO_THREAD ? fail_for_threads(b) : fail(b, b->ready.problem[0] != 0 ? b->ready.problem : err_text(b->ready.result));
 	if (s == BROKER_READY) {
 		assembly_serve(&b->parts);
 		tell_started(b);
