@@ -83,6 +83,9 @@ static void tell_manager(struct broker *b, mono_ms interval)
 		return;
 	if (b->watch.stuck > 0) {
 		snprintf(text, sizeof(text), "STATUS=%d actors do not go on, for up to %lld s; the log names them", b->watch.stuck, (long long)b->watch.longest / 1000);
+	} else if (b->watch.jobs_stuck > 0) {
+		snprintf(text, sizeof(text), "%sSTATUS=a device does not answer: %d jobs do not come back, for up to %lld s; the log names them", feed, b->watch.jobs_stuck,
+		         (long long)b->watch.jobs_longest / 1000);
 	} else if (state == BROKER_STARTING) {
 		/* Reading a large log after a crash takes what it takes: no start is too slow while its actors go on. */
 		snprintf(text, sizeof(text), "%sEXTEND_TIMEOUT_USEC=%lld\nSTATUS=starting, %d partitions so far", feed, (long long)interval * 1000 * 4, b->watch.partitions);
@@ -473,10 +476,12 @@ int broker_main(int argc, char **argv)
 		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);
 	b.workers = workers_create(b.sched, WORKERS);
+	if (b.workers == NULL)
+		return fail_for_threads(&b);
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");
-	watch_init(&b.watch, b.sched, &b.log, process_watchdog_ms());
+	watch_init(&b.watch, b.sched, b.workers, &b.log, process_watchdog_ms());
 	if (actor_start(&b.actor, 0) != OK)
-		return fail(&b, "cannot start a thread");
+		return fail_for_threads(&b);
 	code = run(&b, argc, argv);
 	if (b.is_given_up || (code != 0 && b.parts.net != NULL)) {	/* half started: threads are about, and what is on disk is as a crash would leave it */
 		if (b.writer != NULL)

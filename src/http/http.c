@@ -141,7 +141,7 @@ static struct metrics_world world(struct http *h)
 {
 	return (struct metrics_world){
 		.sched = h->spec.sched, .net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
-		.started = h->started, .now = os_time_ms(h->os), .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
+		.started = h->started, .now = os_time_ms(h->os), .now_mono_ns = os_mono_ns(h->os), .workers = h->spec.workers, .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
 	};
 }
 
@@ -208,6 +208,16 @@ static int usable_dirs(struct http *h, struct strbuf *reasons)
 	return usable;
 }
 
+/* No reason for a restart, but nobody should be sent here. */
+static bool has_stuck_jobs(struct http *h, struct strbuf *reasons)
+{
+	int stuck = workers_stuck(h->spec.workers);
+
+	if (stuck > 0)
+		strbuf_printf(reasons, "a device does not answer: %d jobs (syncs, as a rule) do not come back; the log names who waits for them\n", stuck);
+	return stuck > 0;
+}
+
 static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, bool wants_ready)
 {
 	struct strbuf text = STRBUF_INIT;
@@ -218,6 +228,8 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 		strbuf_printf(&text, "%d actors do not go on; the log names them\n", stuck);
 		is_well = false;
 	}
+	if (has_stuck_jobs(h, &text) && wants_ready)
+		is_well = false;
 	if (wants_ready && !__atomic_load_n(&h->is_serving, __ATOMIC_ACQUIRE)) {
 		strbuf_printf(&text, "%s\n", __atomic_load_n(h->spec.waits_for, __ATOMIC_ACQUIRE));
 		is_well = false;

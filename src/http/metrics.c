@@ -424,6 +424,23 @@ static void sync_times(struct page *p, size_t at UNUSED)
 	sample_end_u64(&p->x, below);
 }
 
+static void oldest_sync(struct page *p, size_t at UNUSED)
+{
+	sample_begin(&p->x, "");
+	sample_end_double(&p->x, (double)process_sync_oldest_ns(p->w->now_mono_ns) / 1e9);
+}
+
+static void oldest_job(struct page *p, size_t at UNUSED)
+{
+	sample_begin(&p->x, "");
+	sample_end_double(&p->x, (double)workers_oldest_ms(p->w->workers, p->w->now_mono_ns / 1000000) / 1e3);
+}
+
+static void stuck_jobs(struct page *p, size_t at UNUSED)
+{
+	one_i64(p, workers_stuck(p->w->workers));
+}
+
 /* --- consumer groups ------------------------------------------------------------------------------------- */
 
 enum lag_fact { LAG_RECORDS, LAG_SECONDS, LAG_COMMITTED };
@@ -697,6 +714,9 @@ static const struct family families[] = {
 	{ "skein_actor_cpu_seconds", METRIC_COUNTER, "", "The same of each actor, but partitions.", cpu_by_actor, 0 },
 	{ "kafka_log_logflushstats_logflushrateandtimems", METRIC_HISTOGRAM, "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs",
 	  "Milliseconds that a sync took, of segments and of all other files.", sync_times, 0 },
+	{ "skein_sync_oldest_seconds", METRIC_GAUGE, "", "For how long the oldest sync under way has not returned; 0: there is none.", oldest_sync, 0 },
+	{ "skein_job_oldest_seconds", METRIC_GAUGE, "", "The same of what workers do (syncs, checkpoints, looks into a log), but what may last.", oldest_job, 0 },
+	{ "skein_jobs_stuck", METRIC_GAUGE, "", "Jobs that do not come back: job_stuck in the log names who waits for them.", stuck_jobs, 0 },
 
 	{ "kafka_consumergroup_current_offset", METRIC_GAUGE, "", "Offset that a group coordinated here has committed; named as by the usual exporter of group lag.", group_lag, LAG_COMMITTED },
 	{ "kafka_consumergroup_lag", METRIC_GAUGE, "", "Records behind it, of partitions with a replica here.", group_lag, LAG_RECORDS },

@@ -19,6 +19,8 @@ struct metrics_world {
 	int                     dir_count;
 	const char             *version;
 	time_ms                 started, now;	/* when the process began */
+	mono_ns                 now_mono_ns;
+	struct workers         *workers;
 	bool                    is_serving;
 	const struct cluster   *picture;	/* NULL: none yet */
 	const struct lag       *lag;		/* NULL: not wanted */
