@@ -200,13 +200,13 @@ static const struct job *oldest_waiting(const struct workers *w)
 {
 	ck_stack_entry_t *e = w->taken;
 
-	if (e == NULL)
-		for (ck_stack_entry_t *next = ck_pr_load_ptr(&w->submitted.head); next != NULL; next = next->next)
-			e = next;
-	if (e == NULL)
-		return NULL;
-	TAKEN_OVER(msg_of(e));
-	return CONTAINER_OF(msg_of(e), struct job, msg);
+	if (e != NULL)
+		return CONTAINER_OF(msg_of(e), struct job, msg);
+	for (ck_stack_entry_t *next = ck_pr_load_ptr(&w->submitted.head); next != NULL; next = next->next) {
+		TAKEN_OVER(msg_of(next));
+		e = next;
+	}
+	return e != NULL ? CONTAINER_OF(msg_of(e), struct job, msg) : NULL;
 }
 
 /* Jobs wait, and it is not because all are at something that may last. */

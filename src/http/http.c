@@ -20,6 +20,8 @@
 
 #define HTTP_CONNECTION_BYTES 8192	/* the library's memory for one: request and headers */
 #define HTTP_IDLE_SECONDS    10
+#define ROOM_NONE_BYTES    (1ull << 20)
+#define ROOM_REFUSED_BYTES (256ull << 20)	/* more than the largest request there is by default */
 #define PAGE_KEEP_MS         500
 #define PAGES_MAX            4
 
@@ -195,15 +197,30 @@ static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
 
 /* --- /healthz, /readyz ------------------------------------------------------------------------------------------ */
 
+/* Nothing fits any more, or a replica there was refused what is too large for the rest. */
+static bool is_full(struct http *h, struct logdir *d, uint64_t *usable)
+{
+	uint64_t total;
+
+	logdir_seen_space(d, &total, usable);
+	if (total == 0 || *usable >= MIN(ROOM_REFUSED_BYTES, total / 20))
+		return false;
+	return *usable < MIN(ROOM_NONE_BYTES, total / 100) || (h->picture != NULL && metrics_has_replica_without_room(h->picture, d));
+}
+
 static int usable_dirs(struct http *h, struct strbuf *reasons)
 {
 	int usable = 0;
+	uint64_t left;
 
 	for (int i = 0; i < h->spec.dir_count; i++) {
 		if (logdir_is_offline(h->spec.dirs[i]))
 			strbuf_printf(reasons, "log directory %s is offline\n", logdir_path(h->spec.dirs[i]));
 		else
 			usable++;
+		if (!logdir_is_offline(h->spec.dirs[i]) && is_full(h, h->spec.dirs[i], &left))
+			strbuf_printf(reasons, "log directory %s is full: %llu bytes are left; what is sent to its partitions is refused, reads go on\n", logdir_path(h->spec.dirs[i]),
+			              (unsigned long long)left);
 	}
 	return usable;
 }
@@ -234,7 +251,7 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 		strbuf_printf(&text, "%s\n", __atomic_load_n(h->spec.waits_for, __ATOMIC_ACQUIRE));
 		is_well = false;
 	}
-	if (is_well)
+	if (text.len == 0)
 		strbuf_add_str(&text, "ok\n");
 	enum MHD_Result r = answer_text(h, c, is_well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, strbuf_cstr(&text));
 	strbuf_fini(&text);

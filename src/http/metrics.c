@@ -129,7 +129,7 @@ static int64_t isr_spare(const struct replica *r)
 
 /* What is told of one replica, and what is counted of all. */
 enum replica_fact {
-	IS_ANY, LEADS, IS_UNDER_REPLICATED, IS_UNDER_MIN_ISR, IS_AT_MIN_ISR, IS_OFFLINE,	/* 0 or 1 */
+	IS_ANY, LEADS, IS_UNDER_REPLICATED, IS_UNDER_MIN_ISR, IS_AT_MIN_ISR, IS_OFFLINE, IS_FULL,	/* 0 or 1 */
 	SIZE, START, END, HIGH_WATERMARK,
 	REPLICAS, IN_SYNC, LED_UNDER_REPLICATED, LED_UNDER_MIN_ISR, LED_AT_MIN_ISR, LED_HIGH_WATERMARK, LED_START,	/* of led ones only */
 };
@@ -146,6 +146,7 @@ static int64_t replica_fact(const struct replica *r, enum replica_fact fact)
 	case LED_AT_MIN_ISR:
 	case IS_AT_MIN_ISR:        return leads(r) && isr_spare(r) == 0;
 	case IS_OFFLINE:           return __atomic_load_n(&r->addr->is_offline, __ATOMIC_RELAXED);
+	case IS_FULL:              return __atomic_load_n(&r->addr->is_full, __ATOMIC_RELAXED);
 	case SIZE:                 return __atomic_load_n(&r->addr->size_bytes, __ATOMIC_RELAXED);
 	case LED_START:
 	case START:                return partition_log_start_offset(r->addr);
@@ -220,6 +221,20 @@ static void dirs_listed(struct page *p, size_t at UNUSED)
 		sample_begin(&p->x, "");
 		sample_label(&p->x, "logdirectory", logdir_path(p->w->dirs[i]));
 		sample_end_i64(&p->x, logdir_is_offline(p->w->dirs[i]));
+	}
+}
+
+static void dirs_room(struct page *p, size_t is_usable)
+{
+	uint64_t bytes[2];
+
+	for (int i = 0; i < p->w->dir_count; i++) {
+		logdir_seen_space(p->w->dirs[i], &bytes[0], &bytes[1]);
+		if (bytes[0] == 0 || logdir_is_offline(p->w->dirs[i]))
+			continue;
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "logdirectory", logdir_path(p->w->dirs[i]));
+		sample_end_u64(&p->x, bytes[is_usable]);
 	}
 }
 
@@ -665,6 +680,9 @@ static const struct family families[] = {
 	  "Log directories that failed.", dirs_offline, 0 },
 	{ "kafka_log_logmanager_logdirectoryoffline", METRIC_GAUGE, "kafka.log:type=LogManager,name=LogDirectoryOffline",
 	  "1 where a log directory failed.", dirs_listed, 0 },
+	{ "skein_log_directory_size_bytes", METRIC_GAUGE, "", "Bytes of the file system a log directory is on; looked at every ten seconds, and not while it is offline.", dirs_room, false },
+	{ "skein_log_directory_free_bytes", METRIC_GAUGE, "", "Of these, what this process may still fill.", dirs_room, true },
+	{ "skein_replicas_without_room", METRIC_GAUGE, "", "Replicas whose last append was refused for want of room: until one succeeds.", replicas_counted, IS_FULL },
 
 	{ "kafka_controller_kafkacontroller_activecontrollercount", METRIC_GAUGE, CONTROL "ActiveControllerCount",
 	  "1 on the cluster's controller.", of_controller, CLUSTER(is_controller) },
@@ -788,6 +806,31 @@ void metrics_write(struct strbuf *out, const struct metrics_world *w, bool is_op
 	exposition_end(&p.x);
 	free(p.replicas);
 	free(p.alone);
+}
+
+struct roomless {
+	const struct logdir *dir;
+	bool                 found;
+};
+
+static void look_for_roomless(void *arg, const struct cluster_topic *t)
+{
+	struct roomless *r = arg;
+
+	for (int32_t i = 0; i < t->partition_count && !r->found; i++) {
+		const struct counted *local = t->partitions[i].local;
+		const struct partition_addr *a = local != NULL ? CONTAINER_OF(local, struct partition_addr, counted) : NULL;
+
+		r->found = a != NULL && __atomic_load_n(&a->is_full, __ATOMIC_RELAXED) && partition_dir(a) == r->dir;
+	}
+}
+
+bool metrics_has_replica_without_room(const struct cluster *picture, const struct logdir *dir)
+{
+	struct roomless r = { .dir = dir };
+
+	cluster_each_topic(picture, look_for_roomless, &r);
+	return r.found;
 }
 
 void metrics_describe(struct strbuf *out)

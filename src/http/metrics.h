@@ -29,6 +29,9 @@ struct metrics_world {
 /* Adds the page to out. */
 void metrics_write(struct strbuf *out, const struct metrics_world *w, bool is_open_metrics);
 
+/* Whether a replica in this log directory was refused its last append for want of room. */
+bool metrics_has_replica_without_room(const struct cluster *picture, const struct logdir *dir);
+
 /* The table behind it, as Markdown rows for docs/METRICS.md: name, type, Kafka's MBean, help. */
 void metrics_describe(struct strbuf *out);
 
