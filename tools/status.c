@@ -20,7 +20,8 @@ static const char help[] =
 	"Asks its metrics listener (/healthz, /readyz, /metrics); when nobody answers there, the broker\n"
 	"itself, which then tells of the cluster what all brokers know.\n\n"
 	"Exit code 0 when all is well, 1 when it is not healthy, not ready, gives a reason for concern (a\n"
-	"log directory is full or offline), or partitions are without a leader, 5 when nobody answers.\n\n"
+	"log directory is full or offline, ZooKeeper is away), or partitions are without a leader, 5 when\n"
+	"nobody answers.\n\n"
 	"  -m, --metrics HOST:PORT  the metrics listener (default: $SKEIN_METRICS, else " METRICS_DEFAULT ")\n"
 	"  -o, --output FORMAT      text (default) or ndjson (one object)\n"
 	TOOL_BOOTSTRAP_HELP

@@ -265,6 +265,7 @@ static enum err start_http(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 		.dirs = a->dirs, .dir_count = a->dir_count, .version = PACKAGE_VERSION,
 		.workers = a->spec.workers, .lag_interval_ms = c->group_lag_interval_ms, .lag_series_max = c->group_lag_series_max,
 		.console_hosts = c->console_hosts, .shows_messages = c->is_console_showing_messages, .waits_for = &a->waits_for,
+		.session = c->is_alone ? NULL : &a->session,
 	};
 
 	return c->metrics_host != NULL ? http_start(&a->http, &spec, problem, ASSEMBLY_PROBLEM_MAX) : OK;
@@ -405,7 +406,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
 		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
 		.cleaners = a->cleaners.workers != NULL ? &a->cleaners : NULL, .tree = a->spec.tree,
-		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks), .waits_for = &a->waits_for,
+		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks), .waits_for = &a->waits_for, .session = &a->session,
 	};
 
 	make_hooks(a);

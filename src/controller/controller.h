@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "cluster/cluster_msg.h"
+#include "cluster/store_session.h"
 #include "controller/controller_msg.h"
 #include "client/channel.h"
 #include "coord/coord.h"
@@ -35,6 +36,7 @@ struct controller_spec {
 	const struct partition_hook *hooks;	/* given to every partition (partition.h); they outlive the controller */
 	int             hook_count;
 	const char    **waits_for;		/* told, while it starts, what that waits for: a sentence; read by any thread. NULL: nobody asks */
+	struct store_session *session;		/* kept up to date; NULL: nobody asks */
 };
 
 /* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their

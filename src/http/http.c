@@ -143,7 +143,7 @@ static struct metrics_world world(struct http *h)
 {
 	return (struct metrics_world){
 		.sched = h->spec.sched, .net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
-		.started = h->started, .now = os_time_ms(h->os), .now_mono_ns = os_mono_ns(h->os), .workers = h->spec.workers, .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
+		.started = h->started, .now = os_time_ms(h->os), .now_mono_ns = os_mono_ns(h->os), .workers = h->spec.workers, .session = h->spec.session, .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
 	};
 }
 
@@ -235,6 +235,16 @@ static bool has_stuck_jobs(struct http *h, struct strbuf *reasons)
 	return stuck > 0;
 }
 
+/* What is served goes on being served. At the start it is the start that says so. */
+static void tell_lost_session(struct http *h, struct strbuf *reasons)
+{
+	const struct store_session *s = h->spec.session;
+
+	if (s != NULL && __atomic_load_n(&s->is_connected, __ATOMIC_RELAXED) == 0)
+		strbuf_printf(reasons, "no connection to ZooKeeper for %lld s: what is led here is served, but nothing of the cluster can change, and new idempotent producers wait\n",
+		              (long long)(h->now - __atomic_load_n(&s->since, __ATOMIC_RELAXED)) / 1000);
+}
+
 static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, bool wants_ready)
 {
 	struct strbuf text = STRBUF_INIT;
@@ -250,6 +260,8 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 	if (wants_ready && !__atomic_load_n(&h->is_serving, __ATOMIC_ACQUIRE)) {
 		strbuf_printf(&text, "%s\n", __atomic_load_n(h->spec.waits_for, __ATOMIC_ACQUIRE));
 		is_well = false;
+	} else if (wants_ready) {
+		tell_lost_session(h, &text);
 	}
 	if (text.len == 0)
 		strbuf_add_str(&text, "ok\n");

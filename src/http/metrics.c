@@ -246,6 +246,23 @@ static void of_controller(struct page *p, size_t at)
 	one_u64(p, p->cluster.is_controller != 0 ? number_at(&p->cluster, at) : 0);
 }
 
+static void session_state(struct page *p, size_t at UNUSED)
+{
+	static const char *const states[] = { "CONNECTING", "CONNECTED" };
+
+	for (uint64_t i = 0; p->w->session != NULL && i < ARRAY_LEN(states); i++) {
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "state", states[i]);
+		sample_end_u64(&p->x, __atomic_load_n(&p->w->session->is_connected, __ATOMIC_RELAXED) == i);
+	}
+}
+
+static void of_session(struct page *p, size_t at)
+{
+	if (p->w->session != NULL)
+		one_u64(p, number_at(p->w->session, at));
+}
+
 /* --- requests --------------------------------------------------------------------------------------------- */
 
 struct api_sum {
@@ -610,6 +627,7 @@ struct family {
 
 #define TOPICS   "kafka.server:type=BrokerTopicMetrics,name="
 #define MANAGER  "kafka.server:type=ReplicaManager,name="
+#define SESSION  "kafka.server:type=SessionExpireListener,name="
 #define CONTROL  "kafka.controller:type=KafkaController,name="
 #define TIMING   "kafka.network:type=RequestMetrics,name="
 
@@ -697,6 +715,15 @@ static const struct family families[] = {
 
 	{ "kafka_controller_controllerstats_uncleanleaderelections", METRIC_COUNTER, "kafka.controller:type=ControllerStats,name=UncleanLeaderElectionsPerSec",
 	  "Elections in which records may have been lost, by this broker as controller.", one_event, EV_unclean_election },
+
+	{ "kafka_server_sessionexpirelistener_sessionstate", METRIC_GAUGE, SESSION "SessionState",
+	  "1 for the state of the session with ZooKeeper, 0 for the other; Java's is a text. Not of a broker alone, as the next three.", session_state, 0 },
+	{ "kafka_server_sessionexpirelistener_zookeepersyncconnects", METRIC_COUNTER, SESSION "ZooKeeperSyncConnectsPerSec",
+	  "Times that it was connected.", of_session, offsetof(struct store_session, connects) },
+	{ "kafka_server_sessionexpirelistener_zookeeperdisconnects", METRIC_COUNTER, SESSION "ZooKeeperDisconnectsPerSec",
+	  "Times that the connection was lost.", of_session, offsetof(struct store_session, disconnects) },
+	{ "kafka_server_sessionexpirelistener_zookeeperexpires", METRIC_COUNTER, SESSION "ZooKeeperExpiresPerSec",
+	  "Times that the session ended without us.", of_session, offsetof(struct store_session, expires) },
 
 	{ "kafka_network_requestmetrics_requests", METRIC_COUNTER, TIMING "RequestsPerSec", "Requests that were answered.", requests, 0 },
 	{ "kafka_network_requestmetrics_totaltimems", METRIC_HISTOGRAM, TIMING "TotalTimeMs",

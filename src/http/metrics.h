@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "cluster/cluster.h"
+#include "cluster/store_session.h"
 #include "http/lag.h"
 #include "net/net.h"
 #include "replica/fetcher.h"
@@ -21,6 +22,7 @@ struct metrics_world {
 	time_ms                 started, now;	/* when the process began */
 	mono_ns                 now_mono_ns;
 	struct workers         *workers;
+	const struct store_session *session;	/* NULL: alone */
 	bool                    is_serving;
 	const struct cluster   *picture;	/* NULL: none yet */
 	const struct lag       *lag;		/* NULL: not wanted */
