@@ -247,7 +247,8 @@ static int by_metrics(const struct status_verb *x, enum err *e)
 		const char *p = strbuf_cstr(&page);
 
 		(x->ndjson ? print_json : print_text)(is_healthy == 200, strbuf_cstr(&health), is_ready == 200, strbuf_cstr(&ready), p);
-		code = is_healthy == 200 && is_ready == 200 && number_of(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
+		code = is_healthy == 200 && is_ready == 200 && number_of(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 &&
+			number_of(p, "kafka_log_logmanager_offlinelogdirectorycount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
 	}
 	strbuf_fini(&health);
 	strbuf_fini(&ready);
