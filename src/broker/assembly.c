@@ -53,6 +53,22 @@ static bool is_dir_repeated(struct assembly *a, int i, char problem[ASSEMBLY_PRO
 	return false;
 }
 
+/* What lies in a log directory is partitions: another one there would take it offline, with all that it holds. */
+static bool is_dir_nested(const struct assembly *a, int i, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct text_list *list = &a->spec.config->log_dirs;
+
+	for (int k = 0; k < list->count; k++) {
+		size_t len = strlen(list->items[k]);
+
+		if (k == i || strncmp(list->items[i], list->items[k], len) != 0 || (list->items[i][len] != '/' && (len == 0 || list->items[k][len - 1] != '/')))
+			continue;
+		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "log.dirs names a directory inside another one: %s is in %s", list->items[i], list->items[k]);
+		return true;
+	}
+	return false;
+}
+
 /* As Kafka: a directory that cannot be used is left out, unless none is left. What contradicts the configuration refuses the start. */
 static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
@@ -60,6 +76,9 @@ static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX]
 	int usable = 0;
 
 	a->dirs = mem_calloc((size_t)list->count, sizeof(struct logdir *));
+	for (int i = 0; i < list->count; i++)
+		if (is_dir_nested(a, i, problem))
+			return ERR_INVALID;
 	for (int i = 0; i < list->count; i++) {
 		enum err e = is_dir_repeated(a, i, problem) ? ERR_INVALID : logdir_open(&a->dirs[i], os_of(a), a->spec.log, list->items[i], problem);
 
@@ -282,7 +301,7 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	};
 	enum err e = upkeep_start(&a->upkeep, &spec);
 
-	return e == OK ? OK : say(problem, e, "cannot start a thread");
+	return e == OK ? OK : say(problem, e, err_text(e));
 }
 
 static enum err start_movers(struct assembly *a)
@@ -348,7 +367,7 @@ static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MA
 		e = fetchers_create(&a->fetchers, &spec);
 		a->api.fetchers = a->fetchers;
 	}
-	return e == OK ? OK : say(problem, e, "cannot start a thread");
+	return e == OK ? OK : say(problem, e, err_text(e));
 }
 
 static void end_links(struct assembly *a)
@@ -434,7 +453,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	if (a->http != NULL)
 		controller_add_audience(a->controller, http_actor(a->http));
 	e = controller_start(a->controller);
-	return e == OK ? OK : say(problem, e, "cannot start a thread");
+	return e == OK ? OK : say(problem, e, err_text(e));
 }
 
 static void close_dirs(struct assembly *a)

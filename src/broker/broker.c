@@ -238,6 +238,12 @@ static const char *durability(const struct broker_config *c)
 	return "";
 }
 
+/* In an address with a port it stands in brackets. */
+static bool is_v6(const char *host)
+{
+	return strchr(host, ':') != NULL;
+}
+
 static void print_banner(const struct broker *b)
 {
 	const struct broker_config *c = b->config.broker;
@@ -246,12 +252,12 @@ static void print_banner(const struct broker *b)
 	fprintf(stderr, "skein " PACKAGE_VERSION "\n");
 	for (int i = 0; i < b->parts.endpoint_count; i++) {
 		is_local &= strcmp(b->parts.endpoints[i].host, "127.0.0.1") == 0 || strcmp(b->parts.endpoints[i].host, "localhost") == 0;
-		fprintf(stderr, "  listening   %s:%d (%s)\n", b->parts.endpoints[i].host, b->parts.endpoints[i].port, b->parts.endpoints[i].listener);
+		fprintf(stderr, is_v6(b->parts.endpoints[i].host) ? "  listening   [%s]:%d (%s)\n" : "  listening   %s:%d (%s)\n", b->parts.endpoints[i].host, b->parts.endpoints[i].port, b->parts.endpoints[i].listener);
 	}
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
 	if (b->parts.http != NULL)
-		fprintf(stderr, "  console     http://%s:%d/ (and /metrics)\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+		fprintf(stderr, is_v6(c->metrics_host) ? "  console     http://[%s]:%d/ (and /metrics)\n" : "  console     http://%s:%d/ (and /metrics)\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
@@ -270,11 +276,11 @@ static void tell_started(const struct broker *b)
 		return;
 	}
 	for (int i = 0; i < b->parts.endpoint_count; i++)
-		strbuf_printf(&at, "%s%s://%s:%d", i == 0 ? "" : ",", b->parts.endpoints[i].listener, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
+		strbuf_printf(&at, is_v6(b->parts.endpoints[i].host) ? "%s%s://[%s]:%d" : "%s%s://%s:%d", i == 0 ? "" : ",", b->parts.endpoints[i].listener, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
 	for (int i = 0; i < b->parts.dir_count; i++)
 		strbuf_printf(&dirs, "%s%s", i == 0 ? "" : ",", logdir_path(b->parts.dirs[i]));
 	if (b->parts.http != NULL)
-		strbuf_printf(&console, "http://%s:%d/", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+		strbuf_printf(&console, is_v6(c->metrics_host) ? "http://[%s]:%d/" : "http://%s:%d/", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	LOG_INFO(&b->log, broker_started, KV_STR("version", PACKAGE_VERSION), KV_STR("listening", strbuf_cstr(&at)), KV_STR("dirs", strbuf_cstr(&dirs)),
 	         KV_STR("console", strbuf_cstr(&console)), KV_STR("durability", durability(c)));
 	strbuf_fini(&at);

@@ -33,8 +33,10 @@ void session_keeper_begin(const struct session_keeper *k, const char *connect, i
 	const char *why = e == OK ? session_file_objection(k->os, k->dir, &n) : "the file cannot be read";
 	if (why == NULL)
 		end_predecessor(k, &n, connect, session_timeout_ms, limit_ms);
-	else
+	else if (e != OK)
 		LOG_WARN(k->log, session_left_alone, KV_I64("session", n.session), KV_STR("why", why), KV_ERR(e));
+	else
+		LOG_WARN(k->log, session_left_alone, KV_I64("session", n.session), KV_STR("why", why));
 }
 
 void session_keeper_on_session(void *keeper, const struct zk_session *s)

@@ -227,7 +227,7 @@ static void messages_on_home(struct inquiry *q)
 	switch (s->at) {
 	case LOOKUP:
 		if (s->lookup.error != NONE) {
-			inquiry_refuse(q, 503, "the time cannot be looked up here now: the partition's leader is another broker");
+			inquiry_refuse(q, 503, "the time cannot be looked up here now");
 			return;
 		}
 		s->next = s->lookup.found.offset >= 0 ? s->lookup.found.offset : s->until;
@@ -250,7 +250,7 @@ static void look_up(struct messages_state *s, int64_t time)
 	s->at = LOOKUP;
 	msg_init(&s->lookup.msg, PARTITION_list_offsets, s->q->console->spec.actor);
 	s->lookup.timestamp = time;
-	s->lookup.replica_id = REPLICA_CONSUMER;
+	s->lookup.replica_id = REPLICA_DEBUG;	/* a follower may tell; beyond the high watermark nothing is shown: until */
 	s->lookup.current_leader_epoch = -1;
 	if (!inquiry_ask(s->q, s->addr, &s->lookup.msg))
 		inquiry_refuse(s->q, 503, "the partition does not serve now");

@@ -582,13 +582,13 @@ static void one_event(struct page *p, size_t event)
 	one_u64(p, log_event_count((enum log_event)event));
 }
 
-/* Those that have happened, and every ERROR from the start: what is born as 1 has not increased, and the first of its kind would raise no alarm. */
+/* Those that have happened, and those that may want somebody: an alert on a rise sees the first only if there was a zero before. */
 static void log_events(struct page *p, size_t at UNUSED)
 {
 	static const char *const levels[] = { "DEBUG", "INFO", "WARN", "ERROR" };
 
 	for (int e = 0; e < EV_COUNT; e++) {
-		if (log_event_count((enum log_event)e) == 0 && log_event_level((enum log_event)e) != LOG_LEVEL_ERROR)
+		if (log_event_count((enum log_event)e) == 0 && log_event_level((enum log_event)e) < LOG_LEVEL_WARN)
 			continue;
 		sample_begin(&p->x, "");
 		sample_label(&p->x, "event", log_event_name((enum log_event)e));
@@ -698,8 +698,8 @@ static const struct family families[] = {
 	  "Log directories that failed.", dirs_offline, 0 },
 	{ "kafka_log_logmanager_logdirectoryoffline", METRIC_GAUGE, "kafka.log:type=LogManager,name=LogDirectoryOffline",
 	  "1 where a log directory failed.", dirs_listed, 0 },
-	{ "skein_log_directory_size_bytes", METRIC_GAUGE, "", "Bytes of the file system a log directory is on; looked at every ten seconds, and not while it is offline.", dirs_room, false },
-	{ "skein_log_directory_free_bytes", METRIC_GAUGE, "", "Of these, what this process may still fill.", dirs_room, true },
+	{ "skein_logdirectory_total_bytes", METRIC_GAUGE, "", "Bytes of the file system a log directory is on; looked at every ten seconds, and not while it is offline.", dirs_room, false },
+	{ "skein_logdirectory_usable_bytes", METRIC_GAUGE, "", "Of these, what this process may still fill.", dirs_room, true },
 	{ "skein_replicas_without_room", METRIC_GAUGE, "", "Replicas whose last append was refused for want of room: until one succeeds.", replicas_counted, IS_FULL },
 
 	{ "kafka_controller_kafkacontroller_activecontrollercount", METRIC_GAUGE, CONTROL "ActiveControllerCount",
@@ -776,7 +776,7 @@ static const struct family families[] = {
 	  "Bytes that devices wrote for it.", disk_bytes, true },
 	{ "skein_actors_stuck", METRIC_GAUGE, "", "Actors that do not go on: actor_stuck in the log names them.", stuck_actors, 0 },
 	{ "skein_calls_refused", METRIC_COUNTER, "", "System calls that the sandbox refused.", calls_refused, 0 },
-	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Those of level ERROR are there from the start.", log_events, 0 },
+	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Of level INFO only those that have happened.", log_events, 0 },
 	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", open_files, 0 },
 	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", max_files, 0 },
 	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", build_info, 0 },

@@ -6,6 +6,7 @@
  * "is it there" is cachestat (Linux 6.5), or one RWF_NOWAIT byte per read-ahead window where the
  * kernel has none. mincore would need a mapping.
  */
+#include "base/probe.h"
 #include "os/os_priv.h"
 #include "os/process.h"
 
@@ -172,9 +173,12 @@ static enum err real_sync(struct os *os, os_fd fd, bool data_only)
 	/* No second try, not even after EINTR: what a failed sync did to the dirty pages is not known. */
 	enum err e = (data_only ? fdatasync(fd) : fsync(fd)) == 0 ? OK : err_from_errno(errno);
 
+	mono_ns took = os_mono_ns(os) - begun;
+
 	if (place != NULL)
 		__atomic_store_n(place, 0, __ATOMIC_RELAXED);
-	count_sync(os_mono_ns(os) - begun);
+	PROBE(fsync, fd, took, e);
+	count_sync(took);
 	return e;
 }
 
