@@ -12,6 +12,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/consume.c \
 	tools/decode.c tools/decode.h \
 	tools/dirs.c \
+	tools/doctor.c tools/doctor.h tools/doctor_dir.c tools/doctor_repair.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c \
 	tools/input.c tools/input.h \
@@ -37,7 +38,7 @@ skein_LDADD = tools/libskein_tools.a src/broker/libskein_broker.a src/http/libsk
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/bench.test tests/system/log.test tests/system/log_judge.py
+EXTRA_DIST += tests/system/tools.test tests/system/bench.test tests/system/check.test tests/system/log.test tests/system/log_judge.py
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
