@@ -41,6 +41,8 @@ static const struct verb {
 	{ "log",     tool_log,     "read the files of a log where they lie: dump, verify, find" },
 	{ "check",   tool_check,   "look for damage in log directories, and repair it" },
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
+	{ "config",  tool_config,  "settings of topics, brokers, the cluster and loggers" },
+	{ "profile", tool_profile, "names for clusters and how they are spoken to" },
 };
 
 static void print_help(FILE *out)

@@ -46,7 +46,7 @@ static const char help[] =
 enum mode { MODE_NONE, MODE_PLAN, MODE_EXECUTE, MODE_VERIFY, MODE_STATUS, MODE_CANCEL };
 
 struct reassign {
-	const char    *bootstrap, *topics, *brokers, *file;
+	const char    *topics, *brokers, *file;
 	enum mode      mode;
 	bool           is_mixed;	/* more than one of the modes was given */
 	bool           wait, ndjson;
@@ -643,7 +643,7 @@ static int parse(struct reassign *x, int argc, char **argv)
 {
 	enum { OPT_BROKERS = 256, OPT_EXECUTE, OPT_VERIFY, OPT_THROTTLE, OPT_STATUS, OPT_CANCEL, OPT_WAIT };
 	static const struct option options[] = {
-		{ "bootstrap", required_argument, NULL, 'b' }, { "topics", required_argument, NULL, 't' },
+		{ "topics", required_argument, NULL, 't' },
 		{ "brokers", required_argument, NULL, OPT_BROKERS }, { "replication-factor", required_argument, NULL, 'r' },
 		{ "execute", required_argument, NULL, OPT_EXECUTE }, { "verify", required_argument, NULL, OPT_VERIFY },
 		{ "throttle", required_argument, NULL, OPT_THROTTLE }, { "status", no_argument, NULL, OPT_STATUS },
@@ -651,10 +651,9 @@ static int parse(struct reassign *x, int argc, char **argv)
 		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "b:t:r:o:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "t:r:o:h", options, NULL)) != -1) {
 		bool ok = true;
 		switch (c) {
-		case 'b': x->bootstrap = optarg; break;
 		case 't': x->topics = optarg; set_mode(x, MODE_PLAN); break;
 		case OPT_BROKERS: x->brokers = optarg; set_mode(x, MODE_PLAN); break;
 		case 'r': ok = value_int(optarg, 1, INT16_MAX, &x->replication_factor); set_mode(x, MODE_PLAN); break;
@@ -703,7 +702,7 @@ int tool_reassign(int argc, char **argv)
 		code = check(&x);
 	if (code != EXIT_OK)
 		return code == -1 ? EXIT_OK : code;
-	x.client = tool_connect(x.bootstrap, &code);
+	x.client = tool_connect(&code);
 	if (x.client != NULL)
 		code = runs[x.mode](&x);
 	client_destroy(&x.client);

@@ -30,7 +30,7 @@ static const char help[] =
 	"  until skein status >/dev/null; do sleep 1; done\n";
 
 struct status_verb {
-	const char *metrics, *bootstrap;
+	const char *metrics;
 	bool        ndjson, is_metrics_named;
 };
 
@@ -262,7 +262,7 @@ static int by_protocol(const struct status_verb *x)
 	struct client_error error;
 	int code = EXIT_FAILED;
 	int64_t partitions = 0, offline = 0, behind = 0;
-	struct client *c = tool_connect(x->bootstrap, &code);
+	struct client *c = tool_connect(&code);
 
 	if (c == NULL)
 		return code;
@@ -296,13 +296,12 @@ static int parse(struct status_verb *x, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "metrics", required_argument, NULL, 'm' }, { "output", required_argument, NULL, 'o' },
-		{ "bootstrap", required_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 
-	for (int o; (o = getopt_long(argc, argv, "m:o:b:h", options, NULL)) != -1; ) {
+	for (int o; (o = tool_getopt(argc, argv, "m:o:h", options, NULL)) != -1; ) {
 		switch (o) {
 		case 'm': x->metrics = optarg; x->is_metrics_named = true; break;
-		case 'b': x->bootstrap = optarg; break;
 		case 'o':
 			x->ndjson = strcmp(optarg, "ndjson") == 0;
 			if (!x->ndjson && strcmp(optarg, "text") != 0)
@@ -328,7 +327,7 @@ int tool_status(int argc, char **argv)
 	if (x.metrics == NULL)
 		x.metrics = METRICS_DEFAULT;
 	/* Who names a broker and no metrics wants that broker, not the one that happens to be here. */
-	code = x.bootstrap != NULL && !x.is_metrics_named ? EXIT_UNREACHABLE : by_metrics(&x, &e);
+	code = tool_is_aimed() && !x.is_metrics_named ? EXIT_UNREACHABLE : by_metrics(&x, &e);
 	if (code == EXIT_UNREACHABLE && x.is_metrics_named)
 		tool_say("%s does not answer as a metrics listener: %s", x.metrics, err_text(e));
 	else if (code == EXIT_UNREACHABLE)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CONNECT_TIMEOUT_MS 15000
+#define TOPIC_TIMEOUT_MS 15000
 
 /* ---- errors ---- */
 
@@ -134,35 +134,12 @@ void tool_change_end(void)
 	alarm(0);
 }
 
-/* ---- connecting ---- */
-
-struct client *tool_connect(const char *argument, int *code)
-{
-	struct client_spec spec = CLIENT_SPEC_INIT;
-	struct client_error error;
-	struct client *c = NULL;
-	char env[4096];
-
-	if (argument != NULL)
-		spec.bootstrap = argument;
-	else if (os_getenv(os_real(), "SKEIN_BOOTSTRAP", env, sizeof(env)) > 0)
-		spec.bootstrap = env;
-	if (client_create(&c, os_real(), &spec, &error) != OK) {
-		tool_say("%s", error.text);
-		*code = EXIT_USAGE;
-		return NULL;
-	}
-	if (client_connect(c, CONNECT_TIMEOUT_MS, &error) != OK) {
-		*code = tool_fail(&error);
-		client_destroy(&c);
-	}
-	return c;
-}
+/* ---- topics ---- */
 
 const struct client_topic *tool_topic_info(struct client *c, const char *name, int *code)
 {
 	const struct client_topic *t = client_topic(c, slice_str(name));
-	mono_ms deadline = os_mono_ms(os_real()) + CONNECT_TIMEOUT_MS;
+	mono_ms deadline = os_mono_ms(os_real()) + TOPIC_TIMEOUT_MS;
 	struct client_error error;
 	char subject[300];
 

@@ -10,6 +10,7 @@
 #include <getopt.h>
 
 #include "client/client.h"
+#include "libskein/config.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -31,6 +32,8 @@ int tool_group(int argc, char **argv);
 int tool_cluster(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_bench(int argc, char **argv);
+int tool_profile(int argc, char **argv);
+int tool_config(int argc, char **argv);
 int tool_log(int argc, char **argv);
 int tool_check(int argc, char **argv);
 
@@ -54,13 +57,31 @@ int  tool_usage(const char *verb, const char *fmt, ...) PRINTF(2, 3);
 /* The same after getopt_long(), which has said what is wrong, with argv[0] before it: "skein topic", "skein cluster reassign". */
 int  tool_usage_told(const char *verb);
 
+/* ---- which cluster, and how it is spoken to: target.c ---- */
+
 #define TOOL_BOOTSTRAP_HELP \
 	"  -b, --bootstrap LIST     brokers to begin with, host:port,... (default: $SKEIN_BOOTSTRAP,\n" \
 	"                           else 127.0.0.1:9092)\n" \
+	"  -X, --property NAME=VALUE  a property of Kafka's clients, as request.timeout.ms; may be repeated\n" \
+	"      --profile NAME       the properties that skein profile keeps under this name (default:\n" \
+	"                           $SKEIN_PROFILE, else the one in use)\n" \
 	"  -h, --help               this text\n"
 
-/* argument: of --bootstrap, or NULL. Connects; NULL after saying why, *code set. */
-struct client *tool_connect(const char *argument, int *code);
+/* As getopt_long(), for verbs that connect: -b, -X and --profile are taken here and stand in no table of theirs. *index, where not NULL, counts in options. */
+int  tool_getopt(int argc, char **argv, const char *letters, const struct option *options, int *index);
+/* A verb's own option that is another way to say a property; what comes later holds. False after saying why. The strings stay where they are. */
+bool tool_property(const char *name, const char *value);
+/* False after writing the reason into why. */
+bool tool_is_property(const char *name, const char *value, char *why, size_t size);
+/* The command's own defaults, for a verb to change; config_fini it. */
+void tool_config_init(struct skein_config *config);
+/* Lays over it what profile, environment and command line say; after the options have been read. */
+void tool_properties(struct skein_config *config);
+const char *tool_bootstrap(void);	/* never NULL */
+bool tool_is_aimed(void);		/* the command line names a cluster */
+
+/* Connects; NULL after saying why, *code set. */
+struct client *tool_connect(int *code);
 
 /*
  * Waits until the topic is known. NULL after saying why, *code set: EXIT_NOT_FOUND with the nearest name there is.

@@ -61,7 +61,7 @@ static const char help[] =
 	"      --override log.dirs=/tmp/bench\n";
 
 /* Options by the letter that getopt answers; capitals have no short form. */
-#define LOAD_OPTIONS "brdnWskzaLBFtTpRKco"
+#define LOAD_OPTIONS "rdnWskzaLBFtTpRKco"
 
 static const struct bench_verb {
 	const char *name;
@@ -71,12 +71,12 @@ static const struct bench_verb {
 } verbs[] = {
 	{ "produce", bench_produce, LOAD_OPTIONS, 1000 },
 	{ "e2e",     bench_e2e,     LOAD_OPTIONS "f", 1000 },
-	{ "consume", bench_consume, "bntTfco", 0 },
-	{ "connections", bench_connections, "bdco", 0 },
-	{ "partitions", bench_partitions, "bpTRKo", 0 },
-	{ "start",   bench_start,   "bNo", 0 },
-	{ "recover", bench_recover, "bNGo", 0 },
-	{ "groups",  bench_groups,  "bMpto", 0 },
+	{ "consume", bench_consume, "ntTfco", 0 },
+	{ "connections", bench_connections, "dco", 0 },
+	{ "partitions", bench_partitions, "pTRKo", 0 },
+	{ "start",   bench_start,   "No", 0 },
+	{ "recover", bench_recover, "NGo", 0 },
+	{ "groups",  bench_groups,  "Mpto", 0 },
 };
 
 /* ---- the result ---- */
@@ -167,7 +167,7 @@ void bench_progress(const char *fmt, ...)
 
 bool bench_connect(struct bench *b)
 {
-	b->client = tool_connect(b->bootstrap, &b->code);
+	b->client = tool_connect(&b->code);
 	if (b->client != NULL)
 		tool_catch_signals(b->client);
 	return b->client != NULL;
@@ -256,7 +256,7 @@ static bool set_output(struct bench *b, const char *text)
 }
 
 static const struct option options[] = {
-	{ "bootstrap", required_argument, NULL, 'b' }, { "rate", required_argument, NULL, 'r' }, { "duration", required_argument, NULL, 'd' },
+	{ "rate", required_argument, NULL, 'r' }, { "duration", required_argument, NULL, 'd' },
 	{ "records", required_argument, NULL, 'n' }, { "warm-up", required_argument, NULL, 'W' }, { "size", required_argument, NULL, 's' },
 	{ "keys", required_argument, NULL, 'k' }, { "compression", required_argument, NULL, 'z' }, { "acks", required_argument, NULL, 'a' },
 	{ "linger", required_argument, NULL, 'L' }, { "batch-size", required_argument, NULL, 'B' }, { "in-flight", required_argument, NULL, 'F' },
@@ -268,7 +268,6 @@ static const struct option options[] = {
 static bool set_option(struct bench *b, int c)
 {
 	switch (c) {
-	case 'b': b->bootstrap = optarg; return true;
 	case 'r': return set_real(optarg, 1e9, &b->rate);
 	case 'd': return set_real(optarg, 1e6, &b->seconds);
 	case 'n': return value_int(optarg, 1, INT64_MAX / 4, &b->records);
@@ -300,7 +299,7 @@ static int parse(struct bench *b, const struct bench_verb *v, int argc, char **a
 {
 	int c, index;
 
-	while (index = -1, (c = getopt_long(argc, argv, "+b:r:d:n:s:k:z:a:t:p:c:o:h", options, &index)) != -1) {
+	while (index = -1, (c = tool_getopt(argc, argv, "+r:d:n:s:k:z:a:t:p:c:o:h", options, &index)) != -1) {
 		if (c == 'h') {
 			fputs(help, stdout);
 			return -1;

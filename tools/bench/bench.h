@@ -12,7 +12,7 @@
 
 /* What was typed, or the defaults of bench.c. A verb takes the options that its help tells; the others are refused. */
 struct bench {
-	const char *verb, *bootstrap, *topic;	/* topic NULL: one of our own, deleted afterwards */
+	const char *verb, *topic;	/* topic NULL: one of our own, deleted afterwards */
 	char      **command;			/* start, recover: what runs a broker */
 	int32_t     topics, partitions, replicas, connections, count, members, keys, size, linger_ms, batch_size, in_flight, fetch_bytes;
 	int64_t     records;			/* 0: until the time is over */

@@ -190,21 +190,18 @@ static bool ask_around(struct lines *s)
 
 static bool find_broker(struct lines *s)
 {
-	char host[300] = "127.0.0.1", list[4096];
+	const char *list = tool_bootstrap();
+	char host[300];
 	int64_t port = 9092;
 	int n = 0;
 
-	if (s->b->bootstrap == NULL && os_getenv(os_real(), "SKEIN_BOOTSTRAP", list, sizeof(list)) > 0)
-		s->b->bootstrap = list;
-	if (s->b->bootstrap != NULL) {
-		snprintf(host, sizeof(host), "%.*s", (int)strcspn(s->b->bootstrap, ","), s->b->bootstrap);
-		char *colon = strrchr(host, ':');
-		if (colon != NULL) {
-			*colon = '\0';
-			if (!value_int(colon + 1, 1, 65535, &port)) {
-				s->b->code = tool_usage("bench", "\"%s\" is no port", colon + 1);
-				return false;
-			}
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(list, ","), list);
+	char *colon = strrchr(host, ':');
+	if (colon != NULL) {
+		*colon = '\0';
+		if (!value_int(colon + 1, 1, 65535, &port)) {
+			s->b->code = tool_usage("bench", "\"%s\" is no port", colon + 1);
+			return false;
 		}
 	}
 	enum err e = os_resolve(os_real(), host, (uint16_t)port, &s->to, 1, &n);

@@ -32,7 +32,7 @@ static bool prepare(struct reading *r)
 	spec.partition_bytes_max = b->fetch_bytes;
 	r->consumers = mem_calloc((size_t)b->connections, sizeof(*r->consumers));
 	for (int c = 0; c < b->connections; c++) {
-		struct peer *p = peers_add(&r->peers, b->bootstrap, &b->code);
+		struct peer *p = peers_add(&r->peers, &b->code);
 		if (p == NULL)
 			return false;
 		consumer_create(&r->consumers[c], p->client, &spec);

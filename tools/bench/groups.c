@@ -106,7 +106,7 @@ static bool join_all(struct group_run *g)
 	spec.topic_count = 1;
 	spec.heartbeat_interval_ms = HEARTBEAT_MS;
 	for (int i = 0; i < g->b->members; i++) {
-		struct peer *p = peers_add(&g->peers, g->b->bootstrap, &g->b->code);
+		struct peer *p = peers_add(&g->peers, &g->b->code);
 		if (p == NULL)
 			return false;
 	}

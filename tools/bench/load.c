@@ -211,7 +211,7 @@ static bool add_writer(struct load *l, struct writer_peer *p)
 	struct client_error error;
 
 	p->load = l;
-	p->peer = peers_add(&l->peers, b->bootstrap, &b->code);
+	p->peer = peers_add(&l->peers, &b->code);
 	if (p->peer == NULL)
 		return false;
 	l->writer_count++;
@@ -239,7 +239,7 @@ static bool add_writer(struct load *l, struct writer_peer *p)
 /* Reads on from where the topics end now, all of it. */
 static bool add_reader(struct load *l)
 {
-	struct peer *p = peers_add(&l->peers, l->b->bootstrap, &l->b->code);
+	struct peer *p = peers_add(&l->peers, &l->b->code);
 	struct consumer_spec spec = CONSUMER_SPEC_INIT;
 	mono_ms deadline = os_mono_ms(os_real()) + READY_MS;
 	struct consumer_position at;

@@ -33,12 +33,12 @@ void peers_fini(struct peers *s)
 	s->count = 0;
 }
 
-struct peer *peers_add(struct peers *s, const char *bootstrap, int *code)
+struct peer *peers_add(struct peers *s, int *code)
 {
 	struct peer *p = &s->peers[s->count];
 
 	ASSERT(s->count < s->max);
-	p->client = tool_connect(bootstrap, code);
+	p->client = tool_connect(code);
 	if (p->client == NULL)
 		return NULL;
 	p->is_ready = true;

@@ -26,7 +26,7 @@ struct peers {
 enum err peers_init(struct peers *s, int max) MUST_CHECK;
 void     peers_fini(struct peers *s);		/* with all clients */
 /* Connects one more. NULL after saying why, *code set. */
-struct peer *peers_add(struct peers *s, const char *bootstrap, int *code);
+struct peer *peers_add(struct peers *s, int *code);
 /* One turn of all that are ready, then a wait: until one is, or `at` has come (MONO_NEVER: none), or 0.1 s are over; may_sleep false: none. False: nothing happened. */
 bool peers_turn(struct peers *s, mono_ns at, bool may_sleep);
 

@@ -86,7 +86,7 @@ static struct client *connect_soon(struct starting *s, mono_ms deadline)
 	struct client_error error;
 	struct client *c = NULL;
 
-	spec.bootstrap = s->b->bootstrap != NULL ? s->b->bootstrap : spec.bootstrap;
+	spec.bootstrap = tool_bootstrap();
 	spec.reconnect_backoff_ms = spec.reconnect_backoff_max_ms = 1;
 	spec.retry_backoff_ms = spec.retry_backoff_max_ms = 2;
 	if (client_create(&c, os_real(), &spec, &error) != OK) {

@@ -42,6 +42,8 @@ START_TEST(names_that_do_not_exist_name_the_nearest)
 	ck_assert_int_eq(skein_config_get(config, "group", value, sizeof(value), &error), SKEIN_NOT_FOUND);
 	ck_assert_int_eq(error.code, SKEIN_NOT_FOUND);
 	ck_assert_int_eq(skein_config_set(config, "", "", NULL), SKEIN_NOT_FOUND);
+	ck_assert_int_eq(skein_config_set(config, "ssl.keystore.location", "x", &error), SKEIN_NOT_FOUND);
+	ck_assert_str_eq(error.text, "ssl.keystore.location: TLS and SASL are not supported yet");
 }
 END_TEST
 
