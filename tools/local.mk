@@ -14,6 +14,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
 	tools/decode.c tools/decode.h \
 	tools/dirs.c \
+	tools/doctor.c tools/doctor.h tools/doctor_dir.c tools/doctor_repair.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c tools/group_show.c \
 	tools/input.c tools/input.h \
@@ -50,7 +51,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test tests/system/log.test tests/system/log_judge.py tests/system/consume.test tests/system/produce.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test tests/system/check.test tests/system/log.test tests/system/log-java.test tests/system/log_judge.py tests/system/consume.test tests/system/produce.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
