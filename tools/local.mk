@@ -13,6 +13,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c tools/group_show.c \
+	tools/http_get.c tools/http_get.h \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/lone_store.c tools/lone_store.h \
@@ -20,12 +21,14 @@ tools_libskein_tools_a_SOURCES = \
 	tools/produce.c \
 	tools/profile.c tools/profile.h tools/profile_verb.c \
 	tools/reassign.c tools/reassign_throttle.c \
+	tools/screen.c tools/screen.h \
 	tools/show.c tools/show.h \
 	tools/status.c \
 	tools/store.c tools/store.h \
 	tools/table.c tools/table.h \
 	tools/target.c \
 	tools/tool.c tools/tool.h \
+	tools/top.c tools/top.h tools/top_draw.c tools/top_print.c tools/top_table.c \
 	tools/topic.c tools/topic.h tools/topic_show.c \
 	tools/value.c tools/value.h
 tools_libskein_tools_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
@@ -39,7 +42,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/bench.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/top.test tests/system/target.test tests/system/bench.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -62,4 +65,10 @@ TESTS += tests/unit/tools/profile_test
 tests_unit_tools_profile_test_SOURCES = tests/unit/tools/profile_test.c
 tests_unit_tools_profile_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_profile_test_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/top_test
+TESTS += tests/unit/tools/top_test
+tests_unit_tools_top_test_SOURCES = tests/unit/tools/top_test.c
+tests_unit_tools_top_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
