@@ -9,11 +9,13 @@ tools_libskein_tools_a_SOURCES = \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
+	tools/complete.c tools/complete.h tools/completion.c \
 	tools/consume.c \
 	tools/decode.c tools/decode.h \
 	tools/dirs.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c \
+	tools/help_text.c tools/help_text.h \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/lone_store.c tools/lone_store.h \
@@ -42,7 +44,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/completion.test tests/system/bench.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -77,4 +79,9 @@ tests_unit_tools_setting_test_SOURCES = tests/unit/tools/setting_test.c
 tests_unit_tools_setting_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_setting_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
 $(tests_unit_tools_setting_test_OBJECTS): | $(wire_gen)
+check_PROGRAMS += tests/unit/tools/help_text_test
+TESTS += tests/unit/tools/help_text_test
+tests_unit_tools_help_text_test_SOURCES = tests/unit/tools/help_text_test.c
+tests_unit_tools_help_text_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_help_text_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
