@@ -83,6 +83,11 @@ static bool parse_date(const char *text, int64_t *out)
 	return false;
 }
 
+static bool parse_time(const char *text, int64_t *out)
+{
+	return value_int(text, 0, INT64_MAX, out) || parse_date(text, out);
+}
+
 bool value_duration(const char *text, int64_t *out)
 {
 	static const struct { const char *unit; int64_t ms; } units[] = {
@@ -114,6 +119,17 @@ bool value_duration(const char *text, int64_t *out)
 	return false;
 }
 
+bool value_since(const char *text, int64_t now_ms, int64_t *out)
+{
+	int64_t ago;
+
+	if (value_duration(text, &ago)) {
+		*out = MAX(0, now_ms - ago);
+		return true;
+	}
+	return text[0] == '@' ? parse_time(text + 1, out) : parse_date(text, out);
+}
+
 bool value_start(const char *text, struct value_start *out)
 {
 	*out = (struct value_start){ .at = 0 };
@@ -126,7 +142,7 @@ bool value_start(const char *text, struct value_start *out)
 	else
 		out->kind = START_OFFSET;
 	if (out->kind == START_TIME)
-		return value_int(text + 1, 0, INT64_MAX, &out->at) || parse_date(text + 1, &out->at);
+		return parse_time(text + 1, &out->at);
 	return out->kind != START_OFFSET || value_int(text, 0, INT64_MAX, &out->at);
 }
 
