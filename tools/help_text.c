@@ -259,13 +259,14 @@ static bool take_word(struct slice *list, const char *word)
 	return true;
 }
 
-/* Calls each for every single word of a list like "a (default), b or c (as d)", until something else comes; how many there were. */
+/*
+ * Calls each for every single word of a list like "a (default), b or c (as d)" or "a; b: what it is; c", until something else comes; how many there were.
+ */
 static int each_word(struct slice list, help_each *each, void *arg)
 {
 	int count = 0;
 
-	list = trimmed(list);
-	while (list.len > 0) {
+	for (list = trimmed(list); list.len > 0; list = trimmed(list)) {
 		size_t n = 0;
 		while (n < list.len && is_lower(list.ptr[n]))
 			n++;
@@ -275,16 +276,19 @@ static int each_word(struct slice list, help_each *each, void *arg)
 			(void)take(&list, ')');
 			list = trimmed(list);
 		}
-		bool is_last = list.len == 0 || strchr(";.:", list.ptr[0]) != NULL;
-		bool goes_on = !is_last && (list.ptr[0] == ',' || take_word(&list, "or") || take_word(&list, "and"));
-		if (n == 0 || (!is_last && !goes_on))
+		bool is_told = list.len > 0 && list.ptr[0] == ':';
+		bool goes_on = list.len > 0 && (is_told || strchr(",;", list.ptr[0]) != NULL || take_word(&list, "or") || take_word(&list, "and"));
+		if (n == 0 || (!goes_on && list.len > 0 && list.ptr[0] != '.'))
 			return count;
 		count++;
 		if (each != NULL)
 			each(arg, word);
-		if (is_last)
+		if (!goes_on)
 			return count;
-		list = trimmed(from(list, list.ptr[0] == ','));
+		if (is_told)
+			(void)take(&list, ';');
+		else if (list.len > 0 && (list.ptr[0] == ',' || list.ptr[0] == ';'))
+			list = trimmed(from(list, 1));
 		(void)take_word(&list, "or");
 	}
 	return count;
@@ -311,7 +315,7 @@ static bool take_subverbs(const struct help_text *h, struct slice *part, struct 
 	struct slice rest = *part, head = take(&rest, ':');
 	struct subverbs s = { .h = h, .wanted = wanted };
 
-	if (head.len == part->len || each_word(head, count_subverb, &s) == 0 || s.count == 0)
+	if (head.len == part->len || memchr(head.ptr, ';', head.len) != NULL || each_word(head, count_subverb, &s) == 0 || s.count == 0)
 		return false;
 	*has_wanted |= s.has_wanted;
 	*part = trimmed(rest);
@@ -320,24 +324,41 @@ static bool take_subverbs(const struct help_text *h, struct slice *part, struct 
 
 bool help_goes_with(const struct help_text *h, const struct help_option *o, struct slice subverb)
 {
-	struct slice rest = o->text;
-	bool has_words = false, has_wanted = false;
+	struct slice rest = o->text, part = take(&rest, ';');
+	bool has_wanted = false;
 
+	if (!take_subverbs(h, &part, subverb, &has_wanted))	/* what begins without them is for all */
+		return true;
 	while (rest.len > 0) {
-		struct slice part = take(&rest, ';');
-		has_words |= take_subverbs(h, &part, subverb, &has_wanted);
+		part = take(&rest, ';');
+		(void)take_subverbs(h, &part, subverb, &has_wanted);
 	}
-	return !has_words || has_wanted || subverb.len == 0;
+	return has_wanted || subverb.len == 0;
+}
+
+struct choices {
+	const struct help_text *h;
+	help_each              *each;
+	void                   *arg;
+};
+
+static void pass_on(void *arg, struct slice word)
+{
+	struct choices *c = arg;
+
+	if (!help_is_subverb(c->h, word))	/* that begins another remark */
+		c->each(c->arg, word);
 }
 
 void help_choices(const struct help_text *h, const struct help_option *o, help_each *each, void *arg)
 {
+	struct choices c = { .h = h, .each = each, .arg = arg };
 	struct slice text = o->text;
 	bool has_wanted = false;
 
 	(void)take_subverbs(h, &text, SLICE_EMPTY, &has_wanted);
 	if (each_word(text, NULL, NULL) > 1)
-		each_word(text, each, arg);
+		each_word(text, pass_on, &c);
 }
 
 void help_summary(const struct help_text *h, const struct help_option *o, struct strbuf *out)

@@ -15,9 +15,11 @@ static const char text[] =
 	"                           one line and yet another\n"
 	"  -f, --form FORM          make: text (default), json (one list) or\n"
 	"                           ndjson (an object per line)\n"
-	"  -a, --acks N             all (default), 1, 0: how many copies\n"
+	"  -a, --acks N             all (default), 1, 0: how many copies; make: of each\n"
 	"      --from START         beginning, end (default), an OFFSET, or @TIME: later\n"
 	"      --codec-level N      wait so long\n"
+	"  -o, --output FORMAT      text (default); wide: with key, value, and more; json (one\n"
+	"                           list); or a format as below\n"
 	"  -y                       just so\n"
 	"      --force\n"
 	"\nExamples:\n"
@@ -75,7 +77,7 @@ START_TEST(options_and_their_arguments)
 		{ "-y", "", "" }, { "--force", "force", "" } };
 	static const char *const none[] = { "--cou", "-x", "--", "-", "", "-yy", "--n" };
 
-	ck_assert_int_eq(h.option_count, 7);
+	ck_assert_int_eq(h.option_count, 8);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		const struct help_option *o = help_option_of(&h, table[i].word);
 		ck_assert_ptr_nonnull(o);
@@ -91,6 +93,7 @@ START_TEST(values_that_are_listed)
 	ck_assert_str_eq(choices("--form"), "text json ndjson");
 	ck_assert_str_eq(choices("--acks"), "all 1 0");
 	ck_assert_str_eq(choices("--from"), "beginning end");
+	ck_assert_str_eq(choices("--output"), "text wide json");
 	ck_assert_str_eq(choices("--codec-level"), "");
 	ck_assert_str_eq(choices("--count"), "");
 	ck_assert_str_eq(choices("-y"), "");
