@@ -61,8 +61,10 @@ int settings_ask(struct settings *x, const char *name, struct settings_of *out)
 	struct client_error error;
 
 	*out = (struct settings_of){ .name = name };
-	if (admin_explain_configs(x->client, x->kind->type, name, SETTINGS_TIMEOUT_MS, &out->answer, &r, &error) != OK)
-		return tool_fail(&error);
+	if (admin_explain_configs(x->client, x->kind->type, name, SETTINGS_TIMEOUT_MS, &out->answer, &r, &error) != OK) {
+		int code = tool_fail(&error);
+		return x->kind->type == ADMIN_TOPIC ? tool_near_topic(x->client, slice_str(name), code) : code;
+	}
 	out->count = r->configs_count;
 	out->list = show_sorted(r->configs, r->configs_count, sizeof(*r->configs), compare);
 	return EXIT_OK;
