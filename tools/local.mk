@@ -45,7 +45,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/bench.test tests/system/consume.test tests/system/produce.test
+EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/bench.test tests/system/consume.test tests/system/produce.test tests/system/round-trip.test tests/system/round_trip.py
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
