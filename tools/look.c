@@ -177,7 +177,7 @@ static void ask_offsets(struct look *l, const struct look_broker *b, int64_t tim
 		for (int32_t p = 0; p < l->topics[t].partition_count; p++) {
 			const struct metadata_response_partition *is = l->topics[t].partitions[p].is;
 
-			if (is->leader_id != b->id)
+			if (is->leader_id != b->id || (l->is_narrow && !l->topics[t].partitions[p].is_wanted))
 				continue;
 			list_offsets_request_partition_init(&parts[n]);
 			parts[n].partition_index = is->partition_index;
@@ -186,7 +186,20 @@ static void ask_offsets(struct look *l, const struct look_broker *b, int64_t tim
 		if (n > first)
 			m->topics[m->topics_count++] = (struct list_offsets_request_topic){ .name = l->topics[t].name, .partitions = &parts[first], .partitions_count = n - first };
 	}
-	look_send(l, call, b->id);
+	if (n > 0)
+		look_send(l, call, b->id);
+}
+
+static void ask_logs(struct look *l)
+{
+	for (int i = 0; i < l->broker_count; i++) {
+		const struct look_broker *b = &l->brokers[i];
+
+		if ((l->parts & LOOK_ENDS) && b->is != NULL && b->leads > 0)
+			ask_offsets(l, b, LATEST);
+		if ((l->parts & LOOK_STARTS) && b->is != NULL && b->leads > 0)
+			ask_offsets(l, b, EARLIEST);
+	}
 }
 
 /* ---- sizes ---- */
@@ -308,15 +321,13 @@ static void on_description(struct client_call *call)
 	for (int32_t i = 0; i < r->topics_count; i++)
 		take_topic(l, topics[i]);
 	free(topics);
+	if (!l->is_narrow)
+		ask_logs(l);
 	for (int i = 0; i < l->broker_count; i++) {
 		const struct look_broker *b = &l->brokers[i];
 
 		if (b->is == NULL)
 			continue;
-		if ((l->parts & LOOK_ENDS) && b->leads > 0)
-			ask_offsets(l, b, LATEST);
-		if ((l->parts & LOOK_STARTS) && b->leads > 0)
-			ask_offsets(l, b, EARLIEST);
 		if (l->parts & LOOK_DIRS)
 			ask_dirs(l, b);
 		if (l->parts & LOOK_GROUPS)
@@ -337,6 +348,7 @@ void look_begin(struct look **out, struct client *c, const struct look_spec *spe
 	l->controller = -1;
 	l->group_names = spec->groups;
 	l->group_name_count = spec->group_count;
+	l->is_narrow = spec->is_narrow;
 	l->before = spec->before;
 	l->age_rounds = (spec->parts & LOOK_AGES) ? spec->age_rounds : 0;
 	arena_init(&l->arena, LOOK_BYTES_MAX);
@@ -366,6 +378,13 @@ bool look_is_done(struct look *l)
 {
 	if (l->is_done || l->pending > 0)
 		return l->is_done;
+	if (l->is_narrow && !l->has_narrowed) {
+		l->has_narrowed = true;
+		look_want_partitions(l);
+		ask_logs(l);
+		if (l->pending > 0)
+			return false;
+	}
 	if ((l->parts & LOOK_GROUPS) && look_weigh_groups(l))
 		return false;
 	l->before = NULL;

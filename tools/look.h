@@ -30,6 +30,7 @@ struct look_partition {
 	int64_t start, end;
 	int64_t bytes;		/* of the leader's replica */
 	int64_t bytes_all;	/* of all replicas that were told of */
+	bool    is_wanted;	/* a group stands there */
 	int     asked_round;	/* for look_group.c: records were asked for, from that offset on */
 	int64_t asked_from;
 };
@@ -114,7 +115,7 @@ struct look {
 	int                  group_name_count;
 	const struct look   *before;
 	int                  age_rounds, round;
-	bool                 is_done;
+	bool                 is_narrow, has_narrowed, is_done;
 };
 
 /* What is wanted of it, beside the parts. All zero bytes: everything. */
@@ -123,6 +124,7 @@ struct look_spec {
 	mono_ms            timeout_ms;
 	const char *const *groups;	/* only these; borrowed until the end */
 	int                group_count;
+	bool               is_narrow;	/* LOOK_ENDS, LOOK_STARTS: only of partitions that these groups have to do with, asked when that is known */
 	const struct look *before;	/* what it knows of ages is not asked again; borrowed until the look is done */
 	int                age_rounds;	/* how often records are asked for; each asks for what the one before was not told */
 };

@@ -361,6 +361,19 @@ static void sum_up(struct look *l, struct look_group *g)
 		g->age_ms = -1;		/* what is known is nothing, and there is more */
 }
 
+void look_want_partitions(struct look *l)
+{
+	for (int i = 0; i < l->group_count; i++) {
+		for (int k = 0; k < l->groups[i]->offset_count; k++) {
+			struct look_topic *t = look_topic_of(l, l->groups[i]->offsets[k].topic);
+			struct look_partition *p = t != NULL ? look_partition_of(t, l->groups[i]->offsets[k].partition) : NULL;
+
+			if (p != NULL)
+				p->is_wanted = true;
+		}
+	}
+}
+
 bool look_weigh_groups(struct look *l)
 {
 	bool goes_on = false;

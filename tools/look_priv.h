@@ -20,6 +20,8 @@ void *call_alloc(struct client_call *call, size_t n, size_t size);
 
 /* ---- look_group.c ---- */
 void look_ask_groups(struct look *l, int32_t broker);
+/* Says of the partitions that groups have to do with that they are wanted. */
+void look_want_partitions(struct look *l);
 /* All answers about logs and offsets are there: lag and age of each. True: records have been asked for, it goes on. */
 bool look_weigh_groups(struct look *l);
 

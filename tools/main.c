@@ -38,7 +38,9 @@ static const struct verb {
 	{ "group",   tool_group,   "list, describe, reset and delete consumer groups" },
 	{ "status",  tool_status,  "whether the broker here is well, and its numbers" },
 	{ "bench",   tool_bench,   "load a broker, and tell what it took" },
+	{ "log",     tool_log,     "read the files of a log where they lie: dump, verify, find" },
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
+	{ "config",  tool_config,  "settings of topics, brokers, the cluster and loggers" },
 	{ "profile", tool_profile, "names for clusters and how they are spoken to" },
 };
 

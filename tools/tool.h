@@ -33,6 +33,8 @@ int tool_cluster(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_profile(int argc, char **argv);
+int tool_config(int argc, char **argv);
+int tool_log(int argc, char **argv);
 
 /* "skein: ..." on stderr. */
 void tool_say(const char *fmt, ...) PRINTF(1, 2);

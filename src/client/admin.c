@@ -47,7 +47,7 @@ void admin_answered(struct operation *o, int16_t code, const char *kind, const c
 
 	snprintf(subject, sizeof(subject), "%s %.280s", kind, name);
 	*o->error = CLIENT_ERROR_NONE;
-	if (code == UNKNOWN_TOPIC_OR_PARTITION && slice_is_null(message))
+	if (code == UNKNOWN_TOPIC_OR_PARTITION && message.len == 0)
 		message = SLICE_LIT("there is none of this name");
 	if (code != NONE)
 		client_error_set_kafka(o->error, code, subject, message);

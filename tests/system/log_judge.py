@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Judges skein log against Kafka's own files and an independent decoder's view of them (golden/storage/*/expected.json).
+
+   log_judge.py golden SKEIN GOLDEN       everything that skein log dump -o json says of every file is what the decoder says
+   log_judge.py round-trip SKEIN GOLDEN   the records as lines of JSON are the records
+"""
+import base64, json, os, re, subprocess, sys
+
+BATCH = ["position", "size", "base_offset", "partition_leader_epoch", "crc", "crc_ok", "codec", "log_append_time", "transactional", "control",
+         "delete_horizon", "base_timestamp", "max_timestamp", "producer_id", "producer_epoch", "base_sequence", "record_count", "last_offset", "magic"]
+KIND = re.compile(r"(\d{20}\.(log|index|timeindex|txnindex|snapshot)|leader-epoch-checkpoint|[a-z-]+-offset-checkpoint|partition\.metadata|meta\.properties)(\.(deleted|cleaned|swap))?$")
+
+
+def run(skein, *arguments):
+    p = subprocess.run([skein, "log", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+    if p.returncode not in (0, 8):
+        sys.exit(f"skein log {' '.join(arguments)}: {p.returncode} {p.stderr.decode()}")
+    return p.returncode, p.stdout.decode()
+
+
+def same(what, got, want):
+    if got != want:
+        sys.exit(f"{what}\n  skein:   {json.dumps(got)[:2000]}\n  decoder: {json.dumps(want)[:2000]}")
+
+
+def octets(record, name):
+    """What skein's JSON says of bytes, as bytes."""
+    if name in record:
+        return None if record[name] is None else record[name].encode()
+    return base64.b64decode(record[name + "_base64"])
+
+
+def shown(got, want):
+    """Bytes as the decoder shows them: of many only their number."""
+    return {"length": len(got), "crc32c": want["crc32c"]} if isinstance(want, dict) and got is not None else got
+
+
+def wanted(text):
+    if text is None or isinstance(text, dict):
+        return text
+    return bytes.fromhex(text[4:]) if text.startswith("hex:") else text.encode()
+
+
+def check_record(where, got, want):
+    same(where + " offset", [got["offset"], got["timestamp"]], [want["offset"], want["timestamp"]])
+    for name in "key", "value":
+        mine = shown(octets(got, name), want[name])
+        if mine != wanted(want[name]):
+            sys.exit(f"{where}: {name} {mine!r}, not {want[name]!r}")
+    headers = [(octets(h, "key"), octets(h, "value")) for h in got["headers"]]
+    if headers != [(wanted(k), wanted(v)) for k, v in want["headers"]]:
+        sys.exit(f"{where}: headers {headers}, not {want['headers']}")
+
+
+def check_log(where, got, want):
+    for mine, theirs in zip(got["batches"], want["batches"]):
+        at = f"{where} at {theirs['position']}"
+        same(at, {k: mine.get(k) for k in BATCH}, {k: theirs.get(k) for k in BATCH})
+        if not mine["crc_ok"]:
+            same(at + " records", "records" in mine, False)
+            continue
+        if mine["control"]:
+            for a, b in zip(mine["records"], theirs["records"]):
+                same(at, [a["offset"], a["control"].upper(), a["coordinator_epoch"]],
+                     [b["offset"], b["marker"]["type"], b["marker"]["coordinator_epoch"]])
+        else:
+            for a, b in zip(mine["records"], theirs["records"]):
+                check_record(at, a, b)
+        same(at + " records", len(mine["records"]), len(theirs["records"]))
+    same(where + " batches", len(got["batches"]), len(want["batches"]))
+    valid, size = want.get("valid_bytes"), want.get("file_bytes")
+    if valid is not None and valid != size:
+        same(where + " damage", [d["position"] for d in got["damage"]][:1], [valid])
+    return len(got["batches"])
+
+
+def check_small(where, name, got, want):
+    entries = got["entries"]
+    if "timeindex" in name:
+        base = int(name.split("/")[-1][:20])
+        same(where, entries, [{"timestamp": e["timestamp"], "offset": base + e["relative_offset"]} for e in want["entries"]])
+    elif ".txnindex" in name:
+        same(where, entries, [{k: v for k, v in e.items() if k != "version"} for e in want["entries"]])
+    elif ".index" in name:
+        base = int(name.split("/")[-1][:20])
+        same(where, entries, [{"offset": base + e["relative_offset"], "position": e["position"]} for e in want["entries"]])
+    elif ".snapshot" in name:
+        same(where, entries, want["entries"])
+    elif "leader-epoch" in name:
+        same(where, [[str(e["epoch"]), str(e["start_offset"])] for e in entries], want["entries"])
+    elif "-checkpoint" in name:
+        same(where, [[e["topic"], str(e["partition"]), str(e["offset"])] for e in entries], want.get("entries", []))
+    elif name.endswith("partition.metadata"):
+        same(where, entries[0]["topic_id"], want["text"].split("topic_id: ")[1].strip())
+    elif name.endswith("meta.properties"):
+        same(where, str(entries[0]["broker_id"]), re.search(r"broker.id=(\d+)", want["text"]).group(1))
+
+
+def golden(skein, top):
+    files = batches = 0
+    for folder in sorted(os.listdir(top)):
+        try:
+            expected = json.load(open(f"{top}/{folder}/expected.json"))
+        except OSError:
+            continue
+        names = [n for n in expected if KIND.search(n)]
+        code, text = run(skein, "dump", "-r", "-o", "json", *(f"{top}/{folder}/{n}" for n in names))
+        got = json.loads(text)
+        same(folder, [g["file"] for g in got], [f"{top}/{folder}/{n}" for n in names])
+        for g, name in zip(got, names):
+            where = f"{folder}/{name}"
+            files += 1
+            if re.search(r"\.log(\.\w+)?$", name):
+                batches += check_log(where, g, expected[name])
+            else:
+                check_small(where, name, g, expected[name])
+        damaged = any(c.get("valid_bytes", 0) != c.get("file_bytes", 0) or not all(b["crc_ok"] for b in c["batches"])
+                      for c in expected.values() if isinstance(c, dict) and "batches" in c)
+        same(folder + " exit code", code == 8, damaged)
+    if files < 300 or batches < 500:
+        sys.exit(f"only {files} files with {batches} batches were compared")
+    print(f"{files} files, {batches} batches")
+
+
+def round_trip(skein, top):
+    lines = 0
+    for folder in "records", "codecs", "idempotent":
+        expected = json.load(open(f"{top}/{folder}/expected.json"))
+        for name, content in expected.items():
+            if not name.endswith(".log"):
+                continue
+            code, text = run(skein, "dump", "-o", "ndjson", f"{top}/{folder}/{name}")
+            got = [json.loads(line) for line in text.splitlines()]
+            want = [r for b in content["batches"] for r in b["records"]]
+            same(name, [code, len(got)], [0, len(want)])
+            for a, b in zip(got, want):
+                check_record(name, a, b)
+                same(name, f"{a['topic']}-{a['partition']}", name.split("/")[0])
+                lines += 1
+    print(f"{lines} records")
+
+
+if __name__ == "__main__":
+    {"golden": golden, "round-trip": round_trip}[sys.argv[1]](*sys.argv[2:])
