@@ -51,7 +51,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
 EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test tests/system/log.test tests/system/log_judge.py tests/system/consume.test tests/system/produce.test
-EXTRA_DIST += tests/system/round-trip.test tests/system/round_trip.py tests/system/mistakes.test
+EXTRA_DIST += tests/system/round-trip.test tests/system/round_trip.py tests/system/mistakes.test tests/system/command-java.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
