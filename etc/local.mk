@@ -12,7 +12,7 @@ etc/skein.service etc/skein@.service: etc/skein-limits.conf Makefile
 etc/skein.service: etc/skein.service.in
 etc/skein@.service: etc/skein@.service.in
 
-man_pages = man/skein.1 man/skein-produce.1 man/skein-consume.1 man/skein-topic.1 man/skein-group.1 man/skein-cluster.1 man/skein-top.1 man/skein-status.1 man/skein-bench.1 man/skein-profile.1 man/skein-serve.8 man/server.properties.5
+man_pages = man/skein.1 man/skein-produce.1 man/skein-consume.1 man/skein-topic.1 man/skein-group.1 man/skein-cluster.1 man/skein-status.1 man/skein-top.1 man/skein-bench.1 man/skein-check.1 man/skein-log.1 man/skein-config.1 man/skein-profile.1 man/skein-serve.8 man/server.properties.5
 nodist_man_MANS = $(man_pages)
 $(man_pages): skein$(EXEEXT) build-aux/gen-man
 	@$(MKDIR_P) man

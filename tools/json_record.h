@@ -13,6 +13,11 @@
 #include "client/consumer.h"
 #include "client/producer.h"
 
+/* Appends a JSON string; a byte that is no UTF-8 becomes U+FFFD. */
+void json_write_string(struct strbuf *out, struct slice s);
+/* Appends "name":string or "name":null, or "name_base64":string for bytes that are no UTF-8. */
+void json_write_bytes(struct strbuf *out, const char *name, struct slice s);
+
 /* Appends the object, without a newline. */
 void json_record_write(struct strbuf *out, const struct consumer_event *e);
 

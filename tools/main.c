@@ -39,7 +39,10 @@ static const struct verb {
 	{ "top",     tool_top,     "a live view: brokers, busiest topics, groups by lag, disks" },
 	{ "status",  tool_status,  "whether the broker here is well, and its numbers" },
 	{ "bench",   tool_bench,   "load a broker, and tell what it took" },
+	{ "log",     tool_log,     "read the files of a log where they lie: dump, verify, find" },
+	{ "check",   tool_check,   "look for damage in log directories, and repair it" },
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
+	{ "config",  tool_config,  "settings of topics, brokers, the cluster and loggers" },
 	{ "profile", tool_profile, "names for clusters and how they are spoken to" },
 };
 

@@ -34,6 +34,9 @@ int tool_top(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_profile(int argc, char **argv);
+int tool_config(int argc, char **argv);
+int tool_log(int argc, char **argv);
+int tool_check(int argc, char **argv);
 
 /* "skein: ..." on stderr. */
 void tool_say(const char *fmt, ...) PRINTF(1, 2);

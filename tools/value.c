@@ -83,6 +83,53 @@ static bool parse_date(const char *text, int64_t *out)
 	return false;
 }
 
+static bool parse_time(const char *text, int64_t *out)
+{
+	return value_int(text, 0, INT64_MAX, out) || parse_date(text, out);
+}
+
+bool value_duration(const char *text, int64_t *out)
+{
+	static const struct { const char *unit; int64_t ms; } units[] = {
+		{ "w", 604800000 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+	int64_t sum = 0;
+	size_t next = 0;
+
+	while (*text >= '0' && *text <= '9') {
+		int64_t n = 0;
+		size_t len;
+		for (; *text >= '0' && *text <= '9'; text++) {
+			if (n > INT32_MAX)
+				return false;
+			n = n * 10 + (*text - '0');
+		}
+		for (len = 0; text[len] >= 'a' && text[len] <= 'z'; len++)
+			;
+		while (next < ARRAY_LEN(units) && (strlen(units[next].unit) != len || strncmp(text, units[next].unit, len) != 0))
+			next++;
+		if (next == ARRAY_LEN(units))
+			return false;
+		sum += n * units[next++].ms;
+		text += len;
+		if (*text == '\0') {
+			*out = sum;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool value_since(const char *text, int64_t now_ms, int64_t *out)
+{
+	int64_t ago;
+
+	if (value_duration(text, &ago)) {
+		*out = MAX(0, now_ms - ago);
+		return true;
+	}
+	return text[0] == '@' ? parse_time(text + 1, out) : parse_date(text, out);
+}
+
 bool value_start(const char *text, struct value_start *out)
 {
 	*out = (struct value_start){ .at = 0 };
@@ -95,7 +142,7 @@ bool value_start(const char *text, struct value_start *out)
 	else
 		out->kind = START_OFFSET;
 	if (out->kind == START_TIME)
-		return value_int(text + 1, 0, INT64_MAX, &out->at) || parse_date(text + 1, &out->at);
+		return parse_time(text + 1, &out->at);
 	return out->kind != START_OFFSET || value_int(text, 0, INT64_MAX, &out->at);
 }
 

@@ -27,6 +27,7 @@
 
 struct task;
 struct topic_state;
+struct joining_finding;
 struct active;
 
 /* --- calls to the store ------------------------------------------------------------------------------------------------------ */
@@ -235,6 +236,12 @@ void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
 void controller_push_return(struct controller *c);	/* controller_return.c: a sub-task, when power may have been lost: waits until nobody counts on what is gone */
+/* controller_peers.c: Java brokers are asked which release they are of. t waits for the answers. */
+void controller_peers_add(struct controller *c, struct list *questions, const struct cluster_broker *peer);
+void controller_peers_ask(struct controller *c, struct task *t, struct list *questions);
+bool controller_peers_forbid(struct controller *c, const struct list *questions, struct joining_finding *f);	/* all answers are home */
+void controller_peers_end(struct controller *c, struct list *questions);
+void controller_waits_for(struct controller *c, const char *sentence);	/* constant; for /readyz, while the start goes on */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 
