@@ -57,7 +57,7 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 EXTRA_DIST += \
 	tests/system/bench.test tests/system/check.test tests/system/config.test tests/system/consume.test tests/system/log.test \
 	tests/system/log-java.test tests/system/log_judge.py tests/system/look.test tests/system/look-java.test tests/system/produce.test tests/system/target.test \
-	tests/system/tools.test tests/system/top.test
+	tests/system/tools.test tests/system/top.test tests/system/screens.test tests/system/screens.py docs/COMMAND.md
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
