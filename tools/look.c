@@ -332,7 +332,7 @@ static void on_description(struct client_call *call)
 		broker_row(l, r->brokers[i].node_id)->is = &r->brokers[i];
 	const void **topics = show_sorted(r->topics, r->topics_count, sizeof(*r->topics), show_by_name);
 
-	l->topics = look_alloc(l, (size_t)r->topics_count, sizeof(*l->topics));
+	l->topics = look_alloc(l, (size_t)MAX(r->topics_count, 0), sizeof(*l->topics));
 	for (int32_t i = 0; i < r->topics_count; i++)
 		take_topic(l, topics[i]);
 	free(topics);

@@ -23,7 +23,8 @@ static const char help[] =
 	"                           one for each broker (default: $SKEIN_METRICS, commas between them)\n"
 	"      --once               one look, to stdout, without a terminal; with --interval two, that far\n"
 	"                           apart, so that there are rates\n"
-	"  -o, --output FORMAT      of --once: text (default), wide (all rows), json (an array) or ndjson\n"
+	"  -o, --output FORMAT      text (default), wide (all rows), json (an array) or ndjson (an object per\n"
+	"                           line); with --once\n"
 	TOOL_BOOTSTRAP_HELP
 	"\nKeys: 1-5, Tab, left, right the view; up, down a row; Enter into it (a topic's partitions, a group's\n"
 	"lag, a broker's directories), Esc back; s another order; / only names that hold a text; space pause;\n"
