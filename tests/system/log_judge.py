@@ -3,8 +3,11 @@
 
    log_judge.py golden SKEIN GOLDEN       everything that skein log dump -o json says of every file is what the decoder says
    log_judge.py round-trip SKEIN GOLDEN   the records as lines of JSON are the records
+   log_judge.py dump-log OURS KAFKAS      what skein log dump -r -o json and Kafka's DumpLogSegments --deep-iteration print of the same files is the same
+   log_judge.py hurt GOLDEN DIR COUNT     copies of segments below DIR, one byte of each changed
+   log_judge.py same-damage OURS KAFKAS   both see the damage of those in the same places
 """
-import base64, json, os, re, subprocess, sys
+import base64, json, os, random, re, subprocess, sys
 
 BATCH = ["position", "size", "base_offset", "partition_leader_epoch", "crc", "crc_ok", "codec", "log_append_time", "transactional", "control",
          "delete_horizon", "base_timestamp", "max_timestamp", "producer_id", "producer_epoch", "base_sequence", "record_count", "last_offset", "magic"]
@@ -140,5 +143,85 @@ def round_trip(skein, top):
     print(f"{lines} records")
 
 
+def kafkas(path):
+    """What DumpLogSegments printed: {file: {"batches": [...], "left": bytes at the end that it took for no batch, "broke": it ended with an exception}}"""
+    files, now = {}, None
+    for line in open(path):
+        line = line.rstrip()
+        if line.startswith("Dumping "):
+            now = files[line[8:]] = {"batches": [], "left": 0, "broke": False}
+        elif line.startswith("Found "):
+            now["left"] = int(line.split()[1])
+        elif line.startswith("baseOffset: "):
+            now["batches"].append({"records": [], **dict(re.findall(r"(\w+): (\S+)", line))})
+        elif line.startswith("| offset: "):
+            record = dict(re.findall(r"(\w+): (\S+)", line))
+            record["headerKeys"] = re.search(r"headerKeys: \[(.*?)\](?= |$)", line).group(1)
+            now["batches"][-1]["records"].append(record)
+        elif "Exception" in line and now is not None:
+            now["broke"] = True
+    return files
+
+
+def dump_log(ours, theirs):
+    kafka, records = kafkas(theirs), 0
+    for mine in json.load(open(ours)):
+        want = kafka[mine["file"]]
+        same(mine["file"], len(mine["batches"]), len(want["batches"]))
+        for b, k in zip(mine["batches"], want["batches"]):
+            where = f"{mine['file']} at {b['position']}"
+            got = [b["position"], b["size"], b["base_offset"], b["last_offset"], b["record_count"], b["base_sequence"], b["producer_id"], b["producer_epoch"],
+                   b["partition_leader_epoch"], b["max_timestamp"], b["magic"], b["crc"]]
+            same(where, [str(x) for x in got], [k["position"], k["size"], k["baseOffset"], k["lastOffset"], k["count"], k["baseSequence"], k["producerId"],
+                                                k["producerEpoch"], k["partitionLeaderEpoch"], k.get("CreateTime") or k["LogAppendTime"], k["magic"], k["crc"]])
+            same(where, [b["codec"], b["crc_ok"], b["transactional"], b["control"], b["delete_horizon"], b["log_append_time"]],
+                 [k["compresscodec"], k["isvalid"] == "true", k["isTransactional"] == "true", k["isControl"] == "true", k["deleteHorizonMs"] != "OptionalLong.empty",
+                  "LogAppendTime" in k])
+            same(where, len(b["records"]), len(k["records"]))
+            for r, q in zip(b["records"], k["records"]):
+                records += 1
+                same(where, [str(r["offset"]), str(r["timestamp"])], [q["offset"], q.get("CreateTime") or q["LogAppendTime"]])
+                if b["control"]:
+                    same(where, [r["control"].upper(), str(r["coordinator_epoch"])], [q["endTxnMarker"], q["coordinatorEpoch"]])
+                    continue
+                size = lambda name: -1 if octets(r, name) is None else len(octets(r, name))
+                same(where, [size("key"), size("value")], [int(q["keySize"]), int(q["valueSize"])])
+                same(where, ",".join(octets(h, "key").decode() for h in r["headers"]), q["headerKeys"])
+    if records < 150:
+        sys.exit(f"only {records} records were compared")
+
+
+def hurt(top, out, count):
+    draw = random.Random(int(os.environ.get("SKEIN_SEED", "1")))
+    folders = ["codecs/codecs-0", "records/records-0", "idempotent/idem-0", "transactions/txn-0", "segments/segments-0"]
+    for i in range(int(count)):
+        folder = draw.choice(folders)
+        name = draw.choice([n for n in sorted(os.listdir(f"{top}/{folder}")) if n.endswith(".log")])
+        data = bytearray(open(f"{top}/{folder}/{name}", "rb").read())
+        data[draw.randrange(len(data))] ^= draw.randrange(1, 256)
+        os.makedirs(f"{out}/t-{i}")
+        open(f"{out}/t-{i}/{name}", "wb").write(data)
+
+
+def same_damage(ours, theirs):
+    kafka, seen = kafkas(theirs), 0
+    for mine in json.load(open(ours)):
+        want = kafka.get(mine["file"])
+        if want is None or want["broke"]:
+            continue
+        # Numbers outside the CRC: Kafka's tool does not look at them.
+        got = sorted(d["position"] for d in mine["damage"] if not re.search("ascend|descend|segment's first|offsets cannot", d["damage"]))
+        # The format's byte is not under the CRC either; Kafka's tool takes every one above 1 for format 2.
+        bad = [int(b["position"]) for b in want["batches"] if b.get("isvalid") != "true" or int(b["magic"]) > 2]
+        if want["left"]:
+            bad.append(os.path.getsize(mine["file"]) - want["left"])
+        # A length that Kafka follows into the midst of another batch makes it see more than the one place.
+        same(mine["file"] + " first damage", got[:1], bad[:1])
+        seen += bool(bad)
+    if seen < 15:
+        sys.exit(f"only {seen} places were compared")
+    print(f"{seen} places")
+
+
 if __name__ == "__main__":
-    {"golden": golden, "round-trip": round_trip}[sys.argv[1]](*sys.argv[2:])
+    {"golden": golden, "round-trip": round_trip, "dump-log": dump_log, "hurt": hurt, "same-damage": same_damage}[sys.argv[1]](*sys.argv[2:])
