@@ -184,12 +184,12 @@ enum err process_inherit_sockets(int *count)
 bool process_has_socket_left(char *text, size_t size)
 {
 	for (int i = 0; i < inherited_count; i++) {
-		char ip[INET6_ADDRSTRLEN] = "";
+		char address[64];
 
 		if (inherited[i].fd < 0)
 			continue;
-		inet_ntop(AF_INET6, inherited[i].addr.ip, ip, sizeof(ip));
-		snprintf(text, size, "[%s]:%d", ip, inherited[i].addr.port);
+		os_addr_text(&inherited[i].addr, address);
+		snprintf(text, size, "%s", address);
 		return true;
 	}
 	return false;

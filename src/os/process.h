@@ -53,7 +53,7 @@ int64_t process_watchdog_ms(void);
 
 /*
  * Sockets that the service manager listens on and passes ($LISTEN_FDS): os_listen for the same address and port gives them out instead of binding. ERR_x: what was passed
- * is not only listening TCP sockets, or is too much. has_socket_left: one that nobody wanted, as [address]:port.
+ * is not only listening TCP sockets, or is too much. has_socket_left: one that nobody wanted, as os_addr_text writes it.
  */
 enum err process_inherit_sockets(int *count) MUST_CHECK;
 bool     process_has_socket_left(char *text, size_t size);
