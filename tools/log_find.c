@@ -163,7 +163,7 @@ static int find_in(struct find *x, const char *dir, bool is_alone)
 	}
 	for (int i = first_segment(x); i < x->count && !x->is_done; i++) {
 		look_at_segment(x, dir, x->bases[i]);
-		fwrite(x->out.ptr, 1, x->out.len, stdout);
+		fwrite(strbuf_cstr(&x->out), 1, x->out.len, stdout);
 		strbuf_reset(&x->out);
 	}
 	if (x->found == before && is_alone)

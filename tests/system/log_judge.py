@@ -5,6 +5,7 @@
    log_judge.py round-trip SKEIN GOLDEN   the records as lines of JSON are the records
    log_judge.py dump-log OURS KAFKAS      what skein log dump -r -o json and Kafka's DumpLogSegments --deep-iteration print of the same files is the same
    log_judge.py hurt GOLDEN DIR COUNT     copies of segments below DIR, one byte of each changed
+   log_judge.py rubble SKEIN GOLDEN DIR   whatever bytes: no crash, and JSON is JSON
    log_judge.py same-damage OURS KAFKAS   both see the damage of those in the same places
 """
 import base64, json, os, random, re, subprocess, sys
@@ -215,6 +216,42 @@ def hurt(top, out, count):
         open(f"{out}/t-{i}/{name}", "wb").write(data)
 
 
+def rubble(skein, top, out):
+    draw = random.Random(int(os.environ.get("SKEIN_SEED", "1")))
+    folders = ["codecs/codecs-0", "records/records-0", "transactions/txn-0", "segments/interval-0", "consumer-offsets/__consumer_offsets-0",
+               "transaction-state/__transaction_state-1", "directory-clean"]
+    paths = []
+    for i in range(60):
+        folder = draw.choice(folders)
+        os.makedirs(f"{out}/t-{i}")
+        for name in os.listdir(f"{top}/{folder}"):
+            if not KIND.search(name):
+                continue
+            data = bytearray(open(f"{top}/{folder}/{name}", "rb").read())
+            for _ in range(draw.randrange(1, 6)):
+                if data:
+                    at = draw.randrange(len(data))
+                    if draw.randrange(3):
+                        data[at] = draw.randrange(256)
+                    else:
+                        data[at:at + draw.randrange(30)] = draw.randbytes(draw.randrange(30))
+            open(f"{out}/t-{i}/{name}", "wb").write(data)
+        paths.append(f"{out}/t-{i}")
+    for kind in "offsets", "transactions":
+        code, text = run(skein, "dump", "--with-damaged", "--decode", kind, "-o", "json", *paths)
+        same("exit code", code, 8)
+        json.loads(text)
+        code, text = run(skein, "dump", "--with-damaged", "--decode", kind, "-o", "ndjson", *paths)
+        for line in text.splitlines():
+            json.loads(line)
+    run(skein, "dump", "--with-damaged", *paths)
+    logs = [p for p in paths if any(n.endswith(".log") for n in os.listdir(p))]
+    json.loads(run(skein, "verify", "--notes", "-o", "json", *logs)[1])
+    for what in ("--offset", "7"), ("--time", "1700000000003"), ("--key", "k"):
+        for p in logs[:20]:
+            subprocess.run([skein, "log", "find", *what, p], capture_output=True, timeout=60).returncode in (0, 3, 8) or sys.exit(f"find {what} {p}")
+
+
 def same_damage(ours, theirs):
     kafka, seen = kafkas(theirs), 0
     for mine in json.load(open(ours)):
@@ -241,4 +278,4 @@ def same_damage(ours, theirs):
 
 
 if __name__ == "__main__":
-    {"golden": golden, "round-trip": round_trip, "dump-log": dump_log, "hurt": hurt, "same-damage": same_damage}[sys.argv[1]](*sys.argv[2:])
+    {"golden": golden, "round-trip": round_trip, "dump-log": dump_log, "hurt": hurt, "rubble": rubble, "same-damage": same_damage}[sys.argv[1]](*sys.argv[2:])
