@@ -106,7 +106,7 @@ static void look_at_segment(struct find *x, const char *dir, int64_t base)
 
 	snprintf(path, sizeof(path), "%s/%020lld.log", dir, (long long)base);
 	log_file_name(path, &name);
-	enum err e = segment_walk_open(&w, os_real(), path);
+	enum err e = segment_walk_open(&w, os_real(), path, base);
 	if (e != OK) {
 		tool_say("%s: %s", path, err_text(e));
 		x->damaged++;

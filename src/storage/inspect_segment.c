@@ -411,7 +411,7 @@ int64_t inspect_segment(struct inspection *x, const struct inspected_segment *s)
 	snprintf(c.name, sizeof(c.name), "%020lld.log", (long long)s->base_offset);
 	snprintf(path, sizeof(path), "%s/%s", x->spec->dir, c.name);
 	batch_order_init(&c.order, s->base_offset, x->epoch);
-	enum err e = segment_walk_open(&w, x->spec->os, path);
+	enum err e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
 	if (e == OK) {
 		open_indexes(&c, segment_walk_size(&w));
 		e = walk(&c, &w);
