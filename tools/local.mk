@@ -17,6 +17,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/doctor.c tools/doctor.h tools/doctor_dir.c tools/doctor_repair.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c tools/group_show.c \
+	tools/http_get.c tools/http_get.h \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/line_set.c tools/line_set.h \
@@ -29,6 +30,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/reassign.c tools/reassign_throttle.c \
 	tools/record_filter.c tools/record_filter.h tools/record_print.c tools/record_print.h \
 	tools/resume.c tools/resume.h \
+	tools/screen.c tools/screen.h \
 	tools/setting.c tools/setting.h \
 	tools/settings.c tools/settings.h tools/settings_change.c tools/settings_diff.c \
 	tools/show.c tools/show.h \
@@ -38,6 +40,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/tail.c tools/tail.h \
 	tools/target.c \
 	tools/tool.c tools/tool.h \
+	tools/top.c tools/top.h tools/top_draw.c tools/top_print.c tools/top_table.c \
 	tools/topic.c tools/topic.h tools/topic_show.c \
 	tools/value.c tools/value.h
 tools_libskein_tools_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
@@ -51,7 +54,10 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/record/libskein_record.a src/wire/libskein_wire.a src/actor/libskein_actor.a src/os/libskein_os.a \
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
-EXTRA_DIST += tests/system/tools.test tests/system/look.test tests/system/target.test tests/system/config.test tests/system/bench.test tests/system/check.test tests/system/log.test tests/system/log-java.test tests/system/log_judge.py tests/system/consume.test tests/system/produce.test
+EXTRA_DIST += \
+	tests/system/bench.test tests/system/check.test tests/system/config.test tests/system/consume.test tests/system/log.test \
+	tests/system/log-java.test tests/system/log_judge.py tests/system/look.test tests/system/produce.test tests/system/target.test \
+	tests/system/tools.test tests/system/top.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -97,4 +103,10 @@ TESTS += tests/unit/tools/produce_test
 tests_unit_tools_produce_test_SOURCES = tests/unit/tools/produce_test.c
 tests_unit_tools_produce_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_produce_test_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/top_test
+TESTS += tests/unit/tools/top_test
+tests_unit_tools_top_test_SOURCES = tests/unit/tools/top_test.c
+tests_unit_tools_top_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 endif

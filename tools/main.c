@@ -36,6 +36,7 @@ static const struct verb {
 	{ "consume", tool_consume, "read records from a topic" },
 	{ "topic",   tool_topic,   "create, list, describe, alter and delete topics" },
 	{ "group",   tool_group,   "list, describe, reset and delete consumer groups" },
+	{ "top",     tool_top,     "a live view: brokers, busiest topics, groups by lag, disks" },
 	{ "status",  tool_status,  "whether the broker here is well, and its numbers" },
 	{ "bench",   tool_bench,   "load a broker, and tell what it took" },
 	{ "log",     tool_log,     "read the files of a log where they lie: dump, verify, find" },

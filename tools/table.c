@@ -1,6 +1,6 @@
 /*
  * Columns get the width of their longest cell. When that is too much, those that may be cut are, from the least important one on; when that is not enough,
- * columns are left out; and what is left over in the end is given back to those that were cut, the most important one first.
+ * columns are left out; and what is left over in the end is given back to those that were cut, the most important one first. No line is ever longer than the terminal.
  */
 #include "table.h"
 
@@ -191,6 +191,10 @@ static void fit(const struct table *t, int width, int *widths)
 		widths[i] = MAX(widths[i] - over, t->columns[i].width_min);
 	while (line_width(widths, n) > width && (i = least_important(t, widths, false)) >= 0)
 		widths[i] = LEFT_OUT;
+	for (i = n - 1; i > 0 && line_width(widths, n) > width; i--)	/* what should never be left out goes all the same where there is no room at all */
+		widths[i] = LEFT_OUT;
+	if (line_width(widths, n) > width)
+		widths[0] = width;
 	give_back(t, widths, wanted, width - line_width(widths, n));
 }
 

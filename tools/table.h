@@ -15,7 +15,7 @@ enum table_mark { TABLE_PLAIN, TABLE_BAD, TABLE_WARN, TABLE_DIM };
 struct table_column {
 	const char *head;
 	bool        is_number;		/* stands to the right */
-	int8_t      rank;		/* 0: is never left out; else the largest is the first to go */
+	int8_t      rank;		/* 0: is left out only where nothing else is left; else the largest is the first to go */
 	int8_t      width_min;		/* may be cut down to that; 0: is not cut */
 };
 

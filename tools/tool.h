@@ -30,6 +30,7 @@ int tool_consume(int argc, char **argv);
 int tool_topic(int argc, char **argv);
 int tool_group(int argc, char **argv);
 int tool_cluster(int argc, char **argv);
+int tool_top(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_profile(int argc, char **argv);

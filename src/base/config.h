@@ -115,6 +115,8 @@ struct text_list {
  * What holds for this broker. Everything is inside the object: texts, lists, listeners. The _text fields are what the
  * configuration says, already taken apart in the fields beside them.
  */
+#define EVENT_LOG_AUTO 4	/* behind those of enum log_format */
+
 struct broker_config {
 	struct counted counted;
 
@@ -139,7 +141,7 @@ struct broker_config {
 	int32_t     group_lag_series_max;
 	const char *console_hosts;			/* config_list_next */
 	bool        is_console_showing_messages;
-	int32_t     event_log_format;			/* enum log_format */
+	int32_t     event_log_format;			/* enum log_format, or EVENT_LOG_AUTO: text on a terminal, logfmt elsewhere */
 	const char *event_log_levels;			/* log_levels_set */
 	int32_t     slow_request_log_ms;		/* 0: slow requests are not told */
 	int32_t     inter_broker_protocol_version;	/* KAFKA_VERSION(...) */

@@ -32,7 +32,7 @@ static const struct config_choice rebalance_protocols[] = {
 static const struct config_choice process_roles[] = { { "broker", 0 }, { "controller", 0 }, { NULL, 0 } };
 
 static const struct config_choice log_formats[] = {
-	{ "text", LOG_FORMAT_TEXT }, { "logfmt", LOG_FORMAT_LOGFMT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 },
+	{ "text", LOG_FORMAT_TEXT }, { "logfmt", LOG_FORMAT_LOGFMT }, { "json", LOG_FORMAT_JSON }, { "auto", EVENT_LOG_AUTO }, { NULL, 0 },
 };
 
 /* The columns' words: tuples, because they pass through more than one macro. */

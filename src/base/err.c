@@ -89,6 +89,7 @@ enum err err_from_errno(int errnum)
 	case ETIMEDOUT:    return ERR_TIMEOUT;
 	case EADDRINUSE:   return ERR_IN_USE;
 	case EINVAL:       return ERR_INVALID;
+	case ESPIPE:       return ERR_UNSUPPORTED;	/* what has places was expected, and this is a pipe */
 	default:           return ERR_IO;
 	}
 }

@@ -97,7 +97,7 @@ uint64_t log_event_count(enum log_event e)
 /* --- repeats ---------------------------------------------------------------------------------- */
 
 /* Fields that say what a line is about: with another topic it is another line, however soon it comes. */
-static const char *const named[] = { "topic", "partition", "path", "replica", "broker", "leader", "config" };
+static const char *const named[] = { "topic", "partition", "path", "replica", "broker", "leader", "config", "problem" };
 
 static uint64_t hash_bytes(uint64_t h, const void *data, size_t len)		/* FNV-1a */
 {

@@ -8,7 +8,7 @@
  *          handed to the sink (os/log_writer: a thread that writes to stderr or a file). When the
  *          sink cannot keep up, lines are dropped and counted: the one place that may.
  * Repeats: an event that comes again within a second for the same subject and the same topic,
- *          partition, path, replica, broker, leader or config among its fields is counted rather than
+ *          partition, path, replica, broker, leader, config or problem among its fields is counted rather than
  *          printed; the next line that is printed for it says repeated=N. DEBUG is exempt (who
  *          turns it on wants each request). Needs a clock.
  * Values:  quoted when they hold a space, a quote or '='; control characters and bytes that are no

@@ -264,7 +264,7 @@ static enum err start_http(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 		.sched = a->spec.sched, .host = c->metrics_host, .port = (uint16_t)c->metrics_port, .net = a->net, .fetchers = a->fetchers,
 		.dirs = a->dirs, .dir_count = a->dir_count, .version = PACKAGE_VERSION,
 		.workers = a->spec.workers, .lag_interval_ms = c->group_lag_interval_ms, .lag_series_max = c->group_lag_series_max,
-		.console_hosts = c->console_hosts, .shows_messages = c->is_console_showing_messages,
+		.console_hosts = c->console_hosts, .shows_messages = c->is_console_showing_messages, .waits_for = &a->waits_for,
 	};
 
 	return c->metrics_host != NULL ? http_start(&a->http, &spec, problem, ASSEMBLY_PROBLEM_MAX) : OK;
@@ -384,6 +384,11 @@ static void keep_session(struct assembly *a)
 	a->zookeeper.on_session_arg = &a->keeper;
 }
 
+static void set_waits_for(struct assembly *a, const char *sentence)
+{
+	__atomic_store_n(&a->waits_for, sentence, __ATOMIC_RELEASE);
+}
+
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -392,7 +397,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
 		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
 		.cleaners = a->cleaners.workers != NULL ? &a->cleaners : NULL, .tree = a->spec.tree,
-		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks),
+		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks), .waits_for = &a->waits_for,
 	};
 
 	make_hooks(a);
@@ -400,16 +405,19 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	if (!c->is_alone) {
 		a->zookeeper = (struct coord_zookeeper_spec){
 			.connect = c->zookeeper_connect, .session_timeout_ms = c->zookeeper_session_timeout_ms,
-			.connection_timeout_ms = c->zookeeper_connection_timeout_ms,
+			.connection_timeout_ms = c->zookeeper_connection_timeout_ms, .is_given_up = a->spec.is_given_up,
 		};
 		spec.zookeeper = &a->zookeeper;
 	}
-	if (has_real_session(a))
+	if (has_real_session(a)) {
+		set_waits_for(a, "the broker is starting: it has no connection to ZooKeeper yet (zookeeper.connect)");
 		keep_session(a);
+	}
 	problem[0] = 0;
 	enum err e = controller_create(&a->controller, &spec, ready, problem, ASSEMBLY_PROBLEM_MAX);
 	if (e != OK)
 		return problem[0] != 0 ? e : say(problem, e, err_text(e));
+	set_waits_for(a, "the broker is starting");
 	a->api.controller = controller_actor(a->controller);
 	for (int i = 0; i < net_network_count(a->net); i++)
 		controller_add_audience(a->controller, network_actor(net_network(a->net, i)));
@@ -433,6 +441,7 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 
 	memset(a, 0, sizeof(*a));
 	a->spec = *spec;
+	a->waits_for = "the broker is starting";
 	a->api = (struct api_context){
 		.os = os_of(a), .sched = spec->sched, .workers = spec->workers, .config = spec->set, .broker = spec->config,
 		.sessions = fetch_sessions_create(os_of(a), spec->config->fetch_session_slots),
@@ -492,6 +501,7 @@ void assembly_serve(struct assembly *a)
 
 void assembly_hush(struct assembly *a)
 {
+	set_waits_for(a, "the broker is stopping");
 	if (a->http != NULL)
 		http_set_serving(a->http, false);
 	net_stop(a->net);

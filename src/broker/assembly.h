@@ -33,6 +33,7 @@ struct assembly_spec {
 	const char           *host_name;	/* advertised where the configuration names no host; borrowed during the start */
 	struct guardian      *guardian;	/* of the session with ZooKeeper; borrowed. NULL: none */
 	struct limits         limits;
+	bool                (*is_given_up)(void);	/* whether the start waits in vain for ZooKeeper, since a stop is wanted; NULL: never */
 	struct coord_tree    *tree;	/* simulation: the cluster's state; NULL: as the configuration says */
 };
 
@@ -52,6 +53,7 @@ struct assembly {
 	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
 	struct http            *http;		/* NULL: no metrics.listener */
 	struct partition_cleaners cleaners;	/* workers NULL: nothing is compacted */
+	const char             *waits_for;	/* why it does not serve, a sentence for /readyz; read by any thread */
 	struct controller      *controller;
 	struct group_context   *groups;
 	struct partition_hook   hooks[2];	/* of the topics that coordinators keep their state in */

@@ -29,6 +29,9 @@ struct broker {
 	struct limits           limits;
 	struct log_writer      *writer;
 	struct log_source       log;
+	bool                    is_for_journal;	/* the log is read by it */
+	bool                    is_given_up;	/* a stop was asked for before the start was through */
+	bool                    is_in_words;	/* the log is text, for people: what else there is to say is no event either */
 	struct sched           *sched;
 	struct workers         *workers;
 	struct assembly         parts;
@@ -137,10 +140,59 @@ static const struct actor_ops broker_ops = { .module = "broker", .step = broker_
 
 /* --- start ------------------------------------------------------------------------------------------------------------------------------ */
 
-static int fail(const char *problem)
+/* Who reads stderr decides: words for people, events for programs. Once the configuration is read as far as it goes; this thread only. */
+static void choose_format(struct broker *b)
 {
-	fprintf(stderr, "skein serve: %s\n", problem);
-	return 1;
+	int32_t format = serve_config_log_format(&b->config);
+
+	b->is_for_journal = (format == LOG_FORMAT_TEXT || format == EVENT_LOG_AUTO) && log_writer_is_read_by_journal();
+	if (format == EVENT_LOG_AUTO)
+		format = process_has_terminal() || b->is_for_journal ? LOG_FORMAT_TEXT : LOG_FORMAT_LOGFMT;
+	b->is_in_words = format == LOG_FORMAT_TEXT && !b->is_for_journal;
+	log_set_format((enum log_format)format);
+}
+
+/* Starts a thread. */
+static void open_log(struct broker *b)
+{
+	if (log_writer_create(b->os, &b->writer, NULL) != OK)
+		return;
+	log_writer_flush_at_end(b->writer);
+	if (b->is_for_journal && !log_writer_use_journal(b->writer, LOG_JOURNAL_SOCKET))
+		b->is_in_words = true;	/* nobody there: it stays text */
+}
+
+/* The one thing that an operator must see; the process ends now. problem: a sentence a line. */
+static int fail_with(struct broker *b, int code, struct slice problem)
+{
+	struct slice line;
+
+	if (b->writer == NULL && !b->is_in_words)
+		open_log(b);
+	while (serve_config_line(&problem, &line)) {
+		if (b->is_in_words)
+			fprintf(stderr, "skein serve: " SLICE_FMT "\n", SLICE_ARG(line));
+		else
+			LOG_ERROR(&b->log, start_failed, KV_SLICE("problem", line));
+	}
+	return code;
+}
+
+static int fail(struct broker *b, const char *problem)
+{
+	return fail_with(b, 1, slice_str(problem));
+}
+
+static void tell_warnings(const struct broker *b)
+{
+	struct slice rest = strbuf_slice(&b->config.warnings), line;
+
+	while (serve_config_line(&rest, &line)) {
+		if (b->is_in_words)
+			fprintf(stderr, "skein serve: warning: " SLICE_FMT "\n", SLICE_ARG(line));
+		else
+			LOG_WARN(&b->log, config_doubtful, KV_SLICE("problem", line));
+	}
 }
 
 static enum err start_all(struct broker *b)
@@ -148,7 +200,7 @@ static enum err start_all(struct broker *b)
 	char host[256], problem[ASSEMBLY_PROBLEM_MAX];
 	struct assembly_spec spec = {
 		.sched = b->sched, .workers = b->workers, .set = &b->config.set, .config = b->config.broker, .log = &b->log, .host_name = host,
-		.guardian = b->guardian, .limits = b->limits,
+		.guardian = b->guardian, .limits = b->limits, .is_given_up = process_is_asked_to_end,
 	};
 
 	process_host_name(host, sizeof(host));
@@ -157,8 +209,9 @@ static enum err start_all(struct broker *b)
 	msg_init(&b->stop.msg, CONTROLLER_stop, &b->actor);
 	msg_init(&b->reload.msg, CONTROLLER_reload, &b->actor);
 	enum err e = assembly_start(&b->parts, &spec, &b->ready, problem);
-	if (e != OK)
-		fail(problem);
+	b->is_given_up = e == ERR_CLOSED && process_is_asked_to_end();
+	if (e != OK && !b->is_given_up)
+		fail(b, problem);
 	return e;
 }
 
@@ -194,16 +247,43 @@ static void print_banner(const struct broker *b)
 		        b->parts.endpoints[0].port, b->parts.endpoints[0].port);
 }
 
+/* The same for people and for programs. */
+static void tell_started(const struct broker *b)
+{
+	const struct broker_config *c = b->config.broker;
+	struct strbuf at = STRBUF_INIT, dirs = STRBUF_INIT, console = STRBUF_INIT;
+
+	if (b->is_in_words) {
+		print_banner(b);
+		LOG_INFO(&b->log, broker_started);
+		return;
+	}
+	for (int i = 0; i < b->parts.endpoint_count; i++)
+		strbuf_printf(&at, "%s%s://%s:%d", i == 0 ? "" : ",", b->parts.endpoints[i].listener, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
+	for (int i = 0; i < b->parts.dir_count; i++)
+		strbuf_printf(&dirs, "%s%s", i == 0 ? "" : ",", logdir_path(b->parts.dirs[i]));
+	if (b->parts.http != NULL)
+		strbuf_printf(&console, "http://%s:%d/", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+	LOG_INFO(&b->log, broker_started, KV_STR("version", PACKAGE_VERSION), KV_STR("listening", strbuf_cstr(&at)), KV_STR("dirs", strbuf_cstr(&dirs)),
+	         KV_STR("console", strbuf_cstr(&console)), KV_STR("durability", durability(c)));
+	strbuf_fini(&at);
+	strbuf_fini(&dirs);
+	strbuf_fini(&console);
+}
+
 /* --- while it runs ---------------------------------------------------------------------------------------------------------------------- */
 
-/* File and levels at once, by main; the store's part is the actor's to ask for. */
+/* File and levels at once, by main; the store's part is the actor's to ask for. A file that is not valid any more changes nothing at all. */
 static void reload(struct broker *b, int argc, char **argv)
 {
 	char text[64];
 
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)os_mono_ms(b->os) * 1000);
 	process_notify(text);
-	reload_static(b->os, &b->log, &b->config.set, argc, argv);
+	if (!reload_static(b->os, &b->log, &b->config.set, argc, argv)) {
+		process_notify("READY=1");
+		return;
+	}
 	__atomic_fetch_add(&b->reloads_wanted, 1, __ATOMIC_RELEASE);
 	actor_wake(&b->actor);
 }
@@ -266,44 +346,46 @@ static int stop_all(struct broker *b, bool has_served)
 }
 
 /* A member of a cluster has to be there before anybody asks for it, so it is not started by who does. */
-static int take_sockets(const struct broker *b)
+static int take_sockets(struct broker *b)
 {
 	int count;
 	enum err e = process_inherit_sockets(&count);
 
-	if (e != OK) {
-		fail("what the service manager passed is not only listening TCP sockets, at most 32");
-		return 2;
-	}
-	if (count > 0 && !b->config.broker->is_alone) {
-		fail("it was started by a connection (socket activation), but zookeeper.connect makes it a member of a cluster, which has to run before: "
-		     "systemctl disable --now skein.socket; systemctl enable --now skein.service");
-		return 2;
-	}
+	if (e != OK)
+		return fail_with(b, 2, slice_str("what the service manager passed is not only listening TCP sockets, at most 32"));
+	if (count > 0 && !b->config.broker->is_alone)
+		return fail_with(b, 2, slice_str("it was started by a connection (socket activation), but zookeeper.connect makes it a member of a cluster, which has to run before: "
+		                                 "systemctl disable --now skein.socket; systemctl enable --now skein.service"));
 	return 0;
 }
 
-static bool is_socket_unused(void)
+static bool is_socket_unused(struct broker *b)
 {
-	char which[64];
+	char which[64], problem[256];
 
 	if (!process_has_socket_left(which, sizeof(which)))
 		return false;
-	fprintf(stderr, "skein serve: the service manager listens at %s, but no listener of the configuration does: ListenStream= has to name what listeners= names\n", which);
+	snprintf(problem, sizeof(problem), "the service manager listens at %s, but no listener of the configuration does: ListenStream= has to name what listeners= names", which);
+	fail(b, problem);
 	return true;
 }
 
 static int run(struct broker *b, int argc, char **argv)
 {
-	if (start_all(b) != OK || is_socket_unused())
-		return 1;	/* the process ends now; nothing is acknowledged yet */
+	/* On an error the process ends now; nothing is acknowledged yet. */
+	if (start_all(b) != OK) {
+		if (b->is_given_up)
+			LOG_INFO(&b->log, broker_stopped);
+		return b->is_given_up ? 0 : 1;
+	}
+	if (is_socket_unused(b))
+		return 1;
 	enum broker_state s = wait_for(b, BROKER_STARTING);
 	if (s == BROKER_FAILED)
-		return fail(b->ready.problem[0] != 0 ? b->ready.problem : err_text(b->ready.result));
+		return fail(b, b->ready.problem[0] != 0 ? b->ready.problem : err_text(b->ready.result));
 	if (s == BROKER_READY) {
 		assembly_serve(&b->parts);
-		print_banner(b);
-		LOG_INFO(&b->log, broker_started);
+		tell_started(b);
 		process_notify("READY=1\nSTATUS=serving");	/* with numbers at the next look */
 		for (enum process_signal sig; (sig = next_signal(b)) != PROCESS_TERMINATE; )
 			if (sig == PROCESS_RELOAD)
@@ -320,45 +402,65 @@ static void tell_sandbox(const struct broker *b, const struct sandbox *s)
 		LOG_WARN(&b->log, sandbox_partial, KV_I32("landlock", s->landlock), KV_BOOL("calls", s->has_filter));
 }
 
+/* Reads the configuration. Returns whether to go on; else *code. */
+static bool configure(struct broker *b, int argc, char **argv, int *code)
+{
+	*code = serve_config_read(&b->config, b->os, argc, argv);
+	if (b->config.is_help) {
+		fputs(serve_config_usage(), stdout);
+		return false;
+	}
+	choose_format(b);
+	b->is_in_words |= b->config.is_check_only || b->config.is_misused;	/* somebody waits for the answer */
+	log_source_init(&b->log, "broker", "%s", "");
+	if (*code == 0 && !b->config.is_check_only) {
+		log_source_init(&b->log, "broker", "%d", b->config.broker->broker_id);
+		return true;
+	}
+	tell_warnings(b);
+	*code = fail_with(b, *code, strbuf_slice(&b->config.errors));
+	if (b->config.is_misused)
+		fprintf(stderr, "\n%s", serve_config_usage());
+	return false;
+}
+
 int broker_main(int argc, char **argv)
 {
 	static struct broker b;
 	struct sandbox sandbox;
-	bool is_help = false;
 	uint64_t seed[2];
+	int code;
 
+	process_open_standard_files();
 	process_block_signals();
 	b.limits.files = process_raise_files();
 	b.limits.threads = process_threads_max(&b.limits.threads_remedy);
 	b.os = os_real();
 	os_random(b.os, seed, sizeof(seed));
 	map_seed_set(seed[0], seed[1]);
-	int code = serve_config_read(&b.config, b.os, argc, argv, &is_help);
-	if (code != 0 || is_help || b.config.is_check_only) {
-		serve_config_fini(&b.config);
-		return code;
-	}
-	if ((code = take_sockets(&b)) != 0) {
+	if (!configure(&b, argc, argv, &code) || (code = take_sockets(&b)) != 0) {
+		if (b.writer != NULL)
+			log_writer_destroy(&b.writer);
 		serve_config_fini(&b.config);
 		return code;
 	}
 	if (b.config.broker->is_alone)
 		process_private_files();	/* somebody's own broker: the records in it are nobody else's */
-	log_source_init(&b.log, "broker", "%d", b.config.broker->broker_id);
+	log_levels_set(slice_str(b.config.broker->event_log_levels));
+	if (b.is_in_words)
+		tell_warnings(&b);
 	if (!b.config.broker->is_alone && b.config.broker->is_session_guarded) {
 		enum err e = guardian_start(&b.guardian);	/* while there is one thread */
 
 		if (e != OK)
 			guardian_is_missing(&b, e);
 	}
-	log_set_format((enum log_format)b.config.broker->event_log_format);
-	log_levels_set(slice_str(b.config.broker->event_log_levels));
 	/* While there is one thread, and after the guardian, which needs less and gives up more by itself. */
 	bool is_sandboxed = b.config.broker->is_sandboxed && sandbox_begin(&sandbox, b.config.broker->log_dirs.items, b.config.broker->log_dirs.count);
-	if (log_writer_create(b.os, &b.writer, NULL) == OK)
-		log_writer_flush_at_end(b.writer);
-	if (b.writer != NULL && b.config.broker->event_log_format == LOG_FORMAT_TEXT && log_writer_is_read_by_journal())
-		(void)!log_writer_use_journal(b.writer, LOG_JOURNAL_SOCKET);	/* nobody there: it stays text */
+	bool had_words = b.is_in_words;
+	open_log(&b);
+	if (!had_words)
+		tell_warnings(&b);
 	if (is_sandboxed)
 		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);
@@ -366,9 +468,9 @@ int broker_main(int argc, char **argv)
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");
 	watch_init(&b.watch, b.sched, &b.log, process_watchdog_ms());
 	if (actor_start(&b.actor, 0) != OK)
-		return fail("cannot start a thread");
+		return fail(&b, "cannot start a thread");
 	code = run(&b, argc, argv);
-	if (code != 0 && b.parts.net != NULL) {	/* half started: threads are about; the sentence is on stderr, and what is on disk is as a crash would leave it */
+	if (b.is_given_up || (code != 0 && b.parts.net != NULL)) {	/* half started: threads are about, and what is on disk is as a crash would leave it */
 		if (b.writer != NULL)
 			(void)log_writer_flush(b.writer, LAST_LINES_MS);
 		_Exit(code);

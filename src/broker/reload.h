@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "os/os.h"
 
-/* running: what the broker was started with. A file that is not valid any more changes nothing; what is wrong with it is on stderr. */
-void reload_static(struct os *os, const struct log_source *log, const struct config_set *running, int argc, char **argv);
+/* running: what the broker was started with. False: a file that is not valid any more changes nothing, and was told. */
+bool reload_static(struct os *os, const struct log_source *log, const struct config_set *running, int argc, char **argv);
 
 #endif

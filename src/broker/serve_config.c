@@ -3,9 +3,12 @@
  */
 #include "broker/serve_config.h"
 
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/config_value.h"
+#include "base/log.h"
 
 static const char usage[] =
 	"usage: skein serve [server.properties] [--override key=value]... [--check-config]\n"
@@ -18,9 +21,27 @@ static const char usage[] =
 	"\n"
 	"  skein serve --override log.dirs=/tmp/data --override listeners=PLAINTEXT://127.0.0.1:19092\n";
 
-static int usage_error(const char *what, const char *arg)
+const char *serve_config_usage(void)
 {
-	fprintf(stderr, "skein serve: %s%s\n\n%s", what, arg, usage);
+	return usage;
+}
+
+static void add_line(struct strbuf *lines, const char *format, ...) PRINTF(2, 3);
+static void add_line(struct strbuf *lines, const char *format, ...)
+{
+	va_list ap;
+
+	if (lines->len > 0)
+		strbuf_add_char(lines, '\n');
+	va_start(ap, format);
+	strbuf_vprintf(lines, format, ap);
+	va_end(ap);
+}
+
+static int usage_error(struct serve_config *c, const char *what, const char *arg)
+{
+	add_line(&c->errors, "%s%s", what, arg);
+	c->is_misused = true;
 	return 2;
 }
 
@@ -32,18 +53,18 @@ static int read_file(struct serve_config *c, struct os *os, const char *path)
 	enum err e = os_read_file(os, path, CONFIG_FILE_BYTES_MAX, &text, &len);
 
 	if (e != OK) {
-		fprintf(stderr, "skein serve: cannot read %s: %s\n", path, err_text(e));
+		add_line(&c->errors, "cannot read %s: %s", path, e == ERR_UNSUPPORTED ? "it is not a file" : err_text(e));
 		return 2;
 	}
 	bool ok = config_file_parse(&c->set, path, slice_of(text, len), &why);
 	if (!ok)
-		fprintf(stderr, "skein serve: %s\n", strbuf_cstr(&why));
+		add_line(&c->errors, "%s", strbuf_cstr(&why));
 	free(text);
 	strbuf_fini(&why);
 	return ok ? 0 : 2;
 }
 
-static int read_arguments(struct serve_config *c, struct os *os, int argc, char **argv, bool *is_help)
+static int read_arguments(struct serve_config *c, struct os *os, int argc, char **argv)
 {
 	struct strbuf why = STRBUF_INIT;
 	bool has_file = false;
@@ -54,43 +75,38 @@ static int read_arguments(struct serve_config *c, struct os *os, int argc, char 
 		if (strcmp(argv[i], "--override") == 0) {
 			i++;
 		} else if (argv[i][0] != '-') {
-			code = has_file ? usage_error("more than one file: ", argv[i]) : read_file(c, os, argv[i]);
+			code = has_file ? usage_error(c, "more than one file: ", argv[i]) : read_file(c, os, argv[i]);
 			has_file = true;
 		}
 	}
 	for (int i = 1; i < argc && code == 0; i++) {
 		if (strcmp(argv[i], "--override") == 0) {
 			if (++i == argc) {
-				code = usage_error("--override needs key=value", "");
+				code = usage_error(c, "--override needs key=value", "");
 			} else if (!config_override_parse(&c->set, argv[i], &why)) {
-				fprintf(stderr, "skein serve: %s\n", strbuf_cstr(&why));
+				add_line(&c->errors, "%s", strbuf_cstr(&why));
 				code = 2;
 			}
 		} else if (strcmp(argv[i], "--check-config") == 0) {
 			c->is_check_only = true;
 		} else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			*is_help = true;
+			c->is_help = true;
 		} else if (argv[i][0] == '-') {
-			code = usage_error("unknown option ", argv[i]);
+			code = usage_error(c, "unknown option ", argv[i]);
 		}
 	}
 	strbuf_fini(&why);
 	return code;
 }
 
-static void print_lines(const char *label, const struct strbuf *lines)
+static void add_text(struct strbuf *lines, const struct strbuf *text)
 {
-	struct slice rest = strbuf_slice(lines);
+	size_t len = text->len;
 
-	while (rest.len > 0) {
-		const uint8_t *end = memchr(rest.ptr, '\n', rest.len);
-		size_t len = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
-
-		fprintf(stderr, "skein serve: %s%.*s\n", label, (int)len, (const char *)rest.ptr);
-		rest = slice_of(rest.ptr + len, rest.len - len);
-		if (rest.len > 0)
-			rest = slice_of(rest.ptr + 1, rest.len - 1);
-	}
+	while (len > 0 && text->ptr[len - 1] == '\n')
+		len--;
+	if (len > 0)
+		add_line(lines, "%.*s", (int)len, text->ptr);
 }
 
 static int judge(struct serve_config *c)
@@ -101,12 +117,12 @@ static int judge(struct serve_config *c)
 	int code = 0;
 
 	config_check(&c->set, &findings);
-	print_lines("warning: ", &findings.warnings);
-	print_lines("", &findings.errors);
+	add_text(&c->warnings, &findings.warnings);
+	add_text(&c->errors, &findings.errors);
 	if (findings.error_count > 0) {
 		code = 2;
 	} else if (!broker_config_create(&c->broker, &layers, &why)) {
-		print_lines("", &why);
+		add_text(&c->errors, &why);
 		code = 2;
 	}
 	config_findings_fini(&findings);
@@ -114,7 +130,7 @@ static int judge(struct serve_config *c)
 	return code;
 }
 
-int serve_config_read(struct serve_config *c, struct os *os, int argc, char **argv, bool *is_help)
+int serve_config_read(struct serve_config *c, struct os *os, int argc, char **argv)
 {
 	char xdg[512], home[512];
 	struct strbuf why = STRBUF_INIT;
@@ -125,17 +141,39 @@ int serve_config_read(struct serve_config *c, struct os *os, int argc, char **ar
 
 	*c = (struct serve_config){ .broker = NULL };
 	config_set_init(&c->set);
-	int code = read_arguments(c, os, argc, argv, is_help);
-	if (code == 0 && *is_help)
-		fputs(usage, stdout);
-	if (code != 0 || *is_help)
+	int code = read_arguments(c, os, argc, argv);
+	if (code != 0 || c->is_help)
 		return code;
 	if (!config_preset(&c->set, &env, &why)) {
-		fprintf(stderr, "skein serve: %s\n", strbuf_cstr(&why));
+		add_line(&c->errors, "%s", strbuf_cstr(&why));
 		strbuf_fini(&why);
 		return 2;
 	}
 	return judge(c);
+}
+
+int32_t serve_config_log_format(const struct serve_config *c)
+{
+	const struct config_def *def = config_find(&config_brokers, slice_str("event.log.format"));
+	struct slice text = config_set_get(&c->set, slice_str(def->name));
+	struct config_value value = { .integer = 0 };
+	struct strbuf why = STRBUF_INIT;
+
+	if (slice_is_null(text) || !config_value_parse(def, text, &value, &why))
+		value.integer = LOG_FORMAT_TEXT;
+	strbuf_fini(&why);
+	return (int32_t)value.integer;
+}
+
+bool serve_config_line(struct slice *rest, struct slice *line)
+{
+	const uint8_t *end = rest->len > 0 ? memchr(rest->ptr, '\n', rest->len) : NULL;
+
+	if (rest->len == 0)
+		return false;
+	*line = slice_of(rest->ptr, end != NULL ? (size_t)(end - rest->ptr) : rest->len);
+	*rest = end != NULL ? slice_of(end + 1, rest->len - line->len - 1) : slice_of(rest->ptr, 0);
+	return true;
 }
 
 void serve_config_fini(struct serve_config *c)
@@ -143,4 +181,6 @@ void serve_config_fini(struct serve_config *c)
 	config_set_fini(&c->set);
 	if (c->broker != NULL)
 		broker_config_unref(&c->broker);
+	strbuf_fini(&c->errors);
+	strbuf_fini(&c->warnings);
 }

@@ -34,6 +34,7 @@ struct controller_spec {
 	struct coord_tree *tree;			/* simulation */
 	const struct partition_hook *hooks;	/* given to every partition (partition.h); they outlive the controller */
 	int             hook_count;
+	const char    **waits_for;		/* told, while it starts, what that waits for: a sentence; read by any thread. NULL: nobody asks */
 };
 
 /* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their
@@ -41,7 +42,7 @@ struct controller_spec {
 struct controller_ready {
 	struct msg msg;			/* kind CONTROLLER_ready, home: the broker's actor */
 	enum err   result;
-	char       problem[512];
+	char       problem[1280];
 };
 
 /* Opens the store; the actor is not started yet. `ready` is posted to its home. */

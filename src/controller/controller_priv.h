@@ -241,6 +241,7 @@ void controller_peers_add(struct controller *c, struct list *questions, const st
 void controller_peers_ask(struct controller *c, struct task *t, struct list *questions);
 bool controller_peers_forbid(struct controller *c, const struct list *questions, struct joining_finding *f);	/* all answers are home */
 void controller_peers_end(struct controller *c, struct list *questions);
+void controller_waits_for(struct controller *c, const char *sentence);	/* constant; for /readyz, while the start goes on */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
 

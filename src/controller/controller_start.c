@@ -36,6 +36,12 @@ static void answer_ready(struct controller *c, enum err result, const char *prob
 	c->ready = NULL;
 }
 
+void controller_waits_for(struct controller *c, const char *sentence)
+{
+	if (c->spec.waits_for != NULL && c->ready != NULL)
+		__atomic_store_n(c->spec.waits_for, sentence, __ATOMIC_RELEASE);
+}
+
 void controller_say_ready(struct controller *c)
 {
 	answer_ready(c, OK, "");
@@ -43,7 +49,6 @@ void controller_say_ready(struct controller *c)
 
 static enum task_result start_fail(struct controller *c, enum err e, const char *problem)
 {
-	LOG_ERROR(&c->actor.log, start_failed, KV_STR("problem", problem), KV_ERR(e));
 	answer_ready(c, e != OK ? e : ERR_INVALID, problem);
 	return TASK_DONE;
 }
@@ -342,6 +347,7 @@ static enum task_result registered(struct controller *c, struct task *t, int64_t
 	c->broker_epoch = czxid;
 	c->registered_session = coord_session_id(c->coord);
 	c->is_registered = true;
+	controller_waits_for(c, "the broker is starting: it is registered, and opens its logs");
 	LOG_INFO(&c->actor.log, registered, KV_I32("broker", c->broker_id), KV_I64("epoch", czxid));
 	task_drop_calls(t);
 	if (map_count(&c->topics) == 0)
@@ -400,6 +406,7 @@ static enum task_result start_owner_read(struct controller *c, struct task *t)
 	if (r != OK)
 		return start_fail(c, r, "cannot read this broker's registration in the coordination store");
 	LOG_WARN(&c->actor.log, registration_taken, KV_I32("broker", c->broker_id));
+	controller_waits_for(c, "the broker is starting: another process is registered under its broker id, and it waits until that is gone");
 	t->stage = START_REGISTER;
 	t->out = 1;		/* the watch's event counts it down: controller_on_event */
 	return TASK_WAIT;

@@ -76,6 +76,7 @@ struct coord_zookeeper_spec {
 	/* Told each new session before the owner is, and so before anything can be done in it; on a thread of the library, which waits. NULL: nobody is. */
 	void      (*on_session)(void *arg, const struct zk_session *s);
 	void       *on_session_arg;
+	bool      (*is_given_up)(void);		/* whether the first connection is to be waited for no longer; NULL: never */
 };
 /* Makes the chroot first when it is missing (own session), as Kafka does. */
 enum err coord_open_zookeeper(struct coord **out, struct actor *owner, const struct coord_zookeeper_spec *spec, char *problem, size_t problem_size) MUST_CHECK;

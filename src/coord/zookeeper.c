@@ -591,19 +591,23 @@ static void on_first_event(zhandle_t *handle UNUSED, int type, int state, const 
 		__atomic_store_n((bool *)context, true, __ATOMIC_RELEASE);
 }
 
-static bool wait_until(struct os *os, const bool *flag, mono_ms deadline)
+static bool wait_until(struct os *os, const bool *flag, mono_ms deadline, bool (*is_given_up)(void))
 {
 	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
-		if (os_mono_ms(os) >= deadline)
+		if (os_mono_ms(os) >= deadline || (is_given_up != NULL && is_given_up()))
 			return false;
 		os_sleep_ms(os, POLL_MS);
 	}
 	return true;
 }
 
-static enum err not_connected(const char *connect, int32_t timeout_ms, char *problem, size_t size)
+static enum err not_connected(const char *connect, const struct coord_zookeeper_spec *spec, char *problem, size_t size)
 {
-	snprintf(problem, size, "no connection to ZooKeeper at %s within %d ms (zookeeper.connection.timeout.ms)", connect, timeout_ms);
+	if (spec->is_given_up != NULL && spec->is_given_up()) {
+		snprintf(problem, size, "no connection to ZooKeeper at %s until it was wanted no longer", connect);
+		return ERR_CLOSED;
+	}
+	snprintf(problem, size, "no connection to ZooKeeper at %s within %d ms (zookeeper.connection.timeout.ms)", connect, spec->connection_timeout_ms);
 	return ERR_TIMEOUT;
 }
 
@@ -654,8 +658,8 @@ static enum err make_chroot(struct os *os, const struct coord_zookeeper_spec *sp
 	if (handle == NULL) {
 		e = ERR_UNREACHABLE;
 		snprintf(problem, size, "cannot resolve the ZooKeeper servers %s: %s", hosts, strerror(errno));
-	} else if (!wait_until(os, &is_connected, deadline)) {
-		e = not_connected(hosts, spec->connection_timeout_ms, problem, size);
+	} else if (!wait_until(os, &is_connected, deadline, spec->is_given_up)) {
+		e = not_connected(hosts, spec, problem, size);
 	} else {
 		int rc = make_path(handle, chroot);
 
@@ -700,8 +704,8 @@ enum err coord_open_zookeeper(struct coord **out, struct actor *owner, const str
 	} else if (!open_handle(z)) {
 		e = ERR_UNREACHABLE;
 		snprintf(problem, problem_size, "cannot resolve the ZooKeeper servers %s: %s", z->connect, strerror(errno));
-	} else if (!wait_until(os, &z->is_connected, deadline)) {
-		e = not_connected(z->connect, spec->connection_timeout_ms, problem, problem_size);
+	} else if (!wait_until(os, &z->is_connected, deadline, spec->is_given_up)) {
+		e = not_connected(z->connect, spec, problem, problem_size);
 	}
 	if (e != OK) {
 		zookeeper_close_side(&z->face, false);

@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,10 @@
 #include "http/console.h"
 #include "http/lag.h"
 #include "http/metrics.h"
+#include "http/seats.h"
 
-#define HTTP_CONNECTIONS_MAX 64
 #define HTTP_CONNECTION_BYTES 8192	/* the library's memory for one: request and headers */
 #define HTTP_IDLE_SECONDS    10
-#define HTTP_BACKLOG         128
 #define PAGE_KEEP_MS         500
 #define PAGES_MAX            4
 
@@ -33,6 +33,8 @@ struct library {
 	__typeof__(&MHD_run) run;
 	__typeof__(&MHD_get_timeout) get_timeout;
 	__typeof__(&MHD_get_daemon_info) get_daemon_info;
+	__typeof__(&MHD_get_connection_info) get_connection_info;
+	__typeof__(&MHD_add_connection) add_connection;
 	__typeof__(&MHD_lookup_connection_value) lookup_connection_value;
 	__typeof__(&MHD_lookup_connection_value_n) lookup_connection_value_n;
 	__typeof__(&MHD_suspend_connection) suspend_connection;
@@ -61,9 +63,9 @@ struct http {
 	struct library     lib;
 	struct MHD_Daemon *daemon;
 	struct os_poller  *poller;
-	struct os_event    events[1];
+	struct seats       seats;
+	struct os_event    events[2];	/* the library's, the listener's */
 	int                event_count;
-	uint16_t           port;
 	time_ms            started;
 	bool               is_serving;	/* written by others */
 	struct cluster    *picture;	/* NULL until the first came */
@@ -89,6 +91,7 @@ static bool library_open(struct library *l)
 	l->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	return l->handle != NULL && find(l, "MHD_start_daemon", &l->start_daemon) && find(l, "MHD_stop_daemon", &l->stop_daemon) &&
 		find(l, "MHD_run", &l->run) && find(l, "MHD_get_timeout", &l->get_timeout) && find(l, "MHD_get_daemon_info", &l->get_daemon_info) &&
+		find(l, "MHD_get_connection_info", &l->get_connection_info) && find(l, "MHD_add_connection", &l->add_connection) &&
 		find(l, "MHD_lookup_connection_value", &l->lookup_connection_value) && find(l, "MHD_lookup_connection_value_n", &l->lookup_connection_value_n) &&
 		find(l, "MHD_suspend_connection", &l->suspend_connection) && find(l, "MHD_resume_connection", &l->resume_connection) &&
 		find(l, "MHD_create_response_from_buffer", &l->create_response) &&
@@ -216,7 +219,7 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 		is_well = false;
 	}
 	if (wants_ready && !__atomic_load_n(&h->is_serving, __ATOMIC_ACQUIRE)) {
-		strbuf_add_str(&text, "the broker is starting or stopping\n");
+		strbuf_printf(&text, "%s\n", __atomic_load_n(h->spec.waits_for, __ATOMIC_ACQUIRE));
 		is_well = false;
 	}
 	if (is_well)
@@ -315,14 +318,50 @@ static enum MHD_Result answer_console(struct http *h, struct MHD_Connection *c, 
 	return f != NULL ? answer_file(h, c, f) : answer_api(h, c, url, mark);
 }
 
-static void on_request_end(void *arg, struct MHD_Connection *c UNUSED, void **mark, enum MHD_RequestTerminationCode how UNUSED)
+static struct seat *seat_of(struct http *h, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = h->lib.get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info != NULL ? info->socket_context : NULL;
+}
+
+static void on_request_end(void *arg, struct MHD_Connection *c, void **mark, enum MHD_RequestTerminationCode how UNUSED)
 {
 	struct http *h = arg;
 	struct inquiry *q = *mark != h ? *mark : NULL;
+	struct seat *seat = seat_of(h, c);
 
 	if (q != NULL)
 		inquiry_end(&q);
 	*mark = NULL;
+	if (seat != NULL)
+		seat_end(seat, h->now);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct http *h = arg;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = seats_take(&h->seats, h->lib.get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, h->now);
+	else if (*context != NULL)
+		seats_leave(&h->seats, *context);
+}
+
+/* The library closes what it does not take. */
+static void let_in(struct http *h)
+{
+	struct os_addr peer;
+	os_fd fd;
+
+	if (!seats_have_room(&h->seats, h->now))
+		return;
+	while (seats_accept(&h->seats, h->now, &fd, &peer)) {
+		struct sockaddr_in6 from = { .sin6_family = AF_INET6, .sin6_port = htons(peer.port) };
+
+		memcpy(&from.sin6_addr, peer.ip, sizeof(peer.ip));
+		(void)!h->lib.add_connection(h->daemon, fd, (struct sockaddr *)&from, sizeof(from));
+	}
 }
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */
@@ -336,6 +375,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return answer_text(h, c, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only\n");
 	if (*mark == NULL || *body_size > 0) {
+		if (*mark == NULL && seat_of(h, c) != NULL)
+			seat_begin(seat_of(h, c), h->now);
 		*mark = h;
 		*body_size = 0;
 		return MHD_YES;
@@ -384,10 +425,16 @@ static int http_step(struct actor *a, mono_ms now)
 	struct http *h = CONTAINER_OF(a, struct http, actor);
 	int work = actor_drain_questions(a, 64, on_question, h) + actor_drain_answers(a, on_answer, h) + h->event_count;
 	unsigned long long wait_ms;
+	bool is_knocked = false;
 
+	for (int i = 0; i < h->event_count; i++)
+		is_knocked |= h->events[i].data == &h->seats;
 	h->now = now;
 	h->event_count = 0;
 	h->lib.run(h->daemon);
+	if (is_knocked)
+		let_in(h);
+	mono_ms seats_next = seats_step(&h->seats, now);
 	for (size_t i = 0; i < ARRAY_LEN(h->kept); i++)
 		if (h->kept[i].response != NULL && now - h->kept[i].made >= PAGE_KEEP_MS)
 			page_drop(h, &h->kept[i]);
@@ -397,6 +444,7 @@ static int http_step(struct actor *a, mono_ms now)
 			a->deadline = MIN(a->deadline, h->kept[i].made + PAGE_KEEP_MS);
 	if (h->lag != NULL && !__atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE))
 		a->deadline = MIN(a->deadline, lag_step(h->lag, h->picture, now));
+	a->deadline = MIN(a->deadline, seats_next);
 	return work;
 }
 
@@ -421,20 +469,18 @@ static const struct actor_ops http_ops = { .module = "http", .step = http_step, 
 
 static enum err listen_and_run(struct http *h, char *problem, size_t problem_size)
 {
-	os_fd listener = -1;
-	enum err e = os_listen(h->os, h->spec.host, h->spec.port, HTTP_BACKLOG, &listener, &h->port);
+	enum err e = seats_open(&h->seats, h->os, h->poller, &h->actor.log, h->spec.host, h->spec.port);
 
 	if (e != OK) {
 		snprintf(problem, problem_size, "metrics.listener: cannot listen on %s:%d: %s", h->spec.host[0] != 0 ? h->spec.host : "*", h->spec.port, err_text(e));
 		return e;
 	}
-	h->daemon = h->lib.start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listener,
-	                                MHD_OPTION_NOTIFY_COMPLETED, on_request_end, h,
-	                                MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,
+	h->daemon = h->lib.start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, h,
+	                                MHD_OPTION_NOTIFY_COMPLETED, on_request_end, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+	                                MHD_OPTION_CONNECTION_LIMIT, (unsigned int)SEATS_MAX,
 	                                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_BYTES,
 	                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_IDLE_SECONDS, MHD_OPTION_END);
 	if (h->daemon == NULL) {
-		os_close(h->os, &listener);
 		snprintf(problem, problem_size, "metrics.listener: " LIBRARY " cannot serve here");
 		return ERR_IO;
 	}
@@ -449,8 +495,9 @@ static void http_free(struct http *h)
 	if (h->daemon != NULL) {
 		for (size_t i = 0; i < ARRAY_LEN(h->kept); i++)
 			page_drop(h, &h->kept[i]);
-		h->lib.stop_daemon(h->daemon);	/* closes the listener and every connection, and so gives the pages back */
+		h->lib.stop_daemon(h->daemon);	/* closes every connection, and so gives the pages back */
 	}
+	seats_close(&h->seats);
 	ASSERT(h->pages == 0);
 	if (h->lag != NULL)
 		lag_destroy(&h->lag);
@@ -508,7 +555,7 @@ struct actor *http_actor(struct http *h)
 
 uint16_t http_port(const struct http *h)
 {
-	return h->port;
+	return h->seats.port;
 }
 
 void http_set_serving(struct http *h, bool is_serving)

@@ -23,6 +23,7 @@ struct http_spec {
 	int32_t                 lag_series_max;
 	const char             *console_hosts;	/* console.h */
 	bool                    shows_messages;
+	const char *const      *waits_for;	/* why it does not serve, while it does not: a sentence, changed by others */
 };
 
 struct http;

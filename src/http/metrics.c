@@ -487,6 +487,17 @@ static void build_info(struct page *p, size_t at UNUSED)
 	sample_end_i64(&p->x, 1);
 }
 
+/* Once the picture is here: the sums of a cluster are taken by it. */
+static void cluster_info(struct page *p, size_t at UNUSED)
+{
+	if (p->w->picture == NULL)
+		return;
+	sample_begin(&p->x, "");
+	sample_label(&p->x, "cluster_id", p->w->picture->cluster_id);
+	sample_label_i32(&p->x, "broker_id", p->w->picture->broker_id);
+	sample_end_i64(&p->x, 1);
+}
+
 static void disk_bytes(struct page *p, size_t is_written)
 {
 	uint64_t of[2];
@@ -522,13 +533,13 @@ static void one_event(struct page *p, size_t event)
 	one_u64(p, log_event_count((enum log_event)event));
 }
 
-/* Those that have happened. */
+/* Those that have happened, and every ERROR from the start: what is born as 1 has not increased, and the first of its kind would raise no alarm. */
 static void log_events(struct page *p, size_t at UNUSED)
 {
 	static const char *const levels[] = { "DEBUG", "INFO", "WARN", "ERROR" };
 
 	for (int e = 0; e < EV_COUNT; e++) {
-		if (log_event_count((enum log_event)e) == 0)
+		if (log_event_count((enum log_event)e) == 0 && log_event_level((enum log_event)e) != LOG_LEVEL_ERROR)
 			continue;
 		sample_begin(&p->x, "");
 		sample_label(&p->x, "event", log_event_name((enum log_event)e));
@@ -700,10 +711,11 @@ static const struct family families[] = {
 	  "Bytes that devices wrote for it.", disk_bytes, true },
 	{ "skein_actors_stuck", METRIC_GAUGE, "", "Actors that do not go on: actor_stuck in the log names them.", stuck_actors, 0 },
 	{ "skein_calls_refused", METRIC_COUNTER, "", "System calls that the sandbox refused.", calls_refused, 0 },
-	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each.", log_events, 0 },
+	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Those of level ERROR are there from the start.", log_events, 0 },
 	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", open_files, 0 },
 	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", max_files, 0 },
 	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", build_info, 0 },
+	{ "skein_cluster_info", METRIC_GAUGE, "", "1; what cluster this is, and who in it: for sums over a cluster's brokers.", cluster_info, 0 },
 	{ "process_cpu_seconds", METRIC_COUNTER, "", "CPU time of the process, user and system.", cpu_seconds, 0 },
 	{ "process_resident_memory_bytes", METRIC_GAUGE, "", "Resident memory of the process.", resident_bytes, 0 },
 	{ "process_start_time_seconds", METRIC_GAUGE, "", "When the process began, since 1970.", start_seconds, 0 },

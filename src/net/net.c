@@ -28,13 +28,16 @@ static enum err init_networks(struct net *net)
 	const struct net_spec *spec = net->spec;
 
 	while (net->network_count < spec->network_threads) {
-		int i = net->network_count++;
-		enum err err = network_init(&net->networks[i], net, i);
+		struct network *n = &net->networks[net->network_count];
+		enum err err = network_init(n, net, net->network_count);
 
-		if (err != OK)
+		if (err != OK) {
+			network_fini(n);	/* the app has not heard of it */
 			return err;
+		}
+		net->network_count++;
 		if (spec->network_created != NULL)
-			spec->network_created(&net->networks[i], spec->app);
+			spec->network_created(n, spec->app);
 	}
 	return OK;
 }

@@ -268,7 +268,7 @@ enum err os_read_file(struct os *os, const char *path, size_t max, char **out, s
 	*out = NULL;
 	*len = 0;
 	ASSERT(max < SIZE_MAX / 4);
-	enum err e = os_open(os, path, OS_RDONLY, &fd);
+	enum err e = os_open(os, path, OS_RDONLY | OS_NO_WAIT, &fd);
 	if (e != OK)
 		return e;
 	e = read_to_end(os, fd, max, out, len);

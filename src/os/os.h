@@ -43,6 +43,7 @@ enum os_open_flags {
 	OS_TRUNC  = 8,
 	OS_DIR    = 16,		/* a directory, to sync it */
 	OS_PRIVATE = 32,	/* when it is created: nobody else may read or write it, whatever the umask */
+	OS_NO_WAIT = 64,	/* what is no file but a pipe is not waited for until its other end comes; it cannot be read either */
 };
 
 struct os_stat {

@@ -31,6 +31,8 @@ static enum err real_open(struct os *os UNUSED, const char *path, int flags, os_
 		how |= O_TRUNC;
 	if ((flags & OS_DIR) != 0)
 		how |= O_DIRECTORY;
+	if ((flags & OS_NO_WAIT) != 0)
+		how |= O_NONBLOCK;	/* files know no such thing */
 	do {
 		*out = open(path, how, (flags & OS_PRIVATE) != 0 ? 0600 : 0666);	/* the operator's umask decides, as for a Java broker */
 	} while (*out < 0 && errno == EINTR);

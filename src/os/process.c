@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +40,19 @@ void process_block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+void process_open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", O_RDWR);	/* the lowest number that is free: this one */
+	}
+}
+
+bool process_has_terminal(void)
+{
+	return isatty(STDERR_FILENO) == 1;
+}
+
 void process_private_files(void)
 {
 	umask(S_IRWXG | S_IRWXO);
@@ -69,6 +83,13 @@ enum process_signal process_wait(void)
 		return PROCESS_CHILD_ENDED;
 	default:      return PROCESS_TERMINATE;
 	}
+}
+
+bool process_is_asked_to_end(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 && (sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1);
 }
 
 void process_poke(void)

@@ -8,10 +8,14 @@
 
 enum process_signal { PROCESS_TERMINATE, PROCESS_RELOAD, PROCESS_POKED, PROCESS_CHILD_ENDED };
 
+/* Descriptors 0, 1 and 2 become /dev/null where they are closed, so that nothing else gets these numbers. First of all. */
+void process_open_standard_files(void);
+bool process_has_terminal(void);		/* stderr is one */
 /* Before any thread is started: the signals below reach only process_wait. SIGPIPE is ignored. */
 void process_block_signals(void);
 /* Waits for SIGTERM or SIGINT (TERMINATE), SIGHUP (RELOAD), a poke, or the end of a child (child.h). */
 enum process_signal process_wait(void);
+bool process_is_asked_to_end(void);		/* TERMINATE is what process_wait would return, which still will: for who waits elsewhere meanwhile */
 void process_poke(void);			/* any thread: process_wait returns POKED */
 /* From now on SIGTERM and SIGINT end the process at once, as they do by default. */
 void process_unblock_signals(void);

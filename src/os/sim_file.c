@@ -95,7 +95,7 @@ static int open_inode(struct sim_os *m, const struct sim_place *place, int flags
 		sim_disk_rename(&m->disk, &c, NULL, m->net->now);
 	} else if ((flags & OS_EXCL) != 0) {
 		return EEXIST;
-	} else if (i->is_dir && (flags & ~OS_DIR) != OS_RDONLY) {
+	} else if (i->is_dir && (flags & ~(OS_DIR | OS_NO_WAIT)) != OS_RDONLY) {
 		return EISDIR;
 	} else if (!i->is_dir && (flags & OS_DIR) != 0) {
 		return ENOTDIR;

@@ -50,6 +50,8 @@ static enum err take_lock(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	char path[LOGDIR_FILE_MAX];
 	enum err err = os_mkdir_all(d->os, d->path);
 
+	if (err == ERR_EXISTS)
+		return say(error, err, "log directory %s is not a directory but a file", d->path);
 	if (err != OK)
 		return say(error, err, "log directory %s cannot be created: %s", d->path,
 			err_text(err));

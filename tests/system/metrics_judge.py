@@ -2,11 +2,14 @@
 """Judges what the broker's metrics listener says, with the parsers of Prometheus's own Python client.
 
 metrics_judge.py text|openmetrics FILE METRICS.md   the page parses, no sample is there twice, histograms add up, and its families are those of the document
+metrics_judge.py besiege HOST:PORT drip|keep        every place taken, by requests that never end or by who asks again and again: others are answered all the same
 metrics_judge.py attack HOST:PORT                   garbage, half requests, readers that do not read, many scrapes at once; bounded
 """
 import re
 import socket
 import sys
+import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -86,7 +89,49 @@ def attack(at):
         s.close()
 
 
+def besiege(at, how):
+    """As many connections as there are places, and half as many again, which come back when they are closed."""
+    over = threading.Event()
+
+    def drip(s):
+        s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
+        while not over.wait(0.5):
+            s.sendall(b"a")
+
+    def keep(s):
+        while not over.wait(0.5):
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            if not s.recv(4096):
+                return
+
+    def stay():
+        while not over.is_set():
+            try:
+                with connect(at) as s:
+                    {"drip": drip, "keep": keep}[how](s)
+            except OSError:
+                over.wait(0.2)
+
+    crowd = [threading.Thread(target=stay) for _ in range(96)]
+    for t in crowd:
+        t.start()
+    time.sleep(3)
+    slowest = 0
+    for _ in range(10):
+        begun = time.monotonic()
+        with urllib.request.urlopen(f"http://{at}/healthz", timeout=10) as r:
+            assert r.read() == b"ok\n"
+        slowest = max(slowest, time.monotonic() - begun)
+        time.sleep(0.3)
+    over.set()
+    for t in crowd:
+        t.join()
+    print(f"# besieged by {how}: the slowest health check took {slowest:.1f} s")
+
+
 if sys.argv[1] == "attack":
     attack(sys.argv[2])
+elif sys.argv[1] == "besiege":
+    besiege(*sys.argv[2:4])
 else:
     check_page(*sys.argv[1:4])

@@ -107,7 +107,7 @@ static void expire(struct owner *o, int side UNUSED)
 		zhandle_t *thief = zookeeper_init2(where_to, on_thief_event, SESSION_MS, zoo_client_id(z->handle), &connected, ZOO_NO_LOG_CLIENTENV, on_log);
 
 		ck_assert_ptr_nonnull(thief);
-		(void)wait_until(os_real(), &connected, os_mono_ms(os_real()) + 2000);	/* never, if the session is over and its owner has not heard yet */
+		(void)wait_until(os_real(), &connected, os_mono_ms(os_real()) + 2000, NULL);	/* never, if the session is over and its owner has not heard yet */
 		zookeeper_close(thief);
 		for (int i = 0; i < 1000 && o->events[COORD_EVENT_EXPIRED] == before; i++)
 			pump_once(o);
@@ -177,6 +177,11 @@ START_TEST(reopen_while_names_do_not_resolve)
 }
 END_TEST
 
+static bool at_once(void)
+{
+	return true;
+}
+
 START_TEST(nobody_there)
 {
 	struct coord_zookeeper_spec spec = { .session_timeout_ms = 1000, .connection_timeout_ms = 300 };
@@ -190,6 +195,13 @@ START_TEST(nobody_there)
 	spec.connect = where;
 	ck_assert_int_eq(coord_open_zookeeper(&c, &a.actor, &spec, problem, sizeof(problem)), ERR_TIMEOUT);
 	ck_assert_ptr_nonnull(strstr(problem, where));
+	spec.is_given_up = at_once;
+	spec.connection_timeout_ms = 60000;
+	mono_ms began = os_mono_ms(os_real());
+	ck_assert_int_eq(coord_open_zookeeper(&c, &a.actor, &spec, problem, sizeof(problem)), ERR_CLOSED);
+	ck_assert_int_lt(os_mono_ms(os_real()) - began, 10000);
+	spec.is_given_up = NULL;
+	spec.connection_timeout_ms = 300;
 	spec.connect = "no-such-host.invalid:2181/x";
 	enum err e = coord_open_zookeeper(&c, &a.actor, &spec, problem, sizeof(problem));
 	ck_assert(e == ERR_UNREACHABLE || e == ERR_TIMEOUT);

@@ -81,14 +81,13 @@ START_TEST(what_cannot_be_cut_is_left_out_and_the_room_given_back)
 		 "orders          1200\n"
 		 "a-name-of-~        7\n");
 	is_shown((struct table_form){ .width = 9 }, "topic\norders\na-name-o~\n");
-	is_shown((struct table_form){ .width = 1 }, "topic\norders\na-name-~\n");
+	is_shown((struct table_form){ .width = 1 }, "~\n~\n~\n");
 }
 END_TEST
 
-/* Whatever the width: no line is longer, as long as what is never left out has its least. */
 START_TEST(no_line_is_longer_than_the_terminal)
 {
-	for (int width = 8; width < 90; width++) {
+	for (int width = 1; width < 90; width++) {
 		char *text = formatted((struct table_form){ .width = width, .has_unicode = true }), *line = text;
 
 		for (char *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
