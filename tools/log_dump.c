@@ -25,6 +25,7 @@ struct dump {
 	int                       files, damaged;	/* places that are */
 	int                       code;
 	bool                      is_closed;		/* nobody takes the output any more */
+	bool                      is_listed;		/* the file was found in a directory: it may be gone by now */
 	/* of the file */
 	bool                      is_first_batch, is_first_record;
 	struct strbuf             damage;		/* objects of JSON with commas */
@@ -246,7 +247,9 @@ static void dump_file(struct dump *d, const char *path)
 	if (d->o->output == LOG_JSON)
 		strbuf_add_char(&d->out, '}');
 	flush(d);
-	if (e != OK)
+	if (e == ERR_NOT_FOUND && d->is_listed)
+		tool_say("%s: went away while it was looked at", path);
+	else if (e != OK)
 		fail(d, path, e);
 }
 
@@ -292,7 +295,9 @@ static void dump_path(struct dump *d, const char *path)
 		fail(d, path, e);
 	} else if (st.is_dir) {
 		int before = d->files;
+		d->is_listed = true;
 		dump_dir(d, path);
+		d->is_listed = false;
 		if (d->files == before && d->code == EXIT_OK) {
 			tool_say("%s: no file of a log is in it", path);
 			d->code = EXIT_NOT_FOUND;

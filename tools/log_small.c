@@ -255,6 +255,11 @@ static void dump_meta(struct small *x, struct slice text)
 
 /* ---- all ---- */
 
+static size_t entry_bytes(enum log_file_kind kind)
+{
+	return kind == FILE_INDEX ? OFFSET_ENTRY_BYTES : kind == FILE_TIMEINDEX ? TIME_ENTRY_BYTES : kind == FILE_TXNINDEX ? TXN_INDEX_ENTRY_SIZE : 1;
+}
+
 static void dump(struct small *x, struct slice bytes)
 {
 	switch (x->name->kind) {
@@ -277,7 +282,7 @@ bool log_dump_small(const struct log_options *o, const char *path, const struct 
 	char *bytes;
 	size_t len;
 
-	*e = os_read_file(os_real(), path, SMALL_BYTES_MAX, &bytes, &len);
+	*e = index_file_read_whole(os_real(), path, entry_bytes(name->kind), SMALL_BYTES_MAX, &bytes, &len);
 	if (*e != OK)
 		return true;
 	if (o->output == LOG_JSON)

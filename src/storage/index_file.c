@@ -6,7 +6,10 @@
  */
 #include "storage/index_file.h"
 
+#include <stdlib.h>
+
 #define BLOCK_ENTRIES 64u
+#define READ_TRIES    3
 #define CHECK_ENTRIES 2048u	/* that a check of all reads at a time */
 
 void index_file_set_size_max(struct index_file *x, int32_t size_max)
@@ -109,4 +112,15 @@ enum err index_file_search(const struct index_file *x, struct os *os, os_fd fd,
 		low++;
 	*count = low;
 	return OK;
+}
+
+enum err index_file_read_whole(struct os *os, const char *path, size_t entry_bytes, size_t max, char **out, size_t *len)
+{
+	enum err e = os_read_file(os, path, max, out, len);
+
+	for (int tries = 0; e == OK && *len % entry_bytes != 0 && tries < READ_TRIES; tries++) {
+		free(*out);
+		e = os_read_file(os, path, max, out, len);
+	}
+	return e;
 }

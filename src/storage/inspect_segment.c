@@ -55,10 +55,9 @@ static void open_index(struct check *c, struct cursor *i, const char *suffix, si
 	*i = (struct cursor){ .last_key = -1, .last_second = -1 };
 	snprintf(i->name, sizeof(i->name), "%020lld%s", (long long)c->s->base_offset, suffix);
 	snprintf(path, sizeof(path), "%s/%s", c->x->spec->dir, i->name);
-	enum err e = os_read_file(c->x->spec->os, path, INSPECT_BYTES_MAX, &bytes, &len);
+	enum err e = index_file_read_whole(c->x->spec->os, path, entry, INSPECT_BYTES_MAX, &bytes, &len);
 	if (e != OK) {
-		c->x->result->is_unreadable = true;
-		SAY(c->x, .weight = INSPECT_DAMAGE, .file = i->name, .what = err_text(e));
+		inspect_unreadable(c->x, i->name, e);
 		return;
 	}
 	i->bytes = (uint8_t *)bytes;
@@ -407,25 +406,29 @@ int64_t inspect_segment(struct inspection *x, const struct inspected_segment *s)
 	struct check c = { .x = x, .s = s, .largest = NO_TIMESTAMP, .torn_pos = -1 };
 	char path[LOG_PATH_MAX + SEGMENT_NAME_MAX];
 	struct segment_walk w;
+	struct os_stat st;
 
 	snprintf(c.name, sizeof(c.name), "%020lld.log", (long long)s->base_offset);
 	snprintf(path, sizeof(path), "%s/%s", x->spec->dir, c.name);
 	batch_order_init(&c.order, s->base_offset, x->epoch);
-	enum err e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
+	enum err e = os_stat(x->spec->os, path, &st);
 	if (e == OK) {
-		open_indexes(&c, segment_walk_size(&w));
+		open_indexes(&c, (int64_t)st.size);	/* before the .log: a broker that is running writes them after the batches */
+		e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
+	}
+	if (e == OK) {
 		e = walk(&c, &w);
 		judge_tail(&c, segment_walk_size(&w));
 		x->result->bytes += segment_walk_size(&w);
-		if (x->result->old_format >= 0)
-			c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
-		end_of_entries(&c);
 		segment_walk_close(&w);
 	}
 	if (e != OK) {
-		x->result->is_unreadable = true;
-		SAY(x, .weight = INSPECT_DAMAGE, .file = c.name, .what = err_text(e));
+		inspect_unreadable(x, c.name, e);
+		c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
 	}
+	if (x->result->old_format >= 0)
+		c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
+	end_of_entries(&c);
 	x->epoch = c.order.epoch;
 	return c.order.next;
 }
