@@ -50,6 +50,7 @@ struct wishes {
 
 static void write_line(struct doctor *d)
 {
+	progress_clear(&d->progress.bar);
 	strbuf_add_char(&d->out, '\n');
 	fwrite(d->out.ptr, 1, d->out.len, stdout);
 	strbuf_reset(&d->out);
@@ -187,7 +188,10 @@ static void look_at_all(struct doctor *d, bool verbose)
 	d->damage = d->notes = 0;
 	for (int i = 0; i < d->count && !ferror(stdout); i++) {
 		d->dir = &d->dirs[i];
+		d->progress = (struct log_progress){ .total = 0 };
+		progress_begin(&d->progress.bar, d->dir->path, true);
 		doctor_look(d);
+		progress_fini(&d->progress.bar);
 		tell_dir(d, d->dir);
 		for (int k = 0; verbose && k < d->dir->count; k++)
 			tell_partition(d, &d->dir->partitions[k]);

@@ -80,6 +80,12 @@ TESTS += tests/unit/tools/profile_test
 tests_unit_tools_profile_test_SOURCES = tests/unit/tools/profile_test.c
 tests_unit_tools_profile_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_profile_test_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/log_text_test
+TESTS += tests/unit/tools/log_text_test
+tests_unit_tools_log_text_test_SOURCES = tests/unit/tools/log_text_test.c
+tests_unit_tools_log_text_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_log_text_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/storage/libskein_storage.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/tools/decode_test
 TESTS += tests/unit/tools/decode_test
 tests_unit_tools_decode_test_SOURCES = tests/unit/tools/decode_test.c

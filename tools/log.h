@@ -7,6 +7,7 @@
 
 #include "base/strbuf.h"
 #include "decode.h"
+#include "progress.h"
 #include "record/record.h"
 #include "storage/segment_walk.h"
 
@@ -57,6 +58,17 @@ void log_dirs_fini(struct log_dirs *d);
 struct inspect_finding;
 void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f);	/* a line, without its end */
 void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f);	/* an object */
+
+/* ---- how far ---- */
+
+/* Over partitions that are inspected one after the other; drawn at a terminal only. */
+struct log_progress {
+	struct progress bar;
+	int64_t         total, bytes, records;	/* of those that are done */
+};
+void log_progress_add(struct log_progress *p, const char *dir);		/* one more is to come; before the first tick */
+void log_progress_tick(struct log_progress *p, int64_t bytes, int64_t records);
+void log_progress_done(struct log_progress *p, int64_t bytes, int64_t records);	/* with one */
 
 /* ---- looks ---- */
 

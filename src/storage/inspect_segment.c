@@ -356,8 +356,11 @@ static enum err walk(struct check *c, struct segment_walk *w)
 	struct walk_step s;
 	enum err e;
 
-	while ((e = segment_walk_next(w, &s)) == OK && s.kind != WALK_END)
+	while ((e = segment_walk_next(w, &s)) == OK && s.kind != WALK_END) {
 		take_step(c, w, &s);
+		if (c->x->spec->tick != NULL)
+			c->x->spec->tick(c->x->spec->arg, c->x->result->bytes + s.file_pos + s.size, c->x->result->records);
+	}
 	return e;
 }
 
