@@ -51,11 +51,12 @@ static void open_index(struct check *c, struct cursor *i, const char *suffix, si
 {
 	char path[LOG_PATH_MAX + SEGMENT_NAME_MAX], *bytes;
 	size_t len;
+	int64_t size;
 
 	*i = (struct cursor){ .last_key = -1, .last_second = -1 };
 	snprintf(i->name, sizeof(i->name), "%020lld%s", (long long)c->s->base_offset, suffix);
 	snprintf(path, sizeof(path), "%s/%s", c->x->spec->dir, i->name);
-	enum err e = index_file_read_whole(c->x->spec->os, path, entry, INSPECT_BYTES_MAX, &bytes, &len);
+	enum err e = index_file_read_used(c->x->spec->os, path, entry, INSPECT_BYTES_MAX, &bytes, &len, &size);
 	if (e != OK) {
 		inspect_unreadable(c->x, i->name, e);
 		return;
@@ -64,11 +65,12 @@ static void open_index(struct check *c, struct cursor *i, const char *suffix, si
 	i->used = len / entry * entry;
 	while (has_room && i->used > 0 && memcmp(bytes + i->used - entry, "\0\0\0\0\0\0\0\0\0\0\0", entry) == 0)
 		i->used -= entry;
-	if (i->used < len / entry * entry && (!c->s->is_last || c->x->spec->was_clean))
-		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)i->used), .size = (int64_t)(len - i->used),
+	int64_t whole = size / (int64_t)entry * (int64_t)entry;
+	if ((int64_t)i->used < whole && has_room && (!c->s->is_last || c->x->spec->was_clean))
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)i->used), .size = size - (int64_t)i->used,
 		    .what = "zeros behind the last entry of a segment that was closed", .then = "a Java broker takes them for entries");
-	if (len % entry != 0)
-		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)(len / entry * entry)),
+	if (size != whole)
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT(whole),
 		    .what = "the size is not that of whole entries", .then = "it counts as empty");
 }
 
