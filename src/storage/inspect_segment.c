@@ -348,7 +348,7 @@ static void take_step(struct check *c, struct segment_walk *w, const struct walk
 	if (s->kind == WALK_DAMAGE && !s->is_tail)
 		snprintf(then, sizeof(then), "consumers stop here; the next batch is at %lld", (long long)(s->file_pos + s->size));
 	else if (c->s->is_last && s->kind == WALK_DAMAGE)
-		snprintf(then, sizeof(then), c->x->spec->was_clean ? "a broker that starts after this clean stop may append behind it" :
+		snprintf(then, sizeof(then), c->x->spec->was_clean ? "a Java broker that starts after this clean stop may append behind it" :
 			 "the broker cuts it off by itself when it starts, as there was no clean stop");
 	fault_at(c, s, what, then);
 }
