@@ -37,8 +37,8 @@ static void torn_name(const struct doctor_partition *p, char *out, size_t size)
 static const char *why_not(const struct inspect_result *r)
 {
 	return r->is_unreadable ? "not all of it can be read" :
-	       r->inside > 0 ? "sound batches lie behind the damage, or records are not what the CRC holds for, and recovery would lose what can be read; "
-			       "let the broker fetch it from another replica (move the directory away), or save what can be read: skein log dump -o ndjson" :
+	       r->inside > 0 ? "sound batches lie behind the damage, and recovery would cut them off; where another replica has them, move the directory away, else save "
+			       "them: skein log dump -o ndjson" :
 	       r->old_format >= 0 ? "it has batches of an old format" : "there is no remedy but to put the files in order by hand";
 }
 
