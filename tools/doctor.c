@@ -1,8 +1,8 @@
 /*
  * skein check: an offline doctor for log directories.
  *
- * Each directory's lock is held from the first look to the end, so that no broker starts meanwhile. Without --repair nothing is changed. After a repair everything is looked at again, and the
- * exit code is what that look says.
+ * Each directory's lock is held from the first look to the end, so that no broker starts meanwhile. Without --repair nothing is changed. After a
+ * repair everything is looked at again, and the exit code is what that look says.
  */
 #include "doctor.h"
 
@@ -147,7 +147,8 @@ static void tell_partition(struct doctor *d, const struct doctor_partition *p)
 		strbuf_add_str(&d->out, "{\"partition\":");
 		json_write_string(&d->out, slice_str(p->path));
 		strbuf_printf(&d->out, ",\"segments\":%d,\"batches\":%lld,\"records\":%lld,\"first_offset\":%lld,\"next_offset\":%lld,\"bytes\":%lld,\"damaged_places\":%d}",
-			      r->segments, (long long)r->batches, (long long)r->records, (long long)r->first_offset, (long long)r->next_offset, (long long)r->bytes, r->damage);
+			      r->segments, (long long)r->batches, (long long)r->records, (long long)r->first_offset, (long long)r->next_offset,
+			      (long long)r->bytes, r->damage);
 	}
 	write_line(d);
 }
@@ -164,8 +165,8 @@ static void tell_dir(struct doctor *d, const struct doctor_dir *dir)
 			log_add_escaped(&d->out, slice_str(dir->meta.cluster_id));
 			strbuf_add_str(&d->out, ", ");
 		}
-		strbuf_printf(&d->out, "%s; %d partition%s of %d topic%s, ", dir->was_clean ? "stopped cleanly" : "not stopped cleanly", dir->count, dir->count == 1 ? "" : "s",
-			      dir->topics, dir->topics == 1 ? "" : "s");
+		strbuf_printf(&d->out, "%s; %d partition%s of %d topic%s, ", dir->was_clean ? "stopped cleanly" : "not stopped cleanly",
+			      dir->count, dir->count == 1 ? "" : "s", dir->topics, dir->topics == 1 ? "" : "s");
 		add_size(&d->out, dir->bytes);
 		if (has_space) {
 			strbuf_add_str(&d->out, ", ");
@@ -177,8 +178,8 @@ static void tell_dir(struct doctor *d, const struct doctor_dir *dir)
 		json_write_string(&d->out, slice_str(dir->path));
 		strbuf_printf(&d->out, ",\"broker_id\":%d,\"cluster_id\":", dir->has_meta ? dir->meta.broker_id : -1);
 		json_write_string(&d->out, slice_str(dir->has_meta ? dir->meta.cluster_id : ""));
-		strbuf_printf(&d->out, ",\"stopped_cleanly\":%s,\"topics\":%d,\"partitions\":%d,\"bytes\":%lld,\"usable_bytes\":%llu}", dir->was_clean ? "true" : "false", dir->topics,
-			      dir->count, (long long)dir->bytes, (unsigned long long)usable);
+		strbuf_printf(&d->out, ",\"stopped_cleanly\":%s,\"topics\":%d,\"partitions\":%d,\"bytes\":%lld,\"usable_bytes\":%llu}",
+			      dir->was_clean ? "true" : "false", dir->topics, dir->count, (long long)dir->bytes, (unsigned long long)usable);
 	}
 	write_line(d);
 }

@@ -220,11 +220,13 @@ static void take_dir(struct doctor *d, const char *name)
 
 	if (strcmp(name, "remote-log-index-cache") == 0 || strncmp(name, "__cluster_metadata-", 19) == 0 || strcmp(name, "lost+found") == 0) {
 		if (name[0] == 'l')
-			DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "not a partition's directory", .then = "no broker starts; use a directory below the mount point");
+			DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "not a partition's directory",
+				   .then = "no broker starts; use a directory below the mount point");
 		return;
 	}
 	if (!logdir_parse_name(name, &e))
-		DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a partition, TOPIC-NUMBER", .then = "no broker starts until it is moved away");
+		DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a partition, TOPIC-NUMBER",
+			   .then = "no broker starts until it is moved away");
 	else if (e.kind == LOGDIR_DELETED)
 		DOCTOR_SAY(d, .weight = INSPECT_NOTE, .file = name, .what = "of a topic that was deleted", .then = "the broker removes it");
 	else if (e.kind == LOGDIR_STRAY)

@@ -76,7 +76,8 @@ int doctor_plan(const struct doctor_dir *dir, void (*say)(void *arg, const char 
 			continue;
 		strbuf_reset(&text);
 		strbuf_printf(&text, "%s is written anew%s", logdir_checkpoint_name(kind),
-			      dir->checkpoints[kind].is_damaged ? " from the lines that can be read; the old one gets the name .damaged" : " without the lines that lead astray");
+			      dir->checkpoints[kind].is_damaged ? " from the lines that can be read; the old one gets the name .damaged" :
+			      " without the lines that lead astray");
 		things++;
 		say(arg, dir->path, strbuf_cstr(&text));
 	}

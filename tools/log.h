@@ -42,7 +42,8 @@ struct log_file_name {
 /* What a file is, by its name and that of its directory; a suffix .deleted, .cleaned or .swap changes nothing. */
 void log_file_name(const char *path, struct log_file_name *out);
 
-/* Anything but a segment's .log. Appends lines of text, an object (json), or lines of objects (ndjson). False: it is damaged, and the text says where; *e: it cannot be read. */
+/* Anything but a segment's .log. Appends lines of text, an object (json), or lines of objects (ndjson). False: it is damaged, and the text says where;
+ * *e: it cannot be read. */
 bool log_dump_small(const struct log_options *o, const char *path, const struct log_file_name *name, struct strbuf *out, enum err *e) MUST_CHECK;
 
 /* The directories of partitions that a path stands for: itself, or those in it. False after saying why there is none, *code set. */

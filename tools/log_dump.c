@@ -1,8 +1,8 @@
 /*
  * skein log dump: what stands in the files of a log, in the order in which it stands there.
  *
- * Damage ends nothing: what is behind it is shown, too, and the exit code says that there was some. Records of a batch whose CRC is wrong are left out unless they are asked for,
- * since nobody knows what they were; what is printed as ndjson is taken by skein produce.
+ * Damage ends nothing: what is behind it is shown, too, and the exit code says that there was some. Records of a batch whose CRC is wrong are left
+ * out unless they are asked for, since nobody knows what they were; what is printed as ndjson is taken by skein produce.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +86,8 @@ static void add_control(struct dump *d, struct slice batch, const struct record 
 		strbuf_printf(&d->out, "  %s  producer %lld/%d  coordinator epoch %d\n", what, (long long)batch_producer_id(batch.ptr), batch_producer_epoch(batch.ptr),
 			      m.coordinator_epoch);
 	} else {
-		strbuf_printf(&d->out, "{\"offset\":%lld,\"timestamp\":%lld,\"control\":\"%s\",\"coordinator_epoch\":%d}", (long long)r->offset, (long long)r->timestamp, what,
-			      m.coordinator_epoch);
+		strbuf_printf(&d->out, "{\"offset\":%lld,\"timestamp\":%lld,\"control\":\"%s\",\"coordinator_epoch\":%d}", (long long)r->offset,
+			      (long long)r->timestamp, what, m.coordinator_epoch);
 	}
 }
 
@@ -129,7 +129,8 @@ static void add_records(struct dump *d, struct segment_walk *w, const struct wal
 		record_iter_fini(&it);
 	}
 	if (e != OK && s->fault == WALK_SOUND)
-		add_damage(d, s->file_pos, s->size, e == ERR_UNSUPPORTED ? "the codec is not known" : "its records do not fit the batch", "those before that place are shown");
+		add_damage(d, s->file_pos, s->size, e == ERR_UNSUPPORTED ? "the codec is not known" : "its records do not fit the batch",
+			   "those before that place are shown");
 }
 
 /* ---- batches ---- */

@@ -129,7 +129,8 @@ static void take_name(void *arg, const char *name, bool is_dir)
 	else if (strcmp(name, "partition.metadata") == 0)
 		l->has_metadata = true;
 	else if (ends_with(name, ".log"))
-		SAY(l->x, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a segment: twenty digits, the first offset", .then = "a broker does not read it");
+		SAY(l->x, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a segment: twenty digits, the first offset",
+		    .then = "a broker does not read it");
 	else if (!is_other(name))
 		SAY(l->x, .weight = INSPECT_NOTE, .file = name, .what = "not one of Kafka's files", .then = "no broker looks at it");
 }

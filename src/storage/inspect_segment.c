@@ -1,5 +1,6 @@
 /*
- * One walk over the batches, in which the three indexes go along: their entries ascend as the batches do, so each is compared with the batch that it speaks of when that passes.
+ * One walk over the batches, in which the three indexes go along: their entries ascend as the batches do, so each is compared with the batch that it
+ * speaks of when that passes.
  */
 #include "storage/inspect_priv.h"
 
