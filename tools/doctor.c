@@ -94,10 +94,16 @@ static int lock(struct doctor_dir *dir)
 		if (e == OK)
 			e = os_lock(os_real(), dir->lock);
 	}
-	if (e == OK)
+	if (e == ERR_READ_ONLY)
+		tool_say("%s: the file system is read-only; whether a broker runs on it cannot be told", dir->path);
+	if (e == OK || e == ERR_READ_ONLY)
 		return EXIT_OK;
+	if (e == ERR_ACCESS) {
+		tool_say("%s: its lock cannot be taken: %s", dir->path, err_text(e));
+		return EXIT_DENIED;
+	}
 	tool_say(e == ERR_LOCKED ? "%s: a broker is running on it; stop it first" : "%s: %s", dir->path, err_text(e));
-	return e == ERR_NOT_FOUND ? EXIT_NOT_FOUND : e == ERR_ACCESS ? EXIT_DENIED : EXIT_FAILED;
+	return e == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_FAILED;
 }
 
 static void forget(struct doctor_dir *dir)
