@@ -23,7 +23,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/line_set.c tools/line_set.h \
-	tools/log.c tools/log.h tools/log_dump.c tools/log_find.c tools/log_small.c tools/log_text.c tools/log_verify.c \
+	tools/log.c tools/log.h tools/log_dump.c tools/log_find.c tools/log_small.c tools/log_text.c tools/log_txns.c tools/log_txns.h tools/log_verify.c \
 	tools/lone_store.c tools/lone_store.h \
 	tools/look.c tools/look.h tools/look_group.c tools/look_priv.h \
 	tools/produce.c tools/produce.h tools/produce_report.c \

@@ -15,7 +15,7 @@ enum log_output { LOG_TEXT, LOG_JSON, LOG_NDJSON };
 
 struct log_options {
 	enum log_output  output;
-	bool             records, with_damaged, notes;
+	bool             records, with_damaged, committed, notes;
 	int64_t          from, to;		/* offsets, both inclusive */
 	enum decode_kind decode;
 	bool             has_offset, has_time;	/* find */

@@ -10,6 +10,7 @@
 
 #include "json_record.h"
 #include "log.h"
+#include "log_txns.h"
 #include "record/build.h"
 #include "storage/batch_order.h"
 #include "tool.h"
@@ -30,6 +31,10 @@ struct dump {
 	bool                      is_first_batch, is_first_record;
 	struct strbuf             damage;		/* objects of JSON with commas */
 	int64_t                   left_out;		/* records of batches with a wrong CRC */
+	/* with --committed: of the directory txns_dir */
+	struct log_txns           txns;
+	char                     *txns_dir;
+	int64_t                   not_committed;	/* records that were left out */
 };
 
 static void flush(struct dump *d)
@@ -142,10 +147,20 @@ static bool is_wanted(const struct dump *d, const struct walk_step *s)
 	return batch_last_offset(s->header) >= d->o->from && batch_base_offset(s->header) <= d->o->to;
 }
 
+static bool is_not_committed(const struct dump *d, const struct walk_step *s)
+{
+	return d->o->committed && s->kind == WALK_BATCH && batch_is_transactional(s->header) && !batch_is_control(s->header) &&
+	       log_txns_has(&d->txns, batch_producer_id(s->header), batch_base_offset(s->header));
+}
+
 static void add_batch(struct dump *d, struct segment_walk *w, const struct walk_step *s)
 {
 	bool has_records = d->o->records && s->kind == WALK_BATCH && (s->fault == WALK_SOUND || d->o->with_damaged);
 
+	if (is_not_committed(d, s)) {
+		d->not_committed += has_records ? batch_record_count(s->header) : 0;
+		has_records = false;
+	}
 	if (d->o->output == LOG_TEXT) {
 		strbuf_printf(&d->out, "%10lld  ", (long long)s->file_pos);
 		log_add_batch(&d->out, s);
@@ -160,7 +175,7 @@ static void add_batch(struct dump *d, struct segment_walk *w, const struct walk_
 	d->is_first_record = true;
 	if (has_records)
 		add_records(d, w, s);
-	else if (d->o->records && s->kind == WALK_BATCH)
+	else if (d->o->records && s->kind == WALK_BATCH && s->fault == WALK_BAD_CRC)
 		d->left_out += batch_record_count(s->header);
 	if (d->o->output == LOG_JSON)
 		strbuf_add_str(&d->out, has_records ? "]}" : "}");
@@ -199,11 +214,33 @@ static enum err dump_batches(struct dump *d, struct segment_walk *w)
 	return e;
 }
 
+/* Of the directory that the file lies in, unless they are known. */
+static enum err read_txns(struct dump *d)
+{
+	const char *slash = strrchr(d->path, '/');
+	char *dir = slash != NULL ? mem_strndup(d->path, MAX((size_t)(slash - d->path), 1u)) : mem_strdup(".");
+
+	if (d->txns_dir != NULL && strcmp(dir, d->txns_dir) == 0) {
+		free(dir);
+		return OK;
+	}
+	free(d->txns_dir);
+	d->txns_dir = dir;
+	enum err e = log_txns_read(&d->txns, dir);
+	if (e != OK) {
+		free(d->txns_dir);
+		d->txns_dir = NULL;
+	}
+	return e;
+}
+
 static enum err dump_log(struct dump *d)
 {
 	struct segment_walk w;
-	enum err e = segment_walk_open(&w, os_real(), d->path, d->name.base_offset);
+	enum err e = d->o->committed ? read_txns(d) : OK;
 
+	if (e == OK)
+		e = segment_walk_open(&w, os_real(), d->path, d->name.base_offset);
 	if (e != OK)
 		return e;
 	d->is_first_batch = true;
@@ -327,10 +364,14 @@ int log_dump(const struct log_options *o, char **paths, int n)
 		strbuf_add_str(&d.out, "]\n");
 	flush(&d);
 	decompressor_destroy(&d.stream);
+	log_txns_fini(&d.txns);
+	free(d.txns_dir);
 	strbuf_fini(&d.out);
 	strbuf_fini(&d.damage);
 	if (!tool_flush())
 		return EXIT_FAILED;
+	if (d.not_committed > 0)
+		tool_say("%lld records of transactions that were aborted, or have not ended, are left out", (long long)d.not_committed);
 	if (d.damaged > 0)
 		tool_say("damage found in %d place%s", d.damaged, d.damaged == 1 ? "" : "s");
 	return d.damaged > 0 ? EXIT_DAMAGE : d.code;
