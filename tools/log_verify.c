@@ -78,38 +78,6 @@ bool log_dirs_of(const char *path, struct log_dirs *out, int *code)
 	return out->count > 0;
 }
 
-/* ---- findings ---- */
-
-void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
-{
-	strbuf_printf(out, "%s%s", dir, f->file[0] != '\0' ? "/" : "");
-	log_add_escaped(out, slice_str(f->file));
-	if (f->has_pos)
-		strbuf_printf(out, " at %lld", (long long)f->file_pos);
-	if (f->has_offset)
-		strbuf_printf(out, " (offset %lld)", (long long)f->offset);
-	if (f->has_pos && f->size > 0 && !f->has_offset)
-		strbuf_printf(out, ", %lld bytes", (long long)f->size);
-	strbuf_printf(out, ": %s%s%s%s", f->weight == INSPECT_NOTE ? "note: " : "", f->what, f->then[0] != '\0' ? "; " : "", f->then);
-}
-
-void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
-{
-	strbuf_add_str(out, "{\"dir\":");
-	json_write_string(out, slice_str(dir));
-	strbuf_add_str(out, ",\"file\":");
-	json_write_string(out, slice_str(f->file));
-	if (f->has_pos)
-		strbuf_printf(out, ",\"position\":%lld,\"size\":%lld", (long long)f->file_pos, (long long)f->size);
-	if (f->has_offset)
-		strbuf_printf(out, ",\"offset\":%lld", (long long)f->offset);
-	strbuf_printf(out, ",\"%s\":", f->weight == INSPECT_NOTE ? "note" : "damage");
-	json_write_string(out, slice_str(f->what));
-	strbuf_add_str(out, ",\"then\":");
-	json_write_string(out, slice_str(f->then));
-	strbuf_add_char(out, '}');
-}
-
 /* ---- how far ---- */
 
 struct sizes {
