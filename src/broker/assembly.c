@@ -102,7 +102,7 @@ static enum err check_formats(struct assembly *a, char problem[ASSEMBLY_PROBLEM_
 
 		if (logdir_is_offline(a->dirs[i]) || logdir_meta(a->dirs[i]) == NULL)
 			continue;
-		enum err e = logdir_survey(os_of(a), c.path, SURVEY_FIRST_SEGMENT, check_format, &c, why);
+		enum err e = logdir_survey(os_of(a), c.path, SURVEY_FIRST_SEGMENT, 0, check_format, &c, why);
 		if (e == OK && c.is_refused)
 			return ERR_UNSUPPORTED;	/* what cannot be listed goes offline later, and says so */
 	}
