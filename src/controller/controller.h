@@ -34,6 +34,9 @@ struct controller_spec {
 	struct coord_tree *tree;			/* simulation */
 	const struct partition_hook *hooks;	/* given to every partition (partition.h); they outlive the controller */
 	int             hook_count;
+	/* Whenever this broker has registered, and others will come: on the controller's thread. An error ends the start, problem says why. NULL: nobody wants to know. */
+	enum err      (*on_registered)(void *arg, char *problem, size_t problem_size);
+	void           *on_registered_arg;
 };
 
 /* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their
