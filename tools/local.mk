@@ -7,7 +7,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/bench/noise.c tools/bench/noise.h tools/bench/partitions.c \
 	tools/bench/peers.c tools/bench/peers.h tools/bench/start.c \
 	tools/broker_file.c tools/broker_file.h \
-	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_store.c \
+	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_remedies.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
 	tools/cluster_show.c \
 	tools/complete.c tools/complete.h tools/completion.c \
