@@ -534,13 +534,14 @@ void assembly_hush(struct assembly *a)
 	set_waits_for(a, "the broker is stopping");
 	if (a->http != NULL)
 		http_set_serving(a->http, false);
-	net_stop(a->net);
+	net_hush(a->net);
 }
 
 enum err assembly_end(struct assembly *a, bool is_clean)
 {
 	enum err result = OK;
 
+	net_stop(a->net);	/* what is left of the calls may ask the controller a last thing, which it refuses */
 	controller_join(&a->controller);
 	if (a->http != NULL)
 		http_stop(&a->http);
