@@ -7,7 +7,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/bench/noise.c tools/bench/noise.h tools/bench/partitions.c \
 	tools/bench/peers.c tools/bench/peers.h tools/bench/start.c \
 	tools/broker_file.c tools/broker_file.h \
-	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_store.c \
+	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_remedies.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
 	tools/cluster_show.c \
 	tools/complete.c tools/complete.h tools/completion.c \
@@ -122,6 +122,6 @@ check_PROGRAMS += tests/unit/tools/top_test
 TESTS += tests/unit/tools/top_test
 tests_unit_tools_top_test_SOURCES = tests/unit/tools/top_test.c
 tests_unit_tools_top_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
-tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/client/libskein_client.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 endif
