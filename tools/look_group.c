@@ -126,7 +126,8 @@ static int64_t take_assignment(struct look_group *g, const struct look_member *m
 			if (known != NULL)
 				known->member = m;
 			else if (more != NULL)
-				more[count] = (struct look_offset){ .topic = topic, .partition = number, .committed = -1, .end = -1, .lag = -1, .first_at = -1, .member = m };
+				more[count] = (struct look_offset){ .topic = topic, .partition = number, .committed = -1, .end = -1,
+						.lag = -1, .first_at = -1, .member = m };
 			count += known == NULL;
 		}
 	}
