@@ -7,10 +7,10 @@ tools_libskein_tools_a_SOURCES = \
 	tools/bench/noise.c tools/bench/noise.h tools/bench/partitions.c \
 	tools/bench/peers.c tools/bench/peers.h tools/bench/start.c \
 	tools/broker_file.c tools/broker_file.h \
-	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_store.c \
+	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_remedies.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
-	tools/complete.c tools/complete.h tools/completion.c \
 	tools/cluster_show.c \
+	tools/complete.c tools/complete.h tools/completion.c \
 	tools/consume.c \
 	tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
 	tools/decode.c tools/decode.h \
@@ -57,10 +57,11 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
 EXTRA_DIST += \
-	tests/system/bench.test tests/system/check.test tests/system/command-java.test tests/system/completion.test \
-	tests/system/config.test tests/system/consume.test tests/system/log-java.test tests/system/log.test tests/system/log_judge.py \
-	tests/system/look-java.test tests/system/look.test tests/system/produce.test tests/system/screens.py tests/system/screens.test \
-	tests/system/target.test tests/system/tools.test tests/system/top.test docs/COMMAND.md
+	docs/COMMAND.md tests/system/bench.test tests/system/check.test tests/system/command-java.test tests/system/completion.test \
+	tests/system/config.test tests/system/consume.test tests/system/log-java.test tests/system/log.test \
+	tests/system/log_judge.py tests/system/look-java.test tests/system/look.test tests/system/mistakes.test \
+	tests/system/produce.test tests/system/round-trip.test tests/system/round_trip.py tests/system/screens.py \
+	tests/system/screens.test tests/system/target.test tests/system/tools.test tests/system/top.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -115,7 +116,7 @@ check_PROGRAMS += tests/unit/tools/top_test
 TESTS += tests/unit/tools/top_test
 tests_unit_tools_top_test_SOURCES = tests/unit/tools/top_test.c
 tests_unit_tools_top_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
-tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/client/libskein_client.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/tools/look_test
 TESTS += tests/unit/tools/look_test

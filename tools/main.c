@@ -3,7 +3,9 @@
  */
 #include "tool.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "broker/broker.h"
@@ -60,10 +62,23 @@ static void print_help(FILE *out)
 	      "refusals say alike, else 1.\n", out);
 }
 
+/*
+ * Somebody has closed stdin, stdout or stderr: the next file or socket would take the number, and what is printed would go to a broker. Their places are
+ * taken by what refuses to be read or written.
+ */
+static void keep_standard_files(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			abort();	/* the lowest free number is this one */
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	keep_standard_files();
 	if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
 		printf("skein %s\n", PACKAGE_VERSION);
 		return EXIT_OK;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -514,6 +515,7 @@ int tool_produce(int argc, char **argv)
 {
 	struct produce x = { .partition = PRODUCER_PARTITION_ANY };
 
+	signal(SIGXFSZ, SIG_IGN);	/* a file that may not grow is a write that fails */
 	input_init(&x.input, 0, LINE_MAX_BYTES);
 	x.code = parse(&x, argc, argv);
 	if (x.code == EXIT_OK && start(&x))

@@ -230,9 +230,19 @@ static struct skein_config *settled(void)
 	return &config;
 }
 
+struct client_spec tool_client_spec(void)
+{
+	return config_client_spec(settled());
+}
+
 const char *tool_bootstrap(void)
 {
 	return settled()->bootstrap;
+}
+
+const char *tool_profile_name(void)
+{
+	return target.profile;
 }
 
 bool tool_is_aimed(void)
@@ -242,7 +252,7 @@ bool tool_is_aimed(void)
 
 struct client *tool_connect(int *code)
 {
-	struct client_spec spec = config_client_spec(settled());
+	struct client_spec spec = tool_client_spec();
 	struct client_error error;
 	struct client *c = NULL;
 
