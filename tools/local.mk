@@ -122,6 +122,6 @@ check_PROGRAMS += tests/unit/tools/look_test
 TESTS += tests/unit/tools/look_test
 tests_unit_tools_look_test_SOURCES = tests/unit/tools/look_test.c tests/unit/client/hostile.h $(client_rig)
 tests_unit_tools_look_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools -I$(top_srcdir)/tests
-tests_unit_tools_look_test_LDADD = tools/libskein_tools.a tests/unit/wire/libcodec_list.a $(client_test_ldadd)
+tests_unit_tools_look_test_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a tests/unit/wire/libcodec_list.a $(client_test_ldadd)
 $(tests_unit_tools_look_test_OBJECTS): | $(wire_gen)
 endif
