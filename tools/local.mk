@@ -124,4 +124,10 @@ tests_unit_tools_top_test_SOURCES = tests/unit/tools/top_test.c
 tests_unit_tools_top_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/client/libskein_client.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/look_test
+TESTS += tests/unit/tools/look_test
+tests_unit_tools_look_test_SOURCES = tests/unit/tools/look_test.c tests/unit/client/hostile.h $(client_rig)
+tests_unit_tools_look_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools -I$(top_srcdir)/tests
+tests_unit_tools_look_test_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a tests/unit/wire/libcodec_list.a $(client_test_ldadd)
+$(tests_unit_tools_look_test_OBJECTS): | $(wire_gen)
 endif
