@@ -69,7 +69,7 @@ struct consume {
 	int                 place_count;
 	struct place       *last;		/* of the last event; NULL */
 	int                 ended_count, trouble_count;	/* places that have ended; and those that have not, and suffer */
-	mono_ms             last_progress, commit_at;
+	mono_ms             last_progress, commit_at, discover_at;
 	struct output       output;
 	int64_t             count;		/* printed; some of them may not be written yet */
 	bool                has_failed;		/* the group will not have us */
@@ -87,6 +87,8 @@ void consume_set_places(struct consume *x, struct place *places, int count);
 void consume_drop_places(struct consume *x);
 void consume_begin(struct consume *x, struct place *p);		/* as --from and its like say */
 bool consume_begin_tails(struct consume *x);			/* all places, as --tail says; false: x->code is set */
+/* While following: topics that a pattern matches now, and partitions that there were not before; every few seconds. */
+void consume_discover(struct consume *x);
 struct place *consume_place(struct consume *x, const char *topic, int32_t partition);
 /* One event. False: the output is broken. */
 bool consume_on_event(struct consume *x, const struct consumer_event *e);
