@@ -114,7 +114,7 @@ static int read_word(struct partition_list *l, struct client *c, const char *wor
 		return tool_fail(&error);
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		if (r->topics[t].error_code != NONE && r->topics[t].error_code != LEADER_NOT_AVAILABLE)
-			code = tool_topic_fail(r->topics[t].name, r->topics[t].error_code);
+			code = tool_near_topic(c, r->topics[t].name, tool_topic_fail(r->topics[t].name, r->topics[t].error_code));
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++)
 			partition_list_add(l, r->topics[t].name, r->topics[t].partitions[p].partition_index);
 	}

@@ -9,6 +9,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
+	tools/complete.c tools/complete.h tools/completion.c \
 	tools/cluster_show.c \
 	tools/consume.c \
 	tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
@@ -17,6 +18,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/doctor.c tools/doctor.h tools/doctor_dir.c tools/doctor_repair.c \
 	tools/group.c tools/group.h \
 	tools/group_offsets.c tools/group_show.c \
+	tools/help_text.c tools/help_text.h \
 	tools/http_get.c tools/http_get.h \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
@@ -55,10 +57,10 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
 EXTRA_DIST += \
-	tests/system/bench.test tests/system/check.test tests/system/command-java.test tests/system/config.test tests/system/consume.test tests/system/log.test \
-	tests/system/log-java.test tests/system/log_judge.py tests/system/look.test tests/system/mistakes.test tests/system/produce.test \
-	tests/system/round-trip.test tests/system/round_trip.py tests/system/target.test \
-	tests/system/tools.test tests/system/top.test
+	tests/system/bench.test tests/system/check.test tests/system/command-java.test tests/system/completion.test tests/system/config.test \
+	tests/system/consume.test tests/system/consume-java.test tests/system/log.test tests/system/log-java.test tests/system/log_judge.py \
+	tests/system/look.test tests/system/mistakes.test tests/system/produce.test tests/system/round-trip.test tests/system/round_trip.py \
+	tests/system/target.test tests/system/tools.test tests/system/top.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test
@@ -93,6 +95,11 @@ tests_unit_tools_setting_test_SOURCES = tests/unit/tools/setting_test.c
 tests_unit_tools_setting_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_setting_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
 $(tests_unit_tools_setting_test_OBJECTS): | $(wire_gen)
+check_PROGRAMS += tests/unit/tools/help_text_test
+TESTS += tests/unit/tools/help_text_test
+tests_unit_tools_help_text_test_SOURCES = tests/unit/tools/help_text_test.c
+tests_unit_tools_help_text_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_help_text_test_LDADD = tools/libskein_tools.a src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/tools/consume_test
 TESTS += tests/unit/tools/consume_test
 tests_unit_tools_consume_test_SOURCES = tests/unit/tools/consume_test.c

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "broker/broker.h"
+#include "complete.h"
 #include "config.h"
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -28,11 +29,7 @@
 extern const char *malloc_conf;
 const char *malloc_conf = "narenas:2,background_thread:true,dirty_decay_ms:1000" THREAD_CACHE;
 
-static const struct verb {
-	const char *name;
-	int       (*run)(int argc, char **argv);
-	const char *summary;
-} verbs[] = {
+static const struct verb verbs[] = {
 	{ "serve",   broker_main,  "run a broker" },
 	{ "produce", tool_produce, "write records to a topic" },
 	{ "consume", tool_consume, "read records from a topic" },
@@ -46,13 +43,14 @@ static const struct verb {
 	{ "cluster", tool_cluster, "brokers, what is out of order, leaders, moving replicas" },
 	{ "config",  tool_config,  "settings of topics, brokers, the cluster and loggers" },
 	{ "profile", tool_profile, "names for clusters and how they are spoken to" },
+	{ "completion", tool_completion, "scripts that complete words in bash, zsh and fish" },
 };
 
 static void print_help(FILE *out)
 {
 	fputs("Usage: skein VERB [ARGUMENT...]\n\n", out);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+		fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\nskein VERB --help tells more about each; skein --version the version.\n\n"
 	      "Examples:\n"
 	      "  skein serve                            a broker on 127.0.0.1:9092\n"
@@ -89,6 +87,8 @@ int main(int argc, char **argv)
 		print_help(stdout);
 		return EXIT_OK;
 	}
+	if (strcmp(name, COMPLETE_WORD) == 0)
+		return complete(verbs, ARRAY_LEN(verbs), (const char *const *)argv + 2, argc - 2);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (strcmp(name, verbs[i].name) != 0)
 			continue;

@@ -13,11 +13,11 @@
 #include "value.h"
 
 static const char help[] =
-	"Usage: skein profile add [OPTION...] NAME [PROPERTY=VALUE...]\n"
-	"       skein profile use NAME|none\n"
+	"Usage: skein profile add [OPTION...] PROFILE [PROPERTY=VALUE...]\n"
+	"       skein profile use PROFILE|none\n"
 	"       skein profile list [OPTION...]\n"
-	"       skein profile show [OPTION...] [NAME]\n"
-	"       skein profile remove NAME [PROPERTY...]\n"
+	"       skein profile show [OPTION...] [PROFILE]\n"
+	"       skein profile remove PROFILE [PROPERTY...]\n"
 	"A profile is a name for a cluster and how it is spoken to: properties of Kafka's clients, as -X takes them.\n"
 	"They lie in ~/.config/skein/config ($XDG_CONFIG_HOME/skein/config), which may be written by hand as well.\n\n"
 	"  -b, --bootstrap LIST     add: short for bootstrap.servers=LIST\n"

@@ -15,12 +15,12 @@ static const char help[] =
 	"Usage: skein config describe [OPTION...] topic [TOPIC...]\n"
 	"       skein config describe [OPTION...] broker|logger [BROKER...]\n"
 	"       skein config describe [OPTION...] cluster\n"
-	"       skein config set [OPTION...] topic TOPIC NAME=VALUE...\n"
-	"       skein config set [OPTION...] broker|logger BROKER NAME=VALUE...\n"
-	"       skein config set [OPTION...] cluster NAME=VALUE...\n"
-	"       skein config unset [OPTION...] topic TOPIC NAME...\n"
-	"       skein config unset [OPTION...] broker|logger BROKER NAME...\n"
-	"       skein config unset [OPTION...] cluster NAME...\n"
+	"       skein config set [OPTION...] topic TOPIC SETTING=VALUE...\n"
+	"       skein config set [OPTION...] broker|logger BROKER SETTING=VALUE...\n"
+	"       skein config set [OPTION...] cluster SETTING=VALUE...\n"
+	"       skein config unset [OPTION...] topic TOPIC SETTING...\n"
+	"       skein config unset [OPTION...] broker|logger BROKER SETTING...\n"
+	"       skein config unset [OPTION...] cluster SETTING...\n"
 	"       skein config diff [OPTION...] topic TOPIC [TOPIC]\n"
 	"       skein config diff [OPTION...] broker BROKER [BROKER]\n"
 	"Settings of topics, of brokers, of all brokers (cluster), and levels of a broker's loggers.\n\n"
@@ -30,7 +30,7 @@ static const char help[] =
 	"  -o, --output FORMAT      " SHOW_OUTPUT_HELP "\n"
 	TOOL_BOOTSTRAP_HELP
 	"\nWhere a name ends in .ms, 90s, 1h, 7d, 1d12h may be typed, and where it ends in .bytes 512KiB, 1GiB, 10MB;\n"
-	"what is sent is shown. NAME+=VALUE adds to a list, NAME-=VALUE takes away. All changes are made, or none.\n"
+	"what is sent is shown. SETTING+=VALUE adds to a list, SETTING-=VALUE takes away. All changes are made, or none.\n"
 	"diff of one compares with what would hold without its own settings.\n"
 	TOOL_CHANGE_HELP
 	"\nExamples:\n"
@@ -61,8 +61,10 @@ int settings_ask(struct settings *x, const char *name, struct settings_of *out)
 	struct client_error error;
 
 	*out = (struct settings_of){ .name = name };
-	if (admin_explain_configs(x->client, x->kind->type, name, SETTINGS_TIMEOUT_MS, &out->answer, &r, &error) != OK)
-		return tool_fail(&error);
+	if (admin_explain_configs(x->client, x->kind->type, name, SETTINGS_TIMEOUT_MS, &out->answer, &r, &error) != OK) {
+		int code = tool_fail(&error);
+		return x->kind->type == ADMIN_TOPIC ? tool_near_topic(x->client, slice_str(name), code) : code;
+	}
 	out->count = r->configs_count;
 	out->list = show_sorted(r->configs, r->configs_count, sizeof(*r->configs), compare);
 	return EXIT_OK;
@@ -289,7 +291,7 @@ static const struct {
 	const char *wants;
 } verbs[] = {
 	{ "describe", settings_describe, 0, INT32_MAX, "" },
-	{ "set",      settings_set,      2, INT32_MAX, "set needs a name, and NAME=VALUE" },
+	{ "set",      settings_set,      2, INT32_MAX, "set needs a name, and SETTING=VALUE" },
 	{ "unset",    settings_set,      2, INT32_MAX, "unset needs a name, and names of settings" },
 	{ "diff",     settings_diff,     1, 2,         "diff needs one name or two" },
 };

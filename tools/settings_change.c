@@ -45,7 +45,7 @@ static int parse_changes(struct settings *x, char **texts, struct setting *list,
 		if (is_unset)
 			list[i] = (struct setting){ .name = texts[i], .op = ADMIN_UNSET };
 		else if (!setting_parse(texts[i], &list[i]))
-			return tool_usage("config", "\"%s\" is not NAME=VALUE", texts[i]);
+			return tool_usage("config", "\"%s\" is not SETTING=VALUE", texts[i]);
 		if (is_unset && strchr(texts[i], '=') != NULL)
 			return tool_usage("config", "unset takes names only, not \"%s\"", texts[i]);
 		setting_resolve(&list[i]);

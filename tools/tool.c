@@ -10,8 +10,8 @@
 #include "base/nearest.h"
 #include "client/admin.h"
 
-#define TOPIC_TIMEOUT_MS   15000
-#define NEAREST_TIMEOUT_MS 3000
+#define TOPIC_TIMEOUT_MS 15000
+#define NEAR_TIMEOUT_MS  5000
 
 /* ---- errors ---- */
 
@@ -140,26 +140,22 @@ void tool_change_end(void)
 
 /* ---- topics ---- */
 
-/* Names that are near, as one mistypes them. What cannot be asked for is left out. */
-static void set_missing(struct client *c, const char *name, struct client_error *error)
+int tool_near_topic(struct client *c, struct slice name, int code)
 {
-	struct client_call *answer = NULL;
-	const struct metadata_response *all;
-	struct client_error trouble;
+	struct client_call *answer;
+	const struct metadata_response *r;
+	struct client_error error;
 	struct nearest near;
 
-	client_error_set(error, ERR_NOT_FOUND, "there is no topic %s (to make it: skein topic create %s)", name, name);
-	if (admin_describe_topics(c, NULL, 0, NEAREST_TIMEOUT_MS, &answer, &all, &trouble) != OK)
-		return;
-	nearest_init(&near, slice_str(name));
-	for (int32_t i = 0; i < all->topics_count; i++) {
-		if (all->topics[i].error_code == NONE)
-			nearest_offer(&near, all->topics[i].name);
-	}
-	if (!slice_is_null(near.name))
-		client_error_set(error, ERR_NOT_FOUND, "there is no topic %s; the nearest is "SLICE_FMT" (to make it: skein topic create %s)", name,
-				 (int)MIN(near.name.len, 249u), near.name.ptr, name);
+	if (code != EXIT_NOT_FOUND || admin_describe_topics(c, NULL, 0, NEAR_TIMEOUT_MS, &answer, &r, &error) != OK)
+		return code;
+	nearest_init(&near, name);
+	for (int32_t i = 0; i < r->topics_count; i++)
+		nearest_offer(&near, r->topics[i].name);
+	if (!slice_is_null(near.name) && !slice_eq(near.name, name))
+		tool_say("the nearest topic is "SLICE_FMT, SLICE_ARG(near.name));
 	admin_answer_destroy(&answer);
+	return code;
 }
 
 const struct client_topic *tool_topic_info(struct client *c, const char *name, int *code)
@@ -185,8 +181,8 @@ const struct client_topic *tool_topic_info(struct client *c, const char *name, i
 	snprintf(subject, sizeof(subject), "topic %s", name);
 	client_error_set_kafka(&error, t->error, subject, SLICE_NULL);
 	if (t->error == UNKNOWN_TOPIC_OR_PARTITION)
-		set_missing(c, name, &error);
-	*code = tool_fail(&error);
+		client_error_set(&error, ERR_NOT_FOUND, "there is no topic %s (to make it: skein topic create %s)", name, name);
+	*code = tool_near_topic(c, slice_str(name), tool_fail(&error));
 	return NULL;
 }
 

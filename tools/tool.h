@@ -35,6 +35,7 @@ int tool_status(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_profile(int argc, char **argv);
 int tool_config(int argc, char **argv);
+int tool_completion(int argc, char **argv);
 int tool_log(int argc, char **argv);
 int tool_check(int argc, char **argv);
 
@@ -44,6 +45,8 @@ int  tool_fail(const struct client_error *error);			/* says it; the exit code th
 bool tool_flush(void);		/* stdout; false after saying why, if that is worth saying */
 int  tool_exit_code(const struct client_error *error);
 int  tool_topic_fail(struct slice topic, int16_t code);	/* the same of what the broker says of a topic */
+/* When code is EXIT_NOT_FOUND: says which topic there is of a name near to this one, if any. Returns code. */
+int  tool_near_topic(struct client *c, struct slice name, int code);
 int  tool_both(int code, int next);		/* of two steps: the one that is not EXIT_OK; EXIT_FAILED when both failed, and differ */
 int  tool_sum_up(int done, int code);		/* the exit code of several steps: partly done when some were */
 /* A change is asked for: no answer is waited for longer than TOOL_CHANGE_MS, and after a few seconds that is said. End it when the answers are there. */

@@ -73,10 +73,10 @@ static int change(struct topic *x)
 
 	if (x->config_count > 0 &&
 	    admin_alter_configs(x->client, ADMIN_TOPIC, name, x->configs, x->config_count, TOPIC_TIMEOUT_MS, &error) != OK)
-		return tool_fail(&error);
+		return tool_near_topic(x->client, slice_str(name), tool_fail(&error));
 	if (x->partition_count != ADMIN_DEFAULT &&
 	    admin_grow_topic(x->client, name, x->partition_count, TOPIC_TIMEOUT_MS, &error) != OK)
-		return tool_sum_up(x->config_count, tool_fail(&error));
+		return tool_sum_up(x->config_count, tool_near_topic(x->client, slice_str(name), tool_fail(&error)));
 	return EXIT_OK;
 }
 
@@ -114,7 +114,7 @@ static int show_what_goes(struct topic *x)
 	for (int32_t i = 0; i < r->topics_count; i++) {
 		const struct metadata_response_topic *t = &r->topics[i];
 		if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE)
-			code = tool_both(code, tool_topic_fail(t->name, t->error_code));
+			code = tool_both(code, tool_near_topic(x->client, t->name, tool_topic_fail(t->name, t->error_code)));
 		else
 			done += printf("topic "SLICE_FMT" with its %d partitions would be deleted\n", SLICE_ARG(t->name), t->partitions_count) > 0;
 	}
@@ -136,7 +136,7 @@ static int delete(struct topic *x)
 		if (e == OK)
 			done++;
 		else
-			code = tool_both(code, tool_fail(&error));
+			code = tool_both(code, tool_near_topic(x->client, slice_str(x->names[i]), tool_fail(&error)));
 	}
 	return tool_sum_up(done, code);
 }
@@ -154,7 +154,8 @@ static int grow(struct topic *x)
 
 	if (admin_describe_topics(x->client, (const char *const *)x->names, 1, TOPIC_TIMEOUT_MS, &answer, &r, &error) != OK)
 		return tool_fail(&error);
-	code = r->topics_count != 1 ? EXIT_FAILED : r->topics[0].error_code == NONE ? EXIT_OK : tool_topic_fail(r->topics[0].name, r->topics[0].error_code);
+	code = r->topics_count != 1 ? EXIT_FAILED : r->topics[0].error_code == NONE ? EXIT_OK  :
+	       tool_near_topic(x->client, r->topics[0].name, tool_topic_fail(r->topics[0].name, r->topics[0].error_code));
 	now = code == EXIT_OK ? r->topics[0].partitions_count : 0;
 	admin_answer_destroy(&answer);
 	if (code != EXIT_OK)

@@ -313,7 +313,7 @@ static int tell_why_it_is_missing(struct topic *x, const char *name)
 		return tool_fail(&error);
 	code = tool_topic_fail(slice_str(name), r->topics_count == 1 && r->topics[0].error_code != NONE ? r->topics[0].error_code : UNKNOWN_TOPIC_OR_PARTITION);
 	admin_answer_destroy(&answer);
-	return code;
+	return tool_near_topic(x->client, slice_str(name), code);
 }
 
 static int describe_named(struct topic *x, struct show_list *list, const struct look *l, const char *name)

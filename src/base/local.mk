@@ -51,6 +51,10 @@ TESTS += tests/unit/base/map_test
 tests_unit_base_map_test_SOURCES = tests/unit/base/map_test.c
 tests_unit_base_map_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
+check_PROGRAMS += tests/unit/base/nearest_test
+TESTS += tests/unit/base/nearest_test
+tests_unit_base_nearest_test_SOURCES = tests/unit/base/nearest_test.c
+tests_unit_base_nearest_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/base/strbuf_test
 TESTS += tests/unit/base/strbuf_test
 tests_unit_base_strbuf_test_SOURCES = tests/unit/base/strbuf_test.c

@@ -2,26 +2,31 @@
 
 #define NEAREST_NAME_MAX 96
 
-/* Levenshtein distance, given up (returns limit + 1) as soon as a whole row is above limit. */
+/*
+ * How many characters must be changed, put in, left out, or swapped with the next one (Levenshtein's distance, and swaps); given up, with more than limit, as soon as
+ * two rows are above it.
+ */
 static size_t edit_distance(struct slice a, struct slice b, size_t limit)
 {
-	size_t row[NEAREST_NAME_MAX + 1];
+	size_t rows[3][NEAREST_NAME_MAX + 1], before = 0;	/* this row and the two before it, in turns */
 
 	for (size_t j = 0; j <= b.len; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (size_t i = 1; i <= a.len; i++) {
-		size_t diagonal = row[0], best = i;
+		size_t *row = rows[i % 3], *last = rows[(i + 2) % 3], *swap = rows[(i + 1) % 3], best = i;
 		row[0] = i;
 		for (size_t j = 1; j <= b.len; j++) {
-			size_t replaced = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-			diagonal = row[j];
-			row[j] = MIN(replaced, MIN(row[j], row[j - 1]) + 1);
+			size_t replaced = last[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
+			row[j] = MIN(replaced, MIN(last[j], row[j - 1]) + 1);
+			if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1])
+				row[j] = MIN(row[j], swap[j - 2] + 1);
 			best = MIN(best, row[j]);
 		}
-		if (best > limit)
+		if (best > limit && before > limit)
 			return limit + 1;
+		before = best;
 	}
-	return row[b.len];
+	return rows[a.len % 3][b.len];
 }
 
 void nearest_init(struct nearest *n, struct slice wanted)

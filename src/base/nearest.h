@@ -15,7 +15,7 @@
 struct nearest {
 	struct slice wanted;
 	struct slice name;	/* the nearest so far; null: none is near, any other would be a guess */
-	size_t       limit;	/* in characters to be changed, put in or left out */
+	size_t       limit;	/* in characters to be changed, put in, left out, or swapped with the next */
 };
 
 void nearest_init(struct nearest *n, struct slice wanted);
