@@ -158,8 +158,11 @@ static void tell_dir(struct doctor *d, const struct doctor_dir *dir)
 
 	if (d->o->output == LOG_TEXT) {
 		strbuf_printf(&d->out, "%s: ", dir->path);
-		if (dir->has_meta)
-			strbuf_printf(&d->out, "broker %d of cluster %s, ", dir->meta.broker_id, dir->meta.cluster_id);
+		if (dir->has_meta) {
+			strbuf_printf(&d->out, "broker %d of cluster ", dir->meta.broker_id);
+			log_add_escaped(&d->out, slice_str(dir->meta.cluster_id));
+			strbuf_add_str(&d->out, ", ");
+		}
 		strbuf_printf(&d->out, "%s; %d partition%s of %d topic%s, ", dir->was_clean ? "stopped cleanly" : "not stopped cleanly", dir->count, dir->count == 1 ? "" : "s",
 			      dir->topics, dir->topics == 1 ? "" : "s");
 		add_size(&d->out, dir->bytes);

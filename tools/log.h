@@ -61,6 +61,7 @@ void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_
 /* ---- looks ---- */
 
 void log_add_time(struct strbuf *out, time_ms t);			/* 2023-11-14T22:13:20.000Z; "none" for -1 */
+void log_add_escaped(struct strbuf *out, struct slice s);		/* nothing that a terminal obeys: what is not printable ASCII as \xHH */
 void log_add_bytes(struct strbuf *out, struct slice s, size_t max);	/* "text" with escapes as produce takes them, cut behind max bytes; null */
 void log_add_batch(struct strbuf *out, const struct walk_step *step);	/* a line's rest: offsets, epoch, times, ... */
 /* A record's line, and its object: what skein consume prints and skein produce takes, with what it says where that is asked for ("decoded"). Neither ends the line. */

@@ -200,7 +200,7 @@ static enum err dump_batches(struct dump *d, struct segment_walk *w)
 static enum err dump_log(struct dump *d)
 {
 	struct segment_walk w;
-	enum err e = segment_walk_open(&w, os_real(), d->path);
+	enum err e = segment_walk_open(&w, os_real(), d->path, d->name.base_offset);
 
 	if (e != OK)
 		return e;

@@ -185,7 +185,8 @@ static bool take_checkpoint(void *arg, struct slice line)
 		json_write_string(x->out, e.topic);
 		strbuf_printf(x->out, ",\"partition\":%d,\"offset\":%lld}", e.partition, (long long)e.offset);
 	} else {
-		strbuf_printf(x->out, SLICE_FMT "-%d  offset %lld", SLICE_ARG(e.topic), e.partition, (long long)e.offset);
+		log_add_escaped(x->out, e.topic);
+		strbuf_printf(x->out, "-%d  offset %lld", e.partition, (long long)e.offset);
 	}
 	end(x);
 	return true;
@@ -244,9 +245,10 @@ static void dump_meta(struct small *x, struct slice text)
 		json_write_string(x->out, slice_str(m.directory_id));
 		strbuf_add_char(x->out, '}');
 	} else {
-		strbuf_printf(x->out, "broker %d  cluster %s", m.broker_id, m.cluster_id);
-		if (m.directory_id[0] != '\0')
-			strbuf_printf(x->out, "  directory %s", m.directory_id);
+		strbuf_printf(x->out, "broker %d  cluster ", m.broker_id);
+		log_add_escaped(x->out, slice_str(m.cluster_id));
+		strbuf_add_str(x->out, m.directory_id[0] != '\0' ? "  directory " : "");
+		log_add_escaped(x->out, slice_str(m.directory_id));
 	}
 	end(x);
 }

@@ -94,14 +94,9 @@ void log_add_time(struct strbuf *out, time_ms t)
 	strbuf_printf(out, "%s.%03dZ", day, (int)(t % 1000));
 }
 
-void log_add_bytes(struct strbuf *out, struct slice s, size_t max)
+void log_add_escaped(struct strbuf *out, struct slice s)
 {
-	if (slice_is_null(s)) {
-		strbuf_add_str(out, "null");
-		return;
-	}
-	strbuf_add_char(out, '"');
-	for (size_t i = 0; i < MIN(s.len, max); i++) {
+	for (size_t i = 0; i < s.len; i++) {
 		uint8_t c = s.ptr[i];
 		if (c == '\n' || c == '\t' || c == '\r')
 			strbuf_printf(out, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
@@ -112,6 +107,16 @@ void log_add_bytes(struct strbuf *out, struct slice s, size_t max)
 		else
 			strbuf_add_char(out, (char)c);
 	}
+}
+
+void log_add_bytes(struct strbuf *out, struct slice s, size_t max)
+{
+	if (slice_is_null(s)) {
+		strbuf_add_str(out, "null");
+		return;
+	}
+	strbuf_add_char(out, '"');
+	log_add_escaped(out, slice_of(s.ptr, MIN(s.len, max)));
 	strbuf_add_char(out, '"');
 	if (s.len > max)
 		strbuf_printf(out, "... (%zu bytes)", s.len);

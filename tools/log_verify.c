@@ -82,7 +82,8 @@ bool log_dirs_of(const char *path, struct log_dirs *out, int *code)
 
 void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
 {
-	strbuf_printf(out, "%s%s%s", dir, f->file[0] != '\0' ? "/" : "", f->file);
+	strbuf_printf(out, "%s%s", dir, f->file[0] != '\0' ? "/" : "");
+	log_add_escaped(out, slice_str(f->file));
 	if (f->has_pos)
 		strbuf_printf(out, " at %lld", (long long)f->file_pos);
 	if (f->has_offset)

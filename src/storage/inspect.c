@@ -258,6 +258,7 @@ void inspect_partition(const struct inspect_spec *spec, struct inspect_result *r
 		check_metadata(&l);
 	}
 	leader_epochs_fini(&x.epochs);
+	inspect_forget_txns(&x);
 	free(l.segments);
 	free(l.snapshots);
 }

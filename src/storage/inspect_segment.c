@@ -127,26 +127,30 @@ static void pass_times(struct check *c, int64_t base, int64_t last, const uint8_
 	}
 }
 
-/* header NULL: of a batch whose CRC is wrong. producer_id -1: it is no abort marker. */
-static void pass_txns(struct check *c, int64_t last, bool is_sound, int64_t aborted)
+/* True: there is an entry for the abort marker of this producer at this offset; aborted -1: there is no such marker. */
+static bool pass_txns(struct check *c, int64_t last, int64_t aborted)
 {
 	struct cursor *i = &c->txns;
 	struct aborted_txn a;
+	bool is_there = false;
 
 	for (; i->at < i->used; i->at += TXN_INDEX_ENTRY_SIZE) {
 		bool is_known = txn_index_decode(i->bytes + i->at, &a);
 
 		if (is_known && a.last_offset > last)
-			return;
+			break;
 		if (!is_known)
 			tell(c, i, "the entry is not of version 0");
 		else if (a.last_offset <= i->last_key || a.first_offset < 0 || a.first_offset > a.last_offset)
 			tell(c, i, "the entry does not lie above the one before");
-		else if (is_sound && (a.last_offset != last || a.producer_id != aborted))
+		else if (a.last_offset != last || a.producer_id != aborted)
 			tell(c, i, "no abort marker is where the entry says");
+		else
+			is_there = true;
 		if (is_known)
 			i->last_key = a.last_offset;
 	}
+	return is_there;
 }
 
 static void end_of_entries(struct check *c)
@@ -209,22 +213,73 @@ static void check_epoch(struct check *c, const struct walk_step *s)
 	    .then = "followers may cut in the wrong place");
 }
 
-static int64_t aborted_by(struct segment_walk *w, const struct walk_step *s, enum err *e)
+/* ---- transactions ---- */
+
+static struct slice key_of(const int64_t *producer_id)
+{
+	return slice_of(producer_id, sizeof(*producer_id));
+}
+
+/* Whether the producer had a transaction with records, which the marker ends. */
+static bool end_txn(struct inspection *x, int64_t producer_id)
+{
+	struct inspected_txn *t = map_remove(&x->open, key_of(&producer_id));
+
+	free(t);
+	return t != NULL;
+}
+
+static void begin_txn(struct inspection *x, int64_t producer_id)
+{
+	struct inspected_txn *t;
+
+	if (map_get(&x->open, key_of(&producer_id)) != NULL)
+		return;
+	t = mem_alloc(sizeof(*t));
+	t->producer_id = producer_id;
+	map_put(&x->open, key_of(&t->producer_id), t);
+}
+
+void inspect_forget_txns(struct inspection *x)
+{
+	MAP_FOREACH(e, &x->open)
+		free(e->value);
+	map_fini(&x->open);
+}
+
+static enum err marker_of(struct segment_walk *w, const struct walk_step *s, struct marker *m)
 {
 	struct slice batch;
+	enum err e = segment_walk_bytes(w, s, &batch);
+
+	return e == OK ? marker_read(batch, m) : e;
+}
+
+/* An aborted transaction that is in no index is read as if it had been committed. */
+static void pass_transaction(struct check *c, struct segment_walk *w, const struct walk_step *s)
+{
+	int64_t last = batch_last_offset(s->header), aborted = -1;
+	bool had_records = false;
 	struct marker m;
 
-	*e = OK;
-	if (!batch_is_control(s->header))
-		return -1;
-	if ((*e = segment_walk_bytes(w, s, &batch)) == OK)
-		*e = marker_read(batch, &m);
-	if (*e == ERR_NOT_FOUND)
-		*e = OK;
-	else if (*e == OK && m.type == MARKER_ABORT)
-		return m.producer_id;
-	return -1;
+	if (batch_is_control(s->header)) {
+		enum err e = marker_of(w, s, &m);
+
+		if (e != OK && e != ERR_NOT_FOUND)
+			fault_at(c, s, "a control batch without a marker", "the transaction may not end");
+		if (e == OK)
+			had_records = end_txn(c->x, m.producer_id);
+		if (e == OK && m.type == MARKER_ABORT)
+			aborted = m.producer_id;
+	} else if (batch_is_transactional(s->header) && batch_record_count(s->header) > 0) {
+		begin_txn(c->x, batch_producer_id(s->header));
+	}
+	if (!pass_txns(c, last, aborted) && aborted >= 0 && had_records)
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = c->txns.name, OF(last),
+		    .what = "the transaction that ends there was aborted, and is not in it", .then = "who reads only what is committed gets its records");
 }
+
+/* ---- a step ---- */
 
 /* Where it stands among the others, and in the indexes, when its CRC holds. */
 static void take_sound(struct check *c, struct segment_walk *w, const struct walk_step *s)
@@ -233,7 +288,6 @@ static void take_sound(struct check *c, struct segment_walk *w, const struct wal
 	const char *fault = batch_order_take(&c->order, s->header, &blames_before);
 	struct slice batch;
 	enum err e;
-	int64_t aborted = aborted_by(w, s, &e);
 
 	if (fault != NULL) {
 		c->x->result->inside++;
@@ -241,8 +295,6 @@ static void take_sound(struct check *c, struct segment_walk *w, const struct wal
 	} else {
 		check_epoch(c, s);
 	}
-	if (e != OK)
-		fault_at(c, s, "a control batch without a marker", "the transaction may not end");
 	if (c->x->spec->stream != NULL && (e = segment_walk_bytes(w, s, &batch)) == OK) {
 		bool is_odd = false;
 		const char *wrong = records_fault(c, batch, &is_odd);
@@ -256,7 +308,7 @@ static void take_sound(struct check *c, struct segment_walk *w, const struct wal
 	}
 	pass_offsets(c, s->file_pos, s->header);
 	pass_times(c, batch_base_offset(s->header), batch_last_offset(s->header), s->header);
-	pass_txns(c, batch_last_offset(s->header), true, aborted);
+	pass_transaction(c, w, s);
 	if (batch_max_timestamp(s->header) > c->largest)
 		c->largest = batch_max_timestamp(s->header);
 	c->x->result->inside += c->unsure;
@@ -345,6 +397,7 @@ static void open_indexes(struct check *c, int64_t size)
 		open_index(c, &c->times, ".timeindex", TIME_ENTRY_BYTES, true);
 	else if (size > 0)
 		note_missing(c, ".timeindex", "a broker takes an empty one instead, and looks for times from the segment's beginning", INSPECT_DAMAGE);
+	snprintf(c->txns.name, sizeof(c->txns.name), "%020lld.txnindex", (long long)c->s->base_offset);
 	if (c->s->has_txnindex)
 		open_index(c, &c->txns, ".txnindex", TXN_INDEX_ENTRY_SIZE, false);
 }
@@ -358,7 +411,7 @@ int64_t inspect_segment(struct inspection *x, const struct inspected_segment *s)
 	snprintf(c.name, sizeof(c.name), "%020lld.log", (long long)s->base_offset);
 	snprintf(path, sizeof(path), "%s/%s", x->spec->dir, c.name);
 	batch_order_init(&c.order, s->base_offset, x->epoch);
-	enum err e = segment_walk_open(&w, x->spec->os, path);
+	enum err e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
 	if (e == OK) {
 		open_indexes(&c, segment_walk_size(&w));
 		e = walk(&c, &w);
