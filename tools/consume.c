@@ -149,10 +149,11 @@ static void set_properties(struct skein_config *c)
 /* EXIT_OK, or what is wrong with what was said about topics and groups. */
 static int check_arguments(struct consume *x)
 {
-	static char *const internal[] = { [DECODE_OFFSETS] = (char *)"__consumer_offsets", [DECODE_TRANSACTIONS] = (char *)"__transaction_state" };
+	static char offsets[] = "__consumer_offsets", transactions[] = "__transaction_state";
+	static char *internal[] = { [DECODE_OFFSETS] = offsets, [DECODE_TRANSACTIONS] = transactions };
 
 	if (x->name_count == 0 && x->print.decode != DECODE_NONE) {
-		x->names = (char **)&internal[x->print.decode];
+		x->names = &internal[x->print.decode];
 		x->name_count = 1;
 		x->is_pattern = false;
 	}
