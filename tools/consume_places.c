@@ -162,7 +162,8 @@ void consume_set_places(struct consume *x, struct place *places, int count)
 	spec.wants_control = x->with_control;
 	if (x->tail_count >= 0)
 		spec.reset = CONSUMER_EARLIEST;		/* what is looked through may be deleted meanwhile */
-	qsort(places, (size_t)count, sizeof(*places), compare_places);
+	if (count > 0)
+		qsort(places, (size_t)count, sizeof(*places), compare_places);
 	x->places = places;
 	x->place_count = count;
 	for (int i = 0; i < count; i++) {
@@ -189,9 +190,44 @@ struct place *consume_place(struct consume *x, const char *topic, int32_t partit
 {
 	struct place key = { .topic = topic, .partition = partition };
 
+	if (x->place_count == 0)
+		return NULL;
 	if (x->last == NULL || x->last->topic != topic || x->last->partition != partition)
 		x->last = bsearch(&key, x->places, (size_t)x->place_count, sizeof(key), compare_places);
 	return x->last;
+}
+
+struct place *consume_add_place(struct consume *x, const char *topic, int32_t partition)
+{
+	struct place *p = consume_place(x, topic, partition);
+
+	if (p != NULL)
+		return p;
+	if (x->place_count == CONSUME_PLACES_MAX || !consume_flush(x))	/* the output points at the places that are moved */
+		return NULL;
+	x->places = mem_realloc_array(x->places, (size_t)(x->place_count + 1), sizeof(*x->places));
+	x->last = NULL;
+	x->places[x->place_count++] = (struct place){ .topic = topic, .partition = partition, .written = -1, .written_epoch = -1 };
+	widen(x, topic, partition);
+	qsort(x->places, (size_t)x->place_count, sizeof(*x->places), compare_places);
+	return consume_place(x, topic, partition);
+}
+
+void consume_remove_place(struct consume *x, const char *topic, int32_t partition)
+{
+	struct place *p = consume_place(x, topic, partition);
+
+	if (p == NULL)
+		return;
+	consume_flush(x);
+	consumer_unassign(x->consumer, topic, partition);
+	x->ended_count -= p->has_ended;
+	x->trouble_count -= p->trouble != NULL;
+	free(p->trouble);
+	tail_fini(&p->tail);
+	x->place_count--;
+	memmove(p, p + 1, (size_t)(&x->places[x->place_count] - p) * sizeof(*p));
+	x->last = NULL;
 }
 
 /* ---- what appears while we follow ---- */
@@ -208,18 +244,10 @@ static int count_places(const struct consume *x, const char *topic)
 /* From their beginning: whatever is there has come since we began. */
 static void add_places(struct consume *x, const char *topic, int32_t first, int32_t end)
 {
-	int count = MIN(end - first, CONSUME_PLACES_MAX - x->place_count);
-
-	if (count <= 0 || !consume_flush(x))	/* it points at the places that are moved */
-		return;
-	x->places = mem_realloc_array(x->places, (size_t)(x->place_count + count), sizeof(*x->places));
-	x->last = NULL;
-	for (int i = 0; i < count; i++) {
-		x->places[x->place_count++] = (struct place){ .topic = topic, .partition = first + i, .written = -1, .written_epoch = -1 };
-		consumer_assign(x->consumer, topic, first + i, CONSUMER_EARLIEST);
-		widen(x, topic, first + i);
+	for (int32_t i = first; i < end; i++) {
+		if (consume_add_place(x, topic, i) != NULL)
+			consumer_assign(x->consumer, topic, i, CONSUMER_EARLIEST);
 	}
-	qsort(x->places, (size_t)x->place_count, sizeof(*x->places), compare_places);
 }
 
 static void discover_topics(struct consume *x)
