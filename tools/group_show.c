@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
 #include "client/client_call.h"
 #include "look.h"
 #include "table.h"
@@ -15,6 +16,7 @@
 
 #define LOOK_MS      10000
 #define AGE_ROUNDS   16		/* Fetches of which each brings at least one partition of a leader what is missing */
+#define NEAR_TIMEOUT_MS 2000	/* nobody waits long for a hint */
 #define TRIES        5		/* leaders and coordinators move */
 
 /* ---- looking ---- */
@@ -299,6 +301,28 @@ static void show_lag(struct group *x, struct show_list *list, const struct look 
 	strbuf_fini(&out);
 }
 
+/* Where a group is not there: names the one whose name is the nearest. code comes back. */
+static int say_nearest(struct group *x, const char *name, int code)
+{
+	struct listing l = { .count = 0 };
+	struct client_error error;
+	struct nearest near;
+
+	if (code != EXIT_NOT_FOUND)
+		return code;
+	nearest_init(&near, slice_str(name));
+	if (admin_list_groups(x->client, NULL, take_group, &l, NEAR_TIMEOUT_MS, &error) == OK) {
+		for (int i = 0; i < l.count; i++)
+			nearest_offer(&near, slice_str(l.names[i]));
+	}
+	if (!slice_is_null(near.name))
+		tool_say("the nearest group is "SLICE_FMT, SLICE_ARG(near.name));
+	for (int i = 0; i < l.count; i++)
+		free(l.names[i]);
+	free(l.names);
+	return code;
+}
+
 /* A group that was not found by looking: by asking for it, which tells why. */
 static int tell_why_it_is_missing(struct group *x, const char *name)
 {
@@ -307,7 +331,7 @@ static int tell_why_it_is_missing(struct group *x, const char *name)
 	struct client_error error;
 
 	if (admin_describe_group(x->client, name, GROUP_TIMEOUT_MS, &answer, &g, &error) != OK)
-		return tool_fail(&error);
+		return say_nearest(x, name, tool_fail(&error));
 	admin_answer_destroy(&answer);
 	tool_say("group %s: its offsets have not been told; try again", name);
 	return EXIT_FAILED;
@@ -438,7 +462,7 @@ static int describe_one(struct group *x, struct show_list *list, char *name)
 	int code = EXIT_OK;
 
 	if (admin_describe_group(x->client, name, GROUP_TIMEOUT_MS, &answer, &g, &error) != OK)
-		return tool_fail(&error);
+		return say_nearest(x, name, tool_fail(&error));
 	if (!show_is_json(x->output))
 		strbuf_printf(&out, SLICE_FMT"  "SLICE_FMT"  %d member%s%s"SLICE_FMT"  coordinator %d\n", SLICE_ARG(g->group_id), SLICE_ARG(g->group_state),
 			      g->members_count, g->members_count == 1 ? "" : "s", g->protocol_data.len > 0 ? "  protocol " : "",

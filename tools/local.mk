@@ -9,8 +9,8 @@ tools_libskein_tools_a_SOURCES = \
 	tools/broker_file.c tools/broker_file.h \
 	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
-	tools/complete.c tools/complete.h tools/completion.c \
 	tools/cluster_show.c \
+	tools/complete.c tools/complete.h tools/completion.c \
 	tools/consume.c \
 	tools/consume.h tools/consume_group.c tools/consume_output.c tools/consume_places.c \
 	tools/decode.c tools/decode.h \
@@ -57,10 +57,11 @@ skein_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/broker/lib
 	src/base/libskein_base.a $(JEMALLOC_LIBS)
 
 EXTRA_DIST += \
-	tests/system/bench.test tests/system/check.test tests/system/command-java.test tests/system/completion.test tests/system/config.test \
-	tests/system/consume.test tests/system/consume-java.test tests/system/log.test tests/system/log-java.test tests/system/log_judge.py \
-	tests/system/look.test tests/system/mistakes.test tests/system/produce.test tests/system/round-trip.test tests/system/round_trip.py \
-	tests/system/target.test tests/system/tools.test tests/system/top.test
+	docs/COMMAND.md tests/system/bench.test tests/system/check.test tests/system/command-java.test tests/system/completion.test \
+	tests/system/config.test tests/system/consume.test tests/system/log-java.test tests/system/log.test \
+	tests/system/log_judge.py tests/system/look-java.test tests/system/look.test tests/system/mistakes.test \
+	tests/system/produce.test tests/system/round-trip.test tests/system/round_trip.py tests/system/screens.py \
+	tests/system/screens.test tests/system/target.test tests/system/tools.test tests/system/top.test
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/client/value_test
 TESTS += tests/unit/client/value_test

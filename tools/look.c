@@ -300,6 +300,21 @@ static void take_topic(struct look *l, const struct metadata_response_topic *is)
 	l->behind += t->behind;
 }
 
+/* Where a log begins changes with retention only. A topic that was not there began at 0 not long ago. */
+static void carry_starts(struct look *l)
+{
+	for (int i = 0; i < l->topic_count; i++) {
+		struct look_topic *t = &l->topics[i];
+		const struct look_topic *was = look_topic_of(l->before, t->name);
+
+		for (int32_t p = 0; p < t->partition_count; p++) {
+			const struct look_partition *q = was != NULL ? look_partition_of(was, t->partitions[p].is->partition_index) : NULL;
+
+			t->partitions[p].start = q != NULL ? q->start : 0;
+		}
+	}
+}
+
 static void on_description(struct client_call *call)
 {
 	struct look *l = call->owner;
@@ -317,10 +332,12 @@ static void on_description(struct client_call *call)
 		broker_row(l, r->brokers[i].node_id)->is = &r->brokers[i];
 	const void **topics = show_sorted(r->topics, r->topics_count, sizeof(*r->topics), show_by_name);
 
-	l->topics = look_alloc(l, (size_t)r->topics_count, sizeof(*l->topics));
+	l->topics = look_alloc(l, (size_t)MAX(r->topics_count, 0), sizeof(*l->topics));
 	for (int32_t i = 0; i < r->topics_count; i++)
 		take_topic(l, topics[i]);
 	free(topics);
+	if (l->before != NULL && !(l->parts & LOOK_STARTS))
+		carry_starts(l);
 	if (!l->is_narrow)
 		ask_logs(l);
 	for (int i = 0; i < l->broker_count; i++) {
@@ -360,13 +377,14 @@ void look_begin(struct look **out, struct client *c, const struct look_spec *spe
 	*out = l;
 }
 
-static void sum_up_topic(struct look_topic *t)
+static void sum_up_topic(struct look *l, struct look_topic *t)
 {
 	t->records = t->ends = 0;
 	t->bytes = t->bytes_all = -1;
 	for (int32_t i = 0; i < t->partition_count; i++) {
 		const struct look_partition *p = &t->partitions[i];
 
+		l->has_gaps |= p->is->leader_id >= 0 && (p->start < 0 || p->end < 0);
 		t->ends = t->ends < 0 || p->end < 0 ? -1 : look_sum(t->ends, p->end);
 		t->records = t->records < 0 || p->end < 0 || p->start < 0 ? -1 : look_sum(t->records, MAX(p->end - p->start, 0));
 		t->bytes = look_sum(t->bytes, p->bytes);
@@ -390,7 +408,7 @@ bool look_is_done(struct look *l)
 	l->before = NULL;
 	l->is_done = true;
 	for (int i = 0; i < l->topic_count; i++)
-		sum_up_topic(&l->topics[i]);
+		sum_up_topic(l, &l->topics[i]);
 	return true;
 }
 

@@ -105,6 +105,7 @@ struct look {
 	struct look_group **groups;		/* ids ascending */
 	int                 group_count;
 	int                 partition_count, offline, behind;	/* sums over topics */
+	bool                has_gaps;		/* where the log of a partition with a leader begins or ends is not known */
 
 	/* for look.c and look_group.c */
 	struct arena         arena;
@@ -125,7 +126,7 @@ struct look_spec {
 	const char *const *groups;	/* only these; borrowed until the end */
 	int                group_count;
 	bool               is_narrow;	/* LOOK_ENDS, LOOK_STARTS: only of partitions that these groups have to do with, asked when that is known */
-	const struct look *before;	/* what it knows of ages is not asked again; borrowed until the look is done */
+	const struct look *before;	/* what it knows of ages is not asked again, nor, without LOOK_STARTS, where logs begin; borrowed until the look is done */
 	int                age_rounds;	/* how often records are asked for; each asks for what the one before was not told */
 };
 

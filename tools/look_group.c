@@ -99,53 +99,67 @@ static void ask_committed(struct look *l, const struct look_group *g)
 
 /* ---- members ---- */
 
-/* What members read, and nobody has committed an offset for, joins the offsets; then each knows its member. */
-static void take_assignment(struct look *l, struct look_group *g, const struct look_member *m, struct slice bytes)
+/* What a member reads, as far as members follow the consumer's protocol; nothing where it cannot be read. */
+static struct consumer_protocol_assignment assignment_of(struct look *l, const struct describe_groups_response_group *is, int32_t member)
 {
-	struct consumer_protocol_assignment a;
-	struct reader r = reader_of(bytes);
-	int16_t version = get_i16(&r);
-	int64_t more = 0;
+	struct consumer_protocol_assignment a = { .assigned_partitions_count = 0 };
+	struct reader r = reader_of(is->members[member].member_assignment);
+	int16_t version = slice_eq_str(is->protocol_type, "consumer") ? get_i16(&r) : -1;
 
 	if (r.failed || version < 0 || !consumer_protocol_assignment_decode(&a, &r, MIN(version, 3), &l->arena))
-		return;
-	for (int32_t t = 0; t < a.assigned_partitions_count; t++)
-		more += MAX(a.assigned_partitions[t].partitions_count, 0);
-	struct look_offset *all = look_alloc(l, (size_t)(g->offset_count + more), sizeof(*all));
-	int count = g->offset_count;
+		a.assigned_partitions_count = 0;
+	return a;
+}
 
-	if (count > 0)
-		memcpy(all, g->offsets, (size_t)count * sizeof(*all));
-	for (int32_t t = 0; t < a.assigned_partitions_count; t++) {
-		for (int32_t p = 0; p < a.assigned_partitions[t].partitions_count; p++) {
-			struct slice topic = a.assigned_partitions[t].topic;
-			int32_t number = a.assigned_partitions[t].partitions[p];
+/* The partitions that the group has committed for learn who reads them. Adds the others to `more`, or, with more NULL, only counts them. */
+static int64_t take_assignment(struct look_group *g, const struct look_member *m, const struct consumer_protocol_assignment *a, struct look_offset *more)
+{
+	int64_t count = 0;
+
+	for (int32_t t = 0; t < a->assigned_partitions_count; t++) {
+		for (int32_t p = 0; p < a->assigned_partitions[t].partitions_count; p++) {
+			struct slice topic = a->assigned_partitions[t].topic;
+			int32_t number = a->assigned_partitions[t].partitions[p];
 			struct look_offset *known = offset_of(g, topic, number);
 
 			if (known != NULL)
-				all[known - g->offsets].member = m;
-			else
-				all[count++] = (struct look_offset){ .topic = topic, .partition = number, .committed = -1, .end = -1, .lag = -1, .first_at = -1, .member = m };
+				known->member = m;
+			else if (more != NULL)
+				more[count] = (struct look_offset){ .topic = topic, .partition = number, .committed = -1, .end = -1, .lag = -1, .first_at = -1, .member = m };
+			count += known == NULL;
 		}
 	}
-	if (count > 0)
-		qsort(all, (size_t)count, sizeof(*all), compare_offsets);
-	g->offsets = all;
-	g->offset_count = count;
+	return count;
 }
 
+/* What members read, and nobody has committed an offset for, joins the offsets. */
 static void take_members(struct look *l, struct look_group *g, const struct describe_groups_response_group *is)
 {
-	struct look_member *members = look_alloc(l, (size_t)MAX(is->members_count, 0), sizeof(*members));
+	int32_t count = MAX(is->members_count, 0);
+	struct look_member *members = look_alloc(l, (size_t)count, sizeof(*members));
+	struct consumer_protocol_assignment *read = look_alloc(l, (size_t)count, sizeof(*read));
+	int64_t more = 0, n;
 
 	g->state = is->group_state;
-	g->members = MAX(is->members_count, 0);
-	for (int32_t i = 0; i < is->members_count; i++) {
+	g->members = count;
+	for (int32_t i = 0; i < count; i++) {
 		members[i] = (struct look_member){ .id = is->members[i].member_id, .instance_id = is->members[i].group_instance_id,
 						   .client_id = is->members[i].client_id, .host = is->members[i].client_host };
-		if (slice_eq_str(is->protocol_type, "consumer"))
-			take_assignment(l, g, &members[i], is->members[i].member_assignment);
+		read[i] = assignment_of(l, is, i);
+		more += take_assignment(g, &members[i], &read[i], NULL);
 	}
+	if (more == 0)
+		return;
+	struct look_offset *all = look_alloc(l, (size_t)(g->offset_count + more), sizeof(*all));
+
+	n = g->offset_count;
+	if (n > 0)
+		memcpy(all, g->offsets, (size_t)n * sizeof(*all));
+	for (int32_t i = 0; i < count; i++)
+		n += take_assignment(g, &members[i], &read[i], all + n);
+	g->offsets = all;
+	g->offset_count = (int)MIN(n, INT32_MAX);
+	qsort(g->offsets, (size_t)g->offset_count, sizeof(*g->offsets), compare_offsets);
 }
 
 /* Asked behind the offsets on the same connection, so these are there. */

@@ -235,6 +235,11 @@ const char *tool_bootstrap(void)
 	return settled()->bootstrap;
 }
 
+const char *tool_profile_name(void)
+{
+	return target.profile;
+}
+
 bool tool_is_aimed(void)
 {
 	return target.is_aimed;

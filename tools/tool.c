@@ -88,6 +88,8 @@ bool tool_confirm(bool yes, const char *question, const char *what)
 		tool_say("%s; without a terminal to ask at it needs --yes", what);
 		return false;
 	}
+	if (*tool_profile_name() != '\0')
+		fprintf(stderr, "Profile %s, brokers %s.\n", tool_profile_name(), tool_bootstrap());
 	fprintf(stderr, "%s [y/N] ", question);
 	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }

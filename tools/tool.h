@@ -54,7 +54,7 @@ int  tool_sum_up(int done, int code);		/* the exit code of several steps: partly
 #define TOOL_CHANGE_HELP "A change waits 30 seconds at most for its answer; without one the exit code is 7.\n"
 void tool_change_begin(void);
 void tool_change_end(void);
-/* Asks at the terminal, unless yes. Without a terminal: says that `what` needs --yes; false. */
+/* Asks at the terminal, unless yes; with a profile it says first which cluster that is. Without a terminal: says that `what` needs --yes; false. */
 bool tool_confirm(bool yes, const char *question, const char *what);
 /* Says what is wrong and where help is; EXIT_USAGE. verb: "produce", "topic create". */
 int  tool_usage(const char *verb, const char *fmt, ...) PRINTF(2, 3);
@@ -82,6 +82,7 @@ void tool_config_init(struct skein_config *config);
 /* Lays over it what profile, environment and command line say; after the options have been read. */
 void tool_properties(struct skein_config *config);
 const char *tool_bootstrap(void);	/* never NULL */
+const char *tool_profile_name(void);	/* of the profile that holds; "": none */
 bool tool_is_aimed(void);		/* the command line names a cluster */
 
 /* Connects; NULL after saying why, *code set. */

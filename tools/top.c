@@ -23,7 +23,8 @@ static const char help[] =
 	"                           one for each broker (default: $SKEIN_METRICS, commas between them)\n"
 	"      --once               one look, to stdout, without a terminal; with --interval two, that far\n"
 	"                           apart, so that there are rates\n"
-	"  -o, --output FORMAT      of --once: text (default), wide (all rows), json (an array) or ndjson\n"
+	"  -o, --output FORMAT      text (default), wide (all rows), json (an array) or ndjson (an object per\n"
+	"                           line); with --once\n"
 	TOOL_BOOTSTRAP_HELP
 	"\nKeys: 1-5, Tab, left, right the view; up, down a row; Enter into it (a topic's partitions, a group's\n"
 	"lag, a broker's directories), Esc back; s another order; / only names that hold a text; space pause;\n"
@@ -37,7 +38,8 @@ static const char help[] =
 #define METRICS_MS     300	/* as long as keys may have to wait for a listener */
 #define METRICS_REST   10000	/* one that did not answer is not asked for so long */
 #define LOOK_MS        3000	/* what a broker has not told by then is unknown in this look */
-#define PARTS          (LOOK_ENDS | LOOK_STARTS | LOOK_DIRS | LOOK_GROUPS | LOOK_MEMBERS | LOOK_AGES)
+#define STARTS_EVERY   10	/* looks; asking each partition where it begins costs a broker as much as all the rest */
+#define PARTS          (LOOK_ENDS | LOOK_DIRS | LOOK_GROUPS | LOOK_MEMBERS | LOOK_AGES)
 #define ESCAPE_MS      50	/* bytes of a key come together, even over a slow line */
 
 struct source {			/* a metrics listener */
@@ -53,6 +55,7 @@ struct top_verb {
 	struct client   *client;
 	struct look     *now, *before, *asking;
 	mono_ms          next;
+	unsigned         looks;
 	struct source    sources[METRICS_MAX];
 	int              source_count;
 	bool             is_once, has_interval;
@@ -107,6 +110,8 @@ static void begin_look(struct top_verb *x)
 {
 	struct look_spec spec = { .parts = PARTS, .timeout_ms = LOOK_MS, .before = x->now, .age_rounds = 2 };
 
+	if (x->now == NULL || x->now->has_gaps || x->looks++ % STARTS_EVERY == 0)
+		spec.parts |= LOOK_STARTS;
 	look_begin(&x->asking, x->client, &spec);
 	x->next = os_mono_ms(os_real()) + x->shown.interval_ms;
 }

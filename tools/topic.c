@@ -18,7 +18,7 @@ static const char help[] =
 	"       skein topic delete [OPTION...] TOPIC...\n\n"
 	"  -p, --partitions N       create: how many (default: the broker's); alter, grow: how many there\n"
 	"                           shall be\n"
-	"  -r, --replication-factor N  copies of each partition (default: the broker's)\n"
+	"  -r, --replication-factor N  create: copies of each partition (default: the broker's)\n"
 	"  -c, --config NAME=VALUE  create, alter: a setting of the topic; may be repeated\n"
 	"  -u, --unset NAME         alter: back to the default; may be repeated\n"
 	"      --if-not-exists      create: an existing topic is no error\n"

@@ -228,7 +228,7 @@ struct job {
 	void      (*run)(struct job *j);	/* on a worker thread; touches only what the job holds */
 };
 
-struct workers *workers_create(struct sched *s, int threads);
+struct workers *workers_create(struct sched *s, int threads);	/* perhaps with fewer; NULL: the system gives none */
 void            workers_destroy(struct workers **w);	/* after all jobs came home */
 void            workers_submit(struct workers *w, struct actor *from, struct job *j);	/* never blocks, never fails */
 

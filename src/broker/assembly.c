@@ -34,6 +34,15 @@ static enum err say(char problem[ASSEMBLY_PROBLEM_MAX], enum err e, const char *
 	return e;
 }
 
+/* Whose limits those are is known to who started the process. */
+static enum err say_no_thread(const struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX], enum err e)
+{
+	const char *remedy = a->spec.limits.threads_remedy;
+
+	snprintf(problem, ASSEMBLY_PROBLEM_MAX, "cannot start a thread%s%s", remedy != NULL ? ": " : "", remedy != NULL ? remedy : "");
+	return e;
+}
+
 /* --- start ------------------------------------------------------------------------------------------------------------------------------ */
 
 /* Whether the directory is one of those before it, by another name; says so. */
@@ -53,6 +62,22 @@ static bool is_dir_repeated(struct assembly *a, int i, char problem[ASSEMBLY_PRO
 	return false;
 }
 
+/* What lies in a log directory is partitions: another one there would take it offline, with all that it holds. */
+static bool is_dir_nested(const struct assembly *a, int i, char problem[ASSEMBLY_PROBLEM_MAX])
+{
+	const struct text_list *list = &a->spec.config->log_dirs;
+
+	for (int k = 0; k < list->count; k++) {
+		size_t len = strlen(list->items[k]);
+
+		if (k == i || strncmp(list->items[i], list->items[k], len) != 0 || (list->items[i][len] != '/' && (len == 0 || list->items[k][len - 1] != '/')))
+			continue;
+		snprintf(problem, ASSEMBLY_PROBLEM_MAX, "log.dirs names a directory inside another one: %s is in %s", list->items[i], list->items[k]);
+		return true;
+	}
+	return false;
+}
+
 /* As Kafka: a directory that cannot be used is left out, unless none is left. What contradicts the configuration refuses the start. */
 static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
@@ -60,6 +85,9 @@ static enum err open_dirs(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX]
 	int usable = 0;
 
 	a->dirs = mem_calloc((size_t)list->count, sizeof(struct logdir *));
+	for (int i = 0; i < list->count; i++)
+		if (is_dir_nested(a, i, problem))
+			return ERR_INVALID;
 	for (int i = 0; i < list->count; i++) {
 		enum err e = is_dir_repeated(a, i, problem) ? ERR_INVALID : logdir_open(&a->dirs[i], os_of(a), a->spec.log, list->items[i], problem);
 
@@ -281,18 +309,19 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	};
 	enum err e = upkeep_start(&a->upkeep, &spec);
 
-	return e == OK ? OK : say(problem, e, "cannot start a thread");
+	return e == OK ? OK : say_no_thread(a, problem, e);
 }
 
-static void start_movers(struct assembly *a)
+static enum err start_movers(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
 	int threads = c->alter_log_dirs_threads == FIELD_UNSET_INT ? a->dir_count : c->alter_log_dirs_threads;
 
 	if (a->dir_count == 1)
-		return;
+		return OK;
 	throttle_init(&a->movers.throttle, c->alter_log_dirs_window_num, c->alter_log_dirs_window_size_s * (mono_ms)1000);
 	a->movers.workers = workers_create(a->spec.sched, MAX(1, MIN(threads, MOVERS_MAX)));
+	return a->movers.workers != NULL ? OK : say_no_thread(a, problem, ERR_LIMIT);
 }
 
 static void end_movers(struct assembly *a)
@@ -304,15 +333,16 @@ static void end_movers(struct assembly *a)
 }
 
 /* Twice as many threads as passes at first, so that there may be more of these later. */
-static void start_cleaners(struct assembly *a)
+static enum err start_cleaners(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
 
 	if (!c->is_cleaner_enabled)
-		return;
+		return OK;
 	throttle_init(&a->cleaners.throttle, 10, 100);
 	partition_cleaners_configure(&a->cleaners, c);
 	a->cleaners.workers = workers_create(a->spec.sched, MAX(1, MIN(2 * c->cleaner_threads, CLEANERS_MAX)));
+	return a->cleaners.workers != NULL ? OK : say_no_thread(a, problem, ERR_LIMIT);
 }
 
 static void end_cleaners(struct assembly *a)
@@ -339,7 +369,7 @@ static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MA
 		e = fetchers_create(&a->fetchers, &spec);
 		a->api.fetchers = a->fetchers;
 	}
-	return e == OK ? OK : say(problem, e, "cannot start a thread");
+	return e == OK ? OK : say_no_thread(a, problem, e);
 }
 
 static void end_links(struct assembly *a)
@@ -425,7 +455,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	if (a->http != NULL)
 		controller_add_audience(a->controller, http_actor(a->http));
 	e = controller_start(a->controller);
-	return e == OK ? OK : say(problem, e, "cannot start a thread");
+	return e == OK ? OK : say_no_thread(a, problem, e);
 }
 
 static void close_dirs(struct assembly *a)
@@ -465,8 +495,8 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_links;
 	if ((e = start_http(a, problem)) != OK)
 		goto fail_links;
-	start_movers(a);
-	start_cleaners(a);
+	if ((e = start_movers(a, problem)) != OK || (e = start_cleaners(a, problem)) != OK)
+		goto fail_movers;
 	if ((e = start_controller(a, ready, problem)) != OK)
 		goto fail_movers;
 	return OK;
@@ -504,13 +534,14 @@ void assembly_hush(struct assembly *a)
 	set_waits_for(a, "the broker is stopping");
 	if (a->http != NULL)
 		http_set_serving(a->http, false);
-	net_stop(a->net);
+	net_hush(a->net);
 }
 
 enum err assembly_end(struct assembly *a, bool is_clean)
 {
 	enum err result = OK;
 
+	net_stop(a->net);	/* what is left of the calls may ask the controller a last thing, which it refuses */
 	controller_join(&a->controller);
 	if (a->http != NULL)
 		http_stop(&a->http);

@@ -183,6 +183,14 @@ static int fail(struct broker *b, const char *problem)
 	return fail_with(b, 1, slice_str(problem));
 }
 
+static int fail_for_threads(struct broker *b)
+{
+	char problem[256];
+
+	snprintf(problem, sizeof(problem), "cannot start a thread: %s", b->limits.threads_remedy != NULL ? b->limits.threads_remedy : "the system gives none");
+	return fail(b, problem);
+}
+
 static void tell_warnings(const struct broker *b)
 {
 	struct slice rest = strbuf_slice(&b->config.warnings), line;
@@ -227,6 +235,12 @@ static const char *durability(const struct broker_config *c)
 	return "";
 }
 
+/* In an address with a port it stands in brackets. */
+static bool is_v6(const char *host)
+{
+	return strchr(host, ':') != NULL;
+}
+
 static void print_banner(const struct broker *b)
 {
 	const struct broker_config *c = b->config.broker;
@@ -235,12 +249,12 @@ static void print_banner(const struct broker *b)
 	fprintf(stderr, "skein " PACKAGE_VERSION "\n");
 	for (int i = 0; i < b->parts.endpoint_count; i++) {
 		is_local &= strcmp(b->parts.endpoints[i].host, "127.0.0.1") == 0 || strcmp(b->parts.endpoints[i].host, "localhost") == 0;
-		fprintf(stderr, "  listening   %s:%d (%s)\n", b->parts.endpoints[i].host, b->parts.endpoints[i].port, b->parts.endpoints[i].listener);
+		fprintf(stderr, is_v6(b->parts.endpoints[i].host) ? "  listening   [%s]:%d (%s)\n" : "  listening   %s:%d (%s)\n", b->parts.endpoints[i].host, b->parts.endpoints[i].port, b->parts.endpoints[i].listener);
 	}
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
 	if (b->parts.http != NULL)
-		fprintf(stderr, "  console     http://%s:%d/ (and /metrics)\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+		fprintf(stderr, is_v6(c->metrics_host) ? "  console     http://[%s]:%d/ (and /metrics)\n" : "  console     http://%s:%d/ (and /metrics)\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
@@ -259,11 +273,11 @@ static void tell_started(const struct broker *b)
 		return;
 	}
 	for (int i = 0; i < b->parts.endpoint_count; i++)
-		strbuf_printf(&at, "%s%s://%s:%d", i == 0 ? "" : ",", b->parts.endpoints[i].listener, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
+		strbuf_printf(&at, is_v6(b->parts.endpoints[i].host) ? "%s%s://[%s]:%d" : "%s%s://%s:%d", i == 0 ? "" : ",", b->parts.endpoints[i].listener, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
 	for (int i = 0; i < b->parts.dir_count; i++)
 		strbuf_printf(&dirs, "%s%s", i == 0 ? "" : ",", logdir_path(b->parts.dirs[i]));
 	if (b->parts.http != NULL)
-		strbuf_printf(&console, "http://%s:%d/", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+		strbuf_printf(&console, is_v6(c->metrics_host) ? "http://[%s]:%d/" : "http://%s:%d/", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
 	LOG_INFO(&b->log, broker_started, KV_STR("version", PACKAGE_VERSION), KV_STR("listening", strbuf_cstr(&at)), KV_STR("dirs", strbuf_cstr(&dirs)),
 	         KV_STR("console", strbuf_cstr(&console)), KV_STR("durability", durability(c)));
 	strbuf_fini(&at);
@@ -328,7 +342,7 @@ static void ask_controller(struct broker *b, struct msg *m, enum broker_state me
 	wait_for(b, meanwhile);
 }
 
-/* Leadership goes to others while this broker still serves; then no call is left; then the logs are closed. */
+/* Leadership goes to others while this broker still serves; then no call begins any more, and who waits for replicas or members is let go when the logs are closed. */
 static int stop_all(struct broker *b, bool has_served)
 {
 	LOG_INFO(&b->log, broker_stopping);
@@ -464,11 +478,12 @@ int broker_main(int argc, char **argv)
 	if (is_sandboxed)
 		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);
-	b.workers = workers_create(b.sched, WORKERS);
+	if ((b.workers = workers_create(b.sched, WORKERS)) == NULL)
+		return fail_for_threads(&b);
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");
 	watch_init(&b.watch, b.sched, &b.log, process_watchdog_ms());
 	if (actor_start(&b.actor, 0) != OK)
-		return fail(&b, "cannot start a thread");
+		return fail_for_threads(&b);
 	code = run(&b, argc, argv);
 	if (b.is_given_up || (code != 0 && b.parts.net != NULL)) {	/* half started: threads are about, and what is on disk is as a crash would leave it */
 		if (b.writer != NULL)

@@ -177,6 +177,7 @@ void controller_join(struct controller **cp)
 	uint32_t at = 0;
 	struct map_entry *e;
 
+	actor_stop(&c->actor);
 	actor_join(&c->actor);
 	while ((e = map_next(&c->topics, &at)) != NULL)
 		topic_state_free(e->value);

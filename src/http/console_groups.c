@@ -13,6 +13,7 @@
 #define OFFSETS_MAX  5000	/* of one coordinator, for the sums of the list */
 #define GROUP_BYTES  (4u << 20)
 #define ASSIGNED_MAX 1000	/* partitions told of one member */
+#define NAME_MAX_SHOWN 500	/* bytes of a name that may stand in an address as it is */
 
 static int64_t lag_of(const struct cluster *picture, struct slice topic, int32_t partition, int64_t committed, int64_t *end)
 {
@@ -71,6 +72,16 @@ static int by_name(const void *a, const void *b)
 	return slice_cmp(((const struct line *)a)->g->group, ((const struct line *)b)->g->group);
 }
 
+/* Long names, and those that are no text, cannot be asked for as they are shown. */
+static void write_name(struct strbuf *b, struct slice name)
+{
+	json_member_text(b, "name", name);
+	if (name.len > NAME_MAX_SHOWN || !json_is_text(name)) {
+		json_name(b, "hex");
+		json_hex(b, name);
+	}
+}
+
 static void write_line(struct strbuf *b, const struct cluster *picture, const struct line *l)
 {
 	int64_t lag = 0, partitions = 0, unknown = 0, end;
@@ -86,7 +97,7 @@ static void write_line(struct strbuf *b, const struct cluster *picture, const st
 		lag += MAX(n, 0);
 	}
 	json_open(b, '{');
-	json_member_text(b, "name", l->g->group);
+	write_name(b, l->g->group);
 	json_member_str(b, "state", l->g->state);
 	json_member_text(b, "protocol_type", l->g->protocol_type);
 	json_member_i64(b, "partitions", partitions);
@@ -280,7 +291,7 @@ static void group_on_home(struct inquiry *q)
 	json_open(b, '{');
 	json_member_i64(b, "broker", q->w->picture->broker_id);
 	json_member_i64(b, "time", q->w->now);
-	json_member_text(b, "name", slice_of(s->name, s->name_len));
+	write_name(b, slice_of(s->name, s->name_len));
 	json_member_str(b, "state", s->describe.state);
 	json_member_text(b, "protocol_type", s->describe.protocol_type);
 	json_member_text(b, "protocol", s->describe.protocol);
@@ -318,10 +329,9 @@ static void ask_about_group(struct inquiry *q, struct partition_addr *a, struct 
 		group_on_home(q);
 }
 
-void console_group(struct inquiry *q)
+static void find_group(struct inquiry *q, struct slice name)
 {
 	const struct cluster_topic *t = cluster_topic(q->w->picture, slice_str(TOPIC_CONSUMER_OFFSETS));
-	struct slice name = argument(q, "name");
 	char sentence[80];
 
 	if (slice_is_null(name) || t == NULL || t->partition_count == 0) {
@@ -336,4 +346,18 @@ void console_group(struct inquiry *q)
 		return;
 	}
 	ask_about_group(q, a, name);
+}
+
+void console_group(struct inquiry *q)
+{
+	struct slice hex = argument(q, "hex"), name = argument(q, "name");
+	struct strbuf bytes = STRBUF_INIT;
+
+	if (slice_is_null(hex))
+		find_group(q, name);
+	else if (json_unhex(hex, &bytes))
+		find_group(q, strbuf_slice(&bytes));
+	else
+		inquiry_refuse(q, 400, "hex must be pairs of hexadecimal digits");
+	strbuf_fini(&bytes);
 }

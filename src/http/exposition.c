@@ -87,7 +87,9 @@ void sample_label_bytes(struct exposition *x, const char *name, struct slice val
 	for (size_t i = 0; i < value.len; ) {
 		size_t n = utf8_printable_at(value.ptr + i, value.len - i);
 
-		if (n == 0)
+		if (value.ptr[i] == '\n')
+			put(x, "\\n");
+		else if (n == 0 || (value.ptr[i] == '\\' && i + 1 < value.len && value.ptr[i + 1] == 'x'))
 			strbuf_printf(x->out, "\\\\x%02x", value.ptr[i]);
 		else if (value.ptr[i] == '"' || value.ptr[i] == '\\')
 			strbuf_add(x->out, (char[]){ '\\', (char)value.ptr[i] }, 2);

@@ -27,7 +27,7 @@ void exposition_family(struct exposition *x, const char *name, enum metric_type 
  */
 void sample_begin(struct exposition *x, const char *suffix);
 void sample_label(struct exposition *x, const char *name, const char *value);
-void sample_label_bytes(struct exposition *x, const char *name, struct slice value);	/* a client's: what is no printable UTF-8 is written \xNN */
+void sample_label_bytes(struct exposition *x, const char *name, struct slice value);	/* a client's: what is no printable UTF-8 but a line's end is written \xNN, and so is a backslash before an x: no two of them look the same */
 void sample_label_i32(struct exposition *x, const char *name, int32_t value);
 void sample_end_i64(struct exposition *x, int64_t value);
 void sample_end_u64(struct exposition *x, uint64_t value);

@@ -18,7 +18,7 @@
 #include "http/metrics.h"
 #include "http/seats.h"
 
-#define HTTP_CONNECTION_BYTES 8192	/* the library's memory for one: request and headers */
+#define HTTP_CONNECTION_BYTES (96 << 10)	/* the library's memory for one: request and headers. A group's name may be long; what is not touched is not there */
 #define HTTP_IDLE_SECONDS    10
 #define PAGE_KEEP_MS         500
 #define PAGES_MAX            4

@@ -93,6 +93,40 @@ void json_bool(struct strbuf *b, bool is_true)
 	strbuf_add_str(b, is_true ? "true" : "false");
 }
 
+void json_hex(struct strbuf *b, struct slice s)
+{
+	value_begin(b);
+	strbuf_add_char(b, '"');
+	for (size_t i = 0; i < s.len; i++)
+		strbuf_add(b, (char[]){ "0123456789abcdef"[s.ptr[i] >> 4], "0123456789abcdef"[s.ptr[i] & 15] }, 2);
+	strbuf_add_char(b, '"');
+}
+
+static int digit_of(uint8_t c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool json_unhex(struct slice hex, struct strbuf *out)
+{
+	for (size_t i = 0; i + 1 < hex.len; i += 2) {
+		int high = digit_of(hex.ptr[i]), low = digit_of(hex.ptr[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		strbuf_add_char(out, (char)(high << 4 | low));
+	}
+	return hex.len % 2 == 0;
+}
+
+bool json_is_text(struct slice s)
+{
+	for (size_t i = 0, n; i < s.len; i += n)
+		if ((n = utf8_printable_at(s.ptr + i, s.len - i)) == 0)
+			return false;
+	return true;
+}
+
 /* How many of the first bytes are text, all of them or, when the rest is left out, all but a character that begins there. 0 of more: it is none. */
 static size_t text_len(struct slice s, size_t shown)
 {
@@ -124,10 +158,7 @@ void json_content(struct strbuf *b, struct slice s, size_t max)
 		json_member_text(b, "text", slice_of(s.len > 0 ? s.ptr : (const uint8_t *)"", text));
 	} else {
 		json_name(b, "hex");
-		strbuf_add_char(b, '"');
-		for (size_t i = 0; i < shown; i++)
-			strbuf_add(b, (char[]){ "0123456789abcdef"[s.ptr[i] >> 4], "0123456789abcdef"[s.ptr[i] & 15] }, 2);
-		strbuf_add_char(b, '"');
+		json_hex(b, slice_of(s.ptr, shown));
 	}
 	if (shown < s.len)
 		json_member_bool(b, "cut", true);

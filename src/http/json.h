@@ -26,6 +26,11 @@ void json_bool(struct strbuf *b, bool is_true);
  */
 void json_content(struct strbuf *b, struct slice s, size_t max);
 
+/* Bytes that are no text, and may be long, as they are: pairs of digits, small letters. */
+bool json_is_text(struct slice s);		/* printable UTF-8, all of it */
+void json_hex(struct strbuf *b, struct slice s);
+bool json_unhex(struct slice hex, struct strbuf *out) MUST_CHECK;	/* the way back, without quotes. False: it is none */
+
 /* Name and value of a member in one. */
 void json_member_str(struct strbuf *b, const char *name, const char *s);
 void json_member_text(struct strbuf *b, const char *name, struct slice s);

@@ -223,6 +223,20 @@ static void dirs_listed(struct page *p, size_t at UNUSED)
 	}
 }
 
+/* What the file system has, and what of it may be used; a directory that has failed is not asked. */
+static void dirs_space(struct page *p, size_t wants_usable)
+{
+	uint64_t total, usable;
+
+	for (int i = 0; i < p->w->dir_count; i++) {
+		if (logdir_is_offline(p->w->dirs[i]) || logdir_space(p->w->dirs[i], &total, &usable) != OK)
+			continue;
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "logdirectory", logdir_path(p->w->dirs[i]));
+		sample_end_u64(&p->x, wants_usable != 0 ? usable : total);
+	}
+}
+
 /* --- controller ---------------------------------------------------------------------------------------- */
 
 /* What only the active one counts is zero elsewhere, as in Kafka. */
@@ -533,13 +547,13 @@ static void one_event(struct page *p, size_t event)
 	one_u64(p, log_event_count((enum log_event)event));
 }
 
-/* Those that have happened, and every ERROR from the start: what is born as 1 has not increased, and the first of its kind would raise no alarm. */
+/* Those that have happened, and those that may want somebody: an alert on a rise sees the first only if there was a zero before. */
 static void log_events(struct page *p, size_t at UNUSED)
 {
 	static const char *const levels[] = { "DEBUG", "INFO", "WARN", "ERROR" };
 
 	for (int e = 0; e < EV_COUNT; e++) {
-		if (log_event_count((enum log_event)e) == 0 && log_event_level((enum log_event)e) != LOG_LEVEL_ERROR)
+		if (log_event_count((enum log_event)e) == 0 && log_event_level((enum log_event)e) < LOG_LEVEL_WARN)
 			continue;
 		sample_begin(&p->x, "");
 		sample_label(&p->x, "event", log_event_name((enum log_event)e));
@@ -648,6 +662,8 @@ static const struct family families[] = {
 	  "Log directories that failed.", dirs_offline, 0 },
 	{ "kafka_log_logmanager_logdirectoryoffline", METRIC_GAUGE, "kafka.log:type=LogManager,name=LogDirectoryOffline",
 	  "1 where a log directory failed.", dirs_listed, 0 },
+	{ "skein_logdirectory_total_bytes", METRIC_GAUGE, "", "Size of the file system that a log directory is on.", dirs_space, 0 },
+	{ "skein_logdirectory_usable_bytes", METRIC_GAUGE, "", "Room that is left there for this broker.", dirs_space, 1 },
 
 	{ "kafka_controller_kafkacontroller_activecontrollercount", METRIC_GAUGE, CONTROL "ActiveControllerCount",
 	  "1 on the cluster's controller.", of_controller, CLUSTER(is_controller) },
@@ -711,7 +727,11 @@ static const struct family families[] = {
 	  "Bytes that devices wrote for it.", disk_bytes, true },
 	{ "skein_actors_stuck", METRIC_GAUGE, "", "Actors that do not go on: actor_stuck in the log names them.", stuck_actors, 0 },
 	{ "skein_calls_refused", METRIC_COUNTER, "", "System calls that the sandbox refused.", calls_refused, 0 },
-	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Those of level ERROR are there from the start.", log_events, 0 },
+	{ "kafka_server_sessionexpirelistener_zookeeperdisconnects", METRIC_COUNTER, "kafka.server:type=SessionExpireListener,name=ZooKeeperDisconnectsPerSec",
+	  "Connections to ZooKeeper that were lost.", one_event, EV_session_disconnected },
+	{ "kafka_server_sessionexpirelistener_zookeeperexpires", METRIC_COUNTER, "kafka.server:type=SessionExpireListener,name=ZooKeeperExpiresPerSec",
+	  "Sessions with ZooKeeper that ended without this broker.", one_event, EV_session_expired },
+	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Of level INFO only those that have happened.", log_events, 0 },
 	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", open_files, 0 },
 	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", max_files, 0 },
 	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", build_info, 0 },

@@ -88,23 +88,38 @@ void net_start(struct net *net)
 	set_accepting(net, NET_ACCEPTING);
 }
 
-static bool is_quiet(struct net *net)
+static bool has_begun_to_stop(const struct network *n)
 {
-	for (int i = 0; i < net->started; i++)
-		if (!__atomic_load_n(&net->networks[i].is_quiet, __ATOMIC_ACQUIRE))
-			return false;
-	return true;
+	return __atomic_load_n(&n->is_stopping, __ATOMIC_ACQUIRE);
+}
+
+static bool is_quiet(const struct network *n)
+{
+	return __atomic_load_n(&n->is_quiet, __ATOMIC_ACQUIRE);
+}
+
+static void wait_for_all(struct net *net, bool (*is_so)(const struct network *n))
+{
+	for (int i = 0; i < net->started; i++) {
+		while (!is_so(&net->networks[i])) {
+			if (!sched_is_sim(net->spec->sched))
+				os_sleep_ms(net->os, 1);
+			else if (!sched_sim_step(net->spec->sched))
+				return;	/* what is out will never come home; actor_join says who waits */
+		}
+	}
+}
+
+void net_hush(struct net *net)
+{
+	set_accepting(net, NET_STOPPED);
+	wait_for_all(net, has_begun_to_stop);
 }
 
 void net_stop(struct net *net)
 {
-	set_accepting(net, NET_STOPPED);
-	while (!is_quiet(net)) {
-		if (!sched_is_sim(net->spec->sched))
-			os_sleep_ms(net->os, 1);
-		else if (!sched_sim_step(net->spec->sched))
-			break;	/* what is out will never come home; actor_join says who waits */
-	}
+	net_hush(net);
+	wait_for_all(net, is_quiet);
 }
 
 void net_destroy(struct net **netp)

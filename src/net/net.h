@@ -208,11 +208,14 @@ enum err net_create(struct net **out, struct net_spec *spec, char *problem,
 /* begins to accept; by then every network actor must have a picture */
 void     net_start(struct net *n);
 /*
- * The end has two steps, because partitions hold watches of the network actors until they end
- * themselves. net_stop closes listeners and connections, resumes every parked call, and returns
- * when no call is left; the actors go on receiving messages. After the partitions have ended,
- * net_destroy joins the actors. It does both when net_stop was not called.
+ * The end has three steps, because calls wait at partitions and coordinators, for replicas and for
+ * members that may never come, and partitions hold watches of the network actors until they end
+ * themselves. net_hush closes listeners and connections and resumes every parked call: no call
+ * begins any more, and the actors go on receiving messages. When partitions and coordinators have
+ * let go of what waits, net_stop returns, because no call is left. Then net_destroy joins the
+ * actors. Each does what is before it when that was not called.
  */
+void     net_hush(struct net *n);
 void     net_stop(struct net *n);
 void     net_destroy(struct net **n);
 int      net_network_count(const struct net *n);

@@ -118,7 +118,7 @@ struct network {
 	int               event_count;
 	bool              has_polled;	/* events are those of the wait before this step */
 	uint32_t          spin_skip, spin_pause;	/* see look_again */
-	bool              is_stopping;
+	bool              is_stopping;	/* no call begins any more; read by anyone */
 	bool              is_quiet;	/* stopping, and no call is left; read by anyone */
 	mono_ms           now;		/* of this step */
 	mono_ns           now_ns;	/* of this phase of the step */

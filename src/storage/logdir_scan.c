@@ -129,7 +129,7 @@ struct scan {
 
 static bool is_foreign_but_known(const char *name)
 {
-	return strcmp(name, "remote-log-index-cache") == 0 ||
+	return strcmp(name, "remote-log-index-cache") == 0 || strcmp(name, "lost+found") == 0 ||	/* the latter of a file system that was mounted there */
 		strncmp(name, "__cluster_metadata-", 19) == 0;
 }
 

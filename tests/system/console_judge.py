@@ -53,7 +53,7 @@ def looks_right(b, what):
 
 
 PLACES = [("", "Overview"), ("topics", "Topics"), ("topic/orders", "orders"), ("messages/orders/0", "Messages of orders"), ("groups", "Consumer groups"), ("group/readers", "Group readers"),
-          ("brokers", "Brokers"), ("nowhere", "Not here")]
+          ("brokers", "Brokers"), ("nowhere", "Not here"), ("__proto__", "Not here"), ("constructor/x", "Not here"), ("group/nobody", "Group nobody"), ("group/?hex=6f6464ff", "Group odd\ufffd")]
 
 
 def walk(b, at):

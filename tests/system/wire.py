@@ -13,6 +13,7 @@
                                                               a record for each sequence number of one idempotent producer, one after the
                                                               other, acks=all; prints the errors
    wire.py producer_id HOST:PORT                              prints a new one
+   wire.py commit HOST:PORT TOPIC GROUP...                    commits offset 0 of partition 0 for each group; names are any bytes
    wire.py stored_offset HOST:PORT GROUP TOPIC [OFFSET]       commits for partition 0 into the store, as the oldest clients do; prints what stands there
 """
 import os
@@ -226,6 +227,17 @@ def main(args):
         answer = ask(client, "InitProducerId", 1, {"TransactionalId": None, "TransactionTimeoutMs": 1000})
         print(answer["ProducerId"])
         return answer["ErrorCode"]
+    if verb == "commit":
+        for group in args[3:]:
+            body = {"GroupId": group, "GenerationIdOrMemberEpoch": -1, "MemberId": "", "RetentionTimeMs": -1, "Topics": [{"Name": args[2], "Partitions": [
+                {"PartitionIndex": 0, "CommittedOffset": 0, "CommittedMetadata": ""}]}]}
+            for _ in range(100):
+                error = ask(client, "OffsetCommit", 2, body)["Topics"][0]["Partitions"][0]["ErrorCode"]
+                if error not in (14, 15, 16):
+                    break
+                time.sleep(0.1)
+            assert error == 0, error
+        return 0
     if verb == "stored_offset":
         group, topic = args[2], args[3]
         if len(args) > 4:

@@ -22,6 +22,8 @@ function el(tag, attributes, ...children) {
 	return e;
 }
 
+/* Names may be 32,767 bytes. */
+const short = (s) => s != null && s.length > 120 ? s.slice(0, 100) + `… (${s.length} characters)` : s;
 const link = (text, ...path) => el('a', { href: '#/' + path.map(encodeURIComponent).join('/') }, text);
 const note = (kind, ...children) => el('p', { class: 'note ' + kind }, ...children);
 const bad = (n) => n > 0 ? el('span', { class: 'bad-text' }, String(n)) : String(n);
@@ -243,24 +245,25 @@ async function groups(p) {
 		a.coordinators_elsewhere > 0 ? note('', `Groups coordinated by broker ${a.broker}: other brokers coordinate ${a.coordinators_elsewhere} of ${a.coordinators_elsewhere + a.coordinators_here} parts, see their consoles.`) : null,
 		a.whole ? null : note('bad', 'A coordinator is loading or has more than can be shown: the list is not whole.'),
 		table(number(a.found) + (a.found === 1 ? ' group' : ' groups'), [['Name'], ['State'], ['Kind'], ['Partitions', 1], ['Lag', 1]],
-			a.groups.map((g) => [link(g.name || '(empty)', 'group', g.name), state(g.state), g.protocol_type || '–', number(g.partitions),
+			a.groups.map((g) => [g.hex ? el('a', { href: '#/group/?hex=' + g.hex }, short(g.name)) : link(short(g.name) || '(empty)', 'group', g.name), state(g.state), g.protocol_type || '–', number(g.partitions),
 				number(g.lag) + (g.lag_unknown > 0 ? ` (of ${g.lag_unknown} partitions not known here)` : '')])),
 		pages(a, a.groups.length, count, (from) => show('groups', { ...p, from }))];
 }
 
 async function group(p) {
-	const g = await ask('group', { name: p.name });
+	const g = await ask('group', p.hex ? { hex: p.hex } : { name: p.name });
+	if (g.state === 'Dead' && g.offsets.length === 0 && g.members.length === 0) return ['Group ' + short(g.name), note('bad', 'There is no such group.')];
 	const lag = g.offsets.reduce((n, o) => n + Number(o.lag || 0), 0);
 	const holder = new Map();
 	for (const m of g.members) for (const a of m.assigned) for (const x of a.partitions) holder.set(a.topic + '\n' + x, m);
-	return ['Group ' + g.name,
+	return ['Group ' + short(g.name),
 		cards([['State', g.state], ['Members', number(g.members.length)], ['Lag', number(lag)], ['Assignor', g.protocol || '–', true]]),
 		el('h2', {}, 'Offsets'),
 		table('Offsets', [['Topic'], ['Partition', 1], ['Committed', 1], ['End', 1], ['Lag', 1], ['Member']],
-			g.offsets.map((o) => { const m = holder.get(o.topic + '\n' + o.partition); return [link(o.topic, 'topic', o.topic), String(o.partition), number(o.offset), number(o.end), number(o.lag), m ? m.client : 'none']; })),
+			g.offsets.map((o) => { const m = holder.get(o.topic + '\n' + o.partition); return [link(o.topic, 'topic', o.topic), String(o.partition), number(o.offset), number(o.end), number(o.lag), m ? short(m.client) : 'none']; })),
 		el('h2', {}, 'Members'),
 		table('Members', [['Client'], ['Host'], ['Member id'], ['Assigned']],
-			g.members.map((m) => [m.client, m.host, el('code', {}, m.id + (m.instance ? ' (' + m.instance + ')' : '')), m.assigned.map((a) => a.topic + ' ' + a.partitions.join(', ')).join('; ') || 'nothing']))];
+			g.members.map((m) => [short(m.client), m.host, el('code', {}, short(m.id) + (m.instance ? ' (' + short(m.instance) + ')' : '')), m.assigned.map((a) => a.topic + ' ' + a.partitions.join(', ')).join('; ') || 'nothing']))];
 }
 
 async function brokers() {
@@ -309,7 +312,7 @@ async function load(wants_refresh) {
 	const is_refresh = wants_refresh && main.querySelector('h1') !== null;	/* else there is nothing yet */
 	const mine = ++turn;
 	const { section, args } = where();
-	const [page, mark] = sections[section] || [async () => ['Not here', note('bad', 'There is no such page.')], ''];
+	const [page, mark] = (Object.hasOwn(sections, section) && sections[section]) || [async () => ['Not here', note('bad', 'There is no such page.')], ''];
 	clearTimeout(timer);
 	for (const a of document.querySelectorAll('nav a')) {
 		if (a.dataset.section === mark) a.setAttribute('aria-current', 'page');

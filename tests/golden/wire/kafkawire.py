@@ -175,7 +175,7 @@ class Schema:
         if base in ("string", "bytes", "records"):
             if item is None:
                 return self._length_out(-1, compact, base == "string")
-            data = item.encode() if base == "string" else bytes.fromhex(item)
+            data = item.encode(errors="surrogateescape") if base == "string" else bytes.fromhex(item)
             return self._length_out(len(data), compact, base == "string") + data
         if f.nullable and not f.array:
             if item is None:

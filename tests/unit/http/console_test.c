@@ -107,6 +107,25 @@ START_TEST(contents_are_text_or_hex)
 }
 END_TEST
 
+START_TEST(bytes_go_out_as_hex_and_come_back)
+{
+	static const char *const wrong[] = { "0", "0g", "0A", "00 ", "zz" };
+	struct strbuf b = STRBUF_INIT, back = STRBUF_INIT;
+
+	json_hex(&b, SLICE_LIT("a\0\xff\n"));
+	ck_assert_str_eq(strbuf_cstr(&b), "\"6100ff0a\"");
+	ck_assert(json_unhex(SLICE_LIT("6100ff0a"), &back));
+	ck_assert(slice_eq(strbuf_slice(&back), SLICE_LIT("a\0\xff\n")));
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		strbuf_reset(&back);
+		ck_assert(!json_unhex(slice_str(wrong[i]), &back));
+	}
+	ck_assert(json_is_text(SLICE_LIT("")) && json_is_text(SLICE_LIT("Zo\xc3\xab")) && !json_is_text(SLICE_LIT("a\n")) && !json_is_text(SLICE_LIT("a\xff")));
+	strbuf_fini(&b);
+	strbuf_fini(&back);
+}
+END_TEST
+
 /* Any bytes give what is well-formed: printable ASCII and UTF-8, quotes closed. */
 START_TEST(no_bytes_break_out)
 {
@@ -262,6 +281,7 @@ int main(void)
 	tcase_add_loop_test(t, bytes_of_a_client_become_text, 0, ARRAY_LEN(texts));
 	tcase_add_loop_test(t, contents_are_text_or_hex, 0, ARRAY_LEN(contents));
 	tcase_add_test(t, no_bytes_break_out);
+	tcase_add_test(t, bytes_go_out_as_hex_and_come_back);
 	tcase_add_loop_test(t, hosts_that_are_served, 0, ARRAY_LEN(hosts));
 	tcase_add_loop_test(t, numbers_are_whole, 0, ARRAY_LEN(numbers));
 	tcase_add_loop_test(t, requests_of_an_empty_cluster, 0, ARRAY_LEN(requests));

@@ -53,8 +53,35 @@ START_TEST(bytes_of_a_client_become_text)
 	sample_begin(&x, "");
 	sample_label_bytes(&x, "g", SLICE_LIT("a\"\\\n\0\xff\xc3\xa4"));
 	sample_end_u64(&x, 1);
-	ck_assert_str_eq(strbuf_cstr(&b), "n{g=\"a\\\"\\\\\\\\x0a\\\\x00\\\\xff\xc3\xa4\"} 1\n");
+	ck_assert_str_eq(strbuf_cstr(&b), "n{g=\"a\\\"\\\\\\n\\\\x00\\\\xff\xc3\xa4\"} 1\n");
 	strbuf_fini(&b);
+}
+END_TEST
+
+/* Else two groups would be one series, which some scrapers refuse with the whole page. */
+START_TEST(no_two_names_become_one_label)
+{
+	static const struct { const char *bytes, *label; } names[] = {
+		{ "dup\n", "dup\\n" }, { "dup\\x0a", "dup\\\\x5cx0a" }, { "dup\\n", "dup\\\\n" }, { "dup\r", "dup\\\\x0d" }, { "dup\\x0d", "dup\\\\x5cx0d" },
+		{ "dup\\\\x0d", "dup\\\\\\\\x5cx0d" }, { "dup\\x5cx0d", "dup\\\\x5cx5cx0d" }, { "dup\\", "dup\\\\" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct strbuf b = STRBUF_INIT;
+		struct exposition x = { .out = &b };
+		char wanted[64];
+
+		exposition_family(&x, "n", METRIC_GAUGE, "N.");
+		strbuf_reset(&b);
+		sample_begin(&x, "");
+		sample_label_bytes(&x, "g", slice_str(names[i].bytes));
+		sample_end_u64(&x, 1);
+		snprintf(wanted, sizeof(wanted), "n{g=\"%s\"} 1\n", names[i].label);
+		ck_assert_str_eq(strbuf_cstr(&b), wanted);
+		for (size_t k = 0; k < i; k++)
+			ck_assert_str_ne(names[k].label, names[i].label);
+		strbuf_fini(&b);
+	}
 }
 END_TEST
 
@@ -86,6 +113,7 @@ int main(void)
 
 	tcase_add_test(c, text_format);
 	tcase_add_test(c, bytes_of_a_client_become_text);
+	tcase_add_test(c, no_two_names_become_one_label);
 	tcase_add_test(c, open_metrics_differs_in_names_and_end);
 	tcase_add_test(c, the_document_is_the_table);
 	suite_add_tcase(s, c);

@@ -105,6 +105,25 @@ START_TEST(the_rest_stays)
 }
 END_TEST
 
+/* Nothing here is asserted of a text: any is read and changed, to its end and not beyond. */
+START_TEST(any_text_is_read)
+{
+	for (size_t n = 0; n < sizeof(text); n++) {
+		char *part = malloc(n + 1);	/* exactly as long, for a sanitizer to see */
+		struct slice s = slice_of(part, n);
+		struct strbuf out = STRBUF_INIT;
+		memcpy(part, text, n);
+		profile_set(&out, s, slice_str("prod"), slice_str("acks"), slice_str("1"));
+		ck_assert(profile_is_there(strbuf_slice(&out), slice_str("prod")));
+		profile_remove(&out, s, slice_str("prod"));
+		profile_use(&out, s, slice_str("prod"));
+		profile_in_use(s);
+		strbuf_fini(&out);
+		free(part);
+	}
+}
+END_TEST
+
 START_TEST(names)
 {
 	ck_assert(profile_name_is_valid("prod") && profile_name_is_valid("a.b-c_9"));
@@ -122,6 +141,7 @@ int main(void)
 	tcase_add_test(t, lines_that_say_nothing_are_wrong);
 	tcase_add_test(t, a_property_is_set_where_it_was_or_behind_the_last);
 	tcase_add_test(t, the_rest_stays);
+	tcase_add_test(t, any_text_is_read);
 	tcase_add_test(t, names);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
