@@ -3,6 +3,12 @@ skeinconfdir = $(sysconfdir)/skein
 dist_skeinconf_DATA = etc/server.properties
 skeindatadir = $(datadir)/skein
 dist_skeindata_DATA = etc/grafana-skein.json etc/prometheus-alerts.yml
+nodist_skeindata_DATA = etc/requests.bt etc/logs.bt
+etc/requests.bt etc/logs.bt: Makefile
+	@$(MKDIR_P) etc
+	$(AM_V_GEN)sed -e 's|[@]bindir[@]|$(bindir)|' $(srcdir)/$@.in >$@.tmp && mv $@.tmp $@
+etc/requests.bt: etc/requests.bt.in
+etc/logs.bt: etc/logs.bt.in
 systemdunitdir = $(prefix)/lib/systemd/system
 dist_systemdunit_DATA = etc/skein.socket
 nodist_systemdunit_DATA = etc/skein.service etc/skein@.service
@@ -33,6 +39,6 @@ completion/skein.fish: completion_shell = fish
 $(completions): skein$(EXEEXT)
 	@$(MKDIR_P) completion
 	$(AM_V_GEN)./skein$(EXEEXT) completion $(completion_shell) >$@.tmp && mv $@.tmp $@
-CLEANFILES += $(completions) $(man_pages) $(nodist_systemdunit_DATA)
-EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md docs/PERFORMANCE.md docs/performance.py docs/performance
+CLEANFILES += $(completions) $(man_pages) $(nodist_systemdunit_DATA) $(nodist_skeindata_DATA)
+EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/requests.bt.in etc/logs.bt.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md docs/PERFORMANCE.md docs/performance.py docs/performance
 EXTRA_DIST += docs/ARCHITECTURE.md docs/DASHBOARDS.md

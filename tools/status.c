@@ -19,8 +19,9 @@ static const char help[] =
 	"Whether the broker on this machine is alive and ready, with the reasons, and its own numbers.\n"
 	"Asks its metrics listener (/healthz, /readyz, /metrics); when nobody answers there, the broker\n"
 	"itself, which then tells of the cluster what all brokers know.\n\n"
-	"Exit code 0 when all is well, 1 when it is not healthy, not ready, or partitions are without a\n"
-	"leader, 5 when nobody answers.\n\n"
+	"Exit code 0 when all is well, 1 when it is not healthy, not ready, gives a reason for concern (a\n"
+	"log directory is full or offline, ZooKeeper is away), or partitions are without a leader, 5 when\n"
+	"nobody answers.\n\n"
 	"  -m, --metrics HOST:PORT  the metrics listener (default: $SKEIN_METRICS, else " METRICS_DEFAULT ")\n"
 	"  -o, --output FORMAT      text (default) or ndjson (one object)\n"
 	TOOL_BOOTSTRAP_HELP
@@ -65,6 +66,12 @@ static const struct shown {
 	{ "CPU used", "cpu_seconds", "process_cpu_seconds_total", " s", 1, false },
 };
 
+/* What a page says beside "ok": each line a reason. */
+static bool has_concerns(const char *page)
+{
+	return strcmp(page, "ok\n") != 0;
+}
+
 static void lines_of(const char *label, const char *reasons)
 {
 	for (const char *line = reasons; *line != 0; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n'), label = "")
@@ -79,6 +86,8 @@ static void print_text(bool is_healthy, const char *health, bool is_ready, const
 	text_of(page, "skein_build_info{version=\"", version, sizeof(version));
 	lines_of("healthy", is_healthy ? "yes" : health);
 	lines_of("ready", is_ready ? "yes" : ready);
+	if (is_ready && has_concerns(ready))
+		lines_of("but", ready);
 	printf("%-20s %s, up for %.0f s\n", "version", version, MAX(up, 0));
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
 		printf("%-20s %.*f%s\n", shown[i].label, shown[i].unit[0] != 0 && shown[i].unit[1] != '(', http_number(page, shown[i].name, NULL, shown[i].is_largest) / shown[i].per,
@@ -92,7 +101,7 @@ static void print_json(bool is_healthy, const char *health, bool is_ready, const
 
 	text_of(page, "skein_build_info{version=\"", version, sizeof(version));
 	strbuf_printf(&out, "{\"healthy\":%s,\"ready\":%s,\"reasons\":", is_healthy ? "true" : "false", is_ready ? "true" : "false");
-	show_json_string(&out, slice_str(!is_healthy ? health : !is_ready ? ready : ""));
+	show_json_string(&out, slice_str(!is_healthy ? health : has_concerns(ready) ? ready : ""));
 	strbuf_add_str(&out, ",\"version\":");
 	show_json_string(&out, slice_str(version));
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
@@ -126,7 +135,7 @@ static int by_metrics(const struct status_verb *x, enum err *e)
 		const char *p = strbuf_cstr(&page);
 
 		(x->ndjson ? print_json : print_text)(is_healthy == 200, strbuf_cstr(&health), is_ready == 200, strbuf_cstr(&ready), p);
-		code = is_healthy == 200 && is_ready == 200 && http_number(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
+		code = is_healthy == 200 && is_ready == 200 && !has_concerns(strbuf_cstr(&ready)) && http_number(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
 	}
 	strbuf_fini(&health);
 	strbuf_fini(&ready);

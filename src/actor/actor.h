@@ -226,10 +226,20 @@ struct workers;
 struct job {
 	struct msg  msg;			/* kind chosen by the asker, MSG_BASE_<asker> range */
 	void      (*run)(struct job *j);	/* on a worker thread; touches only what the job holds */
+	bool        may_last;			/* it reads or writes much: that it takes long is no sign of a device that does not answer */
 };
 
-struct workers *workers_create(struct sched *s, int threads);	/* perhaps with fewer; NULL: the system gives none */
+/* With fewer threads than wanted everything still gets done. NULL: not one can be started (ERR_NO_THREAD). */
+struct workers *workers_create(struct sched *s, int threads);
 void            workers_destroy(struct workers **w);	/* after all jobs came home */
 void            workers_submit(struct workers *w, struct actor *from, struct job *j);	/* never blocks, never fails */
+/*
+ * Looks for jobs that do not come home: a worker has run one for longer than limit_ms, or none has taken one for so long, though not all of them are at jobs that may last.
+ * seen gets who waits, and for how long; it may log. Returns how many, which workers_stuck gives to anyone. One thread may watch. A simulation has none.
+ */
+typedef void    workers_seen(void *arg, const struct log_source *home, mono_ms ms);
+int             workers_watch(struct workers *w, mono_ms now, mono_ms limit_ms, workers_seen *seen, void *arg);
+int             workers_stuck(const struct workers *w);
+mono_ms         workers_oldest_ms(struct workers *w, mono_ms now);	/* how long the oldest job at hand has been run, but those that may last; 0: none. Any thread */
 
 #endif

@@ -25,6 +25,7 @@
 	X(ERR_OUT_OF_RANGE, OFFSET_OUT_OF_RANGE,     "out of range") \
 	X(ERR_UNSUPPORTED,  UNSUPPORTED_VERSION,     "not supported") \
 	X(ERR_LIMIT,        UNKNOWN_SERVER_ERROR,    "a limit of this process is reached") \
+	X(ERR_NO_THREAD,    UNKNOWN_SERVER_ERROR,    "no thread can be started: a limit is reached") \
 	X(ERR_AGAIN,        UNKNOWN_SERVER_ERROR,    "not now") \
 	X(ERR_TIMEOUT,      REQUEST_TIMED_OUT,       "timed out") \
 	X(ERR_CLOSED,       NETWORK_EXCEPTION,       "closed") \

@@ -20,6 +20,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/log.c src/base/log.h src/base/log_events.def src/base/log_remedies.def src/base/log_level.c src/base/log_line.c src/base/log_line.h \
 	src/base/map.c src/base/map.h \
 	src/base/nearest.c src/base/nearest.h \
+	src/base/probe.h \
 	src/base/siphash.h \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \

@@ -5,6 +5,11 @@
  * named thing) that printed last; whoever moves the slot's time with a compare-and-swap prints, everybody else
  * within the second counts. Two subjects whose hashes share a slot push each other out: then a line
  * too many is printed, never one too few.
+ *
+ * The last repeats of a series have no line behind them that could say how many they were. So a slot
+ * remembers who spoke, and log_tell_repeats, which the writer's thread calls when it has nothing
+ * else to do, writes what is left; so does whoever pushes out a slot. Two who take a slot at once
+ * may mix up a subject.
  */
 #include "base/log.h"
 
@@ -40,6 +45,9 @@ static struct repeat {
 	uint64_t key;		/* hash of event, module, subject and what is named; 0 = free */
 	time_ms  printed;
 	uint64_t unprinted;
+	const char *module;
+	uint32_t event, level;
+	uint64_t subject[sizeof(((struct log_source *)NULL)->subject) / sizeof(uint64_t)];
 } repeats[REPEAT_SLOTS];
 
 void log_set_sink(void (*to)(void *arg, enum log_level level, const char *line, size_t len), void *arg)
@@ -129,8 +137,55 @@ static uint64_t repeat_key(const struct log_source *s, enum log_event e, const s
 	return h != 0 ? h : 1;
 }
 
+/* --- the way out ------------------------------------------------------------------------------ */
+
+static void line_out(struct log_line *l, enum log_level level)
+{
+	l->text[l->len++] = '\n';
+	if (sink != NULL)
+		sink(sink_arg, level, l->text, l->len);
+	else
+		fwrite(l->text, 1, l->len, stderr);
+}
+
+static void remember(struct repeat *r, const struct log_source *s, enum log_level level, enum log_event e)
+{
+	uint64_t subject[ARRAY_LEN(r->subject)];
+
+	memcpy(subject, s->subject, sizeof(subject));
+	__atomic_store_n(&r->module, s->module, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->event, (uint32_t)e, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->level, (uint32_t)level, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < ARRAY_LEN(subject); i++)
+		__atomic_store_n(&r->subject[i], subject[i], __ATOMIC_RELAXED);
+}
+
+/* What was counted and not printed yet. True: there was something. */
+static bool tell_rest(struct repeat *r, time_ms now)
+{
+	static const struct log_field none[] = { { .kind = LOG_KIND_END } };
+	uint64_t subject[ARRAY_LEN(r->subject)], n = __atomic_exchange_n(&r->unprinted, 0, __ATOMIC_RELAXED);
+	struct log_source source = { .module = __atomic_load_n(&r->module, __ATOMIC_RELAXED) };
+	uint32_t level = __atomic_load_n(&r->level, __ATOMIC_RELAXED);
+	struct log_line l;
+
+	if (n == 0 || source.module == NULL)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(subject); i++)
+		subject[i] = __atomic_load_n(&r->subject[i], __ATOMIC_RELAXED);
+	memcpy(source.subject, subject, sizeof(subject));
+	source.subject[sizeof(source.subject) - 1] = 0;
+	struct log_said said = {
+		.source = &source, .level = level_names[level], .event = events[__atomic_load_n(&r->event, __ATOMIC_RELAXED)].name, .fields = none, .now = now, .unprinted = n,
+	};
+
+	log_line_write(&l, format, &said);
+	line_out(&l, (enum log_level)level);
+	return true;
+}
+
 /* True: print, and say how many were not printed before. */
-static bool repeat_admits(uint64_t key, time_ms now, uint64_t *unprinted)
+static bool repeat_admits(uint64_t key, const struct log_source *s, enum log_level level, enum log_event e, time_ms now, uint64_t *unprinted)
 {
 	struct repeat *r = &repeats[key % REPEAT_SLOTS];
 	bool is_ours = __atomic_load_n(&r->key, __ATOMIC_ACQUIRE) == key;
@@ -138,8 +193,9 @@ static bool repeat_admits(uint64_t key, time_ms now, uint64_t *unprinted)
 
 	*unprinted = 0;
 	if (!is_ours) {
+		tell_rest(r, now);
+		remember(r, s, level, e);
 		__atomic_store_n(&r->printed, now, __ATOMIC_RELAXED);
-		__atomic_store_n(&r->unprinted, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&r->key, key, __ATOMIC_RELEASE);
 		return true;
 	}
@@ -150,17 +206,6 @@ static bool repeat_admits(uint64_t key, time_ms now, uint64_t *unprinted)
 	}
 	*unprinted = __atomic_exchange_n(&r->unprinted, 0, __ATOMIC_RELAXED);
 	return true;
-}
-
-/* --- the way out ------------------------------------------------------------------------------ */
-
-static void line_out(struct log_line *l, enum log_level level)
-{
-	l->text[l->len++] = '\n';
-	if (sink != NULL)
-		sink(sink_arg, level, l->text, l->len);
-	else
-		fwrite(l->text, 1, l->len, stderr);
 }
 
 void log_emit(const struct log_source *s, enum log_level level, enum log_event e, const struct log_field *fields)
@@ -174,8 +219,28 @@ void log_emit(const struct log_source *s, enum log_level level, enum log_event e
 	if (!log_passes(s, level))
 		return;
 	__atomic_fetch_add(&counts[e], 1, __ATOMIC_RELAXED);
-	if (said.now >= 0 && level != LOG_LEVEL_DEBUG && !repeat_admits(repeat_key(s, e, fields), said.now, &said.unprinted))
+	if (said.now >= 0 && level != LOG_LEVEL_DEBUG && !repeat_admits(repeat_key(s, e, fields), s, level, e, said.now, &said.unprinted))
 		return;
 	log_line_write(&l, format, &said);
 	line_out(&l, level);
+}
+
+time_ms log_tell_repeats(bool all)
+{
+	time_ms now = clock_now != NULL ? clock_now(clock_arg) : -1, next = -1;
+
+	for (size_t i = 0; now >= 0 && i < REPEAT_SLOTS; i++) {
+		struct repeat *r = &repeats[i];
+		time_ms age = now - __atomic_load_n(&r->printed, __ATOMIC_RELAXED);
+
+		if (__atomic_load_n(&r->key, __ATOMIC_ACQUIRE) == 0)
+			continue;
+		if (!all && age >= 0 && age < LOG_TAIL_MS) {
+			next = next < 0 ? LOG_TAIL_MS - age : MIN(next, LOG_TAIL_MS - age);
+		} else if (tell_rest(r, now)) {
+			__atomic_store_n(&r->printed, now, __ATOMIC_RELAXED);
+			next = next < 0 ? LOG_TAIL_MS : next;
+		}
+	}
+	return next;
 }

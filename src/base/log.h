@@ -9,8 +9,9 @@
  *          sink cannot keep up, lines are dropped and counted: the one place that may.
  * Repeats: an event that comes again within a second for the same subject and the same topic,
  *          partition, path, replica, broker, leader, config or problem among its fields is counted rather than
- *          printed; the next line that is printed for it says repeated=N. DEBUG is exempt (who
- *          turns it on wants each request). Needs a clock.
+ *          printed; the next line that is printed for it says repeated=N, and when none comes a line
+ *          without fields does (log_tell_repeats). DEBUG is exempt (who turns it on wants each
+ *          request). Needs a clock.
  * Values:  quoted when they hold a space, a quote or '='; control characters and bytes that are no
  *          UTF-8 are written \xNN, so that no client can forge a line or drive a terminal. Secrets
  *          never come here: that is the callers' duty.
@@ -116,6 +117,9 @@ void log_emit(const struct log_source *s, enum log_level level, enum log_event e
 void log_set_sink(void (*sink)(void *arg, enum log_level level, const char *line, size_t len), void *arg);
 /* Gives the clock that stamps lines; without it lines carry no time. */
 void log_set_clock(time_ms (*now)(void *arg), void *arg);
+/* Tells of repeats that no later line has told: those of more than LOG_TAIL_MS ago, or all. Returns in how many milliseconds there may be more; -1: none so far. Any thread. */
+#define LOG_TAIL_MS 1200
+time_ms log_tell_repeats(bool all);
 const char *log_event_name(enum log_event e);
 const char *log_event_meaning(enum log_event e);
 enum log_level log_event_level(enum log_event e);	/* declared */

@@ -34,15 +34,6 @@ static enum err say(char problem[ASSEMBLY_PROBLEM_MAX], enum err e, const char *
 	return e;
 }
 
-/* Whose limits those are is known to who started the process. */
-static enum err say_no_thread(const struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX], enum err e)
-{
-	const char *remedy = a->spec.limits.threads_remedy;
-
-	snprintf(problem, ASSEMBLY_PROBLEM_MAX, "cannot start a thread%s%s", remedy != NULL ? ": " : "", remedy != NULL ? remedy : "");
-	return e;
-}
-
 /* --- start ------------------------------------------------------------------------------------------------------------------------------ */
 
 /* Whether the directory is one of those before it, by another name; says so. */
@@ -294,6 +285,7 @@ static enum err start_http(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX
 		.dirs = a->dirs, .dir_count = a->dir_count, .version = PACKAGE_VERSION,
 		.workers = a->spec.workers, .lag_interval_ms = c->group_lag_interval_ms, .lag_series_max = c->group_lag_series_max,
 		.console_hosts = c->console_hosts, .shows_messages = c->is_console_showing_messages, .waits_for = &a->waits_for,
+		.session = c->is_alone ? NULL : &a->session,
 	};
 
 	return c->metrics_host != NULL ? http_start(&a->http, &spec, problem, ASSEMBLY_PROBLEM_MAX) : OK;
@@ -310,10 +302,10 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 	};
 	enum err e = upkeep_start(&a->upkeep, &spec);
 
-	return e == OK ? OK : say_no_thread(a, problem, e);
+	return e == OK ? OK : say(problem, e, err_text(e));
 }
 
-static enum err start_movers(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+static enum err start_movers(struct assembly *a)
 {
 	const struct broker_config *c = a->spec.config;
 	int threads = c->alter_log_dirs_threads == FIELD_UNSET_INT ? a->dir_count : c->alter_log_dirs_threads;
@@ -322,7 +314,10 @@ static enum err start_movers(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 		return OK;
 	throttle_init(&a->movers.throttle, c->alter_log_dirs_window_num, c->alter_log_dirs_window_size_s * (mono_ms)1000);
 	a->movers.workers = workers_create(a->spec.sched, MAX(1, MIN(threads, MOVERS_MAX)));
-	return a->movers.workers != NULL ? OK : say_no_thread(a, problem, ERR_LIMIT);
+	if (a->movers.workers != NULL)
+		return OK;
+	throttle_fini(&a->movers.throttle);
+	return ERR_NO_THREAD;
 }
 
 static void end_movers(struct assembly *a)
@@ -334,7 +329,7 @@ static void end_movers(struct assembly *a)
 }
 
 /* Twice as many threads as passes at first, so that there may be more of these later. */
-static enum err start_cleaners(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
+static enum err start_cleaners(struct assembly *a)
 {
 	const struct broker_config *c = a->spec.config;
 
@@ -343,7 +338,10 @@ static enum err start_cleaners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 	throttle_init(&a->cleaners.throttle, 10, 100);
 	partition_cleaners_configure(&a->cleaners, c);
 	a->cleaners.workers = workers_create(a->spec.sched, MAX(1, MIN(2 * c->cleaner_threads, CLEANERS_MAX)));
-	return a->cleaners.workers != NULL ? OK : say_no_thread(a, problem, ERR_LIMIT);
+	if (a->cleaners.workers != NULL)
+		return OK;
+	throttle_fini(&a->cleaners.throttle);
+	return ERR_NO_THREAD;
 }
 
 static void end_cleaners(struct assembly *a)
@@ -370,7 +368,7 @@ static enum err start_links(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MA
 		e = fetchers_create(&a->fetchers, &spec);
 		a->api.fetchers = a->fetchers;
 	}
-	return e == OK ? OK : say_no_thread(a, problem, e);
+	return e == OK ? OK : say(problem, e, err_text(e));
 }
 
 static void end_links(struct assembly *a)
@@ -436,7 +434,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
 		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
 		.cleaners = a->cleaners.workers != NULL ? &a->cleaners : NULL, .tree = a->spec.tree,
-		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks), .waits_for = &a->waits_for,
+		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks), .waits_for = &a->waits_for, .session = &a->session,
 		.on_registered = listen_as_member, .on_registered_arg = a,
 	};
 
@@ -465,7 +463,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 	if (a->http != NULL)
 		controller_add_audience(a->controller, http_actor(a->http));
 	e = controller_start(a->controller);
-	return e == OK ? OK : say_no_thread(a, problem, e);
+	return e == OK ? OK : say(problem, e, err_text(e));
 }
 
 static void close_dirs(struct assembly *a)
@@ -505,7 +503,7 @@ enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, st
 		goto fail_links;
 	if ((e = start_http(a, problem)) != OK)
 		goto fail_links;
-	if ((e = start_movers(a, problem)) != OK || (e = start_cleaners(a, problem)) != OK)
+	if ((e = start_movers(a)) != OK || (e = start_cleaners(a)) != OK)
 		goto fail_movers;
 	if ((e = start_controller(a, ready, problem)) != OK)
 		goto fail_movers;
@@ -527,6 +525,8 @@ fail_dirs:
 fail_sessions:
 	throttle_fini(&a->api.leader_throttle);
 	fetch_sessions_destroy(&a->api.sessions);
+	if (e == ERR_NO_THREAD)
+		limits_no_thread(&spec->limits, spec->config, problem, ASSEMBLY_PROBLEM_MAX);
 	return e;
 }
 

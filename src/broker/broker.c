@@ -83,6 +83,9 @@ static void tell_manager(struct broker *b, mono_ms interval)
 		return;
 	if (b->watch.stuck > 0) {
 		snprintf(text, sizeof(text), "STATUS=%d actors do not go on, for up to %lld s; the log names them", b->watch.stuck, (long long)b->watch.longest / 1000);
+	} else if (b->watch.jobs_stuck > 0) {
+		snprintf(text, sizeof(text), "%sSTATUS=a device does not answer: %d jobs do not come back, for up to %lld s; the log names them", feed, b->watch.jobs_stuck,
+		         (long long)b->watch.jobs_longest / 1000);
 	} else if (state == BROKER_STARTING) {
 		/* Reading a large log after a crash takes what it takes: no start is too slow while its actors go on. */
 		snprintf(text, sizeof(text), "%sEXTEND_TIMEOUT_USEC=%lld\nSTATUS=starting, %d partitions so far", feed, (long long)interval * 1000 * 4, b->watch.partitions);
@@ -185,9 +188,9 @@ static int fail(struct broker *b, const char *problem)
 
 static int fail_for_threads(struct broker *b)
 {
-	char problem[256];
+	char problem[ASSEMBLY_PROBLEM_MAX];
 
-	snprintf(problem, sizeof(problem), "cannot start a thread: %s", b->limits.threads_remedy != NULL ? b->limits.threads_remedy : "the system gives none");
+	limits_no_thread(&b->limits, b->config.broker, problem, sizeof(problem));
 	return fail(b, problem);
 }
 
@@ -396,7 +399,7 @@ static int run(struct broker *b, int argc, char **argv)
 		return 1;
 	enum broker_state s = wait_for(b, BROKER_STARTING);
 	if (s == BROKER_FAILED)
-		return fail(b, b->ready.problem[0] != 0 ? b->ready.problem : err_text(b->ready.result));
+		return b->ready.result == ERR_NO_THREAD ? fail_for_threads(b) : fail(b, b->ready.problem[0] != 0 ? b->ready.problem : err_text(b->ready.result));
 	if (s == BROKER_READY) {
 		assembly_serve(&b->parts);
 		tell_started(b);
@@ -478,10 +481,11 @@ int broker_main(int argc, char **argv)
 	if (is_sandboxed)
 		tell_sandbox(&b, &sandbox);
 	b.sched = sched_threads_create(b.os);
-	if ((b.workers = workers_create(b.sched, WORKERS)) == NULL)
+	b.workers = workers_create(b.sched, WORKERS);
+	if (b.workers == NULL)
 		return fail_for_threads(&b);
 	actor_init(&b.actor, b.sched, &broker_ops, LANE_NONE, "broker");
-	watch_init(&b.watch, b.sched, &b.log, process_watchdog_ms());
+	watch_init(&b.watch, b.sched, b.workers, &b.log, process_watchdog_ms());
 	if (actor_start(&b.actor, 0) != OK)
 		return fail_for_threads(&b);
 	code = run(&b, argc, argv);

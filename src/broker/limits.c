@@ -1,5 +1,7 @@
 #include "broker/limits.h"
 
+#include <stdio.h>
+
 #include "base/config_table.h"
 
 #define FILES_OF_REPLICA    3		/* its active segment and the two indexes beside it */
@@ -40,4 +42,15 @@ void limits_check(const struct log_source *log, const struct limits *have, const
 	compare(log, "descriptors", have->files, limits_files_wanted(c, replicas), replicas,
 	        c->max_connections != INT32_MAX ? "raise LimitNOFILE= of the service (ulimit -Hn), or lower max.connections" : "raise LimitNOFILE= of the service (ulimit -Hn)");
 	compare(log, "threads", have->threads, limits_threads_wanted(c, replicas), replicas, have->threads_remedy);
+}
+
+void limits_no_thread(const struct limits *have, const struct broker_config *c, char *problem, size_t problem_size)
+{
+	unsigned long long wanted = (unsigned long long)limits_threads_wanted(c, 0);
+
+	if (have->threads == 0)
+		snprintf(problem, problem_size, "cannot start a thread: the system allows no more; this configuration needs up to %llu, and one for each replica", wanted);
+	else
+		snprintf(problem, problem_size, "cannot start a thread: at most %llu are allowed here, and this configuration needs up to %llu, and one for each replica: %s",
+		         (unsigned long long)have->threads, wanted, have->threads_remedy);
 }

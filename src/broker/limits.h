@@ -14,6 +14,8 @@ struct limits {			/* what is in force; 0: no bound, or not known */
 };
 
 void     limits_check(const struct log_source *log, const struct limits *have, const struct broker_config *c, int replicas);
+/* One sentence for a start that ended with ERR_NO_THREAD: the bound, what is needed, and the remedy. */
+void     limits_no_thread(const struct limits *have, const struct broker_config *c, char *problem, size_t problem_size);
 uint64_t limits_files_wanted(const struct broker_config *c, int replicas);
 uint64_t limits_threads_wanted(const struct broker_config *c, int replicas);
 

@@ -91,6 +91,7 @@ static void upkeep_run(struct job *j)
 
 		if (logdir_is_offline(d))
 			continue;
+		logdir_look_at_space(d);
 		enum err e = u->job_picture != NULL ? partition_write_checkpoints(d, c.addrs, c.count, u->what) : OK;
 		/* a full disk is no damage: what stands is older but right, and the next round tries again */
 		if (e != OK && !err_is_passing(e))

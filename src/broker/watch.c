@@ -8,9 +8,9 @@
 #define STUCK_MS     30000
 #define LOOK_MS_MIN  50
 
-void watch_init(struct watch *w, struct sched *sched, const struct log_source *log, mono_ms watchdog_ms)
+void watch_init(struct watch *w, struct sched *sched, struct workers *workers, const struct log_source *log, mono_ms watchdog_ms)
 {
-	*w = (struct watch){ .sched = sched, .log = log, .interval = LOOK_MS, .limit = STUCK_MS };
+	*w = (struct watch){ .sched = sched, .workers = workers, .log = log, .interval = LOOK_MS, .limit = STUCK_MS };
 	if (watchdog_ms > 0) {
 		w->interval = MAX(watchdog_ms / 4, LOOK_MS_MIN);
 		w->limit = watchdog_ms / 2;
@@ -27,6 +27,24 @@ static void seen(void *arg, struct actor *a, mono_ms stuck_ms)
 	w->stuck++;
 	w->longest = MAX(w->longest, stuck_ms);
 	LOG_ERROR(&a->log, actor_stuck, KV_I64("ms", stuck_ms), KV_I64("steps", (int64_t)__atomic_load_n(&a->counters.steps, __ATOMIC_RELAXED)));
+}
+
+static void job_seen(void *arg, const struct log_source *home, mono_ms ms)
+{
+	struct watch *w = arg;
+
+	w->jobs_longest = MAX(w->jobs_longest, ms);
+	LOG_ERROR(home, job_stuck, KV_I64("ms", ms));
+}
+
+static void look_at_jobs(struct watch *w, mono_ms now)
+{
+	int before = w->jobs_stuck;
+
+	w->jobs_longest = 0;
+	w->jobs_stuck = workers_watch(w->workers, now, w->limit, job_seen, w);
+	if (before > 0 && w->jobs_stuck == 0)
+		LOG_INFO(w->log, jobs_go_on, KV_I32("were_stuck", before));
 }
 
 static void tell_refused_calls(struct watch *w)
@@ -49,6 +67,7 @@ bool watch_look(struct watch *w, mono_ms now)
 	w->stuck = w->partitions = 0;
 	w->longest = 0;
 	sched_watch(w->sched, now, seen, w);
+	look_at_jobs(w, now);
 	tell_refused_calls(w);
 	sched_set_stuck(w->sched, w->stuck);
 	if (stuck_before > 0 && w->stuck == 0)

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/cluster/libskein_cluster.a
 src_cluster_libskein_cluster_a_SOURCES = \
-	src/cluster/cluster.c src/cluster/cluster.h src/cluster/cluster_msg.h \
+	src/cluster/cluster.c src/cluster/cluster.h src/cluster/cluster_msg.h src/cluster/store_session.h \
 	src/cluster/coordinator.c \
 	src/cluster/overrides.c \
 	src/cluster/topic.c

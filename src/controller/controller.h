@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "cluster/cluster_msg.h"
+#include "cluster/store_session.h"
 #include "controller/controller_msg.h"
 #include "client/channel.h"
 #include "coord/coord.h"
@@ -38,6 +39,7 @@ struct controller_spec {
 	/* Whenever this broker has registered, and others will come: on the controller's thread. An error ends the start, problem says why. NULL: nobody wants to know. */
 	enum err      (*on_registered)(void *arg, char *problem, size_t problem_size);
 	void           *on_registered_arg;
+	struct store_session *session;		/* kept up to date; NULL: nobody asks */
 };
 
 /* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their

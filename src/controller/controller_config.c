@@ -364,6 +364,7 @@ void controller_enqueue_reload(struct controller *c, struct controller_reload *m
 	for (uint32_t at = 0; (e = map_next(&c->topics, &at)) != NULL; )
 		ct->entities[ct->count++] = entity_of("topics", ((struct topic_state *)e->value)->name);
 	ct->task.stage = CHANGES_APPLY;
+	controller_enqueue_quotas(c);	/* before it, so that all of it has been read when m is answered */
 	task_enqueue(&ct->task);
 }
 

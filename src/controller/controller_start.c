@@ -673,10 +673,26 @@ void controller_give_up_registering(struct controller *c)
 	c->member_queue.current->is_expired = true;
 }
 
+/* what: of struct store_session, one more of it. */
+static void tell_session(struct controller *c, size_t what, bool is_connected)
+{
+	struct store_session *s = c->spec.session;
+
+	if (s == NULL)
+		return;
+	uint64_t *count = (uint64_t *)((char *)s + what);
+	__atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+	if (s->is_connected == is_connected)
+		return;
+	__atomic_store_n(&s->since, os_mono_ms(sched_os(c->spec.sched)), __ATOMIC_RELAXED);
+	__atomic_store_n(&s->is_connected, is_connected, __ATOMIC_RELAXED);
+}
+
 /* What replicas do is not touched: they lead and follow as they were told, until the controller says otherwise. */
 static void session_expired(struct controller *c)
 {
 	LOG_WARN(&c->actor.log, session_expired, KV_I64("session", c->registered_session));
+	tell_session(c, offsetof(struct store_session, expires), false);
 	c->is_connected = false;
 	c->is_registered = false;
 	c->has_set_strays_aside = false;
@@ -695,6 +711,7 @@ static void session_connected(struct controller *c)
 	struct list *e;
 
 	c->is_connected = true;
+	tell_session(c, offsetof(struct store_session, connects), true);
 	while ((e = list_pop_front(&c->unsent)) != NULL) {
 		struct store_call *s = LIST_ENTRY(e, struct store_call, link);
 
@@ -736,6 +753,7 @@ void controller_on_event(struct controller *c, const struct coord_event *e)
 	case COORD_EVENT_DISCONNECTED:
 		c->is_connected = false;
 		LOG_WARN(&c->actor.log, session_disconnected);
+		tell_session(c, offsetof(struct store_session, disconnects), false);
 		break;
 	case COORD_EVENT_EXPIRED:
 		session_expired(c);

@@ -391,7 +391,8 @@ void member_on_producer_ids(struct controller *c, struct controller_allocate_pro
  * all tries, as long as the pauses between them add up to. Kafka waits a whole socket timeout in each try. A question to this broker's own active side, which waits for the store, has no
  * limit there: at the deadline it is left to come home when it may.
  */
-#define RETIRE_MS 10000		/* at least */
+#define RETIRE_MS       10000		/* at least */
+#define RETIRE_BLIND_MS 2000		/* without a connection to the store: a controller that has one answers soon, and one that has none cannot give anything away */
 
 struct retirement {
 	struct own_request                   own;
@@ -419,6 +420,13 @@ static void retire_end(struct controller *c, struct retirement *r)
 	c->retirement = NULL;
 	arena_fini(&r->arena);
 	free(r);
+}
+
+static mono_ms retire_limit(const struct controller *c)
+{
+	if (!c->is_connected)
+		return RETIRE_BLIND_MS;
+	return MIN(MAX((int64_t)c->config->controlled_shutdown_retries * c->config->controlled_shutdown_backoff_ms, RETIRE_MS), INT32_MAX);
 }
 
 static void retire_try(struct controller *c, struct retirement *r)
@@ -482,7 +490,7 @@ void member_on_retire(struct controller *c, struct controller_retire *m)
 	r->own.done = retire_done;
 	r->timer.at = MONO_NEVER;
 	r->timer.fire = retire_on_timer;
-	r->deadline = os_mono_ms(c->os) + MIN(MAX((int64_t)c->config->controlled_shutdown_retries * c->config->controlled_shutdown_backoff_ms, RETIRE_MS), INT32_MAX);
+	r->deadline = os_mono_ms(c->os) + retire_limit(c);
 	arena_init(&r->arena, ASK_ARENA_BYTES);
 	controller_watch_stop(c);
 	retire_try(c, r);

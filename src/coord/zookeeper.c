@@ -32,6 +32,7 @@
 #define POLL_MS           5
 #define REOPEN_PAUSE_MS     500		/* doubled after each failure, up to */
 #define REOPEN_PAUSE_MAX_MS 16000
+#define LIBRARY_THREADS   2	/* of a handle */
 #define OPENER_STACK_BYTES  (256u << 10)	/* the resolver's modules run on it */
 
 enum opener { OPENER_RESTS, OPENER_OPENS, OPENER_ENDS };
@@ -491,10 +492,46 @@ static int64_t zookeeper_session_id(const struct coord *face)
 
 /* --- handles --------------------------------------------------------------------------------------------------------------- */
 
-static zhandle_t *handle_open(const char *connect, watcher_fn watcher, int32_t timeout_ms, void *context)
+static void wait_for_gate(void *arg)
 {
+	uint32_t *gate = arg;
+
+	while (__atomic_load_n(gate, __ATOMIC_ACQUIRE) == 0)
+		os_futex_wait(os_real(), gate, 0, MONO_NEVER);
+}
+
+/* The library ends the process when it does not get its threads; so others are started before, all at once. */
+static bool can_have_threads(void)
+{
+	struct os_thread *threads[LIBRARY_THREADS];
+	uint32_t gate = 0;
+	int n = 0;
+
+	while (n < LIBRARY_THREADS && os_thread_start(os_real(), &threads[n], "zookeeper", 0, wait_for_gate, &gate) == OK)
+		n++;
+	__atomic_store_n(&gate, 1, __ATOMIC_RELEASE);
+	os_futex_wake(os_real(), &gate, LIBRARY_THREADS);
+	for (int i = 0; i < n; i++)
+		os_thread_join(os_real(), &threads[i]);
+	return n == LIBRARY_THREADS;
+}
+
+static enum err handle_open(zhandle_t **out, const char *connect, watcher_fn watcher, int32_t timeout_ms, void *context)
+{
+	*out = NULL;
+	if (!can_have_threads())
+		return ERR_NO_THREAD;
 	zoo_set_debug_level(ZOO_LOG_LEVEL_INFO);
-	return zookeeper_init2(connect, watcher, timeout_ms, NULL, context, ZOO_NO_LOG_CLIENTENV, on_log);
+	*out = zookeeper_init2(connect, watcher, timeout_ms, NULL, context, ZOO_NO_LOG_CLIENTENV, on_log);
+	return *out != NULL ? OK : ERR_UNREACHABLE;
+}
+
+static void say_not_open(enum err e, const char *connect, char *problem, size_t size)
+{
+	if (e == ERR_NO_THREAD)
+		snprintf(problem, size, "cannot start a thread: %s", err_text(e));
+	else
+		snprintf(problem, size, "cannot resolve the ZooKeeper servers %s: %s", connect, strerror(errno));
 }
 
 /* The library's threads are gone after this, and with them whoever could still finish a request. */
@@ -514,15 +551,17 @@ static void handle_close(struct zookeeper *z, enum err e)
 	}
 }
 
-static bool open_handle(struct zookeeper *z)
+static enum err open_handle(struct zookeeper *z)
 {
+	zhandle_t *handle;
+
 	if (z->on_session != NULL)
 		zk_session_resolve(os_of(z), z->connect, &z->session);
-	zhandle_t *handle = handle_open(z->connect, on_event, z->session_timeout_ms, z);
+	enum err e = handle_open(&handle, z->connect, on_event, z->session_timeout_ms, z);
 
 	if (handle != NULL)
 		__atomic_store_n(&z->handle, handle, __ATOMIC_RELEASE);
-	return handle != NULL;
+	return e;
 }
 
 /* What is wanted of the opener changes from OPENS in two ways only: it has opened, or it shall end. */
@@ -531,15 +570,17 @@ static void opener_run(void *arg)
 	struct zookeeper *z = arg;
 	mono_ms pause = REOPEN_PAUSE_MS;
 	uint32_t does;
+	enum err e;
 
 	while ((does = __atomic_load_n(&z->opener_does, __ATOMIC_ACQUIRE)) != OPENER_ENDS) {
 		if (does == OPENER_RESTS) {
 			os_futex_wait(os_of(z), &z->opener_does, OPENER_RESTS, MONO_NEVER);
 			pause = REOPEN_PAUSE_MS;
-		} else if (open_handle(z)) {
+		} else if ((e = open_handle(z)) == OK) {
 			__atomic_compare_exchange_n(&z->opener_does, &does, OPENER_RESTS, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 		} else {
-			LOG_WARN(&library_log, zookeeper_trouble, KV_STR("text", "no new session yet: the servers' names do not resolve"));
+			LOG_WARN(&library_log, zookeeper_trouble, KV_STR("text", e == ERR_NO_THREAD ? "no new session yet: no thread can be started for it"
+			                                                                            : "no new session yet: the servers' names do not resolve"));
 			os_futex_wait(os_of(z), &z->opener_does, OPENER_OPENS, (os_mono_ms(os_of(z)) + pause) * 1000000);
 			pause = MIN(pause * 2, (mono_ms)REOPEN_PAUSE_MAX_MS);
 		}
@@ -652,12 +693,11 @@ static enum err make_chroot(struct os *os, const struct coord_zookeeper_spec *sp
 {
 	char *hosts = library_connect(spec->connect, "");
 	bool is_connected = false;
-	zhandle_t *handle = handle_open(hosts, on_first_event, spec->session_timeout_ms, &is_connected);
-	enum err e = OK;
+	zhandle_t *handle;
+	enum err e = handle_open(&handle, hosts, on_first_event, spec->session_timeout_ms, &is_connected);
 
-	if (handle == NULL) {
-		e = ERR_UNREACHABLE;
-		snprintf(problem, size, "cannot resolve the ZooKeeper servers %s: %s", hosts, strerror(errno));
+	if (e != OK) {
+		say_not_open(e, hosts, problem, size);
 	} else if (!wait_until(os, &is_connected, deadline, spec->is_given_up)) {
 		e = not_connected(hosts, spec, problem, size);
 	} else {
@@ -701,9 +741,8 @@ enum err coord_open_zookeeper(struct coord **out, struct actor *owner, const str
 	if (e != OK) {
 		z->opener = NULL;
 		snprintf(problem, problem_size, "cannot start a thread: %s", err_text(e));
-	} else if (!open_handle(z)) {
-		e = ERR_UNREACHABLE;
-		snprintf(problem, problem_size, "cannot resolve the ZooKeeper servers %s: %s", z->connect, strerror(errno));
+	} else if ((e = open_handle(z)) != OK) {
+		say_not_open(e, z->connect, problem, problem_size);
 	} else if (!wait_until(os, &z->is_connected, deadline, spec->is_given_up)) {
 		e = not_connected(z->connect, spec, problem, problem_size);
 	}

@@ -295,6 +295,7 @@ static void read_on(struct coordinator *c)
 	msg_init(&l->job.msg, MSG_BASE_GROUP + 0x80, c->addr->actor);
 	l->job.run = load_run;
 	l->is_out = true;
+	l->job.may_last = true;
 	partition_hook_submit(c->addr, &l->job);
 }
 

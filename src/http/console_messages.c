@@ -129,6 +129,16 @@ static void decode_batch(struct messages_state *s, struct slice batch, struct de
 	record_iter_fini(&it);
 }
 
+/* Consumers are sent the file's bytes as they are: who looks here may be the first to read them on this side. */
+static void tell_damage(const struct messages_state *s)
+{
+	const struct logdir *dir = partition_dir(s->addr);
+	struct log_source source;
+
+	log_source_init(&source, "partition", "%s-%d", s->addr->topic, s->addr->partition);
+	LOG_ERROR(&source, log_damaged, KV_STR("dir", dir != NULL ? logdir_path(dir) : ""), KV_STR("what", "a look by the console"), KV_I64("offset", s->next));
+}
+
 static void decode(struct messages_state *s, struct slice bytes, struct decompressor *d)
 {
 	struct slice batch;
@@ -137,6 +147,7 @@ static void decode(struct messages_state *s, struct slice bytes, struct decompre
 	while (!s->is_full && (e = batch_next(&bytes, &batch)) != ERR_INCOMPLETE) {
 		if (e == ERR_CORRUPT || (e == OK && !batch_check_crc(batch))) {
 			s->problem = "the bytes at this offset are damaged";
+			tell_damage(s);
 			s->is_full = true;
 		} else if (e == ERR_UNSUPPORTED) {
 			s->problem = "messages of the formats before Kafka 0.11 are not shown";
@@ -227,7 +238,7 @@ static void messages_on_home(struct inquiry *q)
 	switch (s->at) {
 	case LOOKUP:
 		if (s->lookup.error != NONE) {
-			inquiry_refuse(q, 503, "the time cannot be looked up here now: the partition's leader is another broker");
+			inquiry_refuse(q, 503, "the time cannot be looked up here now");
 			return;
 		}
 		s->next = s->lookup.found.offset >= 0 ? s->lookup.found.offset : s->until;
@@ -250,7 +261,7 @@ static void look_up(struct messages_state *s, int64_t time)
 	s->at = LOOKUP;
 	msg_init(&s->lookup.msg, PARTITION_list_offsets, s->q->console->spec.actor);
 	s->lookup.timestamp = time;
-	s->lookup.replica_id = REPLICA_CONSUMER;
+	s->lookup.replica_id = REPLICA_DEBUG;	/* a follower may tell; beyond the high watermark nothing is shown: until */
 	s->lookup.current_leader_epoch = -1;
 	if (!inquiry_ask(s->q, s->addr, &s->lookup.msg))
 		inquiry_refuse(s->q, 503, "the partition does not serve now");

@@ -20,6 +20,8 @@
 
 #define HTTP_CONNECTION_BYTES (96 << 10)	/* the library's memory for one: request and headers. A group's name may be long; what is not touched is not there */
 #define HTTP_IDLE_SECONDS    10
+#define ROOM_NONE_BYTES    (1ull << 20)
+#define ROOM_REFUSED_BYTES (256ull << 20)	/* more than the largest request there is by default */
 #define PAGE_KEEP_MS         500
 #define PAGES_MAX            4
 
@@ -141,7 +143,7 @@ static struct metrics_world world(struct http *h)
 {
 	return (struct metrics_world){
 		.sched = h->spec.sched, .net = h->spec.net, .fetchers = h->spec.fetchers, .dirs = h->spec.dirs, .dir_count = h->spec.dir_count, .version = h->spec.version,
-		.started = h->started, .now = os_time_ms(h->os), .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
+		.started = h->started, .now = os_time_ms(h->os), .now_mono_ns = os_mono_ns(h->os), .workers = h->spec.workers, .session = h->spec.session, .is_serving = __atomic_load_n(&h->is_serving, __ATOMIC_RELAXED), .picture = h->picture, .lag = h->lag,
 	};
 }
 
@@ -195,17 +197,52 @@ static enum MHD_Result answer_metrics(struct http *h, struct MHD_Connection *c)
 
 /* --- /healthz, /readyz ------------------------------------------------------------------------------------------ */
 
+/* Nothing fits any more, or a replica there was refused what is too large for the rest. */
+static bool is_full(struct http *h, struct logdir *d, uint64_t *usable)
+{
+	uint64_t total;
+
+	logdir_seen_space(d, &total, usable);
+	if (total == 0 || *usable >= MIN(ROOM_REFUSED_BYTES, total / 20))
+		return false;
+	return *usable < MIN(ROOM_NONE_BYTES, total / 100) || (h->picture != NULL && metrics_has_replica_without_room(h->picture, d));
+}
+
 static int usable_dirs(struct http *h, struct strbuf *reasons)
 {
 	int usable = 0;
+	uint64_t left;
 
 	for (int i = 0; i < h->spec.dir_count; i++) {
 		if (logdir_is_offline(h->spec.dirs[i]))
 			strbuf_printf(reasons, "log directory %s is offline\n", logdir_path(h->spec.dirs[i]));
 		else
 			usable++;
+		if (!logdir_is_offline(h->spec.dirs[i]) && is_full(h, h->spec.dirs[i], &left))
+			strbuf_printf(reasons, "log directory %s is full: %llu bytes are left; what is sent to its partitions is refused, reads go on\n", logdir_path(h->spec.dirs[i]),
+			              (unsigned long long)left);
 	}
 	return usable;
+}
+
+/* No reason for a restart, but nobody should be sent here. */
+static bool has_stuck_jobs(struct http *h, struct strbuf *reasons)
+{
+	int stuck = workers_stuck(h->spec.workers);
+
+	if (stuck > 0)
+		strbuf_printf(reasons, "a device does not answer: %d jobs (syncs, as a rule) do not come back; the log names who waits for them\n", stuck);
+	return stuck > 0;
+}
+
+/* What is served goes on being served. At the start it is the start that says so. */
+static void tell_lost_session(struct http *h, struct strbuf *reasons)
+{
+	const struct store_session *s = h->spec.session;
+
+	if (s != NULL && __atomic_load_n(&s->is_connected, __ATOMIC_RELAXED) == 0)
+		strbuf_printf(reasons, "no connection to ZooKeeper for %lld s: what is led here is served, but nothing of the cluster can change, and new idempotent producers wait\n",
+		              (long long)(h->now - __atomic_load_n(&s->since, __ATOMIC_RELAXED)) / 1000);
 }
 
 static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, bool wants_ready)
@@ -218,11 +255,15 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 		strbuf_printf(&text, "%d actors do not go on; the log names them\n", stuck);
 		is_well = false;
 	}
+	if (has_stuck_jobs(h, &text) && wants_ready)
+		is_well = false;
 	if (wants_ready && !__atomic_load_n(&h->is_serving, __ATOMIC_ACQUIRE)) {
 		strbuf_printf(&text, "%s\n", __atomic_load_n(h->spec.waits_for, __ATOMIC_ACQUIRE));
 		is_well = false;
+	} else if (wants_ready) {
+		tell_lost_session(h, &text);
 	}
-	if (is_well)
+	if (text.len == 0)
 		strbuf_add_str(&text, "ok\n");
 	enum MHD_Result r = answer_text(h, c, is_well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, strbuf_cstr(&text));
 	strbuf_fini(&text);

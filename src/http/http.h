@@ -5,6 +5,7 @@
 #ifndef SKEIN_HTTP_H
 #define SKEIN_HTTP_H
 
+#include "cluster/store_session.h"
 #include "net/net.h"
 #include "replica/fetcher.h"
 #include "storage/logdir.h"
@@ -23,6 +24,7 @@ struct http_spec {
 	int32_t                 lag_series_max;
 	const char             *console_hosts;	/* console.h */
 	bool                    shows_messages;
+	const struct store_session *session;	/* with ZooKeeper; NULL: alone */
 	const char *const      *waits_for;	/* why it does not serve, while it does not: a sentence, changed by others */
 };
 

@@ -129,7 +129,7 @@ static int64_t isr_spare(const struct replica *r)
 
 /* What is told of one replica, and what is counted of all. */
 enum replica_fact {
-	IS_ANY, LEADS, IS_UNDER_REPLICATED, IS_UNDER_MIN_ISR, IS_AT_MIN_ISR, IS_OFFLINE,	/* 0 or 1 */
+	IS_ANY, LEADS, IS_UNDER_REPLICATED, IS_UNDER_MIN_ISR, IS_AT_MIN_ISR, IS_OFFLINE, IS_FULL,	/* 0 or 1 */
 	SIZE, START, END, HIGH_WATERMARK,
 	REPLICAS, IN_SYNC, LED_UNDER_REPLICATED, LED_UNDER_MIN_ISR, LED_AT_MIN_ISR, LED_HIGH_WATERMARK, LED_START,	/* of led ones only */
 };
@@ -146,6 +146,7 @@ static int64_t replica_fact(const struct replica *r, enum replica_fact fact)
 	case LED_AT_MIN_ISR:
 	case IS_AT_MIN_ISR:        return leads(r) && isr_spare(r) == 0;
 	case IS_OFFLINE:           return __atomic_load_n(&r->addr->is_offline, __ATOMIC_RELAXED);
+	case IS_FULL:              return __atomic_load_n(&r->addr->is_full, __ATOMIC_RELAXED);
 	case SIZE:                 return __atomic_load_n(&r->addr->size_bytes, __ATOMIC_RELAXED);
 	case LED_START:
 	case START:                return partition_log_start_offset(r->addr);
@@ -223,17 +224,17 @@ static void dirs_listed(struct page *p, size_t at UNUSED)
 	}
 }
 
-/* What the file system has, and what of it may be used; a directory that has failed is not asked. */
-static void dirs_space(struct page *p, size_t wants_usable)
+static void dirs_room(struct page *p, size_t is_usable)
 {
-	uint64_t total, usable;
+	uint64_t bytes[2];
 
 	for (int i = 0; i < p->w->dir_count; i++) {
-		if (logdir_is_offline(p->w->dirs[i]) || logdir_space(p->w->dirs[i], &total, &usable) != OK)
+		logdir_seen_space(p->w->dirs[i], &bytes[0], &bytes[1]);
+		if (bytes[0] == 0 || logdir_is_offline(p->w->dirs[i]))
 			continue;
 		sample_begin(&p->x, "");
 		sample_label(&p->x, "logdirectory", logdir_path(p->w->dirs[i]));
-		sample_end_u64(&p->x, wants_usable != 0 ? usable : total);
+		sample_end_u64(&p->x, bytes[is_usable]);
 	}
 }
 
@@ -243,6 +244,23 @@ static void dirs_space(struct page *p, size_t wants_usable)
 static void of_controller(struct page *p, size_t at)
 {
 	one_u64(p, p->cluster.is_controller != 0 ? number_at(&p->cluster, at) : 0);
+}
+
+static void session_state(struct page *p, size_t at UNUSED)
+{
+	static const char *const states[] = { "CONNECTING", "CONNECTED" };
+
+	for (uint64_t i = 0; p->w->session != NULL && i < ARRAY_LEN(states); i++) {
+		sample_begin(&p->x, "");
+		sample_label(&p->x, "state", states[i]);
+		sample_end_u64(&p->x, __atomic_load_n(&p->w->session->is_connected, __ATOMIC_RELAXED) == i);
+	}
+}
+
+static void of_session(struct page *p, size_t at)
+{
+	if (p->w->session != NULL)
+		one_u64(p, number_at(p->w->session, at));
 }
 
 /* --- requests --------------------------------------------------------------------------------------------- */
@@ -438,6 +456,23 @@ static void sync_times(struct page *p, size_t at UNUSED)
 	sample_end_u64(&p->x, below);
 }
 
+static void oldest_sync(struct page *p, size_t at UNUSED)
+{
+	sample_begin(&p->x, "");
+	sample_end_double(&p->x, (double)process_sync_oldest_ns(p->w->now_mono_ns) / 1e9);
+}
+
+static void oldest_job(struct page *p, size_t at UNUSED)
+{
+	sample_begin(&p->x, "");
+	sample_end_double(&p->x, (double)workers_oldest_ms(p->w->workers, p->w->now_mono_ns / 1000000) / 1e3);
+}
+
+static void stuck_jobs(struct page *p, size_t at UNUSED)
+{
+	one_i64(p, workers_stuck(p->w->workers));
+}
+
 /* --- consumer groups ------------------------------------------------------------------------------------- */
 
 enum lag_fact { LAG_RECORDS, LAG_SECONDS, LAG_COMMITTED };
@@ -592,6 +627,7 @@ struct family {
 
 #define TOPICS   "kafka.server:type=BrokerTopicMetrics,name="
 #define MANAGER  "kafka.server:type=ReplicaManager,name="
+#define SESSION  "kafka.server:type=SessionExpireListener,name="
 #define CONTROL  "kafka.controller:type=KafkaController,name="
 #define TIMING   "kafka.network:type=RequestMetrics,name="
 
@@ -662,8 +698,9 @@ static const struct family families[] = {
 	  "Log directories that failed.", dirs_offline, 0 },
 	{ "kafka_log_logmanager_logdirectoryoffline", METRIC_GAUGE, "kafka.log:type=LogManager,name=LogDirectoryOffline",
 	  "1 where a log directory failed.", dirs_listed, 0 },
-	{ "skein_logdirectory_total_bytes", METRIC_GAUGE, "", "Size of the file system that a log directory is on.", dirs_space, 0 },
-	{ "skein_logdirectory_usable_bytes", METRIC_GAUGE, "", "Room that is left there for this broker.", dirs_space, 1 },
+	{ "skein_logdirectory_total_bytes", METRIC_GAUGE, "", "Bytes of the file system a log directory is on; looked at every ten seconds, and not while it is offline.", dirs_room, false },
+	{ "skein_logdirectory_usable_bytes", METRIC_GAUGE, "", "Of these, what this process may still fill.", dirs_room, true },
+	{ "skein_replicas_without_room", METRIC_GAUGE, "", "Replicas whose last append was refused for want of room: until one succeeds.", replicas_counted, IS_FULL },
 
 	{ "kafka_controller_kafkacontroller_activecontrollercount", METRIC_GAUGE, CONTROL "ActiveControllerCount",
 	  "1 on the cluster's controller.", of_controller, CLUSTER(is_controller) },
@@ -678,6 +715,15 @@ static const struct family families[] = {
 
 	{ "kafka_controller_controllerstats_uncleanleaderelections", METRIC_COUNTER, "kafka.controller:type=ControllerStats,name=UncleanLeaderElectionsPerSec",
 	  "Elections in which records may have been lost, by this broker as controller.", one_event, EV_unclean_election },
+
+	{ "kafka_server_sessionexpirelistener_sessionstate", METRIC_GAUGE, SESSION "SessionState",
+	  "1 for the state of the session with ZooKeeper, 0 for the other; Java's is a text. Not of a broker alone, as the next three.", session_state, 0 },
+	{ "kafka_server_sessionexpirelistener_zookeepersyncconnects", METRIC_COUNTER, SESSION "ZooKeeperSyncConnectsPerSec",
+	  "Times that it was connected.", of_session, offsetof(struct store_session, connects) },
+	{ "kafka_server_sessionexpirelistener_zookeeperdisconnects", METRIC_COUNTER, SESSION "ZooKeeperDisconnectsPerSec",
+	  "Times that the connection was lost.", of_session, offsetof(struct store_session, disconnects) },
+	{ "kafka_server_sessionexpirelistener_zookeeperexpires", METRIC_COUNTER, SESSION "ZooKeeperExpiresPerSec",
+	  "Times that the session ended without us.", of_session, offsetof(struct store_session, expires) },
 
 	{ "kafka_network_requestmetrics_requests", METRIC_COUNTER, TIMING "RequestsPerSec", "Requests that were answered.", requests, 0 },
 	{ "kafka_network_requestmetrics_totaltimems", METRIC_HISTOGRAM, TIMING "TotalTimeMs",
@@ -713,6 +759,9 @@ static const struct family families[] = {
 	{ "skein_actor_cpu_seconds", METRIC_COUNTER, "", "The same of each actor, but partitions.", cpu_by_actor, 0 },
 	{ "kafka_log_logflushstats_logflushrateandtimems", METRIC_HISTOGRAM, "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs",
 	  "Milliseconds that a sync took, of segments and of all other files.", sync_times, 0 },
+	{ "skein_sync_oldest_seconds", METRIC_GAUGE, "", "For how long the oldest sync under way has not returned; 0: there is none.", oldest_sync, 0 },
+	{ "skein_job_oldest_seconds", METRIC_GAUGE, "", "The same of what workers do (syncs, checkpoints, looks into a log), but what may last.", oldest_job, 0 },
+	{ "skein_jobs_stuck", METRIC_GAUGE, "", "Jobs that do not come back: job_stuck in the log names who waits for them.", stuck_jobs, 0 },
 
 	{ "kafka_consumergroup_current_offset", METRIC_GAUGE, "", "Offset that a group coordinated here has committed; named as by the usual exporter of group lag.", group_lag, LAG_COMMITTED },
 	{ "kafka_consumergroup_lag", METRIC_GAUGE, "", "Records behind it, of partitions with a replica here.", group_lag, LAG_RECORDS },
@@ -727,10 +776,6 @@ static const struct family families[] = {
 	  "Bytes that devices wrote for it.", disk_bytes, true },
 	{ "skein_actors_stuck", METRIC_GAUGE, "", "Actors that do not go on: actor_stuck in the log names them.", stuck_actors, 0 },
 	{ "skein_calls_refused", METRIC_COUNTER, "", "System calls that the sandbox refused.", calls_refused, 0 },
-	{ "kafka_server_sessionexpirelistener_zookeeperdisconnects", METRIC_COUNTER, "kafka.server:type=SessionExpireListener,name=ZooKeeperDisconnectsPerSec",
-	  "Connections to ZooKeeper that were lost.", one_event, EV_session_disconnected },
-	{ "kafka_server_sessionexpirelistener_zookeeperexpires", METRIC_COUNTER, "kafka.server:type=SessionExpireListener,name=ZooKeeperExpiresPerSec",
-	  "Sessions with ZooKeeper that ended without this broker.", one_event, EV_session_expired },
 	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Of level INFO only those that have happened.", log_events, 0 },
 	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", open_files, 0 },
 	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", max_files, 0 },
@@ -788,6 +833,31 @@ void metrics_write(struct strbuf *out, const struct metrics_world *w, bool is_op
 	exposition_end(&p.x);
 	free(p.replicas);
 	free(p.alone);
+}
+
+struct roomless {
+	const struct logdir *dir;
+	bool                 found;
+};
+
+static void look_for_roomless(void *arg, const struct cluster_topic *t)
+{
+	struct roomless *r = arg;
+
+	for (int32_t i = 0; i < t->partition_count && !r->found; i++) {
+		const struct counted *local = t->partitions[i].local;
+		const struct partition_addr *a = local != NULL ? CONTAINER_OF(local, struct partition_addr, counted) : NULL;
+
+		r->found = a != NULL && __atomic_load_n(&a->is_full, __ATOMIC_RELAXED) && partition_dir(a) == r->dir;
+	}
+}
+
+bool metrics_has_replica_without_room(const struct cluster *picture, const struct logdir *dir)
+{
+	struct roomless r = { .dir = dir };
+
+	cluster_each_topic(picture, look_for_roomless, &r);
+	return r.found;
 }
 
 void metrics_describe(struct strbuf *out)

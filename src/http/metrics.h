@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "cluster/cluster.h"
+#include "cluster/store_session.h"
 #include "http/lag.h"
 #include "net/net.h"
 #include "replica/fetcher.h"
@@ -19,6 +20,9 @@ struct metrics_world {
 	int                     dir_count;
 	const char             *version;
 	time_ms                 started, now;	/* when the process began */
+	mono_ns                 now_mono_ns;
+	struct workers         *workers;
+	const struct store_session *session;	/* NULL: alone */
 	bool                    is_serving;
 	const struct cluster   *picture;	/* NULL: none yet */
 	const struct lag       *lag;		/* NULL: not wanted */
@@ -26,6 +30,9 @@ struct metrics_world {
 
 /* Adds the page to out. */
 void metrics_write(struct strbuf *out, const struct metrics_world *w, bool is_open_metrics);
+
+/* Whether a replica in this log directory was refused its last append for want of room. */
+bool metrics_has_replica_without_room(const struct cluster *picture, const struct logdir *dir);
 
 /* The table behind it, as Markdown rows for docs/METRICS.md: name, type, Kafka's MBean, help. */
 void metrics_describe(struct strbuf *out);

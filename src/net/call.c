@@ -2,6 +2,7 @@
  * The life of a call: taken from the pool with a whole frame, begun, answered when nothing is out,
  * sent, given back. And what handlers may ask for.
  */
+#include "base/probe.h"
 #include "net/net_priv.h"
 #include "wire/header.h"
 
@@ -141,6 +142,7 @@ static void call_end(struct net_call *nc)
 	c->api->end(c);
 	c->stage[STAGE_ANSWERED] = c->network->now_ns;
 	if (c->connection == NULL || (c->wants_no_response && !c->wants_close)) {
+		PROBE(request__end, c, c->api->name, c->version, c->frame.len);
 		call_free(nc);
 		return;
 	}
@@ -200,6 +202,7 @@ const char *call_start(struct connection *c)
 		put_in_line(nc);
 		return NULL;
 	}
+	PROBE(request__begin, &nc->call, nc->call.api->name, nc->call.version, nc->call.frame.len, nc->call.client_id.ptr, nc->call.client_id.len);
 	nc->call.api->begin(&nc->call);
 	call_look(nc);
 	return NULL;

@@ -1,6 +1,7 @@
 /*
  * How long requests take, and where: counted for metrics, and told in the log of those that took too long.
  */
+#include "base/probe.h"
 #include "net/net_priv.h"
 
 const uint32_t net_time_bounds_us[NET_TIME_BUCKETS - 1] = {
@@ -50,6 +51,7 @@ static void tell_if_slow(struct call *c)
 
 void network_request_sent(struct call *c)
 {
+	PROBE(request__end, c, c->api->name, c->version, c->frame.len);
 	if (c->network->times != NULL)
 		measure(c);
 	if (c->network->net->spec->slow_request_ms > 0)

@@ -233,12 +233,22 @@ static void tell_dropped(struct log_writer *w)
 		w->dropped_told = dropped;
 }
 
+/* The last of what was counted instead of written: here, because this thread is woken by the line before them. */
+static mono_ns tell_repeats(struct log_writer *w, bool all)
+{
+	time_ms next = log_tell_repeats(all);
+
+	return next < 0 ? MONO_NEVER : os_mono_ns(w->os) + next * 1000000;
+}
+
 static void sleep_until_woken(struct log_writer *w)
 {
+	mono_ns until = tell_repeats(w, false);
+
 	__atomic_store_n(&w->sleeping, 1, __ATOMIC_RELAXED);
 	ck_pr_fence_memory();	/* orders the announcement before the look at the ring; see the top */
 	if (!has_line(w) && __atomic_load_n(&w->stop, __ATOMIC_ACQUIRE) == 0)
-		os_futex_wait(w->os, &w->sleeping, 1, MONO_NEVER);
+		os_futex_wait(w->os, &w->sleeping, 1, until);
 	__atomic_store_n(&w->sleeping, 0, __ATOMIC_RELAXED);
 }
 
@@ -253,6 +263,7 @@ static void writer_main(void *arg)
 		else
 			tell_dropped(w);
 	}
+	(void)tell_repeats(w, true);
 	tell_dropped(w);
 	drain(w);
 }
@@ -277,15 +288,16 @@ enum err log_writer_create(struct os *os, struct log_writer **out, const char *p
 	w->fd = fd;
 	w->journal = -1;
 	log_source_init(&w->log, "os", "log");
+	log_set_clock(wall_clock, os);	/* the thread reads them */
+	log_set_sink(take_line, w);
 	enum err e = os_thread_start(os, &w->thread, "log", 128 * 1024, writer_main, w);
 	if (e != OK) {
+		log_set_sink(NULL, NULL);
 		if (fd != STDERR_FILENO)
 			close(fd);
 		free(w);
 		return e;
 	}
-	log_set_clock(wall_clock, os);
-	log_set_sink(take_line, w);
 	*out = w;
 	return OK;
 }

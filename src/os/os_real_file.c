@@ -6,6 +6,7 @@
  * "is it there" is cachestat (Linux 6.5), or one RWF_NOWAIT byte per read-ahead window where the
  * kernel has none. mincore would need a mapping.
  */
+#include "base/probe.h"
 #include "os/os_priv.h"
 #include "os/process.h"
 
@@ -136,13 +137,48 @@ static void count_sync(mono_ns took)
 	__atomic_fetch_add(&syncs.total_us, us, __ATOMIC_RELAXED);
 }
 
+/* Those under way: when each was begun, 0 a free place. More at once than there are places are not told of. */
+#define SYNCS_AT_ONCE 64
+static int64_t syncs_begun[SYNCS_AT_ONCE];
+
+static int64_t *sync_begin(mono_ns begun)
+{
+	for (int i = 0; i < SYNCS_AT_ONCE; i++) {
+		int64_t none = 0;
+
+		if (__atomic_load_n(&syncs_begun[i], __ATOMIC_RELAXED) == 0 &&
+		    __atomic_compare_exchange_n(&syncs_begun[i], &none, begun, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return &syncs_begun[i];
+	}
+	return NULL;
+}
+
+int64_t process_sync_oldest_ns(int64_t now_ns)
+{
+	int64_t oldest = 0;
+
+	for (int i = 0; i < SYNCS_AT_ONCE; i++) {
+		int64_t begun = __atomic_load_n(&syncs_begun[i], __ATOMIC_RELAXED);
+
+		if (begun != 0)
+			oldest = MAX(oldest, now_ns - begun);
+	}
+	return oldest;
+}
+
 static enum err real_sync(struct os *os, os_fd fd, bool data_only)
 {
 	mono_ns begun = os_mono_ns(os);
+	int64_t *place = sync_begin(begun);
 	/* No second try, not even after EINTR: what a failed sync did to the dirty pages is not known. */
 	enum err e = (data_only ? fdatasync(fd) : fsync(fd)) == 0 ? OK : err_from_errno(errno);
 
-	count_sync(os_mono_ns(os) - begun);
+	mono_ns took = os_mono_ns(os) - begun;
+
+	if (place != NULL)
+		__atomic_store_n(place, 0, __ATOMIC_RELAXED);
+	PROBE(fsync, fd, took, e);
+	count_sync(took);
 	return e;
 }
 

@@ -102,7 +102,7 @@ static enum err real_thread_start(struct os *os UNUSED, struct os_thread **out, 
 	*out = NULL;
 	free(t);
 	errno = code;
-	return code == EAGAIN ? ERR_LIMIT : err_from_errno(code);
+	return code == EAGAIN ? ERR_NO_THREAD : err_from_errno(code);
 }
 
 static void real_thread_join(struct os *os UNUSED, struct os_thread *t)

@@ -44,6 +44,7 @@ struct process_syncs {
 	uint64_t total_us;
 };
 void     process_syncs(struct process_syncs *out);
+int64_t  process_sync_oldest_ns(int64_t now_ns);	/* since the oldest that has not returned yet was begun; 0: there is none */
 /* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1"; several lines are one message. */
 bool process_is_managed(void);
 void process_notify(const char *state);

@@ -72,6 +72,7 @@ void partition_publish(struct partition *p)
 	PUBLISH(a->replica_count, p->replica_count);
 	PUBLISH(a->is_leader, partition_is_usable(p) && partition_leads(p));
 	PUBLISH(a->is_offline, p->refusal == KAFKA_STORAGE_ERROR);
+	PUBLISH(a->is_full, p->is_full);
 }
 
 bool partition_is_of_topic(const struct partition *p, struct uuid topic_id)

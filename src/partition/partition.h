@@ -43,6 +43,7 @@ struct partition_addr {
 	uint64_t       bytes_out, replication_bytes_out;
 	int64_t        dirty_offset;	/* storage/log_clean.h */
 	bool           is_leader, is_open, is_offline;
+	bool           is_full;		/* the last append was refused for want of room */
 	bool           has_log;		/* the offsets above are a log's; false while it is still being opened */
 	bool           is_of_another_topic;	/* the log that was found has another topic's id, and was not opened */
 	/* the progress mark, several values that belong together: odd while it is written, readers look again */

@@ -7,6 +7,7 @@
  * which survives any single failure: of the machine's memory (a sync or a second replica), or of a replica. `always` wants the sync from acks=1 too; `never`
  * wants none. The data stays in the log whichever way the wait ends.
  */
+#include "base/probe.h"
 #include "partition/partition_priv.h"
 #include "record/batch.h"
 
@@ -112,6 +113,7 @@ static void append_written(struct partition *p, struct partition_append *m, mono
 	if (!a->is_duplicate) {
 		partition_count(&p->addr->records_in, (uint64_t)(a->last_offset - a->base_offset) + 1);
 		partition_count(&p->addr->bytes_in, a->batch_bytes);
+		PROBE(append, p->addr->topic, p->addr->partition, a->base_offset, a->batch_bytes);
 	}
 	if (append_is_done(p, m))
 		append_answer(p, m, NONE);

@@ -3,6 +3,7 @@
  *
  * Invariant: only a role with a newer leader epoch changes anything; epochs never go back. Everything about the in-sync set begins anew with it (partition_isr.c).
  */
+#include "base/probe.h"
 #include "partition/partition_priv.h"
 
 enum kafka_error partition_check_leader(const struct partition *p, int32_t current_leader_epoch, bool must_lead)
@@ -155,6 +156,7 @@ static void change_role(struct partition *p, const struct partition_role *m)
 	p->partition_epoch = m->partition_epoch;
 	LOG_INFO(&p->actor.log, role_changed, KV_STR("role", partition_leads(p) ? "leader" : "follower"), KV_I32("leader", m->leader),
 	         KV_I32("leader_epoch", m->leader_epoch), KV_I64("end", log_end_offset(p->log)));
+	PROBE(role__change, p->addr->topic, p->addr->partition, partition_leads(p), m->leader, m->leader_epoch);
 	if (partition_leads(p))
 		become_leader(p, m, goes_on);
 	else

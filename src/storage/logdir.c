@@ -131,6 +131,8 @@ enum err logdir_open(struct logdir **out, struct os *os, const struct log_source
 	}
 	if (err != OK)
 		logdir_set_offline(d, err, error);
+	else
+		logdir_look_at_space(d);
 	*out = d;
 	return OK;
 }
@@ -375,6 +377,22 @@ enum err logdir_remove_checkpoint(struct logdir *d, enum logdir_checkpoint kind)
 enum err logdir_space(struct logdir *d, uint64_t *total, uint64_t *usable)
 {
 	return os_space(d->os, d->path, total, usable);
+}
+
+void logdir_look_at_space(struct logdir *d)
+{
+	uint64_t total, usable;
+
+	if (logdir_space(d, &total, &usable) != OK)
+		return;
+	__atomic_store_n(&d->seen_total, total, __ATOMIC_RELAXED);
+	__atomic_store_n(&d->seen_usable, usable, __ATOMIC_RELAXED);
+}
+
+void logdir_seen_space(const struct logdir *d, uint64_t *total, uint64_t *usable)
+{
+	*total = __atomic_load_n(&d->seen_total, __ATOMIC_RELAXED);
+	*usable = __atomic_load_n(&d->seen_usable, __ATOMIC_RELAXED);
 }
 
 bool logdir_is_offline(const struct logdir *d)

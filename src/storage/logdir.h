@@ -133,6 +133,9 @@ enum err logdir_mark_holds(struct os *os, os_fd segment, const struct log_progre
 
 /* Any thread */
 enum err logdir_space(struct logdir *d, uint64_t *total, uint64_t *usable) MUST_CHECK;
+/* The same, kept for those who may not wait: who looks (when the directory is opened, then a worker now and then), and what was seen last. Zeros: nothing yet. */
+void     logdir_look_at_space(struct logdir *d);
+void     logdir_seen_space(const struct logdir *d, uint64_t *total, uint64_t *usable);	/* any thread */
 bool     logdir_is_offline(const struct logdir *d);			/* any thread */
 /* Any thread. The first call logs why; there is no way back but a restart. */
 void     logdir_set_offline(struct logdir *d, enum err cause, const char *what);

@@ -20,6 +20,7 @@ struct logdir {
 	bool                    has_page_cache;	/* marks of this kernel were found */
 	bool                    has_marks;	/* of whatever kernel, whole or torn */
 	uint32_t                is_offline;	/* atomic; 0 -> 1 once, any thread */
+	uint64_t                seen_total, seen_usable;	/* bytes; atomic each */
 	/* Topic and partition -> struct known, from load to forget */
 	struct map              known;
 };

@@ -2,6 +2,7 @@
 """console_judge.py VERB HOST:PORT [FOLDER]: the console as a person at a browser meets it. One line about what is wrong ends it with 1.
 
 pages     every page by mouse and keyboard, on a desk and a phone, light and dark; names and messages that would be markup
+elsewhere TOPIC PARTITION LEADER   in a cluster, at a broker without that partition
 pictures  the pictures of docs/CONSOLE.md, into FOLDER
 """
 import sys
@@ -139,6 +140,23 @@ def off(at):
         check("console.messages=true" in b.value("document.querySelector('main').textContent"), "it does not say how to turn messages on")
 
 
+def elsewhere(at, topic, partition, leader):
+    """A partition that this broker does not have."""
+    with Browser() as b:
+        open_page(b, at, "topic/" + topic, topic)
+        row = "document.querySelectorAll('tbody')[0].rows[%s]" % partition
+        check(b.value(row + ".cells[1].textContent") == leader, "not led by broker " + leader)
+        check("elsewhere" in b.value(row + ".textContent"), "it does not say that the data are elsewhere")
+        looks_right(b, "a topic of the cluster")
+        open_page(b, at, "messages/%s/%s" % (topic, partition), "Messages of " + topic)
+        check("its leader is broker " + leader in b.value("document.querySelector('main').textContent"), "it does not say where the messages are")
+        looks_right(b, "messages that are elsewhere")
+        open_page(b, at, "groups", "Consumer groups")
+        check("other brokers coordinate" in b.value("document.querySelector('main').textContent"), "it does not say that other brokers have groups")
+        open_page(b, at, "brokers", "Brokers")
+        check(b.value("document.querySelectorAll('tbody tr').length") == 3, "not three brokers")
+
+
 def pictures(at, folder):
     with Browser() as b:
         for name, place, heading, size, is_dark in (
@@ -152,6 +170,6 @@ def pictures(at, folder):
 
 
 try:
-    {"pages": pages, "off": off, "pictures": pictures}[sys.argv[1]](*sys.argv[2:])
+    {"pages": pages, "off": off, "elsewhere": elsewhere, "pictures": pictures}[sys.argv[1]](*sys.argv[2:])
 except Failure as e:
     sys.exit("console_judge: %s" % e)

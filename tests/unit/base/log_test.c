@@ -263,6 +263,41 @@ START_TEST(repeats_are_counted)
 }
 END_TEST
 
+/* The last of a series: nothing comes behind them. */
+START_TEST(repeats_with_nothing_behind_them_are_told)
+{
+	struct log_source other;
+
+	log_set_clock(test_clock, NULL);
+	log_source_init(&other, "partition", "orders/4");
+	ck_assert_int_eq(log_tell_repeats(false), -1);
+	for (int i = 0; i < 10; i++, now += 10)
+		LOG_INFO(&src, broker_started, KV_I32("i", i));
+	LOG_INFO(&other, broker_stopped);
+	ck_assert_int_eq(lines, 2);
+	now += 400;
+	ck_assert_int_eq(log_tell_repeats(false), LOG_TAIL_MS - 500);
+	ck_assert_int_eq(lines, 2);
+	now += LOG_TAIL_MS - 500;
+	ck_assert_int_eq(log_tell_repeats(false), 100);	/* the other's */
+	ck_assert_int_eq(lines, 3);
+	ck_assert_ptr_nonnull(strstr(last, " INFO "));
+	ck_assert_ptr_nonnull(strstr(last, src.subject));
+	ck_assert_ptr_nonnull(strstr(last, " broker_started repeated=9"));
+	ck_assert_ptr_null(strstr(last, "i="));
+	now += LOG_TAIL_MS;
+	ck_assert_int_eq(log_tell_repeats(false), -1);
+	ck_assert_int_eq(lines, 3);
+	LOG_INFO(&src, broker_started);		/* told is told */
+	ck_assert_ptr_null(strstr(last, "repeated"));
+	LOG_INFO(&src, broker_started);
+	ck_assert_int_eq(lines, 4);
+	ck_assert_int_eq(log_tell_repeats(true), LOG_TAIL_MS);	/* at the end no matter when */
+	ck_assert_int_eq(lines, 5);
+	ck_assert_ptr_nonnull(strstr(last, "broker_started repeated=1"));
+}
+END_TEST
+
 START_TEST(what_is_named_is_no_repeat)
 {
 	log_set_clock(test_clock, NULL);
@@ -325,6 +360,7 @@ int main(void)
 	tcase_add_test(tc, for_journald);
 	tcase_add_test(tc, a_cut_json_line_is_well_formed);
 	tcase_add_test(tc, repeats_are_counted);
+	tcase_add_test(tc, repeats_with_nothing_behind_them_are_told);
 	tcase_add_test(tc, what_is_named_is_no_repeat);
 	tcase_add_test(tc, every_event_is_named_and_explained);
 	tcase_add_test(tc, who_must_act_is_told_what_to_do);

@@ -42,6 +42,18 @@ START_TEST(what_is_enough_is_not_mentioned)
 }
 END_TEST
 
+START_TEST(a_start_without_threads_is_told_how_many_there_may_be)
+{
+	struct limits unknown = { .files = 0 }, few = { .threads = 15, .threads_remedy = "raise it" };
+	char problem[200];
+
+	limits_no_thread(&few, &plain, problem, sizeof(problem));
+	ck_assert_str_eq(problem, "cannot start a thread: at most 15 are allowed here, and this configuration needs up to 35, and one for each replica: raise it");
+	limits_no_thread(&unknown, &plain, problem, sizeof(problem));
+	ck_assert_str_eq(problem, "cannot start a thread: the system allows no more; this configuration needs up to 35, and one for each replica");
+}
+END_TEST
+
 /* Clients may have three quarters: what is left must do for the logs. With a bound on clients there is no such rule. */
 START_TEST(logs_need_a_quarter_unless_clients_are_bounded)
 {
@@ -81,6 +93,7 @@ int main(void)
 	tcase_add_test(t, what_is_enough_is_not_mentioned);
 	tcase_add_test(t, logs_need_a_quarter_unless_clients_are_bounded);
 	tcase_add_test(t, threads_are_counted_where_they_exist);
+	tcase_add_test(t, a_start_without_threads_is_told_how_many_there_may_be);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);

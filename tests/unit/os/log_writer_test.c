@@ -70,6 +70,27 @@ START_TEST(many_threads_lose_nothing_uncounted)
 }
 END_TEST
 
+/* Nobody wakes the writer for a repeat: it wakes by itself, once. */
+START_TEST(the_last_repeats_of_a_series_are_told)
+{
+	struct log_source src;
+	struct log_writer *w;
+
+	ck_assert_int_eq(log_writer_create(os_real(), &w, path), OK);
+	log_source_init(&src, "test", "series");
+	for (int i = 0; i < 20; i++)
+		LOG_INFO(&src, broker_started, KV_I32("i", i));
+	for (int i = 0; i < 100 && count_lines("test series broker_started repeated=19") == 0; i++)
+		os_sleep_ms(os_real(), 100);
+	ck_assert_int_eq(count_lines("test series broker_started repeated=19"), 1);
+	ck_assert_int_eq(count_lines("test series"), 2);
+	LOG_INFO(&src, broker_stopped);
+	LOG_INFO(&src, broker_stopped);
+	log_writer_destroy(&w);			/* and at the end at once */
+	ck_assert_int_eq(count_lines("test series broker_stopped repeated=1"), 1);
+}
+END_TEST
+
 START_TEST(a_flush_is_a_promise)
 {
 	struct log_writer *w;
@@ -187,6 +208,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, many_threads_lose_nothing_uncounted);
+	tcase_add_test(tc, the_last_repeats_of_a_series_are_told);
 	tcase_add_test(tc, a_flush_is_a_promise);
 	tcase_add_test(tc, lines_go_to_journald_while_it_is_there);
 	tcase_add_loop_test(tc, last_words_are_written, 0, 3);
