@@ -82,9 +82,36 @@ static void check_own(struct check_java *x, const struct store_op *op, const str
 	if (is_same) {
 		snprintf(what, sizeof(what), "broker %d is running (%s)", x->broker_id, is_skein ? "skein has its place already" : "Java");
 		check_say(x, CHECK_FIRST, ABOUT, what, "stop it cleanly (SIGTERM), and wait until its process has ended, before skein serve begins");
+		there.id = x->broker_id;
+		if (!is_skein)
+			check_release(x, &there);
 	} else {
 		snprintf(what, sizeof(what), "another broker runs as broker %d, at %s", x->broker_id, at);
 		check_say(x, CHECK_STOPS, ABOUT, what, "two brokers may not have one id: see which file is right, and set broker.id in the other");
+	}
+}
+
+static void check_peer(struct check_java *x, int32_t id, const struct store_op *op, const struct cluster_endpoint *own, int own_count)
+{
+	struct cluster_broker peer;
+	struct joining_finding f;
+	char what[128];
+	bool is_skein;
+	enum err e;
+
+	switch (joining_judge_peer(x->file.config, own, own_count, id, op->out, &e, &f)) {
+	case JOINING_PEER_FITS:
+		if (znode_broker_decode(&peer, &is_skein, op->out) && !is_skein) {
+			peer.id = id;
+			check_release(x, &peer);
+		}
+		break;
+	case JOINING_PEER_FORBIDS:
+		say(x, CHECK_STOPS, &f);
+		break;
+	case JOINING_PEER_UNREADABLE:
+		snprintf(what, sizeof(what), "the registration of broker %d cannot be read", id);
+		check_say(x, CHECK_CHANGES, ABOUT, what, "skein would not talk to it; see what wrote it");
 	}
 }
 
@@ -101,10 +128,8 @@ static void check_brokers(struct check_java *x, struct store *s)
 {
 	struct store_op ids = store_one(s, COORD_CHILDREN, "/brokers/ids");
 	struct cluster_endpoint own[8];
-	char path[64], host[256], what[128];
-	struct joining_finding f;
+	char path[64], host[256];
 	bool is_running = false;
-	enum err e;
 	int32_t id;
 
 	process_host_name(host, sizeof(host));
@@ -119,17 +144,9 @@ static void check_brokers(struct check_java *x, struct store *s)
 			check_own(x, &op, own, own_count);
 			continue;
 		}
-		switch (joining_judge_peer(x->file.config, own, own_count, id, op.out, &e, &f)) {
-		case JOINING_PEER_FITS:
-			break;
-		case JOINING_PEER_FORBIDS:
-			say(x, CHECK_STOPS, &f);
-			break;
-		case JOINING_PEER_UNREADABLE:
-			snprintf(what, sizeof(what), "the registration of broker %d cannot be read", id);
-			check_say(x, CHECK_CHANGES, ABOUT, what, "skein would not talk to it; see what wrote it");
-		}
+		check_peer(x, id, &op, own, own_count);
 	}
+	check_unset_version(x);
 	if (!is_running && !x->was_clean)
 		check_say(x, CHECK_CHANGES, "directory", "the broker is not running, and was not stopped cleanly", "nothing: the first start reads the logs from their recovery points, as Java's would");
 	check_controller(x, s);
@@ -240,7 +257,7 @@ static void check_topic_config(struct check_java *x, struct store *s, const char
 		snprintf(what, sizeof(what), "topic %s has settings that skein cannot read: %.300s", topic, strbuf_cstr(&skipped));
 		check_say(x, CHECK_CHANGES, ABOUT, what, "the default holds instead");
 	}
-	if (joining_topic_forbids(topic, &config, &f))
+	if (joining_topic_forbids(x->file.config, topic, &config, &f))
 		say(x, CHECK_STOPS, &f);
 	config_set_fini(&set);
 	strbuf_fini(&skipped);

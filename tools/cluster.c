@@ -1,24 +1,27 @@
 /*
- * skein cluster: brokers, what is out of order, and elections. Moving replicas: reassign.c.
+ * skein cluster: what is out of order, elections, and the command line. What shows brokers: cluster_show.c, dirs.c; moving replicas: reassign.c.
  */
 #include "cluster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "show.h"
+#include "table.h"
 #include "tool.h"
 #include "value.h"
 
 static const char help[] =
-	"Usage: skein cluster [OPTION...]\n"
+	"Usage: skein cluster [brokers] [OPTION...]\n"
+	"       skein cluster describe [OPTION...]\n"
 	"       skein cluster state [OPTION...]\n"
 	"       skein cluster dirs [OPTION...]\n"
 	"       skein cluster elect [OPTION...] [TOPIC[:PARTITION]...]\n"
 	"       skein cluster reassign ...          (its own help: skein cluster reassign --help)\n"
 	"       skein cluster check-java ...        (the same)\n"
 	"       skein cluster adopt ...             (the same)\n\n"
-	"Without a verb: the brokers, with how many partitions each leads and holds.\n"
+	"Without a verb: the brokers, with how many partitions each leads and holds, the size of its\n"
+	"       replicas and what is free where they lie.\n"
+	"describe: the same, and how many partitions there are and are out of order; as one object.\n"
 	"state: the partitions that are offline, under-replicated or below min.insync.replicas;\n"
 	"       exit code 1 when there are any.\n"
 	"dirs: the log directories of each broker, and the replicas that move between them;\n"
@@ -30,16 +33,18 @@ static const char help[] =
 	"      --unclean            elect: any replica that is alive may lead a partition without leader;\n"
 	"                           what the others had and it has not is lost\n"
 	"  -y, --yes                elect --unclean: do not ask\n"
-	"  -o, --output FORMAT      brokers, state, dirs: text (default) or ndjson (an object per line)\n"
+	"  -o, --output FORMAT      text (default), wide, json (an array) or ndjson (an object per line)\n"
 	TOOL_BOOTSTRAP_HELP
 	"\n" TOOL_CHANGE_HELP
 	"\nExamples:\n"
 	"  skein cluster\n"
+	"  skein cluster describe -o json\n"
 	"  skein cluster state && echo all is well\n"
 	"  skein cluster elect orders payments:3\n";
 
 struct cluster_verb {
-		bool            ndjson, yes, unclean;
+	enum show_output output;
+	bool            yes, unclean;
 	char          **names;
 	int             name_count;
 	struct client  *client;
@@ -109,7 +114,7 @@ static int read_word(struct partition_list *l, struct client *c, const char *wor
 		return tool_fail(&error);
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		if (r->topics[t].error_code != NONE && r->topics[t].error_code != LEADER_NOT_AVAILABLE)
-			code = tool_topic_fail(r->topics[t].name, r->topics[t].error_code);
+			code = tool_near_topic(c, r->topics[t].name, tool_topic_fail(r->topics[t].name, r->topics[t].error_code));
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++)
 			partition_list_add(l, r->topics[t].name, r->topics[t].partitions[p].partition_index);
 	}
@@ -140,108 +145,14 @@ int partition_answer(struct slice topic, int32_t partition, int16_t error, struc
 
 /* ---- brokers ---- */
 
-struct broker_row {
-	int32_t id;
-	int     leads, holds;
-	const struct metadata_response_broker *broker;	/* NULL: it holds replicas, and is not there */
-};
-
-struct broker_rows {
-	struct broker_row *rows;	/* ids ascending */
-	int                count, room;
-};
-
-static struct broker_row *row_of(struct broker_rows *b, int32_t id)
-{
-	int at = 0;
-
-	while (at < b->count && b->rows[at].id < id)
-		at++;
-	if (at < b->count && b->rows[at].id == id)
-		return &b->rows[at];
-	if (b->count == b->room) {
-		b->room = MAX(2 * b->room, 16);
-		b->rows = mem_realloc_array(b->rows, (size_t)b->room, sizeof(*b->rows));
-	}
-	memmove(&b->rows[at + 1], &b->rows[at], (size_t)(b->count - at) * sizeof(*b->rows));
-	b->rows[at] = (struct broker_row){ .id = id };
-	b->count++;
-	return &b->rows[at];
-}
-
-static void count_partition(struct broker_rows *b, const struct metadata_response_partition *p)
-{
-	if (p->leader_id >= 0)
-		row_of(b, p->leader_id)->leads++;
-	for (int32_t i = 0; i < p->replica_nodes_count; i++)
-		row_of(b, p->replica_nodes[i])->holds++;
-}
-
-static void add_broker_text(struct strbuf *out, const struct broker_row *b, const struct metadata_response *r)
-{
-	char address[300] = "-";
-	struct slice rack = b->broker != NULL && !slice_is_null(b->broker->rack) ? b->broker->rack : SLICE_LIT("-");
-
-	if (b->broker != NULL)
-		snprintf(address, sizeof(address), SLICE_FMT":%d", (int)MIN(b->broker->host.len, 256u), b->broker->host.ptr,
-			 b->broker->port);
-	strbuf_printf(out, "  %6d  %-22s %-12.*s %7d  %8d%s\n", b->id, address, SLICE_ARG(rack), b->leads, b->holds,
-		      b->broker == NULL ? "  offline" : b->id == r->controller_id ? "  controller" : "");
-}
-
-static void add_broker_json(struct strbuf *out, const struct broker_row *b, const struct metadata_response *r)
-{
-	strbuf_add_str(out, "{\"cluster\":");
-	show_json_string(out, r->cluster_id);
-	strbuf_printf(out, ",\"broker\":%d,\"online\":%s,\"controller\":%s,\"host\":", b->id,
-		      b->broker != NULL ? "true" : "false", b->id == r->controller_id ? "true" : "false");
-	if (b->broker == NULL)
-		strbuf_add_str(out, "null,\"port\":null");
-	else
-		show_json_string(out, b->broker->host);
-	if (b->broker != NULL)
-		strbuf_printf(out, ",\"port\":%d", b->broker->port);
-	strbuf_add_str(out, ",\"rack\":");
-	if (b->broker == NULL || slice_is_null(b->broker->rack))
-		strbuf_add_str(out, "null");
-	else
-		show_json_string(out, b->broker->rack);
-	strbuf_printf(out, ",\"leaders\":%d,\"replicas\":%d}\n", b->leads, b->holds);
-}
-
 static int brokers(struct cluster_verb *x)
 {
-	struct client_call *answer;
-	const struct metadata_response *r;
-	struct client_error error;
-	struct broker_rows b = { 0 };
-	struct strbuf out = STRBUF_INIT;
+	return cluster_show(x->client, x->output, false);
+}
 
-	if (admin_describe_topics(x->client, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
-		return tool_fail(&error);
-	for (int32_t i = 0; i < r->brokers_count; i++)
-		row_of(&b, r->brokers[i].node_id)->broker = &r->brokers[i];
-	for (int32_t t = 0; t < r->topics_count; t++) {
-		for (int32_t p = 0; p < r->topics[t].partitions_count; p++)
-			count_partition(&b, &r->topics[t].partitions[p]);
-	}
-	if (!x->ndjson) {
-		strbuf_printf(&out, "cluster "SLICE_FMT"  %d broker%s  %d topic%s  ", SLICE_ARG(r->cluster_id), r->brokers_count,
-			      r->brokers_count == 1 ? "" : "s", r->topics_count, r->topics_count == 1 ? "" : "s");
-		strbuf_printf(&out, r->controller_id >= 0 ? "controller %d\n" : "no controller\n", r->controller_id);
-		strbuf_add_str(&out, "  broker  address                rack         leaders  replicas\n");
-	}
-	for (int i = 0; i < b.count; i++) {
-		if (x->ndjson)
-			add_broker_json(&out, &b.rows[i], r);
-		else
-			add_broker_text(&out, &b.rows[i], r);
-	}
-	fwrite(out.ptr, 1, out.len, stdout);
-	strbuf_fini(&out);
-	free(b.rows);
-	admin_answer_destroy(&answer);
-	return EXIT_OK;
+static int describe(struct cluster_verb *x)
+{
+	return cluster_show(x->client, x->output, true);
 }
 
 /* ---- state ---- */
@@ -273,23 +184,29 @@ static int32_t ask_isr_min(struct cluster_verb *x, const struct metadata_respons
 	return (int32_t)isr_min;
 }
 
-static void add_trouble(struct cluster_verb *x, struct strbuf *out, const struct metadata_response_topic *t,
-			const struct metadata_response_partition *p, int32_t isr_min)
+static void show_trouble(struct show_list *list, bool has_color, const struct metadata_response_topic *t, const struct metadata_response_partition *p,
+			 int32_t isr_min)
 {
-	if (x->ndjson) {
-		strbuf_add_str(out, "{\"topic\":");
-		show_json_string(out, t->name);
-		strbuf_printf(out, ",\"min_isr\":%d,\"state\":", isr_min);
-		show_partition_json(out, p);
-		strbuf_add_str(out, "}\n");
-		return;
+	struct strbuf out = STRBUF_INIT, troubles = STRBUF_INIT;
+
+	if (show_is_json(list->output)) {
+		strbuf_add_str(&out, "{\"topic\":");
+		show_json_string(&out, t->name);
+		strbuf_printf(&out, ",\"min_isr\":%d,\"state\":", isr_min);
+		show_partition_json(&out, p);
+		strbuf_add_char(&out, '}');
+		show_object(list, &out);
+	} else {
+		show_troubles(&troubles, p, isr_min);
+		strbuf_printf(&out, SLICE_FMT":%d  ", SLICE_ARG(t->name), p->partition_index);
+		table_paint(&out, has_color, p->leader_id < 0 ? TABLE_BAD : TABLE_WARN, strbuf_cstr(&troubles));
+		puts(strbuf_cstr(&out));
 	}
-	strbuf_printf(out, SLICE_FMT":%d  ", SLICE_ARG(t->name), p->partition_index);
-	show_troubles(out, p, isr_min);
-	strbuf_add_char(out, '\n');
+	strbuf_fini(&troubles);
+	strbuf_fini(&out);
 }
 
-static int topic_state(struct cluster_verb *x, const struct metadata_response_topic *t, struct strbuf *out, int *code)
+static int topic_state(struct cluster_verb *x, const struct metadata_response_topic *t, struct show_list *list, bool has_color, int *code)
 {
 	const void **parts = show_sorted(t->partitions, t->partitions_count, sizeof(*t->partitions), show_by_partition);
 	int32_t isr_min = -1;
@@ -300,7 +217,7 @@ static int topic_state(struct cluster_verb *x, const struct metadata_response_to
 			continue;
 		if (isr_min < 0)
 			isr_min = ask_isr_min(x, t, code);
-		add_trouble(x, out, t, parts[i], isr_min);
+		show_trouble(list, has_color, t, parts[i], isr_min);
 		n++;
 	}
 	free(parts);
@@ -312,7 +229,8 @@ static int state(struct cluster_verb *x)
 	struct client_call *answer;
 	const struct metadata_response *r;
 	struct client_error error;
-	struct strbuf out = STRBUF_INIT;
+	struct show_list list = { .output = x->output };
+	bool has_color = table_form_stdout().has_color;
 	const void **topics;
 	int all = 0, troubles = 0, code = EXIT_OK;
 
@@ -320,13 +238,13 @@ static int state(struct cluster_verb *x)
 		return tool_fail(&error);
 	topics = show_sorted(r->topics, r->topics_count, sizeof(*r->topics), show_by_name);
 	for (int32_t i = 0; i < r->topics_count; i++) {
-		troubles += topic_state(x, topics[i], &out, &code);
+		troubles += topic_state(x, topics[i], &list, has_color, &code);
 		all += ((const struct metadata_response_topic *)topics[i])->partitions_count;
 	}
-	if (!x->ndjson && troubles == 0)
-		strbuf_printf(&out, "all replicas of %d partition%s are in sync\n", all, all == 1 ? "" : "s");
-	fwrite(out.ptr, 1, out.len, stdout);
-	strbuf_fini(&out);
+	if (show_is_json(x->output))
+		show_list_end(&list);
+	else if (troubles == 0)
+		printf("all replicas of %d partition%s are in sync\n", all, all == 1 ? "" : "s");
 	free(topics);
 	admin_answer_destroy(&answer);
 	return code == EXIT_OK && troubles > 0 ? EXIT_FAILED : code;
@@ -334,7 +252,7 @@ static int state(struct cluster_verb *x)
 
 static int dirs(struct cluster_verb *x)
 {
-	return cluster_dirs(x->client, x->ndjson);
+	return cluster_dirs(x->client, x->output);
 }
 
 /* ---- elect ---- */
@@ -394,10 +312,11 @@ static const struct {
 	int       (*run)(struct cluster_verb *x);
 	bool        takes_names;
 } verbs[] = {
-	{ "brokers", brokers, false },
-	{ "state",   state,   false },
-	{ "dirs",    dirs,    false },
-	{ "elect",   elect,   true },
+	{ "brokers",  brokers,  false },
+	{ "describe", describe, false },
+	{ "state",    state,    false },
+	{ "dirs",     dirs,     false },
+	{ "elect",    elect,    true },
 };
 
 /* EXIT_OK: go on. -1: help was printed. */
@@ -415,8 +334,7 @@ static int parse(struct cluster_verb *x, int argc, char **argv)
 		case OPT_UNCLEAN: x->unclean = true; break;
 		case 'y': x->yes = true; break;
 		case 'o':
-			x->ndjson = strcmp(optarg, "ndjson") == 0;
-			if (!x->ndjson && strcmp(optarg, "text") != 0)
+			if (!show_output_of(optarg, &x->output))
 				return tool_usage("cluster", "\"%s\" is no value for this option", optarg);
 			break;
 		case 'h': fputs(help, stdout); return -1;

@@ -5,6 +5,7 @@
 #define SKEIN_TOOL_CLUSTER_H
 
 #include "client/admin.h"
+#include "show.h"
 
 #define CLUSTER_TIMEOUT_MS 60000
 
@@ -31,7 +32,10 @@ int reassign_limit(struct client *c, const struct partition_list *plan, int64_t 
 int reassign_lift(struct client *c, const struct partition_list *plan);
 
 /* skein cluster dirs. An exit code. */
-int cluster_dirs(struct client *c, bool ndjson);
+int cluster_dirs(struct client *c, enum show_output output);
+
+/* The brokers; is_all: what is described of the cluster with them. An exit code. */
+int cluster_show(struct client *c, enum show_output output, bool is_all);
 
 /* skein cluster reassign; argv[0] is that word. */
 int tool_reassign(int argc, char **argv);

@@ -6,61 +6,48 @@
 #include <stdlib.h>
 
 #include "cluster.h"
-#include "show.h"
+#include "look.h"
+#include "table.h"
 #include "tool.h"
 
 #define BROKER_TIMEOUT_MS 10000		/* of one of them; the help says so */
 
-static void add_bytes(struct strbuf *out, int64_t bytes)
+/* What is being moved there has rows of its own below its directory. */
+static void add_rows(struct table *table, int32_t broker, const struct describe_log_dirs_response_result *d)
 {
-	static const char units[] = "BKMGTP";
-	double n = (double)bytes;
-	int unit = 0;
-	char text[32];
-
-	while (n >= 1000 && units[unit + 1] != '\0') {
-		n /= 1024;
-		unit++;
-	}
-	if (bytes < 0)
-		snprintf(text, sizeof(text), "-");
-	else if (unit == 0)
-		snprintf(text, sizeof(text), "%" PRId64 " B", bytes);
-	else
-		snprintf(text, sizeof(text), "%.1f %cB", n, units[unit]);
-	strbuf_printf(out, "  %9s", text);
-}
-
-/* The lines of what is being moved there stand below their directory. */
-static void add_text(struct strbuf *out, int32_t broker, const struct describe_log_dirs_response_result *d)
-{
-	struct strbuf moving = STRBUF_INIT;
+	char size[SHOW_TEXT_SIZE], usable[SHOW_TEXT_SIZE], total[SHOW_TEXT_SIZE];
+	bool is_failed = d->error_code != NONE;
 	int64_t bytes = 0;
 	int replicas = 0;
 
 	for (int32_t t = 0; t < d->topics_count; t++) {
 		for (int32_t i = 0; i < d->topics[t].partitions_count; i++) {
-			const struct describe_log_dirs_response_partition *p = &d->topics[t].partitions[i];
-
-			bytes += p->partition_size;
-			replicas += !p->is_future_key;
-			if (p->is_future_key)
-				strbuf_printf(&moving, "          moves in: " SLICE_FMT ":%d, %" PRId64 " records to go\n", SLICE_ARG(d->topics[t].name), p->partition_index,
-					      p->offset_lag);
+			bytes = look_sum(bytes, d->topics[t].partitions[i].partition_size);
+			replicas += !d->topics[t].partitions[i].is_future_key;
 		}
 	}
-	strbuf_printf(out, "  %6d  %-30.*s", broker, SLICE_ARG(d->log_dir));
-	if (d->error_code != NONE) {
-		strbuf_printf(out, "  %s\n", d->error_code == KAFKA_STORAGE_ERROR ? "failed" : kafka_error_name(d->error_code));
-	} else {
-		strbuf_printf(out, "  %8d", replicas);
-		add_bytes(out, bytes);
-		add_bytes(out, d->usable_bytes);
-		add_bytes(out, d->total_bytes);
-		strbuf_add_char(out, '\n');
+	table_add(table, TABLE_PLAIN, "%d", broker);
+	table_add(table, is_failed ? TABLE_BAD : TABLE_PLAIN, SLICE_FMT, SLICE_ARG(d->log_dir));
+	if (is_failed)
+		table_add(table, TABLE_BAD, "%s", d->error_code == KAFKA_STORAGE_ERROR ? "failed" : kafka_error_name(d->error_code));
+	else
+		table_add(table, TABLE_PLAIN, "%d", replicas);
+	table_add(table, TABLE_PLAIN, "%s", is_failed ? "" : show_bytes(size, bytes));
+	table_add(table, TABLE_PLAIN, "%s", is_failed ? "" : show_bytes(usable, d->usable_bytes));
+	table_add(table, TABLE_PLAIN, "%s", is_failed ? "" : show_bytes(total, d->total_bytes));
+}
+
+static void add_moves(struct strbuf *out, const struct describe_log_dirs_response_result *d)
+{
+	for (int32_t t = 0; t < d->topics_count; t++) {
+		for (int32_t i = 0; i < d->topics[t].partitions_count; i++) {
+			const struct describe_log_dirs_response_partition *p = &d->topics[t].partitions[i];
+
+			if (p->is_future_key)
+				strbuf_printf(out, "  moves into " SLICE_FMT ": " SLICE_FMT ":%d, %" PRId64 " records to go\n", SLICE_ARG(d->log_dir),
+					      SLICE_ARG(d->topics[t].name), p->partition_index, p->offset_lag);
+		}
 	}
-	strbuf_add(out, moving.ptr, moving.len);
-	strbuf_fini(&moving);
 }
 
 static void add_json(struct strbuf *out, int32_t broker, const struct describe_log_dirs_response_result *d)
@@ -82,7 +69,7 @@ static void add_json(struct strbuf *out, int32_t broker, const struct describe_l
 				      p->is_future_key ? "true" : "false");
 		}
 	}
-	strbuf_add_str(out, "]}\n");
+	strbuf_add_str(out, "]}");
 }
 
 static int compare_dirs(const void *a, const void *b)
@@ -92,9 +79,17 @@ static int compare_dirs(const void *a, const void *b)
 	return slice_cmp(x->log_dir, y->log_dir);
 }
 
+/* What is told is collected, or goes out as objects. */
+struct shown {
+	struct table     table;
+	struct strbuf    moves;
+	struct show_list list;
+};
+
 /* *answered: counts it. */
-static int one_broker(struct client *c, int32_t broker, bool ndjson, struct strbuf *out, int *answered)
+static int one_broker(struct client *c, int32_t broker, struct shown *s, int *answered)
 {
+	struct strbuf object = STRBUF_INIT;
 	struct client_call *answer;
 	const struct describe_log_dirs_response *r;
 	struct client_error error;
@@ -111,12 +106,17 @@ static int one_broker(struct client *c, int32_t broker, bool ndjson, struct strb
 		const struct describe_log_dirs_response_result *d = dirs[i];
 
 		code = d->error_code != NONE ? EXIT_FAILED : code;
-		if (ndjson)
-			add_json(out, broker, d);
-		else
-			add_text(out, broker, d);
+		strbuf_reset(&object);
+		if (show_is_json(s->list.output)) {
+			add_json(&object, broker, d);
+			show_object(&s->list, &object);
+		} else {
+			add_rows(&s->table, broker, d);
+			add_moves(&s->moves, d);
+		}
 	}
 	free(dirs);
+	strbuf_fini(&object);
 	admin_answer_destroy(&answer);
 	return code;
 }
@@ -155,20 +155,36 @@ static bool say_who_is_missing(const struct metadata_response *r)
 	}
 }
 
-int cluster_dirs(struct client *c, bool ndjson)
+static void print_text(const struct shown *s)
 {
+	struct table_form form = table_form_stdout();
+	struct strbuf out = STRBUF_INIT;
+
+	form.indent = 2;
+	form.width = s->list.output == SHOW_WIDE ? 0 : form.width;
+	table_format(&s->table, &form, &out);
+	strbuf_add(&out, strbuf_cstr(&s->moves), s->moves.len);
+	fwrite(strbuf_cstr(&out), 1, out.len, stdout);
+	strbuf_fini(&out);
+}
+
+int cluster_dirs(struct client *c, enum show_output output)
+{
+	static const struct table_column columns[] = {
+		{ .head = "broker", .is_number = true }, { .head = "directory", .width_min = 20 }, { .head = "replicas", .is_number = true },
+		{ .head = "size", .is_number = true, .rank = 2 }, { .head = "free", .is_number = true, .rank = 1 }, { .head = "of", .is_number = true, .rank = 3 },
+	};
+	struct shown s = { .list = { .output = output } };
 	struct client_call *answer;
 	const struct metadata_response *r;
 	struct client_error error;
-	struct strbuf out = STRBUF_INIT;
 	int failed = EXIT_OK, silent = EXIT_OK, answered = 0;
 
 	if (admin_describe_topics(c, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
 		return tool_fail(&error);
-	if (!ndjson)
-		strbuf_add_str(&out, "  broker  directory                       replicas       size       free         of\n");
+	table_init(&s.table, columns, (int)ARRAY_LEN(columns));
 	for (int32_t i = 0; i < r->brokers_count; i++) {
-		int before = answered, one = one_broker(c, r->brokers[i].node_id, ndjson, &out, &answered);
+		int before = answered, one = one_broker(c, r->brokers[i].node_id, &s, &answered);
 
 		if (answered == before)
 			silent = tool_both(silent, one);
@@ -177,8 +193,12 @@ int cluster_dirs(struct client *c, bool ndjson)
 	}
 	if (say_who_is_missing(r))
 		silent = tool_both(silent, EXIT_UNREACHABLE);
-	fwrite(out.ptr, 1, out.len, stdout);
-	strbuf_fini(&out);
+	if (show_is_json(output))
+		show_list_end(&s.list);
+	else
+		print_text(&s);
+	table_fini(&s.table);
+	strbuf_fini(&s.moves);
 	admin_answer_destroy(&answer);
 	return silent != EXIT_OK ? tool_sum_up(answered, silent) : failed;
 }

@@ -7,9 +7,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cluster.h"
-#include "show.h"
+#include "table.h"
 #include "tool.h"
 
 /* ---- lists ---- */
@@ -124,44 +125,54 @@ static int64_t new_offset(const struct group *x, const struct reset *r, int i)
 	return MAX(MIN(to, end), first);
 }
 
-static void show(const struct group *x, const struct admin_offset *was, int64_t to)
+static void show_object_of(struct show_list *list, const struct group *x, const struct admin_offset *was, int64_t to)
 {
 	struct strbuf out = STRBUF_INIT;
 
-	if (x->ndjson) {
-		strbuf_add_str(&out, "{\"group\":");
-		show_json_string(&out, slice_str(x->names[0]));
-		strbuf_printf(&out, ",\"topic\":\"%s\",\"partition\":%d,\"was\":", was->topic, was->partition);
-		if (was->offset >= 0)
-			strbuf_printf(&out, "%lld", (long long)was->offset);
-		else
-			strbuf_add_str(&out, "null");
-		strbuf_printf(&out, ",\"offset\":%lld}\n", (long long)to);
-	} else {
-		strbuf_printf(&out, "  %-24s  %9d", was->topic, was->partition);
-		if (was->offset >= 0)
-			strbuf_printf(&out, "  %10lld", (long long)was->offset);
-		else
-			strbuf_printf(&out, "  %10s", "-");
-		strbuf_printf(&out, "  %10lld\n", (long long)to);
-	}
-	fwrite(out.ptr, 1, out.len, stdout);
+	strbuf_add_str(&out, "{\"group\":");
+	show_json_string(&out, slice_str(x->names[0]));
+	strbuf_printf(&out, ",\"topic\":\"%s\",\"partition\":%d,\"was\":", was->topic, was->partition);
+	show_json_number(&out, was->offset);
+	strbuf_printf(&out, ",\"offset\":%lld}", (long long)to);
+	show_object(list, &out);
 	strbuf_fini(&out);
 }
 
 /* What is to be, or, of what was asked for, what has been done. */
 static void show_all(const struct group *x, const struct reset *r, const int64_t *to)
 {
-	bool has_head = x->ndjson;
+	static const struct table_column columns[] = {
+		{ .head = "topic", .width_min = 16 }, { .head = "partition", .is_number = true }, { .head = "was", .is_number = true }, { .head = "offset", .is_number = true },
+	};
+	struct table_form form = table_form_stdout();
+	struct show_list list = { .output = x->output };
+	struct strbuf out = STRBUF_INIT;
+	struct table t;
+	char text[SHOW_TEXT_SIZE];
 
+	form.indent = 2;
+	table_init(&t, columns, (int)ARRAY_LEN(columns));
 	for (int i = 0; i < r->now.count; i++) {
-		if (r->now.items[i].error != NONE)
+		const struct admin_offset *was = &r->now.items[i];
+
+		if (was->error != NONE)
 			continue;
-		if (!has_head)
-			printf("  %-24s  %9s  %10s  %10s\n", "topic", "partition", "was", "offset");
-		has_head = true;
-		show(x, &r->now.items[i], to[i]);
+		if (show_is_json(x->output)) {
+			show_object_of(&list, x, was, to[i]);
+			continue;
+		}
+		table_add(&t, TABLE_PLAIN, "%s", was->topic);
+		table_add(&t, TABLE_PLAIN, "%d", was->partition);
+		table_add(&t, TABLE_PLAIN, "%s", show_number(text, was->offset));
+		table_add(&t, TABLE_PLAIN, "%lld", (long long)to[i]);
 	}
+	if (show_is_json(x->output))
+		show_list_end(&list);
+	else if (table_rows(&t) > 0)
+		table_format(&t, &form, &out);
+	fwrite(strbuf_cstr(&out), 1, out.len, stdout);
+	strbuf_fini(&out);
+	table_fini(&t);
 }
 
 static void swap_offsets(struct reset *r, int64_t *to)
@@ -194,9 +205,13 @@ static int commit(struct group *x, struct reset *r, int64_t *to)
 	struct client_error error;
 	enum err e;
 
+	tool_catch_signals(x->client);		/* one does not leave it half done; a second one does */
 	swap_offsets(r, to);
 	e = admin_commit_offsets(x->client, x->names[0], r->now.items, r->now.count, GROUP_TIMEOUT_MS, &error);
 	swap_offsets(r, to);
+	tool_catch_signals(NULL);
+	if (e == OK && tool_is_stopped())
+		tool_say("it was done when the signal came");
 	if (e != OK) {
 		for (int i = 0; i < r->now.count; i++)
 			r->now.items[i].error = UNKNOWN_SERVER_ERROR;
@@ -204,9 +219,17 @@ static int commit(struct group *x, struct reset *r, int64_t *to)
 			tool_say("group %s has members; offsets can be changed when all have left", x->names[0]);
 			return EXIT_FAILED;
 		}
+		if (error.err == ERR_TIMEOUT || error.err == ERR_CLOSED)
+			tool_say("it may have been done all the same: skein group describe %s tells", x->names[0]);
 		return tool_fail(&error);
 	}
 	return sum_up_answers(r->now.items, r->now.count);
+}
+
+/* The command line says that it shall be done. */
+static bool is_ordered(const struct group *x)
+{
+	return (x->execute || x->yes) && !x->dry_run;
 }
 
 static int reset_all(struct group *x, struct reset *r)
@@ -225,11 +248,16 @@ static int reset_all(struct group *x, struct reset *r)
 		to[i] = new_offset(x, r, i);
 		r->now.items[i].error = NONE;
 	}
-	if (x->execute)
+	if (!is_ordered(x)) {
+		show_all(x, r, to);
+		if (!x->dry_run && isatty(0) && tool_flush() && tool_confirm(false, "Commit these offsets?", ""))
+			code = commit(x, r, to);
+		else
+			tool_say("nothing is changed%s", x->dry_run ? ": --dry-run" : " yet; --execute does it");
+	} else {
 		code = commit(x, r, to);
-	show_all(x, r, to);
-	if (!x->execute)
-		tool_say("nothing is changed yet; --execute does it");
+		show_all(x, r, to);
+	}
 	free(to);
 	return code;
 }

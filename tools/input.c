@@ -7,7 +7,7 @@
 
 void input_init(struct input *in, int fd, size_t line_max)
 {
-	*in = (struct input){ .fd = fd, .line_max = line_max };
+	*in = (struct input){ .fd = fd, .line_max = line_max, .delimiter = SLICE_LIT("\n") };
 }
 
 void input_fini(struct input *in)
@@ -35,6 +35,7 @@ bool input_read(struct input *in)
 	if (n == 0)
 		in->is_over = true;
 	in->bytes.len += (size_t)n;
+	in->read_bytes += n;
 	in->bytes.ptr[in->bytes.len] = '\0';
 	return true;
 }
@@ -42,21 +43,24 @@ bool input_read(struct input *in)
 enum err input_line(struct input *in, struct slice *line)
 {
 	const char *end = NULL;
+	size_t skip = in->delimiter.len;
 
 	if (in->seen < in->bytes.len)
-		end = memchr(in->bytes.ptr + in->seen, '\n', in->bytes.len - in->seen);
+		end = skip == 1 ? memchr(in->bytes.ptr + in->seen, in->delimiter.ptr[0], in->bytes.len - in->seen)
+				: memmem(in->bytes.ptr + in->seen, in->bytes.len - in->seen, in->delimiter.ptr, skip);
 	if (end == NULL) {
-		in->seen = in->bytes.len;
-		if (in->seen - in->at > in->line_max)
+		in->seen = MAX(in->at, in->bytes.len - MIN(in->bytes.len, skip - 1));	/* the begin of one may be there */
+		if (in->bytes.len - in->at > in->line_max)
 			return ERR_TOO_LARGE;
 		if (!in->is_over)
 			return ERR_AGAIN;
 		if (in->at == in->bytes.len)
 			return ERR_CLOSED;
 		end = in->bytes.ptr + in->bytes.len;
+		skip = 0;
 	}
 	*line = slice_of(in->bytes.ptr + in->at, (size_t)(end - (in->bytes.ptr + in->at)));
-	in->at = MIN((size_t)(end - in->bytes.ptr) + 1, in->bytes.len);
+	in->at = (size_t)(end - in->bytes.ptr) + skip;
 	in->seen = in->at;
 	in->line_number++;
 	return OK;

@@ -219,6 +219,44 @@ static bool read_headers(struct parsed *m, struct producer_record *r, char error
 	return true;
 }
 
+/* Behind the quote that ends the string which begins at text[at]. */
+static size_t skip_string(struct slice text, size_t at)
+{
+	for (at++; at < text.len && text.ptr[at] != '"'; at++)
+		at += text.ptr[at] == '\\';
+	return MIN(at + 1, text.len);
+}
+
+/* The column, from 1, where the name stands in the object itself, not in one within it; 0: nowhere. The text is sound JSON. */
+static int column_of(struct slice text, const char *name)
+{
+	int depth = 0;
+
+	for (size_t at = 0, end; at < text.len; at = end) {
+		char c = (char)text.ptr[at];
+		end = c == '"' ? skip_string(text, at) : at + 1;
+		depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+		if (depth != 1 || c != '"' || !slice_eq_str(slice_of(text.ptr + at + 1, end - at - 2), name))
+			continue;
+		while (end < text.len && (text.ptr[end] == ' ' || text.ptr[end] == '\t'))
+			end++;
+		if (end < text.len && text.ptr[end] == ':')
+			return (int)at + 1;
+	}
+	return 0;
+}
+
+/* What was expected names what it is about; where that stands is put behind it. */
+static void add_column(struct slice text, char error[200])
+{
+	size_t len = strlen(error);
+	char name[32] = "";
+	int column;
+
+	if (sscanf(error, "\"%31[^\"]\"", name) == 1 && (column = column_of(text, name)) > 0)
+		snprintf(error + len, 200 - len, " (column %d)", column);
+}
+
 bool json_record_read(struct json_record *r, struct slice text, char error[200])
 {
 	json_error_t where;
@@ -229,9 +267,14 @@ bool json_record_read(struct json_record *r, struct slice text, char error[200])
 	m->root = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
 	r->memory = m;
 	if (m->root == NULL) {
+		char *end = strstr(where.text, "end of file");
+		if (end != NULL)
+			snprintf(end, sizeof(where.text) - (size_t)(end - where.text), "the end of the line");
 		snprintf(error, 200, "column %d: %.150s", where.column, where.text);
 	} else if (!json_is_object(m->root)) {
 		snprintf(error, 200, "expected an object, {\"key\": ..., \"value\": ...}");
+	} else if (json_object_get(m->root, "control") != NULL) {
+		snprintf(error, 200, "a control record, which only the coordinator of a transaction writes");
 	} else if (read_bytes(m, m->root, "key", &r->record.key, error) &&
 		   read_bytes(m, m->root, "value", &r->record.value, error) &&
 		   read_number(m->root, "partition", INT32_MAX, &partition, error) &&
@@ -240,6 +283,8 @@ bool json_record_read(struct json_record *r, struct slice text, char error[200])
 		r->record.timestamp = timestamp;
 		return true;
 	}
+	if (m->root != NULL)
+		add_column(text, error);
 	json_record_fini(r);
 	return false;
 }

@@ -7,12 +7,12 @@
 
 #include "base/config_listener.h"
 #include "client/admin.h"
+#include "http_get.h"
 #include "show.h"
 #include "tool.h"
 
 #define METRICS_DEFAULT "127.0.0.1:9644"
 #define ANSWER_MS       10000
-#define PAGE_MAX        (64u << 20)
 
 static const char help[] =
 	"Usage: skein status [OPTION...]\n\n"
@@ -34,128 +34,7 @@ struct status_verb {
 	bool        ndjson, is_metrics_named;
 };
 
-/* ---- HTTP: one short answer, whole ---- */
-
-static enum err wait_for_socket(struct os *os, os_fd fd, int events, mono_ms until)
-{
-	struct os_poller *p;
-	struct os_event event;
-	enum err e = os_poller_create(os, &p);
-
-	if (e != OK)
-		return e;
-	e = os_poller_add(os, p, fd, events, NULL);
-	mono_ms left = until - os_mono_ms(os);
-	if (e == OK && (left <= 0 || os_poller_wait(os, p, &event, 1, left) == 0))
-		e = ERR_TIMEOUT;
-	os_poller_destroy(os, &p);
-	return e;
-}
-
-static enum err connect_to(struct os *os, const char *host, uint16_t port, mono_ms until, os_fd *out)
-{
-	struct os_addr addr[8];
-	int n = 0;
-	enum err e = os_resolve(os, host, port, addr, (int)ARRAY_LEN(addr), &n);
-
-	for (int i = 0; i < n; i++) {
-		e = os_connect(os, &addr[i], out);
-		if (e == ERR_AGAIN && (e = wait_for_socket(os, *out, OS_WRITABLE, until)) == OK)
-			e = os_connect_result(os, *out);
-		if (e == OK)
-			return OK;
-		if (*out >= 0)
-			os_close(os, out);
-	}
-	return e;
-}
-
-static enum err send_all(struct os *os, os_fd fd, const char *text, mono_ms until)
-{
-	size_t len = strlen(text), at = 0, sent;
-	enum err e = OK;
-
-	while (e == OK && at < len) {
-		struct iovec iov = { (char *)(uintptr_t)text + at, len - at };
-
-		e = os_sendv(os, fd, &iov, 1, &sent);
-		if (e == OK)
-			at += sent;
-		else if (e == ERR_AGAIN)
-			e = wait_for_socket(os, fd, OS_WRITABLE, until);
-	}
-	return e;
-}
-
-static enum err recv_all(struct os *os, os_fd fd, struct strbuf *out, mono_ms until)
-{
-	char buf[16384];
-	size_t got = 1;
-	enum err e = OK;
-
-	while (e == OK && got > 0 && out->len < PAGE_MAX) {
-		e = os_recv(os, fd, buf, sizeof(buf), &got);
-		if (e == OK) {
-			strbuf_add(out, buf, got);
-		} else if (e == ERR_AGAIN) {
-			got = 1;
-			e = wait_for_socket(os, fd, OS_READABLE, until);
-		}
-	}
-	return e;
-}
-
-/* *status: of HTTP; out: the body. ERR_INVALID: what answers is no HTTP. */
-static enum err get(const char *host, uint16_t port, const char *path, int *status, struct strbuf *out)
-{
-	struct os *os = os_real();
-	mono_ms until = os_mono_ms(os) + ANSWER_MS;
-	struct strbuf request = STRBUF_INIT, answer = STRBUF_INIT;
-	os_fd fd = -1;
-	enum err e = connect_to(os, host, port, until, &fd);
-
-	strbuf_printf(&request, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, host);
-	if (e == OK)
-		e = send_all(os, fd, strbuf_cstr(&request), until);
-	if (e == OK)
-		e = recv_all(os, fd, &answer, until);
-	if (fd >= 0)
-		os_close(os, &fd);
-	const char *body = e == OK ? strstr(strbuf_cstr(&answer), "\r\n\r\n") : NULL;
-	if (e == OK && (body == NULL || sscanf(strbuf_cstr(&answer), "HTTP/%*d.%*d %d", status) != 1))
-		e = ERR_INVALID;
-	strbuf_reset(out);
-	if (e == OK)
-		strbuf_add_str(out, body + 4);
-	strbuf_fini(&request);
-	strbuf_fini(&answer);
-	return e;
-}
-
 /* ---- numbers of a page ---- */
-
-/* The sum, or the largest, of all samples of this name; with `label` only of those that have that text among their labels. */
-static double number_of(const char *page, const char *name, const char *label, bool is_largest)
-{
-	size_t len = strlen(name);
-	double result = 0;
-
-	for (const char *line = page; line != NULL; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, len) != 0 || (line[len] != ' ' && line[len] != '{'))
-			continue;
-		const char *end = strchr(line, '\n');
-		const char *value = line;
-		for (const char *p = line; p != end && *p != 0; p++)	/* labels may hold blanks */
-			value = *p == ' ' ? p : value;
-		const char *found = label != NULL ? strstr(line, label) : line;
-		if (found == NULL || found > value)
-			continue;
-		double n = strtod(value, NULL);
-		result = is_largest ? MAX(result, n) : result + n;
-	}
-	return result;
-}
 
 static void text_of(const char *page, const char *name, char *out, size_t size)
 {
@@ -195,14 +74,14 @@ static void lines_of(const char *label, const char *reasons)
 static void print_text(bool is_healthy, const char *health, bool is_ready, const char *ready, const char *page)
 {
 	char version[64];
-	double up = (double)os_time_ms(os_real()) / 1000 - number_of(page, "process_start_time_seconds", NULL, false);
+	double up = (double)os_time_ms(os_real()) / 1000 - http_number(page, "process_start_time_seconds", NULL, false);
 
 	text_of(page, "skein_build_info{version=\"", version, sizeof(version));
 	lines_of("healthy", is_healthy ? "yes" : health);
 	lines_of("ready", is_ready ? "yes" : ready);
 	printf("%-20s %s, up for %.0f s\n", "version", version, MAX(up, 0));
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
-		printf("%-20s %.*f%s\n", shown[i].label, shown[i].unit[0] != 0 && shown[i].unit[1] != '(', number_of(page, shown[i].name, NULL, shown[i].is_largest) / shown[i].per,
+		printf("%-20s %.*f%s\n", shown[i].label, shown[i].unit[0] != 0 && shown[i].unit[1] != '(', http_number(page, shown[i].name, NULL, shown[i].is_largest) / shown[i].per,
 		       shown[i].unit);
 }
 
@@ -217,7 +96,7 @@ static void print_json(bool is_healthy, const char *health, bool is_ready, const
 	strbuf_add_str(&out, ",\"version\":");
 	show_json_string(&out, slice_str(version));
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
-		strbuf_printf(&out, ",\"%s\":%g", shown[i].key, number_of(page, shown[i].name, NULL, shown[i].is_largest) / shown[i].per);
+		strbuf_printf(&out, ",\"%s\":%g", shown[i].key, http_number(page, shown[i].name, NULL, shown[i].is_largest) / shown[i].per);
 	printf("%s}\n", strbuf_cstr(&out));
 	strbuf_fini(&out);
 }
@@ -236,19 +115,19 @@ static int by_metrics(const struct status_verb *x, enum err *e)
 	if (!config_address_parse(slice_str(x->metrics), &host, &port) || host.len == 0 || host.len >= sizeof(host_text))
 		return tool_usage("status", "\"%s\" is not HOST:PORT", x->metrics);
 	snprintf(host_text, sizeof(host_text), SLICE_FMT, SLICE_ARG(host));
-	*e = get(host_text, (uint16_t)port, "/healthz", &is_healthy, &health);
+	*e = http_get(host_text, (uint16_t)port, "/healthz", ANSWER_MS, &is_healthy, &health);
 	if (*e == OK)
-		*e = get(host_text, (uint16_t)port, "/readyz", &is_ready, &ready);
+		*e = http_get(host_text, (uint16_t)port, "/readyz", ANSWER_MS, &is_ready, &ready);
 	if (*e == OK)
-		*e = get(host_text, (uint16_t)port, "/metrics", &status, &page);
+		*e = http_get(host_text, (uint16_t)port, "/metrics", ANSWER_MS, &status, &page);
 	if (*e == OK && status != 200)
 		*e = ERR_INVALID;
 	if (*e == OK) {
 		const char *p = strbuf_cstr(&page);
 
 		(x->ndjson ? print_json : print_text)(is_healthy == 200, strbuf_cstr(&health), is_ready == 200, strbuf_cstr(&ready), p);
-		code = is_healthy == 200 && is_ready == 200 && number_of(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 &&
-			number_of(p, "kafka_log_logmanager_offlinelogdirectorycount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
+		code = is_healthy == 200 && is_ready == 200 && http_number(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 &&
+			http_number(p, "kafka_log_logmanager_offlinelogdirectorycount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
 	}
 	strbuf_fini(&health);
 	strbuf_fini(&ready);

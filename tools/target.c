@@ -1,16 +1,21 @@
 /*
- * Which cluster a verb speaks to, and how: what the command line says over what the environment says.
+ * Which cluster a verb speaks to, and how: the command line is over the environment, and that over the profile; a profile that the command line names is over the
+ * environment.
  */
 #include "tool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
+#include "profile.h"
 #include "value.h"
 
 #define CONNECT_TIMEOUT_MS 15000
 #define PROPERTIES_MAX 128
 #define OPTIONS_MAX 64
+#define OPT_PROFILE 0x10000	/* no verb's */
 
 /* The process has one command line, and so one of these. */
 static struct target {
@@ -18,6 +23,10 @@ static struct target {
 	int  count;
 	const char *verb;		/* "skein topic", for complaints */
 	bool is_aimed;			/* the command line names a cluster */
+	char profile[100];		/* which one holds; "": none */
+	bool is_profile_told;		/* by the command line: it is over the environment then */
+	struct { char *name, *value; } properties[PROPERTIES_MAX];	/* the profile's */
+	int  property_count;
 } target;
 
 /* Kafka's clients have these, and here they would have no effect. */
@@ -30,7 +39,7 @@ static const struct { const char *name, *instead; } elsewhere[] = {
 
 /* ---- properties ---- */
 
-static bool is_property(const char *name, const char *value, char *why, size_t size)
+bool tool_is_property(const char *name, const char *value, char *why, size_t size)
 {
 	struct skein_config scratch;
 	struct skein_error error;
@@ -51,7 +60,7 @@ static bool is_property(const char *name, const char *value, char *why, size_t s
 
 static bool give(const char *name, const char *value, char *why, size_t size)
 {
-	if (!is_property(name, value, why, size))
+	if (!tool_is_property(name, value, why, size))
 		return false;
 	if (target.count == PROPERTIES_MAX) {
 		snprintf(why, size, "at most %d properties can be given", PROPERTIES_MAX);
@@ -76,11 +85,86 @@ bool tool_property(const char *name, const char *value)
 void tool_properties(struct skein_config *config)
 {
 	char environment[4096];
+	bool has_environment = os_getenv(os_real(), "SKEIN_BOOTSTRAP", environment, sizeof(environment)) > 0;
 
-	if (os_getenv(os_real(), "SKEIN_BOOTSTRAP", environment, sizeof(environment)) > 0)
+	for (int i = 0; i < target.property_count; i++)
+		(void)skein_config_set(config, target.properties[i].name, target.properties[i].value, NULL);
+	if (has_environment && !target.is_profile_told)
 		(void)skein_config_set(config, "bootstrap.servers", environment, NULL);
 	for (int i = 0; i < target.count; i++)
 		(void)skein_config_set(config, target.given[i].name, target.given[i].value, NULL);	/* has been checked */
+}
+
+/* ---- the profile ---- */
+
+static bool add_property(const struct profile_line *line, const char *path, struct strbuf *why)
+{
+	char name[200], value[4096], text[400] = "there are too many";
+
+	snprintf(name, sizeof(name), SLICE_FMT, SLICE_ARG(line->name));
+	snprintf(value, sizeof(value), SLICE_FMT, SLICE_ARG(line->value));
+	if (target.property_count == PROPERTIES_MAX || !tool_is_property(name, value, text, sizeof(text))) {
+		strbuf_printf(why, "%s:%d: %s", path, line->number, text);
+		return false;
+	}
+	target.properties[target.property_count].name = mem_strdup(name);
+	target.properties[target.property_count++].value = mem_strdup(value);
+	return true;
+}
+
+static void choose_profile(struct slice text)
+{
+	if (target.profile[0] == '\0' && os_getenv(os_real(), "SKEIN_PROFILE", target.profile, sizeof(target.profile)) == 0)
+		snprintf(target.profile, sizeof(target.profile), SLICE_FMT, SLICE_ARG(profile_in_use(text)));
+	if (strcmp(target.profile, PROFILE_NONE) == 0)
+		target.profile[0] = '\0';
+}
+
+/* Of the whole file every line must be understood, of the profile every property. */
+static bool take_profile(struct slice text, const char *path, struct strbuf *why)
+{
+	struct profile_reader r = { .text = text };
+	struct profile_line line;
+	struct nearest near;
+	bool is_there = false;
+
+	choose_profile(text);
+	nearest_init(&near, slice_str(target.profile));
+	while (profile_next(&r, &line)) {
+		if (line.kind == LINE_WRONG) {
+			strbuf_printf(why, "%s:%d: neither [profile] nor property = value", path, line.number);
+			return false;
+		}
+		if (line.kind == LINE_SECTION)
+			nearest_offer(&near, line.name);
+		if (target.profile[0] == '\0' || slice_is_null(line.section) || !slice_eq_str(line.section, target.profile))
+			continue;
+		is_there = true;
+		if (line.kind == LINE_PROPERTY && !add_property(&line, path, why))
+			return false;
+	}
+	if (target.profile[0] == '\0' || is_there)
+		return true;
+	strbuf_printf(why, "there is no profile \"%s\" in %s", target.profile, path);
+	if (!slice_is_null(near.name))
+		strbuf_printf(why, "; the nearest is "SLICE_FMT, SLICE_ARG(near.name));
+	return false;
+}
+
+static bool load_profile(void)
+{
+	char path[PROFILE_PATH_MAX] = "";
+	struct strbuf why = STRBUF_INIT;
+	char *text = NULL;
+	bool ok = !profile_path(path) || profile_read(path, &text, &why);
+
+	if (ok)
+		ok = take_profile(slice_str(text != NULL ? text : ""), path, &why);
+	if (!ok)
+		fprintf(stderr, "%s: %s\n", target.verb, strbuf_cstr(&why));
+	free(text);
+	strbuf_fini(&why);
+	return ok;
 }
 
 /* ---- options ---- */
@@ -89,6 +173,11 @@ static bool take(int c)
 {
 	char *name, *value;
 
+	if (c == OPT_PROFILE) {
+		target.is_aimed = target.is_profile_told = true;
+		snprintf(target.profile, sizeof(target.profile), "%s", optarg);
+		return true;
+	}
 	if (c == 'b')
 		return tool_property("bootstrap.servers", optarg);
 	if (value_pair(optarg, &name, &value))
@@ -99,7 +188,8 @@ static bool take(int c)
 
 int tool_getopt(int argc, char **argv, const char *letters, const struct option *options, int *index)
 {
-	static const struct option ours[] = { { "bootstrap", required_argument, NULL, 'b' }, { "property", required_argument, NULL, 'X' }, { 0 } };
+	static const struct option ours[] = { { "bootstrap", required_argument, NULL, 'b' }, { "property", required_argument, NULL, 'X' },
+		{ "profile", required_argument, NULL, OPT_PROFILE }, { 0 } };
 	struct option all[OPTIONS_MAX + ARRAY_LEN(ours)];
 	char all_letters[200];
 	size_t n = 0;
@@ -112,10 +202,11 @@ int tool_getopt(int argc, char **argv, const char *letters, const struct option 
 	memcpy(all, options, n * sizeof(*all));		/* the verb's first: *index counts in its table */
 	memcpy(all + n, ours, sizeof(ours));
 	snprintf(all_letters, sizeof(all_letters), "%sb:X:", letters);
-	do
-		c = getopt_long(argc, argv, all_letters, all, index);
-	while ((c == 'b' || c == 'X') && take(c));
-	return c == 'b' || c == 'X' ? '?' : c;
+	while ((c = getopt_long(argc, argv, all_letters, all, index)) == 'b' || c == 'X' || c == OPT_PROFILE) {
+		if (!take(c))
+			return '?';
+	}
+	return c == -1 && !load_profile() ? '?' : c;
 }
 
 /* ---- connecting ---- */
@@ -139,9 +230,19 @@ static struct skein_config *settled(void)
 	return &config;
 }
 
+struct client_spec tool_client_spec(void)
+{
+	return config_client_spec(settled());
+}
+
 const char *tool_bootstrap(void)
 {
 	return settled()->bootstrap;
+}
+
+const char *tool_profile_name(void)
+{
+	return target.profile;
 }
 
 bool tool_is_aimed(void)
@@ -151,7 +252,7 @@ bool tool_is_aimed(void)
 
 struct client *tool_connect(int *code)
 {
-	struct client_spec spec = config_client_spec(settled());
+	struct client_spec spec = tool_client_spec();
 	struct client_error error;
 	struct client *c = NULL;
 
@@ -161,7 +262,8 @@ struct client *tool_connect(int *code)
 		return NULL;
 	}
 	if (client_connect(c, CONNECT_TIMEOUT_MS, &error) != OK) {
-		*code = tool_fail(&error);
+		tool_say(target.profile[0] != '\0' ? "%s (profile %s)" : "%s", error.text, target.profile);
+		*code = tool_exit_code(&error);
 		client_destroy(&c);
 	}
 	return c;

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/nearest.h"
+#include "client/admin.h"
+
 #define TOPIC_TIMEOUT_MS 15000
+#define NEAR_TIMEOUT_MS  5000
 
 /* ---- errors ---- */
 
@@ -84,6 +88,8 @@ bool tool_confirm(bool yes, const char *question, const char *what)
 		tool_say("%s; without a terminal to ask at it needs --yes", what);
 		return false;
 	}
+	if (*tool_profile_name() != '\0')
+		fprintf(stderr, "Profile %s, brokers %s.\n", tool_profile_name(), tool_bootstrap());
 	fprintf(stderr, "%s [y/N] ", question);
 	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -136,6 +142,24 @@ void tool_change_end(void)
 
 /* ---- topics ---- */
 
+int tool_near_topic(struct client *c, struct slice name, int code)
+{
+	struct client_call *answer;
+	const struct metadata_response *r;
+	struct client_error error;
+	struct nearest near;
+
+	if (code != EXIT_NOT_FOUND || admin_describe_topics(c, NULL, 0, NEAR_TIMEOUT_MS, &answer, &r, &error) != OK)
+		return code;
+	nearest_init(&near, name);
+	for (int32_t i = 0; i < r->topics_count; i++)
+		nearest_offer(&near, r->topics[i].name);
+	if (!slice_is_null(near.name) && !slice_eq(near.name, name))
+		tool_say("the nearest topic is "SLICE_FMT, SLICE_ARG(near.name));
+	admin_answer_destroy(&answer);
+	return code;
+}
+
 const struct client_topic *tool_topic_info(struct client *c, const char *name, int *code)
 {
 	const struct client_topic *t = client_topic(c, slice_str(name));
@@ -160,7 +184,7 @@ const struct client_topic *tool_topic_info(struct client *c, const char *name, i
 	client_error_set_kafka(&error, t->error, subject, SLICE_NULL);
 	if (t->error == UNKNOWN_TOPIC_OR_PARTITION)
 		client_error_set(&error, ERR_NOT_FOUND, "there is no topic %s (to make it: skein topic create %s)", name, name);
-	*code = tool_fail(&error);
+	*code = tool_near_topic(c, slice_str(name), tool_fail(&error));
 	return NULL;
 }
 

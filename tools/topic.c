@@ -1,53 +1,51 @@
 /*
- * skein topic: create, list, describe, alter, delete.
+ * skein topic: create, alter, grow, delete, and the command line of all its verbs. What shows topics: topic_show.c.
  */
-#include "tool.h"
+#include "topic.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "client/admin.h"
-#include "show.h"
 #include "value.h"
 
 static const char help[] =
 	"Usage: skein topic create [OPTION...] TOPIC...\n"
 	"       skein topic list [OPTION...]\n"
 	"       skein topic describe [OPTION...] [TOPIC...]\n"
+	"       skein topic watch [OPTION...] [TOPIC...]\n"
 	"       skein topic alter [OPTION...] TOPIC\n"
+	"       skein topic grow --partitions N [OPTION...] TOPIC\n"
 	"       skein topic delete [OPTION...] TOPIC...\n\n"
-	"  -p, --partitions N       create: how many (default: the broker's); alter: how many there shall be\n"
-	"  -r, --replication-factor N  copies of each partition (default: the broker's)\n"
-	"  -c, --config NAME=VALUE  create, alter: a setting of the topic; may be repeated\n"
+	"  -p, --partitions N       create: how many (default: the broker's); alter, grow: how many there\n"
+	"                           shall be\n"
+	"  -r, --replication-factor N  create: copies of each partition (default: the broker's)\n"
+	"  -c, --config NAME=VALUE  create, alter: a setting of the topic, as skein config set takes it (retention.ms=7d);\n"
+	"                           may be repeated\n"
 	"  -u, --unset NAME         alter: back to the default; may be repeated\n"
 	"      --if-not-exists      create: an existing topic is no error\n"
-	"      --internal           list: also those the brokers keep for themselves\n"
+	"      --internal           list, describe, watch: also those the brokers keep for themselves\n"
 	"  -y, --yes                delete: do not ask\n"
-	"  -o, --output FORMAT      list, describe: text (default) or ndjson (an object per line)\n"
+	"      --dry-run            grow, delete: only say what would be done\n"
+	"  -i, --interval SECONDS   watch: between two lines (default: 1)\n"
+	"  -n, --count N            watch: end after so many intervals (default: at Ctrl-C)\n"
+	"  -o, --output FORMAT      list, describe, watch: text, wide (list: also records and rates, for\n"
+	"                           which it measures a second), json (an array) or ndjson (an object\n"
+	"                           per line). Without it list prints a table to a terminal, and into\n"
+	"                           pipes and files the names alone, one per line\n"
 	TOOL_BOOTSTRAP_HELP
-	"\n" TOOL_CHANGE_HELP
+	"\nSizes are those of the leaders' replicas; records are counted by offsets, so in a compacted topic\n"
+	"there may be fewer. What a broker does not tell within 3 seconds is shown as \"-\".\n"
+	"watch: records and bytes that came in per second, a line per interval of each topic named, or of\n"
+	"all together; what is deleted meanwhile counts for nothing.\n"
+	TOOL_CHANGE_HELP
 	"\nExamples:\n"
 	"  skein topic create orders -p 12 -r 3 -c retention.ms=86400000\n"
-	"  skein topic list\n"
+	"  skein topic list -o wide\n"
 	"  skein topic describe orders\n"
-	"  skein topic alter orders -p 24 -u retention.ms\n"
+	"  skein topic watch orders --interval 5\n"
+	"  skein topic alter orders -u retention.ms\n"
+	"  skein topic grow orders --partitions 24 --dry-run\n"
 	"  skein topic delete orders --yes\n";
-
-#define TIMEOUT_MS  TOOL_CHANGE_MS
-#define CONFIGS_MAX 128
-
-struct topic {
-	const char         *verb;
-	int32_t             partition_count;
-	int16_t             replication_factor;
-	struct admin_config configs[CONFIGS_MAX];
-	int                 config_count;
-	bool                if_not_exists, with_internal, yes, ndjson;
-	char              **names;
-	int                 name_count;
-	struct client      *client;
-};
 
 /* ---- create, alter, delete ---- */
 
@@ -59,7 +57,7 @@ static int create(struct topic *x)
 		struct client_error error;
 		tool_change_begin();
 		enum err e = admin_create_topic(x->client, x->names[i], x->partition_count, x->replication_factor, x->configs,
-						x->config_count, TIMEOUT_MS, &error);
+						x->config_count, TOPIC_TIMEOUT_MS, &error);
 		tool_change_end();
 		if (e == OK || (e == ERR_EXISTS && x->if_not_exists))
 			done++;
@@ -75,11 +73,11 @@ static int change(struct topic *x)
 	const char *name = x->names[0];
 
 	if (x->config_count > 0 &&
-	    admin_alter_configs(x->client, ADMIN_TOPIC, name, x->configs, x->config_count, TIMEOUT_MS, &error) != OK)
-		return tool_fail(&error);
+	    admin_alter_configs(x->client, ADMIN_TOPIC, name, x->configs, x->config_count, TOPIC_TIMEOUT_MS, &error) != OK)
+		return tool_near_topic(x->client, slice_str(name), tool_fail(&error));
 	if (x->partition_count != ADMIN_DEFAULT &&
-	    admin_grow_topic(x->client, name, x->partition_count, TIMEOUT_MS, &error) != OK)
-		return tool_sum_up(x->config_count, tool_fail(&error));
+	    admin_grow_topic(x->client, name, x->partition_count, TOPIC_TIMEOUT_MS, &error) != OK)
+		return tool_sum_up(x->config_count, tool_near_topic(x->client, slice_str(name), tool_fail(&error)));
 	return EXIT_OK;
 }
 
@@ -105,161 +103,78 @@ static bool is_confirmed(const struct topic *x)
 	return yes;
 }
 
+static int show_what_goes(struct topic *x)
+{
+	struct client_call *answer;
+	const struct metadata_response *r;
+	struct client_error error;
+	int done = 0, code = EXIT_OK;
+
+	if (admin_describe_topics(x->client, (const char *const *)x->names, x->name_count, TOPIC_TIMEOUT_MS, &answer, &r, &error) != OK)
+		return tool_fail(&error);
+	for (int32_t i = 0; i < r->topics_count; i++) {
+		const struct metadata_response_topic *t = &r->topics[i];
+		if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE)
+			code = tool_both(code, tool_near_topic(x->client, t->name, tool_topic_fail(t->name, t->error_code)));
+		else
+			done += printf("topic "SLICE_FMT" with its %d partitions would be deleted\n", SLICE_ARG(t->name), t->partitions_count) > 0;
+	}
+	admin_answer_destroy(&answer);
+	return tool_sum_up(done, code);
+}
+
 static int delete(struct topic *x)
 {
 	int done = 0, code = EXIT_OK;
 
+	if (x->dry_run)
+		return show_what_goes(x);
 	for (int i = 0; i < x->name_count; i++) {
 		struct client_error error;
 		tool_change_begin();
-		enum err e = admin_delete_topic(x->client, x->names[i], TIMEOUT_MS, &error);
+		enum err e = admin_delete_topic(x->client, x->names[i], TOPIC_TIMEOUT_MS, &error);
 		tool_change_end();
 		if (e == OK)
 			done++;
 		else
-			code = tool_both(code, tool_fail(&error));
+			code = tool_both(code, tool_near_topic(x->client, slice_str(x->names[i]), tool_fail(&error)));
 	}
 	return tool_sum_up(done, code);
 }
 
-/* ---- list, describe ---- */
+/* ---- grow ---- */
 
-static int list(struct topic *x)
+static int grow(struct topic *x)
 {
+	const char *name = x->names[0];
 	struct client_call *answer;
 	const struct metadata_response *r;
 	struct client_error error;
-	const void **topics;
-
-	if (admin_describe_topics(x->client, NULL, 0, TIMEOUT_MS, &answer, &r, &error) != OK)
-		return tool_fail(&error);
-	topics = show_sorted(r->topics, r->topics_count, sizeof(*r->topics), show_by_name);
-	for (int32_t i = 0; i < r->topics_count; i++) {
-		const struct metadata_response_topic *t = topics[i];
-		if (t->is_internal && !x->with_internal)
-			continue;
-		if (x->ndjson)		/* names of topics need no escapes */
-			printf("{\"topic\":\""SLICE_FMT"\",\"partitions\":%d,\"internal\":%s}\n", SLICE_ARG(t->name),
-			       t->partitions_count, t->is_internal ? "true" : "false");
-		else
-			printf(SLICE_FMT"\n", SLICE_ARG(t->name));
-	}
-	free(topics);
-	admin_answer_destroy(&answer);
-	return EXIT_OK;
-}
-
-enum { SOURCE_TOPIC = 1 };	/* DescribeConfigs: set for this very topic */
-
-/* What is set for the topic itself. */
-static int add_configs(struct topic *x, const char *name, struct strbuf *out)
-{
-	struct client_call *answer;
-	const struct describe_configs_response_result *r;
-	struct client_error error;
-	const char *comma = "";
-
-	if (admin_describe_configs(x->client, ADMIN_TOPIC, name, TIMEOUT_MS, &answer, &r, &error) != OK)
-		return tool_fail(&error);
-	for (int32_t i = 0; i < r->configs_count; i++) {
-		const struct describe_configs_response_config *c = &r->configs[i];
-		struct slice value = slice_is_null(c->value) ? SLICE_EMPTY : c->value;
-		if (c->config_source != SOURCE_TOPIC)
-			continue;
-		strbuf_add_str(out, comma);
-		if (x->ndjson) {
-			show_json_string(out, c->name);
-			strbuf_add_char(out, ':');
-			show_json_string(out, value);
-		} else {
-			strbuf_printf(out, SLICE_FMT"="SLICE_FMT, SLICE_ARG(c->name), SLICE_ARG(value));
-		}
-		comma = x->ndjson ? "," : " ";
-	}
-	admin_answer_destroy(&answer);
-	return EXIT_OK;
-}
-
-static void add_partition_text(struct strbuf *out, const struct metadata_response_partition *p)
-{
-	struct strbuf replicas = STRBUF_INIT, isr = STRBUF_INIT;
-	char leader[16] = "none";
-
-	show_ids(&replicas, p->replica_nodes, p->replica_nodes_count);
-	show_ids(&isr, p->isr_nodes, p->isr_nodes_count);
-	if (p->leader_id >= 0)
-		snprintf(leader, sizeof(leader), "%d", p->leader_id);
-	strbuf_printf(out, "  %9d  %6s  %5d  %-12s %-12s", p->partition_index, leader, p->leader_epoch,
-		      strbuf_cstr(&replicas), strbuf_cstr(&isr));
-	show_troubles(out, p, SHOW_NO_MIN_ISR);
-	while (out->len > 0 && out->ptr[out->len - 1] == ' ')
-		strbuf_truncate(out, out->len - 1);
-	strbuf_add_char(out, '\n');
-	strbuf_fini(&replicas);
-	strbuf_fini(&isr);
-}
-
-static int describe_one(struct topic *x, const struct metadata_response_topic *t)
-{
-	struct strbuf out = STRBUF_INIT;
-	char id[UUID_TEXT_LEN + 1] = "", *name = mem_strndup((const char *)t->name.ptr, t->name.len);
-	const void **parts = show_sorted(t->partitions, t->partitions_count, sizeof(*t->partitions), show_by_partition);
-	int32_t replicas = t->partitions_count > 0 ? ((const struct metadata_response_partition *)parts[0])->replica_nodes_count : 0;
+	int32_t now;
 	int code;
 
-	if (!uuid_is_zero(t->topic_id))
-		uuid_to_text(t->topic_id, id);
-	if (x->ndjson)
-		strbuf_printf(&out, "{\"topic\":\"%s\",\"id\":\"%s\",\"internal\":%s,\"configs\":{", name, id,
-			      t->is_internal ? "true" : "false");
-	else
-		strbuf_printf(&out, "%s  id %s  %d partition%s, %d replica%s each\n  configs: ", name, *id ? id : "none",
-			      t->partitions_count, t->partitions_count == 1 ? "" : "s", replicas, replicas == 1 ? "" : "s");
-	size_t before = out.len;
-	code = add_configs(x, name, &out);
-	if (!x->ndjson && out.len == before)
-		strbuf_add_str(&out, "none of its own");
-	strbuf_add_str(&out, x->ndjson ? "},\"partitions\":[" : "\n  partition  leader  epoch  replicas     in sync\n");
-	for (int32_t i = 0; i < t->partitions_count; i++) {
-		if (!x->ndjson)
-			add_partition_text(&out, parts[i]);
-		else if (i > 0)
-			strbuf_add_char(&out, ',');
-		if (x->ndjson)
-			show_partition_json(&out, parts[i]);
-	}
-	strbuf_add_str(&out, x->ndjson ? "]}\n" : "");
-	fwrite(out.ptr, 1, out.len, stdout);
-	strbuf_fini(&out);
-	free(parts);
-	free(name);
-	return code;
-}
-
-static int describe(struct topic *x)
-{
-	struct client_call *answer;
-	const struct metadata_response *r;
-	struct client_error error;
-	const void **topics;
-	int done = 0, code = EXIT_OK;
-
-	if (admin_describe_topics(x->client, (const char *const *)x->names, x->name_count, TIMEOUT_MS, &answer, &r, &error) != OK)
+	if (admin_describe_topics(x->client, (const char *const *)x->names, 1, TOPIC_TIMEOUT_MS, &answer, &r, &error) != OK)
 		return tool_fail(&error);
-	topics = show_sorted(r->topics, r->topics_count, sizeof(*r->topics), show_by_name);
-	for (int32_t i = 0; i < r->topics_count; i++) {
-		const struct metadata_response_topic *t = topics[i];
-		if (t->error_code != NONE && t->error_code != LEADER_NOT_AVAILABLE) {
-			code = tool_both(code, tool_topic_fail(t->name, t->error_code));
-		} else if (!t->is_internal || x->with_internal || x->name_count > 0) {
-			int result = describe_one(x, t);
-			code = tool_both(code, result);
-			done += result == EXIT_OK;
-		}
-	}
-	free(topics);
+	code = r->topics_count != 1 ? EXIT_FAILED : r->topics[0].error_code == NONE ? EXIT_OK  :
+	       tool_near_topic(x->client, r->topics[0].name, tool_topic_fail(r->topics[0].name, r->topics[0].error_code));
+	now = code == EXIT_OK ? r->topics[0].partitions_count : 0;
 	admin_answer_destroy(&answer);
-	return tool_sum_up(done, code);
+	if (code != EXIT_OK)
+		return code;
+	if (x->partition_count <= now) {
+		tool_say("topic %s has %d partition%s; it can only get more", name, now, now == 1 ? "" : "s");
+		return EXIT_FAILED;
+	}
+	tool_say("topic %s: from %d to %d partitions, and never back. Records stay where they are; most keys go to another partition from now on, so what is read in the"
+		 " order of a key begins anew", name, now, x->partition_count);
+	if (x->dry_run) {
+		tool_say("nothing is changed: --dry-run");
+		return EXIT_OK;
+	}
+	tool_change_begin();
+	enum err e = admin_grow_topic(x->client, name, x->partition_count, TOPIC_TIMEOUT_MS, &error);
+	tool_change_end();
+	return e == OK ? EXIT_OK : tool_fail(&error);
 }
 
 /* ---- command line ---- */
@@ -269,20 +184,27 @@ static const struct {
 	int       (*run)(struct topic *x);
 	int         names_min, names_max;
 } verbs[] = {
-	{ "create",   create,   1, INT32_MAX },
-	{ "list",     list,     0, 0 },
-	{ "describe", describe, 0, INT32_MAX },
-	{ "alter",    alter,    1, 1 },
-	{ "delete",   delete,   1, INT32_MAX },
+	{ "create",   create,         1, INT32_MAX },
+	{ "list",     topic_list,     0, 0 },
+	{ "describe", topic_describe, 0, INT32_MAX },
+	{ "watch",    topic_watch,    0, INT32_MAX },
+	{ "alter",    alter,          1, 1 },
+	{ "grow",     grow,           1, 1 },
+	{ "delete",   delete,         1, INT32_MAX },
 };
 
 static bool add_config(struct topic *x, char *text, bool is_set)
 {
-	char *name = text, *value = NULL;
+	struct setting *s;
 
-	if (x->config_count == CONFIGS_MAX || (is_set && !value_pair(text, &name, &value)))
+	if (x->config_count == TOPIC_CONFIGS_MAX)
 		return false;
-	x->configs[x->config_count++] = (struct admin_config){ name, value };
+	s = &x->settings[x->config_count];
+	*s = (struct setting){ .name = text, .op = ADMIN_UNSET };
+	if (is_set && (!setting_parse(text, s) || s->op != ADMIN_SET))
+		return false;
+	setting_resolve(s);
+	x->configs[x->config_count++] = (struct admin_config){ s->name, s->value };
 	return true;
 }
 
@@ -294,17 +216,18 @@ static bool set_number(const char *text, int64_t max, int64_t *out)
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct topic *x, int argc, char **argv)
 {
-	enum { OPT_IF_NOT_EXISTS = 256, OPT_INTERNAL };
+	enum { OPT_IF_NOT_EXISTS = 256, OPT_INTERNAL, OPT_DRY_RUN };
 	static const struct option options[] = {
 		{ "partitions", required_argument, NULL, 'p' },
 		{ "replication-factor", required_argument, NULL, 'r' }, { "config", required_argument, NULL, 'c' },
 		{ "unset", required_argument, NULL, 'u' }, { "if-not-exists", no_argument, NULL, OPT_IF_NOT_EXISTS },
-		{ "internal", no_argument, NULL, OPT_INTERNAL }, { "yes", no_argument, NULL, 'y' },
+		{ "internal", no_argument, NULL, OPT_INTERNAL }, { "yes", no_argument, NULL, 'y' }, { "dry-run", no_argument, NULL, OPT_DRY_RUN },
+		{ "interval", required_argument, NULL, 'i' }, { "count", required_argument, NULL, 'n' },
 		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	int64_t number = 0;
 	int c;
 
-	while ((c = tool_getopt(argc, argv, "p:r:c:u:yo:h", options, NULL)) != -1) {
+	while ((c = tool_getopt(argc, argv, "p:r:c:u:yi:n:o:h", options, NULL)) != -1) {
 		bool ok = true;
 		switch (c) {
 		case 'p': ok = set_number(optarg, INT32_MAX, &number); x->partition_count = (int32_t)number; break;
@@ -314,7 +237,10 @@ static int parse(struct topic *x, int argc, char **argv)
 		case OPT_IF_NOT_EXISTS: x->if_not_exists = true; break;
 		case OPT_INTERNAL: x->with_internal = true; break;
 		case 'y': x->yes = true; break;
-		case 'o': x->ndjson = strcmp(optarg, "ndjson") == 0; ok = x->ndjson || strcmp(optarg, "text") == 0; break;
+		case OPT_DRY_RUN: x->dry_run = true; break;
+		case 'i': ok = value_seconds(optarg, 100, 3600000, &x->interval_ms); break;
+		case 'n': ok = set_number(optarg, INT64_MAX, &x->count); break;
+		case 'o': ok = show_output_of(optarg, &x->output); break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage_told("topic");
 		}
@@ -328,13 +254,13 @@ static int parse(struct topic *x, int argc, char **argv)
 
 int tool_topic(int argc, char **argv)
 {
-	struct topic x = { .partition_count = ADMIN_DEFAULT, .replication_factor = ADMIN_DEFAULT };
+	struct topic x = { .partition_count = ADMIN_DEFAULT, .replication_factor = ADMIN_DEFAULT, .interval_ms = 1000 };
 	int code = parse(&x, argc, argv);
 
 	if (code != EXIT_OK)
 		return code == -1 ? EXIT_OK : code;
 	if (x.name_count == 0)
-		return tool_usage("topic", "say what to do: create, list, describe, alter or delete");
+		return tool_usage("topic", "say what to do: create, list, describe, watch, alter, grow or delete");
 	x.verb = x.names[0];
 	x.names++;
 	x.name_count--;
@@ -345,7 +271,9 @@ int tool_topic(int argc, char **argv)
 			return tool_usage("topic", verbs[i].names_max == 0 ? "%s takes no names" : "%s needs a topic's name", x.verb);
 		if (verbs[i].run == alter && x.config_count == 0 && x.partition_count == ADMIN_DEFAULT)
 			return tool_usage("topic", "alter what? Give --partitions, --config or --unset");
-		if (verbs[i].run == delete && !is_confirmed(&x))
+		if (verbs[i].run == grow && x.partition_count == ADMIN_DEFAULT)
+			return tool_usage("topic", "grow to how many? Give --partitions");
+		if (verbs[i].run == delete && !x.dry_run && !is_confirmed(&x))
 			return EXIT_FAILED;
 		x.client = tool_connect(&code);
 		if (x.client != NULL)

@@ -21,6 +21,17 @@ bool value_int(const char *text, int64_t min, int64_t max, int64_t *out)
 	return true;
 }
 
+bool value_seconds(const char *text, int64_t min_ms, int64_t max_ms, int64_t *out_ms)
+{
+	size_t whole = strspn(text, "0123456789"), part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+	char digits[24];
+
+	if (whole == 0 || whole > 15 || text[whole + (part > 0 ? part + 1 : 0)] != '\0')
+		return false;
+	snprintf(digits, sizeof(digits), "%.*s%.*s%.*s", (int)whole, text, (int)MIN(part, 3u), part > 0 ? text + whole + 1 : "", 3 - (int)MIN(part, 3u), "000");
+	return value_int(digits, min_ms, max_ms, out_ms);
+}
+
 bool value_codec(const char *text, enum codec *out)
 {
 	static const char *const names[CODEC_COUNT] = { "none", "gzip", "snappy", "lz4", "zstd" };
@@ -72,6 +83,53 @@ static bool parse_date(const char *text, int64_t *out)
 	return false;
 }
 
+static bool parse_time(const char *text, int64_t *out)
+{
+	return value_int(text, 0, INT64_MAX, out) || parse_date(text, out);
+}
+
+bool value_duration(const char *text, int64_t *out)
+{
+	static const struct { const char *unit; int64_t ms; } units[] = {
+		{ "w", 604800000 }, { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+	int64_t sum = 0;
+	size_t next = 0;
+
+	while (*text >= '0' && *text <= '9') {
+		int64_t n = 0;
+		size_t len;
+		for (; *text >= '0' && *text <= '9'; text++) {
+			if (n > INT32_MAX)
+				return false;
+			n = n * 10 + (*text - '0');
+		}
+		for (len = 0; text[len] >= 'a' && text[len] <= 'z'; len++)
+			;
+		while (next < ARRAY_LEN(units) && (strlen(units[next].unit) != len || strncmp(text, units[next].unit, len) != 0))
+			next++;
+		if (next == ARRAY_LEN(units))
+			return false;
+		sum += n * units[next++].ms;
+		text += len;
+		if (*text == '\0') {
+			*out = sum;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool value_since(const char *text, int64_t now_ms, int64_t *out)
+{
+	int64_t ago;
+
+	if (value_duration(text, &ago)) {
+		*out = MAX(0, now_ms - ago);
+		return true;
+	}
+	return text[0] == '@' ? parse_time(text + 1, out) : parse_date(text, out);
+}
+
 bool value_start(const char *text, struct value_start *out)
 {
 	*out = (struct value_start){ .at = 0 };
@@ -84,7 +142,7 @@ bool value_start(const char *text, struct value_start *out)
 	else
 		out->kind = START_OFFSET;
 	if (out->kind == START_TIME)
-		return value_int(text + 1, 0, INT64_MAX, &out->at) || parse_date(text + 1, &out->at);
+		return parse_time(text + 1, &out->at);
 	return out->kind != START_OFFSET || value_int(text, 0, INT64_MAX, &out->at);
 }
 

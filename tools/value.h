@@ -9,6 +9,9 @@
 
 bool value_int(const char *text, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
 
+/* Seconds, perhaps with decimals ("0.5"), as milliseconds. */
+bool value_seconds(const char *text, int64_t min_ms, int64_t max_ms, int64_t *out_ms) MUST_CHECK;
+
 /* "none", "gzip", "snappy", "lz4", "zstd". */
 bool value_codec(const char *text, enum codec *out) MUST_CHECK;
 
@@ -26,6 +29,12 @@ struct value_start {
  * 2026-11-22T19:28:07.250Z (UTC).
  */
 bool value_start(const char *text, struct value_start *out) MUST_CHECK;
+
+/* "90s", "2h", "1d12h", "1500ms", "2w" in milliseconds; units are not optional, each comes once, the larger before the smaller. */
+bool value_duration(const char *text, int64_t *out) MUST_CHECK;
+
+/* Milliseconds since 1970: so long before now_ms, or a time as in value_start, whose "@" only a number needs. */
+bool value_since(const char *text, int64_t now_ms, int64_t *out) MUST_CHECK;
 
 /* Splits "name=value" in place. The name is not empty. */
 bool value_pair(char *text, char **name, char **value) MUST_CHECK;

@@ -203,6 +203,10 @@ bool config_topic_check(const struct config_set *overrides, const struct broker_
 		return refuse(refusal, INVALID_CONFIG, "Tiered Storage functionality is disabled in the broker. Topic cannot be "
 			      "configured with remote log storage.");
 	}
+	if (config_wants_old_format(broker, &c)) {
+		add_resource(refusal, topic);
+		return refuse(refusal, INVALID_CONFIG, "With this inter.broker.protocol.version a message.format.version below 0.11 has Java brokers write messages that skein does not read.");
+	}
 	refusal->error = NONE;
 	return true;
 }
@@ -239,8 +243,7 @@ static bool is_unsupported(const struct config_entry *e)
 	return def != NULL && def->support == CONFIG_REFUSED;
 }
 
-/* What a running broker cannot follow yet. */
-static bool needs_restart(const struct config_entry *e)
+bool config_needs_restart(const struct config_entry *e)
 {
 	return slice_eq_str(e->name, "listeners") || slice_eq_str(e->name, "advertised.listeners") ||
 	       slice_eq_str(e->name, "listener.security.protocol.map");
@@ -323,7 +326,7 @@ bool config_broker_check(const struct config_layers *now, enum config_level leve
 			"specified", refusal))
 		return false;
 	if (!check_none(wanted, is_unsupported, "These configs are not supported yet", refusal) ||
-	    !check_none(wanted, needs_restart, "These configs cannot be changed while the broker runs yet", refusal) ||
+	    !check_none(wanted, config_needs_restart, "These configs cannot be changed while the broker runs yet", refusal) ||
 	    !check_threads(now, &next, refusal))
 		return false;
 	if (!broker_config_create(&config, &next, &refusal->text)) {
@@ -343,7 +346,7 @@ int config_set_drop_bad(struct config_set *dynamic, struct strbuf *dropped)
 	while ((e = config_set_next(dynamic, &at)) != NULL) {
 		struct strbuf why = STRBUF_INIT;
 		bool is_bad = !config_check_value(&config_brokers, e->name, e->text, &why);
-		if (!is_bad && (is_read_only(e) || is_unsupported(e) || needs_restart(e))) {
+		if (!is_bad && (is_read_only(e) || is_unsupported(e) || config_needs_restart(e))) {
 			strbuf_printf(&why, SLICE_FMT " cannot be a dynamic config here", SLICE_ARG(e->name));
 			is_bad = true;
 		}

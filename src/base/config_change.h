@@ -53,6 +53,9 @@ bool config_topic_check(const struct config_set *overrides, const struct broker_
 bool config_broker_check(const struct config_layers *now, enum config_level level, const struct config_set *wanted,
 			 struct config_refusal *refusal) MUST_CHECK;
 
+/* Is it one that Java's brokers follow while they run, and this one takes from its file alone? */
+bool config_needs_restart(const struct config_entry *e);
+
 /*
  * Dynamic configs read from the store may have been written by others: takes out what a running broker cannot take, with a
  * line for each in dropped (separated by \n). Gives their number.

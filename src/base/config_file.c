@@ -374,7 +374,9 @@ bool config_is_refused(const struct config_entry *e)
 {
 	const struct config_def *def = config_find_base(e->name);
 
-	return def != NULL && def->support == CONFIG_REFUSED && !is_default(e, def);
+	if (is_indirect(e->text))
+		return true;
+	return def == NULL ? is_security_name(e->name) : def->support == CONFIG_REFUSED && !is_default(e, def);
 }
 
 static void judge_value(const struct config_entry *e, const struct config_def *def, struct config_findings *out)

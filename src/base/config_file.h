@@ -42,7 +42,7 @@ struct config_findings {		/* a line each, without line end; STRBUF_INIT at first
 
 /* Unknown names, bad values, unsupported configs. Values of passwords are never printed. */
 void config_check(const struct config_set *set, struct config_findings *out);
-/* Whether ignoring what the entry says would make the broker more open, less durable or something else. */
+/* Whether ignoring what the entry says would make the broker more open, less durable or something else. Of unknown names, those that are about security; and values that stand elsewhere. */
 bool config_is_refused(const struct config_entry *e);
 void config_findings_fini(struct config_findings *f);
 

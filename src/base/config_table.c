@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/nearest.h"
 
 static const struct config_choice compression_types[] = {
 	{ "uncompressed", COMPRESSION_UNCOMPRESSED }, { "zstd", COMPRESSION_ZSTD }, { "lz4", COMPRESSION_LZ4 },
@@ -142,46 +143,15 @@ const struct config_def *config_find_base(struct slice name)
 	return config_find(&config_brokers, rest);
 }
 
-#define NEAREST_NAME_MAX 96
-
-/* Levenshtein distance, given up (returns limit + 1) as soon as a whole row is above limit. */
-static size_t edit_distance(struct slice a, struct slice b, size_t limit)
-{
-	size_t row[NEAREST_NAME_MAX + 1];
-
-	for (size_t j = 0; j <= b.len; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.len; i++) {
-		size_t diagonal = row[0], best = i;
-		row[0] = i;
-		for (size_t j = 1; j <= b.len; j++) {
-			size_t replaced = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-			diagonal = row[j];
-			row[j] = MIN(replaced, MIN(row[j], row[j - 1]) + 1);
-			best = MIN(best, row[j]);
-		}
-		if (best > limit)
-			return limit + 1;
-	}
-	return row[b.len];
-}
-
 const struct config_def *config_nearest(const struct config_table *t, struct slice name)
 {
 	const struct config_def *nearest = NULL;
-	size_t limit = MAX(name.len / 4, (size_t)1);	/* further away it would be a guess */
+	struct nearest n;
 
-	if (name.len > NEAREST_NAME_MAX)
-		return NULL;
+	nearest_init(&n, name);
 	for (size_t i = 0; i < t->count; i++) {
-		struct slice known = slice_str(t->defs[i].name);
-		if (known.len > NEAREST_NAME_MAX)
-			continue;
-		size_t d = edit_distance(name, known, limit);
-		if (d > limit || (d == limit && nearest != NULL))
-			continue;
-		nearest = &t->defs[i];
-		limit = d;
+		if (nearest_offer(&n, slice_str(t->defs[i].name)))
+			nearest = &t->defs[i];
 	}
 	return nearest;
 }

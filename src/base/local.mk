@@ -19,6 +19,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/list.h \
 	src/base/log.c src/base/log.h src/base/log_events.def src/base/log_remedies.def src/base/log_level.c src/base/log_line.c src/base/log_line.h \
 	src/base/map.c src/base/map.h \
+	src/base/nearest.c src/base/nearest.h \
 	src/base/probe.h \
 	src/base/siphash.h \
 	src/base/slice.h \
@@ -51,6 +52,10 @@ TESTS += tests/unit/base/map_test
 tests_unit_base_map_test_SOURCES = tests/unit/base/map_test.c
 tests_unit_base_map_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 
+check_PROGRAMS += tests/unit/base/nearest_test
+TESTS += tests/unit/base/nearest_test
+tests_unit_base_nearest_test_SOURCES = tests/unit/base/nearest_test.c
+tests_unit_base_nearest_test_LDADD = src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/base/strbuf_test
 TESTS += tests/unit/base/strbuf_test
 tests_unit_base_strbuf_test_SOURCES = tests/unit/base/strbuf_test.c

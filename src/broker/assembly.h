@@ -69,7 +69,7 @@ struct assembly {
 enum err assembly_start(struct assembly *a, const struct assembly_spec *spec, struct controller_ready *ready,
                         char problem[ASSEMBLY_PROBLEM_MAX]) MUST_CHECK;
 void     assembly_serve(struct assembly *a);	/* after ready: listeners accept */
-void     assembly_hush(struct assembly *a);	/* no call is left when it returns; then the controller may be stopped */
+void     assembly_hush(struct assembly *a);	/* no call begins any more when it returns; then the controller may be stopped, which lets go of those that wait */
 /* After the answer of the controller_stop. is_clean: every log was closed clean, so the markers may be written. ERR_x: one could not. */
 enum err assembly_end(struct assembly *a, bool is_clean) MUST_CHECK;
 

@@ -342,7 +342,7 @@ static void ask_controller(struct broker *b, struct msg *m, enum broker_state me
 	wait_for(b, meanwhile);
 }
 
-/* Leadership goes to others while this broker still serves; then no call is left; then the logs are closed. */
+/* Leadership goes to others while this broker still serves; then no call begins any more, and who waits for replicas or members is let go when the logs are closed. */
 static int stop_all(struct broker *b, bool has_served)
 {
 	LOG_INFO(&b->log, broker_stopping);

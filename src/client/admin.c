@@ -12,7 +12,6 @@
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
-#include "wire/gen/incremental_alter_configs.h"
 
 #define GONE_AFTER 5		/* attempts at a broker that the cluster does not name: about two seconds */
 
@@ -48,7 +47,7 @@ void admin_answered(struct operation *o, int16_t code, const char *kind, const c
 
 	snprintf(subject, sizeof(subject), "%s %.280s", kind, name);
 	*o->error = CLIENT_ERROR_NONE;
-	if (code == UNKNOWN_TOPIC_OR_PARTITION && slice_is_null(message))
+	if (code == UNKNOWN_TOPIC_OR_PARTITION && message.len == 0)
 		message = SLICE_LIT("there is none of this name");
 	if (code != NONE)
 		client_error_set_kafka(o->error, code, subject, message);
@@ -183,107 +182,7 @@ enum err admin_grow_topic(struct client *c, const char *name, int32_t partition_
 	return error->err;
 }
 
-/* ---- configuration ---- */
-
-enum { CONFIG_SET = 0, CONFIG_DELETE = 1 };	/* of IncrementalAlterConfigs */
-
-static const char *resource_name(enum admin_resource type)
-{
-	return type == ADMIN_TOPIC ? "topic" : "broker";
-}
-
-/* Changes of a broker's own configuration are for that broker. */
-static int32_t node_for(enum admin_resource type, const char *name, int32_t otherwise)
-{
-	return type == ADMIN_BROKER && *name != '\0' ? (int32_t)strtol(name, NULL, 10) : otherwise;
-}
-
-static void try_alter(struct operation *o, enum admin_resource type, const char *name, const struct admin_config *changes,
-		      int change_count)
-{
-	struct client_call *call = client_call_create(o->client, API_INCREMENTAL_ALTER_CONFIGS, NULL, NULL);
-	struct incremental_alter_configs_request *q = call->request;
-	const struct incremental_alter_configs_response *r;
-	struct incremental_alter_configs_request_resource resource;
-	struct incremental_alter_configs_request_config *list = mem_calloc((size_t)MAX(change_count, 1), sizeof(*list));
-
-	incremental_alter_configs_request_resource_init(&resource);
-	resource.resource_type = (int8_t)type;
-	resource.resource_name = slice_str(name);
-	resource.configs = list;
-	resource.configs_count = change_count;
-	for (int i = 0; i < change_count; i++)
-		list[i] = (struct incremental_alter_configs_request_config){
-			.name = slice_str(changes[i].name), .value = slice_str(changes[i].value),
-			.config_operation = changes[i].value != NULL ? CONFIG_SET : CONFIG_DELETE };
-	q->resources = &resource;
-	q->resources_count = 1;
-	if (admin_ask(o, call, node_for(type, name, NODE_CONTROLLER))) {
-		r = call->response;
-		if (r->responses_count == 1)
-			admin_answered(o, r->responses[0].error_code, resource_name(type), name, r->responses[0].error_message);
-		else
-			admin_left_out(o);
-	}
-	client_call_destroy(&call);
-	free(list);
-}
-
-enum err admin_alter_configs(struct client *c, enum admin_resource type, const char *name,
-			     const struct admin_config *changes, int change_count, mono_ms timeout_ms,
-			     struct client_error *error)
-{
-	struct operation o = admin_begin(c, timeout_ms, error);
-
-	do
-		try_alter(&o, type, name, changes, change_count);
-	while (admin_again(&o));
-	return error->err;
-}
-
 /* ---- descriptions ---- */
-
-static const struct describe_configs_response_result *try_describe_configs(struct operation *o, enum admin_resource type,
-									    const char *name, struct client_call **answer)
-{
-	struct client_call *call = client_call_create(o->client, API_DESCRIBE_CONFIGS, NULL, NULL);
-	struct describe_configs_request *q = call->request;
-	const struct describe_configs_response *r;
-	struct describe_configs_request_resource resource;
-
-	describe_configs_request_resource_init(&resource);
-	resource.resource_type = (int8_t)type;
-	resource.resource_name = slice_str(name);
-	resource.configuration_keys_count = -1;		/* null: all */
-	q->resources = &resource;
-	q->resources_count = 1;
-	*answer = call;
-	if (!admin_ask(o, call, node_for(type, name, NODE_ANY)))
-		return NULL;
-	r = call->response;
-	if (r->results_count != 1) {
-		admin_left_out(o);
-		return NULL;
-	}
-	admin_answered(o, r->results[0].error_code, resource_name(type), name, r->results[0].error_message);
-	return &r->results[0];
-}
-
-enum err admin_describe_configs(struct client *c, enum admin_resource type, const char *name, mono_ms timeout_ms,
-				struct client_call **answer, const struct describe_configs_response_result **out,
-				struct client_error *error)
-{
-	struct operation o = admin_begin(c, timeout_ms, error);
-
-	*answer = NULL;
-	do {
-		client_call_destroy(answer);
-		*out = try_describe_configs(&o, type, name, answer);
-	} while (admin_again(&o));
-	if (error->err != OK)
-		client_call_destroy(answer);
-	return error->err;
-}
 
 static const struct metadata_response *try_describe_topics(struct operation *o, const char *const *names, int count,
 							   struct client_call **answer)

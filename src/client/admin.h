@@ -32,12 +32,21 @@ enum err admin_delete_topic(struct client *c, const char *name, mono_ms timeout_
 enum err admin_grow_topic(struct client *c, const char *name, int32_t partition_count, mono_ms timeout_ms,
 			  struct client_error *error) MUST_CHECK;
 
-enum admin_resource { ADMIN_TOPIC = 2, ADMIN_BROKER = 4 };	/* the wire's numbers */
+enum admin_resource { ADMIN_TOPIC = 2, ADMIN_BROKER = 4, ADMIN_LOGGER = 8 };	/* the wire's numbers. BROKER with the name "": all brokers' default */
 
 /* All changes or none. */
 enum err admin_alter_configs(struct client *c, enum admin_resource type, const char *name,
 			     const struct admin_config *changes, int change_count, mono_ms timeout_ms,
 			     struct client_error *error) MUST_CHECK;
+
+enum admin_op { ADMIN_SET, ADMIN_UNSET, ADMIN_APPEND, ADMIN_SUBTRACT };	/* the wire's numbers; the last two: members of a list */
+struct admin_change {
+	const char   *name, *value;	/* value: NULL when unset */
+	enum admin_op op;
+};
+/* The same by operations; with validate_only nothing is changed. */
+enum err admin_change_configs(struct client *c, enum admin_resource type, const char *name, const struct admin_change *changes,
+			      int change_count, bool validate_only, mono_ms timeout_ms, struct client_error *error) MUST_CHECK;
 
 /* ---- answers as they came: destroy them with admin_answer_destroy ---- */
 
@@ -56,6 +65,11 @@ enum err admin_describe_brokers(struct client *c, mono_ms timeout_ms, struct cli
 enum err admin_describe_configs(struct client *c, enum admin_resource type, const char *name, mono_ms timeout_ms,
 				struct client_call **answer, const struct describe_configs_response_result **out,
 				struct client_error *error) MUST_CHECK;
+
+/* The same, with what stands behind each value: its synonyms. */
+enum err admin_explain_configs(struct client *c, enum admin_resource type, const char *name, mono_ms timeout_ms,
+			       struct client_call **answer, const struct describe_configs_response_result **out,
+			       struct client_error *error) MUST_CHECK;
 
 struct admin_partition {
 	const char    *topic;			/* partitions of one topic stand together */

@@ -415,8 +415,8 @@ static mono_ms check_deadlines(struct client_node *node, mono_ms now)
 		struct client_call *call = LIST_ENTRY(e, struct client_call, link);
 		if (call->deadline <= now) {
 			client_node_name(node, name);
-			client_error_set(&why, ERR_TIMEOUT, "%s has not answered %s in time", name,
-					 api_info(call->api->key)->name);
+			client_error_set(&why, ERR_TIMEOUT, "%s has not answered %s in time%s", name, api_info(call->api->key)->name,
+					 call->api->key == API_API_VERSIONS ? ": it hangs, or is no Kafka broker" : "");
 			client_node_fail(node, &why);
 			return node->retry_at;
 		}

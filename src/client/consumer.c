@@ -281,7 +281,7 @@ static bool begin_batch(struct consumer_partition *p, struct consumer_chunk *chu
 			return false;
 		if (batch_last_offset(batch.ptr) < p->position)
 			continue;
-		if (is_aborted(chunk, batch.ptr) || batch_is_control(batch.ptr)) {	/* transaction markers are nobody's records */
+		if (is_aborted(chunk, batch.ptr) || (batch_is_control(batch.ptr) && !p->consumer->spec.wants_control)) {
 			p->position = batch_last_offset(batch.ptr) + 1;
 			continue;
 		}
@@ -335,6 +335,9 @@ static bool take_event(struct consumer_partition *p, struct consumer_event *out)
 		out->offset = out->record.offset;
 		out->leader_epoch = p->batch_epoch;
 		out->is_append_time = p->is_append_time;
+		out->is_control = batch_is_control(p->batch);
+		out->producer_id = batch_producer_id(p->batch);
+		out->producer_epoch = batch_producer_epoch(p->batch);
 		p->end_is_told = false;
 		return true;
 	}

@@ -9,7 +9,7 @@
  *		while (consumer_next(s, &event)) ...
  *	}
  *
- * Sees:   records of open and of aborted transactions too, unless is_read_committed; never transaction markers.
+ * Sees:   records of open and of aborted transactions too, unless is_read_committed; transaction markers only if it wants_control.
  * Order:  offsets of a partition ascend, but for a seek and for a log that was cut off (which is told); between partitions there is no order.
  * Bounds: two answers per partition at most, each at most partition_bytes_max (or one batch that is larger), and nothing is asked for while fetch_bytes_max
  *         lie here unread.
@@ -39,6 +39,7 @@ struct consumer_spec {
 	uint64_t batch_bytes_max;		/* of one batch when decompressed; beyond it the batch counts as damaged */
 	int64_t  reset;				/* where to go on when the offset is not there: CONSUMER_EARLIEST, CONSUMER_LATEST; 0: nowhere, the partition fails */
 	bool     is_read_committed;
+	bool     wants_control;			/* control records (transaction markers) are handed out too */
 	bool     trusts_crc;			/* checks none */
 	const char *rack;			/* copied; NULL */
 };
@@ -61,6 +62,9 @@ struct consumer_event {
 	int32_t                  leader_epoch;	/* RECORD; -1: not known */
 	struct record            record;	/* RECORD; its slices are valid until the next consumer_ call or turn */
 	bool                     is_append_time;
+	bool                     is_control;	/* RECORD: key and value are those of a control record */
+	int64_t                  producer_id;	/* RECORD; -1: without idempotence */
+	int16_t                  producer_epoch;
 	const struct client_error *error;	/* TROUBLE, FAILED */
 };
 

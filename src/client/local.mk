@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/client/libskein_client.a
 src_client_libskein_client_a_SOURCES = \
-	src/client/admin.c src/client/admin.h src/client/admin_priv.h \
+	src/client/admin.c src/client/admin_config.c src/client/admin.h src/client/admin_priv.h \
 	src/client/admin_group.c src/client/admin_group.h \
 	src/client/channel.c src/client/channel.h \
 	src/client/client.c src/client/client.h \

@@ -70,9 +70,9 @@ static void controller_on_home(void *arg, struct msg *m)
 		controller_on_audience_home(c, m);
 	} else if (m->kind == CHANNEL_CALL && ((struct channel_call *)m)->line == CHANNEL_TO_CONTROLLER) {
 		member_on_channel_home(c, m);
-	} else if (m->kind == CHANNEL_CALL || (m->kind == CHANNEL_CLOSE && m->context == NULL)) {	/* with a context: the stop's */
+	} else if ((m->kind == CHANNEL_CALL && ((struct channel_call *)m)->key != API_API_VERSIONS) || (m->kind == CHANNEL_CLOSE && m->context == NULL)) {	/* with a context: the stop's */
 		active_on_channel_home(c, m);
-	} else {	/* a partition's, a fetcher's or a job's: the task that waits for it */
+	} else {	/* a partition's, a fetcher's or a job's, or the start's to a peer: the task that waits for it */
 		struct task *t = m->context;
 
 		t->out--;
@@ -177,6 +177,7 @@ void controller_join(struct controller **cp)
 	uint32_t at = 0;
 	struct map_entry *e;
 
+	actor_stop(&c->actor);
 	actor_join(&c->actor);
 	while ((e = map_next(&c->topics, &at)) != NULL)
 		topic_state_free(e->value);

@@ -27,6 +27,7 @@
 
 struct task;
 struct topic_state;
+struct joining_finding;
 struct active;
 
 /* --- calls to the store ------------------------------------------------------------------------------------------------------ */
@@ -235,6 +236,11 @@ void controller_on_event(struct controller *c, const struct coord_event *e);
 void controller_give_up_unsent(struct controller *c);	/* the session is gone, or the store does not answer any more */
 void controller_give_up_registering(struct controller *c);	/* a start that waits for another's registration to go: its watch is lost, or nobody wants it any more */
 void controller_push_return(struct controller *c);	/* controller_return.c: a sub-task, when power may have been lost: waits until nobody counts on what is gone */
+/* controller_peers.c: Java brokers are asked which release they are of. t waits for the answers. */
+void controller_peers_add(struct controller *c, struct list *questions, const struct cluster_broker *peer);
+void controller_peers_ask(struct controller *c, struct task *t, struct list *questions);
+bool controller_peers_forbid(struct controller *c, const struct list *questions, struct joining_finding *f);	/* all answers are home */
+void controller_peers_end(struct controller *c, struct list *questions);
 void controller_waits_for(struct controller *c, const char *sentence);	/* constant; for /readyz, while the start goes on */
 void controller_say_ready(struct controller *c);	/* once; what the broker waits for */
 void controller_own_registration(const struct controller *c, struct cluster_broker *b);	/* id, epoch, endpoints, rack */
@@ -262,6 +268,8 @@ void member_control_end(struct controller *c, struct control_task *t);
 void member_drop_if_empty(struct controller *c, struct slice name);
 /* What the fetcher of a hosted replica is to do, by what is known of its leader; offsets are the caller's to add when the role is new. Notes that it was told. */
 void member_fill_assign(struct controller *c, struct fetcher_assign *a, struct topic_state *t, struct partition_state *p);
+/* Its configuration makes a replica here a part of the topic only, which is said. */
+bool member_is_not_whole(const struct controller *c, const struct topic_state *t, int32_t partition);
 /* The endpoint of a broker for what brokers say to each other; NULL: not known. */
 const struct cluster_endpoint *controller_inter_broker_endpoint(const struct controller *c, const struct cluster_broker *b);
 

@@ -18,7 +18,12 @@ static const char *const fixed_paths[] = {	/* Kafka's order; parents are made on
 
 enum start_stage {
 	START_PATHS, START_PATHS_DONE, START_CLUSTER_ID, START_CLUSTER_ID_MADE, START_SEQUENCE, START_IDENTITY, START_CONFIGS, START_OTHERS, START_OTHERS_READ,
-	START_REGISTER, START_REGISTERED, START_OWNER_READ, START_TOPICS_LEFT, START_ELECT,
+	START_PEERS_ASKED, START_REGISTER, START_REGISTERED, START_OWNER_READ, START_TOPICS_LEFT, START_ELECT,
+};
+
+struct start_task {
+	struct task task;
+	struct list peers;	/* questions to brokers of another maker */
 };
 
 static void answer_ready(struct controller *c, enum err result, const char *problem)
@@ -260,35 +265,54 @@ static enum task_result start_others(struct controller *c, struct task *t)
 	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
 }
 
-/* Two brokers with one address, one that cannot be talked to, or one whose controller we could not be: better no start. */
-static enum task_result start_others_read(struct controller *c, struct task *t)
+/* Two brokers with one address, one that cannot be talked to, or one whose controller we could not be: better no start. Java's are asked what they speak. */
+static enum task_result start_others_read(struct controller *c, struct start_task *s)
 {
+	struct task *t = &s->task;
 	struct joining_finding f;
-	char problem[LOGDIR_ERROR_MAX];
 	enum err e;
 
 	LIST_FOREACH(item, &t->calls) {
-		struct store_call *s = LIST_ENTRY(item, struct store_call, link);
+		struct store_call *call = LIST_ENTRY(item, struct store_call, link);
+		struct cluster_broker peer;
+		bool is_skein;
 		int32_t id;
 
-		if (s->mark != c || s->call.result != OK || !znode_int_decode(slice_str(strrchr(s->path, '/') + 1), &id) || id == c->broker_id)
+		if (call->mark != c || call->call.result != OK || !znode_int_decode(slice_str(strrchr(call->path, '/') + 1), &id) || id == c->broker_id)
 			continue;
-		switch (joining_judge_peer(c->config, c->spec.endpoints, c->spec.endpoint_count, id, s->ops[0].out, &e, &f)) {
+		switch (joining_judge_peer(c->config, c->spec.endpoints, c->spec.endpoint_count, id, call->ops[0].out, &e, &f)) {
 		case JOINING_PEER_FITS:
+			if (znode_broker_decode(&peer, &is_skein, call->ops[0].out) && !is_skein) {
+				peer.id = id;
+				controller_peers_add(c, &s->peers, &peer);
+			}
 			break;
 		case JOINING_PEER_UNREADABLE:
-			LOG_WARN(&c->actor.log, registration_unreadable, KV_STR("path", s->path));
+			LOG_WARN(&c->actor.log, registration_unreadable, KV_STR("path", call->path));
 			break;
 		case JOINING_PEER_FORBIDS:
 			return start_forbidden(c, e, &f);
 		}
 	}
 	task_drop_calls(t);
-	e = load_dirs(c, problem);
+	controller_peers_ask(c, t, &s->peers);
+	t->stage = START_PEERS_ASKED;
+	return t->out > 0 ? TASK_WAIT : TASK_AGAIN;
+}
+
+static enum task_result start_peers_asked(struct controller *c, struct start_task *s)
+{
+	struct joining_finding f;
+	char problem[LOGDIR_ERROR_MAX];
+
+	if (controller_peers_forbid(c, &s->peers, &f))
+		return start_forbidden(c, ERR_UNSUPPORTED, &f);
+	controller_peers_end(c, &s->peers);
+	enum err e = load_dirs(c, problem);
 	if (e != OK)
 		return start_fail(c, e, problem);
 	controller_push_return(c);
-	return go(t, START_REGISTER);
+	return go(&s->task, START_REGISTER);
 }
 
 void controller_own_registration(const struct controller *c, struct cluster_broker *b)
@@ -326,6 +350,13 @@ static enum task_result registered(struct controller *c, struct task *t, int64_t
 	controller_waits_for(c, "the broker is starting: it is registered, and opens its logs");
 	LOG_INFO(&c->actor.log, registered, KV_I32("broker", c->broker_id), KV_I64("epoch", czxid));
 	task_drop_calls(t);
+	if (c->spec.on_registered != NULL) {
+		char problem[256] = "";
+		enum err e = c->spec.on_registered(c->spec.on_registered_arg, problem, sizeof(problem));
+
+		if (e != OK)
+			return start_fail(c, e, problem);
+	}
 	if (map_count(&c->topics) == 0)
 		return go(t, START_ELECT);
 	task_children(c, t, false, "/admin/delete_topics");
@@ -399,7 +430,8 @@ static enum task_result start_run(struct controller *c, struct task *t)
 	case START_IDENTITY:        return start_identity(c, t);
 	case START_CONFIGS:         return start_configs(c, t);
 	case START_OTHERS:          return start_others(c, t);
-	case START_OTHERS_READ:     return start_others_read(c, t);
+	case START_OTHERS_READ:     return start_others_read(c, (struct start_task *)t);
+	case START_PEERS_ASKED:     return start_peers_asked(c, (struct start_task *)t);
 	case START_REGISTER:
 		task_drop_calls(t);
 		return c->is_stopping ? TASK_DONE : start_register(c, t);
@@ -420,11 +452,25 @@ static enum task_result start_run(struct controller *c, struct task *t)
 	return TASK_DONE;
 }
 
-static const struct task_kind start_kind = { .name = "start", .run = start_run };
+static void start_fini(struct controller *c, struct task *t)
+{
+	controller_peers_end(c, &((struct start_task *)t)->peers);
+}
+
+static const struct task_kind start_kind = { .name = "start", .run = start_run, .fini = start_fini };
+
+static struct task *create_start(struct controller *c, enum start_stage stage)
+{
+	struct start_task *s = (struct start_task *)task_create(&c->member_queue, &start_kind, sizeof(*s), NULL);
+
+	s->task.stage = stage;
+	list_init(&s->peers);
+	return &s->task;
+}
 
 void controller_enqueue_start(struct controller *c)
 {
-	task_enqueue(task_create(&c->member_queue, &start_kind, sizeof(struct task), NULL));
+	task_enqueue(create_start(c, START_PATHS));
 }
 
 /* --- election ---------------------------------------------------------------------------------------------------------------------------- */
@@ -639,9 +685,7 @@ static void session_expired(struct controller *c)
 		c->member_queue.current->is_expired = true;
 	controller_give_up_unsent(c);
 	controller_give_up_registering(c);
-	struct task *s = task_create(&c->member_queue, &start_kind, sizeof(*s), NULL);
-	s->stage = c->has_started ? START_REGISTER : START_PATHS;
-	list_push_front(&c->member_queue.tasks, &s->link);
+	list_push_front(&c->member_queue.tasks, &create_start(c, c->has_started ? START_REGISTER : START_PATHS)->link);
 	if (coord_reopen(c->coord) != OK)
 		LOG_ERROR(&c->actor.log, session_lost_for_good);
 }

@@ -1,7 +1,8 @@
 /*
  * The end: the active side goes, then nobody can look a partition up any more, the fetchers let go, the partitions end (all at once, each closing its own log), then the session.
  *
- * By now net has no call left (the broker stops it first), so no question can be on its way to a partition.
+ * By now no call begins any more (net_hush). Those that wait, for replicas, for members of a group, are let go by the partitions as they stop: nobody is there who could end the wait otherwise.
+ * Until controller_join, what comes is refused.
  */
 #include <stdlib.h>
 
@@ -161,7 +162,6 @@ static void stop_finish(struct controller *c, struct stop_task *s)
 		coord_close(&c->coord);
 	controller_timer_set(c, &c->wait_timer, MONO_NEVER);
 	c->is_stopped = true;
-	actor_stop(&c->actor);
 }
 
 static enum task_result stop_run(struct controller *c, struct task *t)

@@ -5,8 +5,10 @@
 
 #include <stdio.h>
 
+#include "base/config_change.h"
 #include "base/config_file.h"
 #include "controller/znode.h"
+#include "wire/gen/api_table.h"
 
 const char *const joining_nodes[JOINING_NODES] = { "/migration", "/controller", "/kafka-acl", "/kafka-acl-extended", JOINING_ADOPTION_NODE };
 
@@ -63,12 +65,26 @@ bool joining_access_forbids(enum err result, struct joining_finding *f)
 	                                   "set zookeeper.set.acl=false in every broker, and open the nodes: zookeeper-security-migration --zookeeper.acl=unsecure");
 }
 
+/* A Java broker listens where the store says; one that opened what its file says could be more open. */
+static bool is_listener_of_the_store(const struct config_entry *e, struct joining_finding *f)
+{
+	if (!config_needs_restart(e))
+		return false;
+	snprintf(f->what, sizeof(f->what), "the store sets " SLICE_FMT "=%.256s for this broker (kafka-configs), and skein listens where its file says", SLICE_ARG(e->name),
+	         (const char *)e->text.ptr);
+	snprintf(f->remedy, sizeof(f->remedy), "write into the file what shall hold, and remove it from the store: kafka-configs --alter --entity-type brokers --delete-config " SLICE_FMT
+	         ", with --entity-name or --entity-default", SLICE_ARG(e->name));
+	return true;
+}
+
 bool joining_configs_forbid(const struct config_set *dynamic, struct joining_finding *f)
 {
 	const struct config_entry *e;
 	uint32_t at = 0;
 
 	while ((e = config_set_next(dynamic, &at)) != NULL) {
+		if (is_listener_of_the_store(e, f))
+			return true;
 		if (!config_is_refused(e))
 			continue;
 		snprintf(f->what, sizeof(f->what), "the store sets " SLICE_FMT " for this broker (kafka-configs), which cannot be ignored safely, and is not supported", SLICE_ARG(e->name));
@@ -144,8 +160,56 @@ enum joining_peer joining_judge_peer(const struct broker_config *config, const s
 	return is_too_old_to_lead(config, id, registration, f) || is_out_of_reach(config, &other, f) ? JOINING_PEER_FORBIDS : JOINING_PEER_FITS;
 }
 
-bool joining_topic_forbids(const char *topic, const struct topic_config *config, struct joining_finding *f)
+/* Newest first. With each release some request got a version that none before it knows, and a broker says so whatever its configuration. */
+static const struct release {
+	int32_t version;
+	int16_t key, since;
+} releases[] = {
+	{ KAFKA_VERSION(3, 9, 0), API_FETCH, 17 },        { KAFKA_VERSION(3, 8, 0), API_FIND_COORDINATOR, 5 }, { KAFKA_VERSION(3, 7, 0), API_FETCH, 16 },
+	{ KAFKA_VERSION(3, 6, 0), API_ADD_PARTITIONS_TO_TXN, 4 }, { KAFKA_VERSION(3, 5, 0), API_FETCH, 15 },   { KAFKA_VERSION(3, 4, 0), API_LEADER_AND_ISR, 7 },
+	{ KAFKA_VERSION(3, 3, 0), API_DESCRIBE_LOG_DIRS, 4 }, { KAFKA_VERSION(3, 2, 0), API_LEADER_AND_ISR, 6 }, { KAFKA_VERSION(3, 1, 0), API_FETCH, 13 },
+	{ KAFKA_VERSION(3, 0, 0), API_LIST_OFFSETS, 7 },  { KAFKA_VERSION(2, 8, 0), API_UPDATE_METADATA, 7 },
+};
+
+static bool speaks(const struct api_versions_response *spoken, int16_t key, int16_t version)
 {
+	for (int32_t i = 0; i < spoken->api_keys_count; i++) {
+		if (spoken->api_keys[i].api_key == key)
+			return spoken->api_keys[i].max_version >= version;
+	}
+	return false;
+}
+
+bool joining_release_forbids(const struct broker_config *config, int32_t id, const struct api_versions_response *spoken, struct joining_finding *f)
+{
+	int32_t own = config->inter_broker_protocol_version;
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(releases) && !speaks(spoken, releases[i].key, releases[i].since))
+		i++;
+	if (i == ARRAY_LEN(releases)) {
+		snprintf(f->what, sizeof(f->what), "broker %d of this cluster is older than Kafka 2.8, and would not understand this one", id);
+		snprintf(f->remedy, sizeof(f->remedy), "first bring every broker of the cluster to a release from 2.8 to 3.9");
+		return true;
+	}
+	int major = releases[i].version / 100000, minor = releases[i].version / 100 % 1000;
+	if (own / 100 <= releases[i].version / 100)
+		return false;
+	snprintf(f->what, sizeof(f->what), "broker %d of this cluster is of Kafka %d.%d, and would not understand this one, whose inter.broker.protocol.version is %d.%d (which it is "
+	         "also when it is not set)", id, major, minor, own / 100000, own / 100 % 1000);
+	snprintf(f->remedy, sizeof(f->remedy), "write into this broker's file what the others have, which unset is their own release: inter.broker.protocol.version=%d.%d", major, minor);
+	return true;
+}
+
+bool joining_topic_forbids(const struct broker_config *broker, const char *topic, const struct topic_config *config, struct joining_finding *f)
+{
+	if (config_wants_old_format(broker, config)) {
+		snprintf(f->what, sizeof(f->what), "topic %s has a message.format.version below 0.11, and with an inter.broker.protocol.version below 3.0 Java brokers write it in that format, which skein "
+		         "does not read", topic);
+		snprintf(f->remedy, sizeof(f->remedy), "take the setting off: kafka-configs --alter --entity-type topics --entity-name %s --delete-config message.format.version; or raise "
+		         "inter.broker.protocol.version in every broker to 3.0 or later, where it has no effect any more", topic);
+		return true;
+	}
 	if (!config->is_remote_storage_enabled)
 		return false;
 	snprintf(f->what, sizeof(f->what), "topic %s keeps its older records in remote storage (remote.storage.enable=true), which skein does not read", topic);

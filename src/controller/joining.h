@@ -11,6 +11,7 @@
 #include "base/config_set.h"
 #include "base/err.h"
 #include "cluster/cluster.h"
+#include "wire/gen/api_versions.h"
 
 struct joining_finding {
 	char what[768], remedy[384];
@@ -34,7 +35,13 @@ enum joining_peer { JOINING_PEER_FITS, JOINING_PEER_FORBIDS, JOINING_PEER_UNREAD
 enum joining_peer joining_judge_peer(const struct broker_config *config, const struct cluster_endpoint *own, int own_count, int32_t id, struct slice registration,
                                      enum err *error, struct joining_finding *f);
 
-/* A replica here would be a part of the topic only, when another part lies elsewhere. */
-bool joining_topic_forbids(const char *topic, const struct topic_config *config, struct joining_finding *f);
+/*
+ * What a broker of another maker answered ApiVersions with. It tells the release of Kafka that the broker is of, and by that the highest inter.broker.protocol.version that it understands;
+ * that of its file stays unknown.
+ */
+bool joining_release_forbids(const struct broker_config *config, int32_t id, const struct api_versions_response *spoken, struct joining_finding *f);
+
+/* A replica here would be a part of the topic only: another part lies elsewhere, or what Java brokers write into it is not read. */
+bool joining_topic_forbids(const struct broker_config *broker, const char *topic, const struct topic_config *config, struct joining_finding *f);
 
 #endif

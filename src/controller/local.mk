@@ -11,6 +11,7 @@ src_controller_libskein_controller_a_SOURCES = \
 	src/controller/controller.c src/controller/controller.h src/controller/controller_msg.h src/controller/controller_priv.h \
 	src/controller/controller_admin.c src/controller/controller_admin.h src/controller/controller_create.c src/controller/controller_delete.c src/controller/controller_grow.c \
 	src/controller/controller_config.c \
+	src/controller/controller_peers.c \
 	src/controller/controller_picture.c \
 	src/controller/controller_quotas.c \
 	src/controller/controller_return.c \

@@ -501,6 +501,17 @@ static void build_info(struct page *p, size_t at UNUSED)
 	sample_end_i64(&p->x, 1);
 }
 
+/* Once the picture is here: the sums of a cluster are taken by it. */
+static void cluster_info(struct page *p, size_t at UNUSED)
+{
+	if (p->w->picture == NULL)
+		return;
+	sample_begin(&p->x, "");
+	sample_label(&p->x, "cluster_id", p->w->picture->cluster_id);
+	sample_label_i32(&p->x, "broker_id", p->w->picture->broker_id);
+	sample_end_i64(&p->x, 1);
+}
+
 static void disk_bytes(struct page *p, size_t is_written)
 {
 	uint64_t of[2];
@@ -724,6 +735,7 @@ static const struct family families[] = {
 	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", open_files, 0 },
 	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", max_files, 0 },
 	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", build_info, 0 },
+	{ "skein_cluster_info", METRIC_GAUGE, "", "1; what cluster this is, and who in it: for sums over a cluster's brokers.", cluster_info, 0 },
 	{ "process_cpu_seconds", METRIC_COUNTER, "", "CPU time of the process, user and system.", cpu_seconds, 0 },
 	{ "process_resident_memory_bytes", METRIC_GAUGE, "", "Resident memory of the process.", resident_bytes, 0 },
 	{ "process_start_time_seconds", METRIC_GAUGE, "", "When the process began, since 1970.", start_seconds, 0 },

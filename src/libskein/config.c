@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/nearest.h"
 #include "libskein/libskein.h"
 
 enum kind { KIND_INT32, KIND_INT64, KIND_BOOL, KIND_STRING, KIND_CHOICE, KIND_ACKS, KIND_STRATEGIES };
@@ -169,48 +170,22 @@ struct group_member_spec config_member_spec(const struct skein_config *c)
 
 /* ---- finding ---- */
 
-/* How many characters must be changed, put in or left out. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[64], n = strlen(b);
-
-	if (n >= ARRAY_LEN(row))
-		return n;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			size_t change = corner + (a[i - 1] != b[j - 1]);
-
-			corner = row[j];
-			row[j] = MIN(change, MIN(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[n];
-}
-
 static const struct property *find(const char *name, struct skein_error *error)
 {
-	const struct property *nearest = &table[0];
-	size_t least = SIZE_MAX;
+	struct nearest near;
 
+	nearest_init(&near, slice_str(name));
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		size_t d = strcmp(table[i].name, name) == 0 ? 0 : distance(name, table[i].name);
-
-		if (d == 0)
+		if (strcmp(table[i].name, name) == 0)
 			return &table[i];
-		if (d < least) {
-			least = d;
-			nearest = &table[i];
-		}
+		nearest_offer(&near, slice_str(table[i].name));
 	}
 	if (strncmp(name, "ssl.", 4) == 0 || strncmp(name, "sasl.", 5) == 0)
 		face_fail(error, SKEIN_NOT_FOUND, "%.100s: TLS and SASL are not supported yet", name);
+	else if (slice_is_null(near.name))
+		face_fail(error, SKEIN_NOT_FOUND, "there is no property \"%.100s\"", name);
 	else
-		face_fail(error, SKEIN_NOT_FOUND, "there is no property \"%.100s\"; the nearest is %s", name, nearest->name);
+		face_fail(error, SKEIN_NOT_FOUND, "there is no property \"%.100s\"; the nearest is "SLICE_FMT, name, SLICE_ARG(near.name));
 	return NULL;
 }
 

@@ -187,6 +187,7 @@ struct net_spec {
 	int             max_connections_per_ip;	/* one more is closed right after accept */
 	struct net_listener_spec *listeners;
 	int             listener_count;
+	bool            listens_late;		/* not before net_listen: who connects meanwhile is refused */
 	void           *app;	/* the handlers' world: struct api_context of src/api */
 	/* each may be NULL */
 	/* fills slots; before the thread starts */
@@ -205,14 +206,19 @@ struct net;
  * to must outlive net. On error `problem` says which listener, for people. */
 enum err net_create(struct net **out, struct net_spec *spec, char *problem,
                     size_t problem_size) MUST_CHECK;
+/* With listens_late: from now on who connects waits until net_start. Any thread, any number of times. problem: which listener, for people. */
+enum err net_listen(struct net *n, char *problem, size_t problem_size) MUST_CHECK;
 /* begins to accept; by then every network actor must have a picture */
 void     net_start(struct net *n);
 /*
- * The end has two steps, because partitions hold watches of the network actors until they end
- * themselves. net_stop closes listeners and connections, resumes every parked call, and returns
- * when no call is left; the actors go on receiving messages. After the partitions have ended,
- * net_destroy joins the actors. It does both when net_stop was not called.
+ * The end has three steps, because calls wait at partitions and coordinators, for replicas and for
+ * members that may never come, and partitions hold watches of the network actors until they end
+ * themselves. net_hush closes listeners and connections and resumes every parked call: no call
+ * begins any more, and the actors go on receiving messages. When partitions and coordinators have
+ * let go of what waits, net_stop returns, because no call is left. Then net_destroy joins the
+ * actors. Each does what is before it when that was not called.
  */
+void     net_hush(struct net *n);
 void     net_stop(struct net *n);
 void     net_destroy(struct net **n);
 int      net_network_count(const struct net *n);

@@ -343,9 +343,9 @@ static mono_ms earliest_deadline(const struct network *n)
  * call_park. */
 static void begin_stop(struct network *n)
 {
-	n->is_stopping = true;
 	while (!list_empty(&n->open))
 		connection_close(LIST_ENTRY(n->open.next, struct connection, in_open));
+	__atomic_store_n(&n->is_stopping, true, __ATOMIC_RELEASE);
 }
 
 static int network_step(struct actor *a, mono_ms now)

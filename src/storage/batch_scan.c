@@ -1,5 +1,7 @@
 #include "storage/batch_scan.h"
 
+#include <zlib.h>
+
 #include "base/crc32c.h"
 
 void batch_scan_init(struct batch_scan *s, struct os *os, os_fd fd, int64_t pos, int64_t end,
@@ -77,4 +79,23 @@ enum err batch_scan_check_crc(struct batch_scan *s, int64_t at, uint32_t size, u
 	}
 	*is_right = sum == crc;
 	return OK;
+}
+
+bool batch_scan_is_old_entry(struct batch_scan *s, int64_t at)
+{
+	const uint8_t *p;
+	uLong sum = crc32(0, NULL, 0);
+
+	if (batch_scan_bytes(s, at, 16, &p) != OK)
+		return false;
+	int64_t pos = at + 16, end = at + BATCH_LOG_OVERHEAD + (int32_t)load_be32(p + 8);
+	uint32_t want = load_be32(p + 12);
+	while (pos < end) {
+		uint32_t n = (uint32_t)MIN(end - pos, s->room);
+		if (batch_scan_bytes(s, pos, n, &p) != OK)
+			return false;
+		sum = crc32(sum, p, n);
+		pos += n;
+	}
+	return (uint32_t)sum == want;
 }

@@ -36,6 +36,10 @@ enum err batch_scan_next(struct batch_scan *s, const uint8_t **header, int64_t *
 enum err batch_scan_check_crc(struct batch_scan *s, int64_t at, uint32_t size, uint32_t crc,
 	bool *is_right) MUST_CHECK;
 
+/* After ERR_UNSUPPORTED: is this really an entry of an old format (its CRC holds), and not damage
+ * that looks like one? */
+bool     batch_scan_is_old_entry(struct batch_scan *s, int64_t at);
+
 /* The first `len` bytes of the batch at `at`, len <= room; valid until the next call.
  * ERR_INCOMPLETE: the file ends before. */
 enum err batch_scan_bytes(struct batch_scan *s, int64_t at, uint32_t len,

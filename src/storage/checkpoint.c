@@ -61,7 +61,7 @@ enum err checkpoint_parse(struct slice text, bool (*line)(void *arg, struct slic
 }
 
 /* Topic names hold no blanks, so the fields are what lies between the single ones. */
-static bool parse_entry(struct slice line, struct checkpoint_entry *e)
+bool checkpoint_parse_entry(struct slice line, struct checkpoint_entry *e)
 {
 	const uint8_t *end = line.ptr + line.len;
 	const uint8_t *a = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
@@ -84,7 +84,7 @@ static bool check_line(void *arg, struct slice line)
 	struct checkpoint_entry e;
 
 	(void)arg;
-	return parse_entry(line, &e);
+	return checkpoint_parse_entry(line, &e);
 }
 
 struct reading {
@@ -97,7 +97,7 @@ static bool give_line(void *arg, struct slice line)
 	struct reading *r = arg;
 	struct checkpoint_entry e;
 
-	if (!parse_entry(line, &e))
+	if (!checkpoint_parse_entry(line, &e))
 		return false;
 	r->each(r->arg, &e);
 	return true;

@@ -34,6 +34,8 @@ enum err checkpoint_write(struct os *os, const char *path, const struct checkpoi
 /* The frame. lines(arg, line) returns false for a malformed line. */
 enum err checkpoint_parse(struct slice text, bool (*line)(void *arg, struct slice line),
 	void *arg) MUST_CHECK;
+/* A line of the four files. */
+bool     checkpoint_parse_entry(struct slice line, struct checkpoint_entry *e);
 void     checkpoint_print(struct strbuf *out, const struct checkpoint_entry *entries, int n);
 
 /* A decimal number, no sign but '-', no blanks, in range of int64: what such files and names are

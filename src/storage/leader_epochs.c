@@ -42,11 +42,9 @@ static enum err path_of(char out[PATH_SIZE], const char *dir)
 	return n > 0 && n < PATH_SIZE ? OK : ERR_TOO_LARGE;
 }
 
-static bool take_line(void *arg, struct slice line)
+bool leader_epochs_parse_line(struct slice line, struct leader_epoch *out)
 {
-	struct leader_epochs *e = arg;
 	const uint8_t *blank = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
-	const struct leader_epoch *last = e->count > 0 ? &e->entries[e->count - 1] : NULL;
 	struct slice left, right;
 	int64_t epoch, start;
 
@@ -56,11 +54,21 @@ static bool take_line(void *arg, struct slice line)
 	right = slice_of(blank + 1, line.len - left.len - 1);
 	if (!checkpoint_number(left, &epoch) || !checkpoint_number(right, &start))
 		return false;
-	if (epoch < 0 || epoch > INT32_MAX || start < 0)
+	*out = (struct leader_epoch){ (int32_t)epoch, start };
+	return epoch >= 0 && epoch <= INT32_MAX && start >= 0;
+}
+
+static bool take_line(void *arg, struct slice line)
+{
+	struct leader_epochs *e = arg;
+	const struct leader_epoch *last = e->count > 0 ? &e->entries[e->count - 1] : NULL;
+	struct leader_epoch next;
+
+	if (!leader_epochs_parse_line(line, &next))
 		return false;
-	if (last != NULL && (epoch <= last->epoch || start <= last->start_offset))
+	if (last != NULL && (next.epoch <= last->epoch || next.start_offset <= last->start_offset))
 		return false;
-	push(e, (int32_t)epoch, start);
+	push(e, next.epoch, next.start_offset);
 	return true;
 }
 

@@ -14,6 +14,7 @@
 #define SKEIN_STORAGE_LEADER_EPOCHS_H
 
 #include "base/err.h"
+#include "base/slice.h"
 #include "os/os.h"
 
 struct leader_epoch { int32_t epoch; int64_t start_offset; };
@@ -30,6 +31,8 @@ void     leader_epochs_fini(struct leader_epochs *e);
 /* From the directory's file; absent or empty: no entries. ERR_CORRUPT: not Kafka's format, or not
  * ascending (the list is empty then, and recovery from the log's batches is the cure). */
 enum err leader_epochs_read(struct leader_epochs *e, struct os *os, const char *dir) MUST_CHECK;
+/* One line of the file; whether it ascends is the list's to say. */
+bool     leader_epochs_parse_line(struct slice line, struct leader_epoch *out);
 /* Writes when dirty. Waits for the device. */
 enum err leader_epochs_write(struct leader_epochs *e, struct os *os, const char *dir) MUST_CHECK;
 

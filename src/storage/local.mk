@@ -3,6 +3,7 @@ src_storage_libskein_storage_a_SOURCES = $(storage_log_files) $(storage_logdir_f
 
 # The log: segments, indexes, recovery.
 storage_log_files = \
+	src/storage/batch_order.c src/storage/batch_order.h \
 	src/storage/batch_scan.c src/storage/batch_scan.h \
 	src/storage/clean_batch.c src/storage/clean_batch.h \
 	src/storage/clean_txns.c src/storage/clean_txns.h \
@@ -26,11 +27,13 @@ storage_log_files = \
 	src/storage/offset_index.c src/storage/offset_index.h \
 	src/storage/segment.c src/storage/segment.h \
 	src/storage/segment_append.c \
+	src/storage/segment_walk.c src/storage/segment_walk.h \
 	src/storage/time_index.c src/storage/time_index.h
 
 # What lies beside it: producers, epochs, aborted transactions, and the log directory.
 storage_logdir_files = \
 	src/storage/checkpoint.c src/storage/checkpoint.h \
+	src/storage/inspect.c src/storage/inspect.h src/storage/inspect_priv.h src/storage/inspect_segment.c \
 	src/storage/leader_epochs.c src/storage/leader_epochs.h \
 	src/storage/logdir.c src/storage/logdir.h src/storage/logdir_priv.h \
 	src/storage/logdir_marks.c \
@@ -72,12 +75,15 @@ storage_log_tests = \
 	tests/unit/storage/log_clean_rules_test \
 	tests/unit/storage/log_clean_test \
 	tests/unit/storage/golden_log_test \
+	tests/unit/storage/inspect_test \
 	tests/unit/storage/log_crash_test \
 	tests/unit/storage/log_test
 check_PROGRAMS += $(storage_log_tests)
 TESTS += $(storage_log_tests)
 tests_unit_storage_golden_log_test_SOURCES = tests/unit/storage/golden_log_test.c tests/unit/storage/log_kit.h
 tests_unit_storage_golden_log_test_LDADD = $(storage_test_libs)
+tests_unit_storage_inspect_test_SOURCES = tests/unit/storage/inspect_test.c tests/unit/storage/log_kit.h tests/unit/storage/seed_range.h
+tests_unit_storage_inspect_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_crash_test_SOURCES = tests/unit/storage/log_crash_test.c tests/unit/storage/log_kit.h tests/unit/storage/seed_range.h
 tests_unit_storage_log_crash_test_LDADD = $(storage_test_libs)
 tests_unit_storage_log_clean_rules_test_SOURCES = tests/unit/storage/log_clean_rules_test.c tests/unit/storage/log_kit.h

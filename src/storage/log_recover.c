@@ -23,7 +23,6 @@
 #include "storage/log_priv.h"
 
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "storage/logdir.h"
 
@@ -55,26 +54,6 @@ struct recovery_plan {
 	int64_t       recovery_point;	/* as it stands in the checkpoint */
 	bool          is_clean;		/* everything up to the end is known to be on the device */
 };
-
-/* Is this really an entry of an old format, and not damage that looks like one? */
-static bool is_old_entry(struct batch_scan *scan, int64_t at)
-{
-	const uint8_t *p;
-	uLong sum = crc32(0, NULL, 0);
-
-	if (batch_scan_bytes(scan, at, 16, &p) != OK)
-		return false;
-	int64_t pos = at + 16, end = at + BATCH_LOG_OVERHEAD + (int32_t)load_be32(p + 8);
-	uint32_t want = load_be32(p + 12);
-	while (pos < end) {
-		uint32_t n = (uint32_t)MIN(end - pos, scan->room);
-		if (batch_scan_bytes(scan, pos, n, &p) != OK)
-			return false;
-		sum = crc32(sum, p, n);
-		pos += n;
-	}
-	return (uint32_t)sum == want;
-}
 
 /* One batch is sound: what it says goes everywhere. */
 static enum err take_batch(struct log *log, struct walk *w, const uint8_t *header, int64_t at,
@@ -141,7 +120,7 @@ static enum err walk_segment(struct log *log, struct walk *w, struct log_recover
 		if ((e = take_batch(log, w, header, at, recovery)) != OK)
 			return e;
 	}
-	if (e == ERR_UNSUPPORTED && is_old_entry(&w->scan, w->scan.pos))
+	if (e == ERR_UNSUPPORTED && batch_scan_is_old_entry(&w->scan, w->scan.pos))
 		return ERR_CORRUPT;
 	if (e == ERR_UNSUPPORTED || e == ERR_INCOMPLETE || e == ERR_CORRUPT)
 		e = OK;		/* damage, or the end */

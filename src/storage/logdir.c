@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOCK_FILE   ".lock"
-#define CLEAN_FILE  ".kafka_cleanshutdown"
 #define CLEAN_TEXT  "{\"version\":0,\"brokerEpoch\":-1}"
 
 static const char *const checkpoint_files[LOGDIR_CHECKPOINTS] = {
@@ -20,6 +18,11 @@ static const char *const checkpoint_files[LOGDIR_CHECKPOINTS] = {
 	[LOGDIR_HIGH_WATERMARKS] = "replication-offset-checkpoint",
 	[LOGDIR_CLEANER_OFFSETS] = "cleaner-offset-checkpoint",
 };
+
+const char *logdir_checkpoint_name(enum logdir_checkpoint kind)
+{
+	return checkpoint_files[kind];
+}
 
 void logdir_file(const struct logdir *d, const char *name, char out[LOGDIR_FILE_MAX])
 {
@@ -52,7 +55,7 @@ static enum err take_lock(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	if (err != OK)
 		return say(error, err, "log directory %s cannot be created: %s", d->path,
 			err_text(err));
-	logdir_file(d, LOCK_FILE, path);
+	logdir_file(d, LOGDIR_LOCK_FILE, path);
 	err = os_open(d->os, path, OS_RDWR | OS_CREATE, &d->lock);
 	if (err != OK)
 		return say(error, err, "log directory %s is not writable: %s", d->path,
@@ -266,7 +269,7 @@ static enum err take_clean_marker(struct logdir *d)
 	char path[LOGDIR_FILE_MAX];
 	enum err err;
 
-	logdir_file(d, CLEAN_FILE, path);
+	logdir_file(d, LOGDIR_CLEAN_FILE, path);
 	err = os_unlink(d->os, path);
 	if (err == OK) {
 		d->had_clean_shutdown = true;
@@ -283,6 +286,23 @@ static void forget_cleaner_offsets(struct logdir *d)
 	LOG_WARN(&d->log, cleaner_offsets_damaged, KV_STR("dir", d->path));
 }
 
+static void judge_entry(void *arg, const struct checkpoint_entry *e)
+{
+	*(bool *)arg |= e->offset < 0 || e->topic.len == 0 || e->topic.len > LOGDIR_NAME_MAX;
+}
+
+enum err logdir_check_checkpoint(struct os *os, const char *dir, enum logdir_checkpoint kind, char error[LOGDIR_ERROR_MAX])
+{
+	char path[LOGDIR_FILE_MAX];
+	bool is_bad = false;
+
+	snprintf(path, sizeof(path), "%.*s/%s", LOGDIR_PATH_MAX, dir, checkpoint_files[kind]);
+	enum err err = checkpoint_read(os, path, judge_entry, &is_bad);
+	if (err == OK && is_bad)
+		err = ERR_CORRUPT;
+	return err == OK || (err == ERR_CORRUPT && kind == LOGDIR_CLEANER_OFFSETS) ? OK : say(error, err, "%s cannot be read: %s", path, err_text(err));
+}
+
 enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 {
 	char path[LOGDIR_FILE_MAX];
@@ -292,7 +312,7 @@ enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 		return OK;
 	err = take_clean_marker(d);
 	if (err != OK)
-		return say(error, err, "%s/" CLEAN_FILE " cannot be removed: %s", d->path,
+		return say(error, err, "%s/" LOGDIR_CLEAN_FILE " cannot be removed: %s", d->path,
 			err_text(err));
 	for (int kind = 0; kind < LOGDIR_CHECKPOINTS; kind++) {
 		struct loading l = { d, (enum logdir_checkpoint)kind, false };
@@ -376,7 +396,7 @@ enum err logdir_close_clean(struct logdir **dp)
 	enum err err = logdir_is_offline(d) ? ERR_OFFLINE : OK;
 
 	if (err == OK) {
-		logdir_file(d, CLEAN_FILE, path);
+		logdir_file(d, LOGDIR_CLEAN_FILE, path);
 		err = os_replace_file(d->os, path, CLEAN_TEXT, sizeof(CLEAN_TEXT) - 1);
 	}
 	/* What they say stays true until a file they speak of is changed, which a mark notices. */

@@ -220,24 +220,58 @@ static bool get_batch(struct producer_batch *b, int32_t last_sequence, int32_t o
 	return offset_delta >= 0 && last_offset >= offset_delta;
 }
 
-static bool get_entry(const uint8_t *p, int64_t end_offset, int64_t *id, struct producer_facts *f)
+static void get_raw(const uint8_t *p, struct producer_snapshot_entry *e)
 {
-	int64_t last_offset = (int64_t)load_be64(p + 14);
-
-	*id = (int64_t)load_be64(p);
-	*f = (struct producer_facts){
-		.epoch = (int16_t)load_be16(p + 8), .last_timestamp = (time_ms)load_be64(p + 26),
+	*e = (struct producer_snapshot_entry){
+		.producer_id = (int64_t)load_be64(p), .epoch = (int16_t)load_be16(p + 8),
+		.last_sequence = (int32_t)load_be32(p + 10), .last_offset = (int64_t)load_be64(p + 14),
+		.offset_delta = (int32_t)load_be32(p + 22), .timestamp = (time_ms)load_be64(p + 26),
 		.coordinator_epoch = (int32_t)load_be32(p + 34),
 		.txn_first_offset = (int64_t)load_be64(p + 38),
 	};
+}
+
+static bool get_entry(const uint8_t *p, int64_t end_offset, int64_t *id, struct producer_facts *f)
+{
+	struct producer_snapshot_entry e;
+
+	get_raw(p, &e);
+	*id = e.producer_id;
+	*f = (struct producer_facts){
+		.epoch = e.epoch, .last_timestamp = e.timestamp,
+		.coordinator_epoch = e.coordinator_epoch, .txn_first_offset = e.txn_first_offset,
+	};
 	if (*id < 0 || f->txn_first_offset < -1 || f->txn_first_offset >= end_offset ||
-		last_offset >= end_offset)
+		e.last_offset >= end_offset)
 		return false;
-	if (last_offset < 0)
+	if (e.last_offset < 0)
 		return true;
 	f->batch_count = 1;
-	return get_batch(&f->batches[0], (int32_t)load_be32(p + 10), (int32_t)load_be32(p + 22),
-		last_offset, f->last_timestamp);
+	return get_batch(&f->batches[0], e.last_sequence, e.offset_delta, e.last_offset,
+		f->last_timestamp);
+}
+
+enum err producer_snapshot_list(struct slice bytes, int64_t offset,
+	void (*each)(void *arg, const struct producer_snapshot_entry *e), void *arg)
+{
+	uint32_t count, whole;
+	bool is_sound = is_sealed(bytes, SNAPSHOT_HEADER);
+
+	if (bytes.len < SNAPSHOT_HEADER || load_be16(bytes.ptr) != VERSION)
+		return ERR_CORRUPT;
+	count = load_be32(bytes.ptr + CHECKED_POS);
+	whole = (uint32_t)MIN((bytes.len - SNAPSHOT_HEADER) / ENTRY_SIZE, UINT32_MAX);
+	for (uint32_t i = 0; i < MIN(count, whole); i++) {
+		const uint8_t *p = bytes.ptr + SNAPSHOT_HEADER + (size_t)i * ENTRY_SIZE;
+		struct producer_snapshot_entry e;
+		struct producer_facts facts;
+		int64_t id;
+
+		is_sound = get_entry(p, offset, &id, &facts) && is_sound;
+		get_raw(p, &e);
+		each(arg, &e);
+	}
+	return is_sound && count <= whole ? OK : ERR_CORRUPT;
 }
 
 enum err producer_snapshot_decode(struct producer_state *s, struct slice bytes, int64_t offset,

@@ -64,6 +64,16 @@ enum err producer_snapshot_remove_strays(struct os *os, const char *dir, const i
 void     producer_snapshot_encode(struct producer_state *s, struct strbuf *out);
 void     producer_snapshot_encode_batches(const struct producer_state *s, uint32_t snapshot_crc,
 	struct strbuf *out);
+/* An entry of Kafka's file, as it lies there. */
+struct producer_snapshot_entry {
+	int64_t producer_id, last_offset, txn_first_offset;	/* offsets: -1 none */
+	time_ms timestamp;
+	int32_t last_sequence, offset_delta, coordinator_epoch;
+	int16_t epoch;
+};
+/* Calls each() for what is there of entries also where the file as a whole is ERR_CORRUPT. */
+enum err producer_snapshot_list(struct slice bytes, int64_t offset,
+	void (*each)(void *arg, const struct producer_snapshot_entry *e), void *arg) MUST_CHECK;
 enum err producer_snapshot_decode(struct producer_state *s, struct slice bytes, int64_t offset,
 	time_ms now) MUST_CHECK;
 enum err producer_snapshot_decode_batches(struct producer_state *s, struct slice bytes,

@@ -31,7 +31,7 @@ static enum err open_file(const struct txn_index *x, struct os *os, const char *
 	return err == OK ? os_open(os, path, flags, fd) : err;
 }
 
-static bool get(const uint8_t *p, struct aborted_txn *a)
+bool txn_index_decode(const uint8_t *p, struct aborted_txn *a)
 {
 	*a = (struct aborted_txn){
 		.producer_id = (int64_t)load_be64(p + 2),
@@ -77,7 +77,7 @@ static enum err walk(struct os *os, os_fd fd, uint32_t i, uint32_t count,
 		if (err != OK)
 			return err;
 		for (uint32_t k = 0; k < n; k++) {
-			if (!get(buf + (size_t)k * TXN_INDEX_ENTRY_SIZE, &a))
+			if (!txn_index_decode(buf + (size_t)k * TXN_INDEX_ENTRY_SIZE, &a))
 				return ERR_CORRUPT;
 			if (!see(arg, i + k, &a))
 				return OK;
@@ -170,7 +170,7 @@ static enum err bisect(const struct txn_index *x, struct os *os, os_fd fd, int64
 
 		if (err != OK)
 			return err;
-		if (!get(buf, &a))
+		if (!txn_index_decode(buf, &a))
 			return ERR_CORRUPT;
 		if (a.last_offset < offset)
 			lo = mid + 1;
@@ -190,7 +190,7 @@ static enum err cut(struct txn_index *x, struct os *os, os_fd fd, int64_t end_of
 
 	if (err == OK && keep > 0) {
 		err = read_entries(os, fd, keep - 1, 1, buf);
-		if (err == OK && !get(buf, &newest))
+		if (err == OK && !txn_index_decode(buf, &newest))
 			err = ERR_CORRUPT;
 	}
 	if (err == OK)

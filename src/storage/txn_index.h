@@ -28,6 +28,8 @@ struct aborted_txn {
 	int64_t last_stable_offset;		/* right after the marker */
 };
 
+/* One entry as it lies in the file. False: not of version 0. */
+bool txn_index_decode(const uint8_t *p, struct aborted_txn *a);
 /* Looks at the file; absent: empty. Every entry is checked (version, order, offsets at or above the
  * base): ERR_CORRUPT means recover the segment. */
 enum err txn_index_open(struct txn_index *x, struct os *os, const char *dir,

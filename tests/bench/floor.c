@@ -25,7 +25,7 @@
 
 #define FRAME_MAX   (4 << 20)
 #define ANSWERS_MAX (1 << 20)
-#define FILE_MAX    (INT64_C(1) << 30)	/* then it is written over from its begin, like segments that roll */
+#define FILE_MAX    (INT64_C(1) << 30)	/* then the next one begins, as segments roll: to write over pages that are there is cheaper than any log */
 #define BATCH_CRC   17
 #define BATCH_AFTER_CRC 21
 #define UNSUPPORTED 35
@@ -38,7 +38,9 @@ struct connection {
 
 struct floor_server {
 	uint16_t port;
+	const char *path;
 	int      file;		/* -1: null */
+	int      files;		/* begun so far; the one before the last is there as well */
 	off_t    end;
 	int64_t  offset;
 	struct writer out;
@@ -54,7 +56,7 @@ static const uint8_t *take_string(const uint8_t *p, struct slice *out)
 
 static void answer_api_versions(struct floor_server *f, int version)
 {
-	static const int16_t apis[][3] = { { API_PRODUCE, 0, 3 }, { API_FETCH, 0, 4 }, { API_METADATA, 0, 1 }, { API_API_VERSIONS, 0, 0 } };
+	static const int16_t apis[][3] = { { API_PRODUCE, 0, 3 }, { API_FETCH, 0, 4 }, { API_METADATA, 0, 1 }, { API_FIND_COORDINATOR, 0, 0 }, { API_API_VERSIONS, 0, 0 } };
 
 	put_i16(&f->out, version == 0 ? 0 : UNSUPPORTED);
 	put_i32(&f->out, (int32_t)ARRAY_LEN(apis));
@@ -90,6 +92,19 @@ static void answer_metadata(struct floor_server *f, const uint8_t *p)
 	}
 }
 
+static void begin_file(struct floor_server *f)
+{
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s.%d", f->path, f->files++ % 2);
+	if (f->file >= 0)
+		close(f->file);
+	(void)unlink(name);
+	if ((f->file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
+		bench_die("%s: %m", name);
+	f->end = 0;
+}
+
 static void keep(struct floor_server *f, struct slice batch)
 {
 	struct iovec iov = { (void *)(uintptr_t)batch.ptr, batch.len };
@@ -100,7 +115,9 @@ static void keep(struct floor_server *f, struct slice batch)
 		bench_die("a batch of %zu bytes does not match its CRC", batch.len);
 	if (pwritev(f->file, &iov, 1, f->end) != (ssize_t)batch.len)
 		bench_die("pwritev: %m");
-	f->end = f->end >= FILE_MAX ? 0 : f->end + (off_t)batch.len;
+	f->end += (off_t)batch.len;
+	if (f->end >= FILE_MAX)
+		begin_file(f);
 }
 
 /* One topic, one partition, as the client sends to a leader of one. */
@@ -199,8 +216,9 @@ int main(int argc, char **argv)
 	if (argc < 3 || (strcmp(argv[1], "null") != 0 && (strcmp(argv[1], "loop") != 0 || argc < 4)))
 		bench_die("usage: floor null PORT | loop PORT FILE");
 	f.port = (uint16_t)atoi(argv[2]);
-	if (argv[1][0] == 'l' && (f.file = open(argv[3], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
-		bench_die("%s: %m", argv[3]);
+	f.path = argv[3];
+	if (argv[1][0] == 'l')
+		begin_file(&f);
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(f.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), poller = epoll_create1(EPOLL_CLOEXEC);
 	if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(listener, (struct sockaddr *)&a, sizeof(a)) != 0

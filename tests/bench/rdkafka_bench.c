@@ -1,7 +1,7 @@
 /*
  * The client of tests/bench/compare: librdkafka, the same binary for every broker. One line of JSON.
  *
- *	rdkafka_bench produce BROKERS TOPIC BYTES SECONDS [key=value...]	as fast as it goes
+ *	rdkafka_bench produce BROKERS TOPIC BYTES SECONDS [key=value...]	as fast as it goes; no more than RUN_BYTES
  *	rdkafka_bench consume BROKERS TOPIC BYTES SECONDS [key=value...]	partition 0 from its begin, again and again; BYTES is not looked at
  *	rdkafka_bench e2e BROKERS TOPIC BYTES SECONDS RATE [key=value...]	records of partition 0 at a rate
  *
@@ -21,6 +21,7 @@
 #define FLUSH_MS     60000
 #define WARM_UP_NS   1000000000
 #define BYTES_MAX    (1 << 20)
+#define RUN_BYTES    750000000	/* so much memory has its machine, see brokers.recycle_memory */
 
 static struct {
 	const char *topic;
@@ -149,7 +150,7 @@ static void produce(const char *brokers, char **settings)
 	uint8_t *value = make_value();
 	mono_ns began = os_mono_ns(os_real()), until = began + (mono_ns)(x.seconds * 1e9);
 
-	while (os_mono_ns(os_real()) < until) {
+	for (int64_t sent = 0; os_mono_ns(os_real()) < until && sent + 16 * x.bytes <= RUN_BYTES; sent += 16 * x.bytes) {
 		for (int i = 0; i < 16; i++)
 			produce_one(rk, value, 0);
 		rd_kafka_poll(rk, 0);

@@ -27,16 +27,6 @@ static void home_on_answer(void *arg, struct msg *m)
 		b->is_stopped = true;
 }
 
-/* No network actor begins a call any more. */
-static bool is_hushed(const struct broker_sim *b)
-{
-	bool is = true;
-
-	for (int i = 0; i < net_network_count(b->parts.net); i++)
-		is &= net_network(b->parts.net, i)->is_stopping;
-	return is;
-}
-
 static int ask_controller(struct broker_sim *b, struct msg *m, bool *is_wanted)
 {
 	if (!*is_wanted || m->at != MSG_HOME)
@@ -54,10 +44,7 @@ static int home_step(struct actor *a, mono_ms now UNUSED)
 	int work = actor_drain_answers(a, home_on_answer, b);
 
 	work += ask_controller(b, &b->retire.msg, &b->retire_wanted);
-	if (b->stop_wanted && !is_hushed(b))
-		work++;		/* steps again, until they have seen it */
-	else
-		work += ask_controller(b, &b->stop.msg, &b->stop_wanted);
+	work += ask_controller(b, &b->stop.msg, &b->stop_wanted);
 	a->deadline = MONO_NEVER;
 	return work;
 }
@@ -189,16 +176,13 @@ bool broker_sim_start(struct broker_sim *b)
 	return true;
 }
 
-/* A clean stop waits until no call is left; a dead process does not, so the controller lets go of what it holds as soon as none begins any more. */
 static void take_apart(struct broker_sim *b, bool is_clean)
 {
 	b->stop.is_clean = is_clean;
 	b->retire_wanted = false;
-	if (is_clean)
-		assembly_hush(&b->parts);
+	assembly_hush(&b->parts);
 	b->stop_wanted = true;
 	actor_wake(&b->home);
-	assembly_hush(&b->parts);
 	for (int i = 0; !b->is_stopped; i++)
 		step(b, i, "stopped");
 	ck_assert_int_eq(b->retire.msg.at, MSG_HOME);

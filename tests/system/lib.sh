@@ -20,7 +20,7 @@ scratch=$(mktemp -d "${TMPDIR:-/tmp}/skein-$name.XXXXXX")
 # Short for sockets and fast for small files; a test that needs a file system of its own makes one below.
 mkdir -p "$scratch/home" "$scratch/run"
 export CACHE_HOME=$HOME HOME=$scratch/home PYTHONDONTWRITEBYTECODE=1
-unset XDG_DATA_HOME NOTIFY_SOCKET SKEIN_BOOTSTRAP
+unset XDG_DATA_HOME XDG_CONFIG_HOME NOTIFY_SOCKET SKEIN_BOOTSTRAP SKEIN_PROFILE
 # A sanitizer's findings end the program with a code of their own, which broker_stop tells from a clean stop.
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
 

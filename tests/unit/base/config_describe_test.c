@@ -114,6 +114,21 @@ static size_t describe_all(struct config_describe *it, const char *resource, cha
 	return n;
 }
 
+/* Defaults that are not Kafka's, with the reason in config_broker.def. */
+static const struct { const char *kafka, *ours; } other_defaults[] = {
+	{ "broker\tsocket.receive.buffer.bytes\t3\t5\tread-only\tplain\t102400\tsocket.receive.buffer.bytes\t5\t102400",
+	  "broker\tsocket.receive.buffer.bytes\t3\t5\tread-only\tplain\t-1\tsocket.receive.buffer.bytes\t5\t-1" },
+};
+
+static const char *ours_for(const char *line)
+{
+	for (size_t i = 0; i < ARRAY_LEN(other_defaults); i++) {
+		if (strcmp(line, other_defaults[i].kafka) == 0)
+			return other_defaults[i].ours;
+	}
+	return line;
+}
+
 static void compare_case(const char *folder)
 {
 	char *lines[1000], *want[1000], *save = NULL;
@@ -135,7 +150,7 @@ static void compare_case(const char *folder)
 	qsort(lines, n, sizeof(*lines), compare_lines);
 	qsort(want, want_count, sizeof(*want), compare_lines);
 	for (size_t i = 0; i < MIN(n, want_count); i++)
-		ck_assert_str_eq(lines[i], want[i]);
+		ck_assert_str_eq(lines[i], ours_for(want[i]));
 	ck_assert_uint_eq(n, want_count);
 	ck_assert_uint_gt(n, 300);
 	for (size_t i = 0; i < n; i++)

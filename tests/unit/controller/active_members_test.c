@@ -14,6 +14,7 @@
 #include "controller/active_priv.h"
 #include "sim/broker_sim.h"
 #include "wire/gen/alter_partition.h"
+#include "wire/gen/api_versions.h"
 #include "wire/gen/controlled_shutdown.h"
 #include "wire/header.h"
 
@@ -256,6 +257,14 @@ static void answer_stop_replica(struct stop_replica_response *out, const struct 
 	}
 }
 
+/* Of Kafka 3.9, as far as it is looked at before a broker joins. */
+static void answer_api_versions(struct api_versions_response *out, struct arena *a)
+{
+	api_versions_response_init(out);
+	out->api_keys = arena_calloc(a, 1, sizeof(*out->api_keys));
+	out->api_keys[out->api_keys_count++] = (struct api_versions_response_api_key){ .api_key = API_FETCH, .max_version = 17 };
+}
+
 static void check_encodable(const struct channel_call *call)
 {
 	struct writer w;
@@ -266,6 +275,8 @@ static void check_encodable(const struct channel_call *call)
 		ok = leader_and_isr_request_encode(call->request, &w, call->version);
 	else if (call->key == API_UPDATE_METADATA)
 		ok = update_metadata_request_encode(call->request, &w, call->version);
+	else if (call->key == API_API_VERSIONS)
+		ok = api_versions_request_encode(call->request, &w, call->version);
 	else
 		ok = stop_replica_request_encode(call->request, &w, call->version);
 	ck_assert(ok);
@@ -282,23 +293,27 @@ static void channels_on_question(void *arg, struct msg *m)
 		actor_answer(&ch->actor, m);
 		return;
 	}
-	if (call->line != CHANNEL_TO_MEMBER || !is_member[call->broker] || takes[call->broker] == 0) {
+	if (call->line != CHANNEL_TO_MEMBER || !is_member[call->broker] || (takes[call->broker] == 0 && call->key != API_API_VERSIONS)) {
 		call->result = ERR_REFUSED;
 		actor_answer(&ch->actor, m);
 		return;
 	}
-	takes[call->broker] -= takes[call->broker] > 0;
 	check_encodable(call);
-	take_down(call->broker, (int)call->key, call->version, call->request);
+	if (call->key != API_API_VERSIONS) {
+		takes[call->broker] -= takes[call->broker] > 0;
+		take_down(call->broker, (int)call->key, call->version, call->request);
+	}
 	struct arena *a = mem_calloc(1, sizeof(*a));
 	arena_init(a, 1 << 20);
 	call->internal = a;
 	call->result = OK;
-	call->response = arena_calloc(a, 1, MAX(sizeof(struct leader_and_isr_response), sizeof(struct stop_replica_response)));
+	call->response = arena_calloc(a, 1, MAX(MAX(sizeof(struct leader_and_isr_response), sizeof(struct stop_replica_response)), sizeof(struct api_versions_response)));
 	if (call->key == API_LEADER_AND_ISR)
 		answer_leader_and_isr(call->response, call->request, a);
 	else if (call->key == API_STOP_REPLICA)
 		answer_stop_replica(call->response, call->request, a);
+	else if (call->key == API_API_VERSIONS)
+		answer_api_versions(call->response, a);
 	actor_answer(&ch->actor, m);
 }
 

@@ -1,0 +1,351 @@
+/*
+ * The partitions that skein consume reads: which they are, where each begins, how far it is, and what it suffers from.
+ */
+#include "consume.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/admin_group.h"
+
+#define ADMIN_TIMEOUT_MS 15000
+#define RANGE_TIMEOUT_MS 5000
+
+/* ---- which topics ---- */
+
+static bool add_topic(struct consume *x, const char *name)
+{
+	const char *known = client_topic(x->client, slice_str(name))->name;
+
+	for (int i = 0; i < x->topic_count; i++) {
+		if (x->topics[i] == known)
+			return true;
+	}
+	if (x->topic_count == CONSUME_TOPICS_MAX) {
+		tool_say("more than %d topics", CONSUME_TOPICS_MAX);
+		x->code = EXIT_USAGE;
+		return false;
+	}
+	x->topics[x->topic_count++] = known;
+	return true;
+}
+
+/* For the whole name. */
+static bool compile(struct consume *x, const char *text, regex_t *out)
+{
+	struct strbuf whole = STRBUF_INIT;
+	char why[100];
+	int e;
+
+	strbuf_printf(&whole, "^(%s)$", text);
+	e = regcomp(out, strbuf_cstr(&whole), REG_EXTENDED | REG_NOSUB);
+	strbuf_fini(&whole);
+	if (e == 0)
+		return true;
+	regerror(e, out, why, sizeof(why));
+	x->code = tool_usage("consume", "\"%s\" is no regular expression: %s", text, why);
+	return false;
+}
+
+static bool add_matching(struct consume *x, const char *text, const struct metadata_response *all)
+{
+	regex_t expression;
+	int found = 0;
+	bool goes_on = true;
+
+	if (!compile(x, text, &expression))
+		return false;
+	for (int32_t i = 0; i < all->topics_count && goes_on; i++) {
+		const struct metadata_response_topic *t = &all->topics[i];
+		char name[256];
+		if (t->error_code != NONE || (t->is_internal && !x->with_internal) || t->name.len >= sizeof(name))
+			continue;
+		memcpy(name, t->name.ptr, t->name.len);
+		name[t->name.len] = '\0';
+		if (regexec(&expression, name, 0, NULL, 0) == 0) {
+			found++;
+			goes_on = add_topic(x, name);
+		}
+	}
+	regfree(&expression);
+	if (found == 0) {
+		tool_say("there is no topic that \"%s\" matches as a whole", text);
+		x->code = EXIT_NOT_FOUND;
+	}
+	return found > 0 && goes_on;
+}
+
+static bool find_matching(struct consume *x)
+{
+	struct client_call *answer = NULL;
+	const struct metadata_response *all;
+	struct client_error error;
+	bool goes_on = true;
+
+	if (admin_describe_topics(x->client, NULL, 0, ADMIN_TIMEOUT_MS, &answer, &all, &error) != OK) {
+		x->code = tool_fail(&error);
+		return false;
+	}
+	for (int i = 0; i < x->name_count && goes_on; i++)
+		goes_on = add_matching(x, x->names[i], all);
+	admin_answer_destroy(&answer);
+	return goes_on;
+}
+
+bool consume_find_topics(struct consume *x)
+{
+	if (x->is_pattern && !find_matching(x))
+		return false;
+	for (int i = 0; !x->is_pattern && i < x->name_count; i++) {
+		if (!add_topic(x, x->names[i]))
+			return false;
+	}
+	for (int i = 0; i < x->topic_count; i++) {
+		if (tool_topic_info(x->client, x->topics[i], &x->code) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* ---- which partitions ---- */
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *p = a, *q = b;
+	int c = p->topic == q->topic ? 0 : strcmp(p->topic, q->topic);
+
+	return c != 0 ? c : (p->partition > q->partition) - (p->partition < q->partition);
+}
+
+bool consume_find_places(struct consume *x)
+{
+	struct place *places = mem_calloc(CONSUME_PLACES_MAX, sizeof(*places));
+	int count = 0;
+
+	for (int i = 0; i < x->topic_count; i++) {
+		int32_t there = client_topic(x->client, slice_str(x->topics[i]))->partition_count;
+		int wanted = x->number_count > 0 ? x->number_count : there;
+
+		if (x->number_count > 0 && x->numbers[wanted - 1] >= there) {
+			tool_say("topic %s has no partition %d: there are %d", x->topics[i], x->numbers[wanted - 1], there);
+			x->code = EXIT_NOT_FOUND;
+		} else if (count + wanted > CONSUME_PLACES_MAX) {
+			tool_say("more than %d partitions", CONSUME_PLACES_MAX);
+			x->code = EXIT_USAGE;
+		}
+		if (x->code != EXIT_OK) {
+			free(places);
+			return false;
+		}
+		for (int k = 0; k < wanted; k++)
+			places[count++] = (struct place){ .topic = x->topics[i], .partition = x->number_count > 0 ? x->numbers[k] : k };
+	}
+	consume_set_places(x, places, count);
+	return true;
+}
+
+void consume_set_places(struct consume *x, struct place *places, int count)
+{
+	struct consumer_spec spec = config_consumer_spec(&x->config);
+
+	consume_drop_places(x);
+	spec.wants_control = x->with_control;
+	if (x->tail_count >= 0)
+		spec.reset = CONSUMER_EARLIEST;		/* what is looked through may be deleted meanwhile */
+	qsort(places, (size_t)count, sizeof(*places), compare_places);
+	x->places = places;
+	x->place_count = count;
+	for (int i = 0; i < count; i++) {
+		int width = snprintf(NULL, 0, "%s/%d", places[i].topic, places[i].partition);
+		places[i].written = places[i].written_epoch = -1;
+		x->print.place_width = MAX(x->print.place_width, width);
+	}
+	consumer_create(&x->consumer, x->client, &spec);
+}
+
+void consume_drop_places(struct consume *x)
+{
+	consume_flush(x);	/* it points at them */
+	consumer_destroy(&x->consumer);
+	for (int i = 0; i < x->place_count; i++) {
+		free(x->places[i].trouble);
+		tail_fini(&x->places[i].tail);
+	}
+	free(x->places);
+	x->places = x->last = NULL;
+	x->place_count = x->ended_count = x->trouble_count = 0;
+}
+
+struct place *consume_place(struct consume *x, const char *topic, int32_t partition)
+{
+	struct place key = { .topic = topic, .partition = partition };
+
+	if (x->last == NULL || x->last->topic != topic || x->last->partition != partition)
+		x->last = bsearch(&key, x->places, (size_t)x->place_count, sizeof(key), compare_places);
+	return x->last;
+}
+
+/* ---- where to begin ---- */
+
+void consume_begin(struct consume *x, struct place *p)
+{
+	switch (x->start.kind) {
+	case START_BEGINNING: consumer_assign(x->consumer, p->topic, p->partition, CONSUMER_EARLIEST); break;
+	case START_END:       consumer_assign(x->consumer, p->topic, p->partition, CONSUMER_LATEST); break;
+	case START_OFFSET:    consumer_assign(x->consumer, p->topic, p->partition, x->start.at); break;
+	case START_TIME:      consumer_assign_time(x->consumer, p->topic, p->partition, x->start.at); break;
+	}
+}
+
+static void set_trouble(struct consume *x, struct place *p, const char *text)
+{
+	x->trouble_count += (text != NULL) - (p->trouble != NULL);
+	free(p->trouble);
+	p->trouble = text == NULL ? NULL : mem_strdup(text);
+}
+
+static void place_ended(struct consume *x, struct place *p)
+{
+	set_trouble(x, p, NULL);
+	x->ended_count += !p->has_ended;
+	p->has_ended = true;
+}
+
+static void begin_tail(struct consume *x, struct place *p, const struct admin_offset *first, const struct admin_offset *end)
+{
+	int16_t code = first->error != NONE ? first->error : end->error;
+	struct client_error error;
+	char subject[300];
+
+	if (code != NONE) {
+		snprintf(subject, sizeof(subject), "%s/%d", p->topic, p->partition);
+		client_error_set_kafka(&error, code, subject, SLICE_NULL);
+		x->code = tool_fail(&error);
+		place_ended(x, p);
+		return;
+	}
+	tail_init(&p->tail, x->tail_count, first->offset, end->offset);
+	p->is_sought = x->tail_count > 0;
+	consumer_assign(x->consumer, p->topic, p->partition, p->tail.from);
+}
+
+bool consume_begin_tails(struct consume *x)
+{
+	struct admin_offset *offsets = mem_calloc((size_t)x->place_count * 2 + 1, sizeof(*offsets)), *ends = offsets + x->place_count;
+	struct client_error error;
+	bool is_known;
+
+	for (int i = 0; i < x->place_count; i++) {
+		offsets[i] = (struct admin_offset){ .topic = x->places[i].topic, .partition = x->places[i].partition, .timestamp = ADMIN_EARLIEST };
+		ends[i] = (struct admin_offset){ .topic = x->places[i].topic, .partition = x->places[i].partition, .timestamp = ADMIN_LATEST };
+	}
+	is_known = admin_list_offsets(x->client, offsets, x->place_count, ADMIN_TIMEOUT_MS, &error) == OK &&
+		   admin_list_offsets(x->client, ends, x->place_count, ADMIN_TIMEOUT_MS, &error) == OK;
+	if (!is_known)
+		x->code = tool_fail(&error);
+	for (int i = 0; is_known && i < x->place_count; i++)
+		begin_tail(x, &x->places[i], &offsets[i], &ends[i]);
+	free(offsets);
+	return is_known;
+}
+
+/* A window has been looked through. */
+static void turn_tail(struct consume *x, struct place *p)
+{
+	p->is_sought = tail_turn(&p->tail);
+	consumer_seek(x->consumer, p->topic, p->partition, p->tail.from);
+	if (!p->is_sought)
+		tail_fini(&p->tail);
+}
+
+/* ---- events ---- */
+
+static bool find_offset(struct consume *x, const struct consumer_event *e, int64_t which, int64_t *offset)
+{
+	struct admin_offset o = { .topic = e->topic, .partition = e->partition, .timestamp = which };
+	struct client_error error;
+	bool is_known = admin_list_offsets(x->client, &o, 1, RANGE_TIMEOUT_MS, &error) == OK && o.error == NONE;
+
+	*offset = o.offset;
+	return is_known;
+}
+
+/* The exit code. Kafka's sentence about an offset that is not there speaks of a setting that a consumer of ours does not have. */
+static int place_failed(struct consume *x, const struct consumer_event *event)
+{
+	struct consumer_event e = *event;
+	struct client_error error = *e.error;	/* the event does not outlive a turn */
+	int64_t first, end;
+
+	if (error.kafka == OFFSET_OUT_OF_RANGE && find_offset(x, &e, ADMIN_EARLIEST, &first) && find_offset(x, &e, ADMIN_LATEST, &end))
+		client_error_set(&error, ERR_OUT_OF_RANGE, "%s/%d: there is no offset %lld: it can be read from %lld, and the next record gets %lld (OFFSET_OUT_OF_RANGE)",
+				 e.topic, e.partition, (long long)e.offset, (long long)first, (long long)end);
+	return tool_fail(&error);
+}
+
+static bool on_record(struct consume *x, struct place *p, const struct consumer_event *e)
+{
+	bool passes = e->is_control || record_filter_passes(&x->filter, &e->record);
+
+	if (p->is_sought) {
+		if (tail_record(&p->tail, e->offset, passes))
+			turn_tail(x, p);
+		return true;
+	}
+	if (passes)
+		return consume_print(x, p, e);
+	consume_skip(x, p, e);
+	return true;
+}
+
+bool consume_on_event(struct consume *x, const struct consumer_event *e)
+{
+	struct place *p = consume_place(x, e->topic, e->partition);
+
+	if (p == NULL)
+		return true;
+	switch (e->kind) {
+	case CONSUMER_RECORD:
+		x->last_progress = os_mono_ms(os_real());
+		set_trouble(x, p, NULL);
+		return on_record(x, p, e);
+	case CONSUMER_END:
+		x->last_progress = os_mono_ms(os_real());
+		set_trouble(x, p, NULL);
+		if (p->is_sought)
+			turn_tail(x, p);
+		else if (x->exits_at_end)
+			place_ended(x, p);
+		break;
+	case CONSUMER_TROUBLE:
+		tool_say("%s; trying on", e->error->text);
+		if (!p->has_ended)
+			set_trouble(x, p, e->error->text);
+		break;
+	case CONSUMER_FAILED:
+		place_ended(x, p);
+		x->code = place_failed(x, e);
+		break;
+	}
+	return true;
+}
+
+bool consume_is_stalled(const struct consume *x)
+{
+	bool waits_for_group = x->consumer == NULL && x->group_trouble != NULL;
+	bool waits_for_places = x->trouble_count > 0 && x->ended_count + x->trouble_count == x->place_count;
+
+	return x->exits_at_end && (waits_for_group || waits_for_places) && os_mono_ms(os_real()) - x->last_progress >= x->stall_ms;
+}
+
+void consume_give_up(struct consume *x)
+{
+	if (x->group_trouble != NULL)
+		tool_say("%s; given up after %lld ms", x->group_trouble, (long long)x->stall_ms);
+	for (int i = 0; i < x->place_count; i++) {
+		if (x->places[i].trouble != NULL)
+			tool_say("%s; given up after %lld ms", x->places[i].trouble, (long long)x->stall_ms);
+	}
+	x->code = EXIT_TIMED_OUT;
+}

@@ -1,0 +1,235 @@
+/*
+ * skein log verify: every byte of the files of partitions, and whether the files fit one another. A line per fault, and one of sums per partition.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json_record.h"
+#include "log.h"
+#include "storage/inspect.h"
+#include "storage/logdir.h"
+#include "tool.h"
+
+/* ---- directories ---- */
+
+struct listing {
+	struct log_dirs *out;
+	const char      *path;
+	bool             has_log;
+};
+
+static void take_log(void *arg, const char *name, bool is_dir)
+{
+	struct listing *l = arg;
+	struct log_file_name n;
+	struct logdir_entry e;
+	char path[4096];
+
+	if (snprintf(path, sizeof(path), "%s/%s", l->path, name) >= (int)sizeof(path))
+		return;
+	if (!is_dir) {
+		log_file_name(path, &n);
+		l->has_log |= n.kind == FILE_LOG;
+	} else if (logdir_parse_name(name, &e)) {
+		if (l->out->count == l->out->room) {
+			l->out->room = MAX(16, 2 * l->out->room);
+			l->out->paths = mem_realloc_array(l->out->paths, (size_t)l->out->room, sizeof(*l->out->paths));
+		}
+		l->out->paths[l->out->count++] = mem_strdup(path);
+	}
+}
+
+void log_dirs_fini(struct log_dirs *d)
+{
+	for (int i = 0; i < d->count; i++)
+		free(d->paths[i]);
+	free(d->paths);
+}
+
+bool log_dirs_of(const char *path, struct log_dirs *out, int *code)
+{
+	struct listing l = { .out = out, .path = path };
+	struct os_stat st;
+	enum err e = os_stat(os_real(), path, &st);
+
+	*out = (struct log_dirs){ .count = 0 };
+	if (e == OK && !st.is_dir) {
+		tool_say("%s is a file; the directory that it lies in is wanted", path);
+		*code = EXIT_USAGE;
+		return false;
+	}
+	if (e == OK)
+		e = os_list_dir(os_real(), path, take_log, &l);
+	if (e != OK) {
+		tool_say("%s: %s", path, err_text(e));
+		*code = e == ERR_NOT_FOUND ? EXIT_NOT_FOUND : e == ERR_ACCESS ? EXIT_DENIED : EXIT_FAILED;
+		return false;
+	}
+	if (l.has_log) {
+		log_dirs_fini(out);
+		*out = (struct log_dirs){ .paths = mem_alloc(sizeof(char *)), .count = 1, .room = 1 };
+		out->paths[0] = mem_strdup(path);
+	}
+	if (out->count == 0) {
+		tool_say("%s: neither the directory of a partition nor one with such in it", path);
+		*code = EXIT_NOT_FOUND;
+	}
+	return out->count > 0;
+}
+
+/* ---- findings ---- */
+
+void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+{
+	strbuf_printf(out, "%s%s%s", dir, f->file[0] != '\0' ? "/" : "", f->file);
+	if (f->has_pos)
+		strbuf_printf(out, " at %lld", (long long)f->file_pos);
+	if (f->has_offset)
+		strbuf_printf(out, " (offset %lld)", (long long)f->offset);
+	if (f->has_pos && f->size > 0 && !f->has_offset)
+		strbuf_printf(out, ", %lld bytes", (long long)f->size);
+	strbuf_printf(out, ": %s%s%s%s", f->weight == INSPECT_NOTE ? "note: " : "", f->what, f->then[0] != '\0' ? "; " : "", f->then);
+}
+
+void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+{
+	strbuf_add_str(out, "{\"dir\":");
+	json_write_string(out, slice_str(dir));
+	strbuf_add_str(out, ",\"file\":");
+	json_write_string(out, slice_str(f->file));
+	if (f->has_pos)
+		strbuf_printf(out, ",\"position\":%lld,\"size\":%lld", (long long)f->file_pos, (long long)f->size);
+	if (f->has_offset)
+		strbuf_printf(out, ",\"offset\":%lld", (long long)f->offset);
+	strbuf_printf(out, ",\"%s\":", f->weight == INSPECT_NOTE ? "note" : "damage");
+	json_write_string(out, slice_str(f->what));
+	strbuf_add_str(out, ",\"then\":");
+	json_write_string(out, slice_str(f->then));
+	strbuf_add_char(out, '}');
+}
+
+/* ---- verify ---- */
+
+struct verify {
+	const struct log_options *o;
+	struct decompressor      *stream;
+	const char               *dir;
+	struct strbuf             out;
+	int                       dirs, damaged_dirs, objects;
+	struct inspect_result     sum;
+};
+
+static void write_out(struct verify *v)
+{
+	fwrite(v->out.ptr, 1, v->out.len, stdout);
+	strbuf_reset(&v->out);
+}
+
+static void end_line(struct verify *v)
+{
+	strbuf_add_str(&v->out, "\n");
+	write_out(v);
+}
+
+static void begin_object(struct verify *v)
+{
+	if (v->o->output == LOG_JSON && v->objects++ > 0)
+		strbuf_add_char(&v->out, ',');
+}
+
+static void take_finding(void *arg, const struct inspect_finding *f)
+{
+	struct verify *v = arg;
+
+	if (f->weight == INSPECT_NOTE && !v->o->notes && v->o->output == LOG_TEXT)
+		return;
+	begin_object(v);
+	if (v->o->output == LOG_TEXT)
+		log_add_finding(&v->out, v->dir, f);
+	else
+		log_json_finding(&v->out, v->dir, f);
+	end_line(v);
+}
+
+static void add_sums(struct verify *v, const char *dir, const struct inspect_result *r)
+{
+	begin_object(v);
+	if (v->o->output == LOG_TEXT) {
+		strbuf_printf(&v->out, "%s: %d segment%s, %lld batches, %lld records", dir, r->segments, r->segments == 1 ? "" : "s", (long long)r->batches,
+			      (long long)r->records);
+		if (r->first_offset >= 0 && r->first_offset < r->next_offset)
+			strbuf_printf(&v->out, ", offsets %lld-%lld", (long long)r->first_offset, (long long)r->next_offset - 1);
+		strbuf_printf(&v->out, ", %lld bytes: ", (long long)r->bytes);
+		if (r->damage == 0)
+			strbuf_add_str(&v->out, "sound");
+		else
+			strbuf_printf(&v->out, "%d place%s damaged", r->damage, r->damage == 1 ? "" : "s");
+		if (r->notes > 0 && !v->o->notes)
+			strbuf_printf(&v->out, ", %d note%s (--notes)", r->notes, r->notes == 1 ? "" : "s");
+	} else {
+		strbuf_add_str(&v->out, "{\"dir\":");
+		json_write_string(&v->out, slice_str(dir));
+		strbuf_printf(&v->out, ",\"segments\":%d,\"batches\":%lld,\"records\":%lld,\"first_offset\":%lld,\"next_offset\":%lld,\"bytes\":%lld,"
+			      "\"damaged_places\":%d,\"notes\":%d}", r->segments, (long long)r->batches, (long long)r->records, (long long)r->first_offset,
+			      (long long)r->next_offset, (long long)r->bytes, r->damage, r->notes);
+	}
+	end_line(v);
+}
+
+/* The marker of a clean stop lies beside the partition's directory. */
+static bool was_clean(const char *dir)
+{
+	char path[4096 + 32];
+	struct os_stat st;
+
+	snprintf(path, sizeof(path), "%s/../.kafka_cleanshutdown", dir);
+	return os_stat(os_real(), path, &st) == OK;
+}
+
+static void verify_dir(struct verify *v, const char *dir)
+{
+	struct inspect_spec spec = { .os = os_real(), .dir = dir, .stream = v->stream, .was_clean = was_clean(dir), .each = take_finding, .arg = v };
+	struct inspect_result r;
+
+	v->dir = dir;
+	inspect_partition(&spec, &r);
+	add_sums(v, dir, &r);
+	v->dirs++;
+	v->damaged_dirs += r.damage > 0;
+	v->sum.damage += r.damage;
+	v->sum.batches += r.batches;
+	v->sum.records += r.records;
+	v->sum.bytes += r.bytes;
+}
+
+int log_verify(const struct log_options *o, char **paths, int n)
+{
+	struct verify v = { .o = o, .stream = decompressor_create() };
+	int code = EXIT_OK;
+
+	if (o->output == LOG_JSON)
+		strbuf_add_char(&v.out, '[');
+	for (int i = 0; i < n && !ferror(stdout); i++) {
+		struct log_dirs dirs;
+		int one = EXIT_OK;
+
+		if (!log_dirs_of(paths[i], &dirs, &one))
+			code = tool_both(code, one);
+		for (int k = 0; k < dirs.count && !ferror(stdout); k++)
+			verify_dir(&v, dirs.paths[k]);
+		log_dirs_fini(&dirs);
+	}
+	if (o->output == LOG_JSON) {
+		strbuf_add_char(&v.out, ']');
+		end_line(&v);
+	}
+	decompressor_destroy(&v.stream);
+	strbuf_fini(&v.out);
+	if (!tool_flush())
+		return EXIT_FAILED;
+	if (v.dirs > 1)
+		tool_say("%d partitions, %lld batches, %lld records, %lld bytes; damaged places: %d, in %d partitions", v.dirs, (long long)v.sum.batches,
+			 (long long)v.sum.records, (long long)v.sum.bytes, v.sum.damage, v.damaged_dirs);
+	return v.sum.damage > 0 ? EXIT_DAMAGE : code;
+}
