@@ -82,7 +82,7 @@ static void tell_manager(struct broker *b, mono_ms interval)
 	if (!process_is_managed())
 		return;
 	if (b->watch.stuck > 0) {
-		snprintf(text, sizeof(text), "STATUS=%d actors do not go on or wait for the disk, for up to %lld s; the log names them", b->watch.stuck, (long long)b->watch.longest / 1000);
+		snprintf(text, sizeof(text), "STATUS=%d actors do not go on, for up to %lld s; the log names them", b->watch.stuck, (long long)b->watch.longest / 1000);
 	} else if (state == BROKER_STARTING) {
 		/* Reading a large log after a crash takes what it takes: no start is too slow while its actors go on. */
 		snprintf(text, sizeof(text), "%sEXTEND_TIMEOUT_USEC=%lld\nSTATUS=starting, %d partitions so far", feed, (long long)interval * 1000 * 4, b->watch.partitions);

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "os/process.h"
 #include "os/sandbox.h"
 
 #define LOOK_MS      10000	/* where nobody asks */
@@ -30,19 +29,6 @@ static void seen(void *arg, struct actor *a, mono_ms stuck_ms)
 	LOG_ERROR(&a->log, actor_stuck, KV_I64("ms", stuck_ms), KV_I64("steps", (int64_t)__atomic_load_n(&a->counters.steps, __ATOMIC_RELAXED)));
 }
 
-/* Nobody but those who asked for it waits for a sync, so no actor is stuck when the device is. */
-static void look_at_syncs(struct watch *w)
-{
-	char path[512];
-	int64_t ms = process_sync_under_way_ms(sched_os(w->sched), path, sizeof(path));
-
-	if (ms < w->limit)
-		return;
-	w->stuck++;
-	w->longest = MAX(w->longest, ms);
-	LOG_ERROR(w->log, sync_stuck, KV_STR("path", path), KV_I64("ms", ms));
-}
-
 static void tell_refused_calls(struct watch *w)
 {
 	const char *last;
@@ -63,7 +49,6 @@ bool watch_look(struct watch *w, mono_ms now)
 	w->stuck = w->partitions = 0;
 	w->longest = 0;
 	sched_watch(w->sched, now, seen, w);
-	look_at_syncs(w);
 	tell_refused_calls(w);
 	sched_set_stuck(w->sched, w->stuck);
 	if (stuck_before > 0 && w->stuck == 0)

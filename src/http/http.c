@@ -215,7 +215,7 @@ static enum MHD_Result answer_health(struct http *h, struct MHD_Connection *c, b
 	int stuck = sched_stuck(h->spec.sched);
 
 	if (stuck > 0) {
-		strbuf_printf(&text, "%d actors do not go on, or syncs do not come back; the log names them\n", stuck);
+		strbuf_printf(&text, "%d actors do not go on; the log names them\n", stuck);
 		is_well = false;
 	}
 	if (wants_ready && !__atomic_load_n(&h->is_serving, __ATOMIC_ACQUIRE)) {

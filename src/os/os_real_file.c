@@ -137,62 +137,14 @@ static void count_sync(mono_ns took)
 	__atomic_fetch_add(&syncs.total_us, us, __ATOMIC_RELAXED);
 }
 
-/* Those under way, for who watches whether they come back: a device that does not answer keeps nobody but them. With more than that at once the others are not watched. */
-#define SYNCS_WATCHED 256
-static struct {
-	mono_ns begun;		/* 0: a free place */
-	int     fd;
-} under_way[SYNCS_WATCHED];
-
-static int sync_begins(os_fd fd, mono_ns now)
-{
-	for (int i = 0; i < SYNCS_WATCHED; i++) {
-		mono_ns is_free = 0;
-
-		if (!__atomic_compare_exchange_n(&under_way[i].begun, &is_free, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			continue;
-		__atomic_store_n(&under_way[i].fd, fd, __ATOMIC_RELAXED);
-		return i;
-	}
-	return -1;
-}
-
-static void sync_ends(int i)
-{
-	if (i >= 0)
-		__atomic_store_n(&under_way[i].begun, 0, __ATOMIC_RELAXED);
-}
-
-int64_t process_sync_under_way_ms(struct os *os, char *path, size_t size)
-{
-	mono_ns oldest = 0;
-	char link[64];
-	int fd = -1;
-
-	for (int i = 0; i < SYNCS_WATCHED; i++) {
-		mono_ns begun = __atomic_load_n(&under_way[i].begun, __ATOMIC_RELAXED);
-
-		if (begun == 0 || (oldest != 0 && begun >= oldest))
-			continue;
-		oldest = begun;
-		fd = __atomic_load_n(&under_way[i].fd, __ATOMIC_RELAXED);
-	}
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	ssize_t n = oldest != 0 ? readlink(link, path, size - 1) : 0;
-	path[MAX(n, 0)] = 0;
-	return oldest != 0 ? (os_mono_ns(os) - oldest) / 1000000 : 0;
-}
-
 static enum err real_sync(struct os *os, os_fd fd, bool data_only)
 {
 	mono_ns begun = os_mono_ns(os);
-	int watched = sync_begins(fd, begun);
 	/* No second try, not even after EINTR: what a failed sync did to the dirty pages is not known. */
 	enum err e = (data_only ? fdatasync(fd) : fsync(fd)) == 0 ? OK : err_from_errno(errno);
 
 	mono_ns took = os_mono_ns(os) - begun;
 
-	sync_ends(watched);
 	PROBE(fsync, fd, took, e);
 	count_sync(took);
 	return e;

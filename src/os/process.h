@@ -6,8 +6,6 @@
 
 #include "base/err.h"
 
-struct os;
-
 enum process_signal { PROCESS_TERMINATE, PROCESS_RELOAD, PROCESS_POKED, PROCESS_CHILD_ENDED };
 
 /* Descriptors 0, 1 and 2 become /dev/null where they are closed, so that nothing else gets these numbers. First of all. */
@@ -46,8 +44,6 @@ struct process_syncs {
 	uint64_t total_us;
 };
 void     process_syncs(struct process_syncs *out);
-/* For how long the oldest that is under way has been, and of which file; 0: none is. Any thread. */
-int64_t  process_sync_under_way_ms(struct os *os, char *path, size_t size);
 /* Tells the service manager ($NOTIFY_SOCKET), when there is one: "READY=1", "STOPPING=1"; several lines are one message. */
 bool process_is_managed(void);
 void process_notify(const char *state);
