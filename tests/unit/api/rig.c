@@ -90,6 +90,7 @@ bool fetchers_have_lost(const struct fetchers *f UNUSED, int32_t leader, mono_ms
 
 struct cluster *call_cluster(struct call *c UNUSED)      { return rig.picture; }
 mono_ms call_now(struct call *c UNUSED)                  { return rig.now; }
+mono_ms call_connection_age(struct call *c)              { return c->connection != NULL ? rig.connection_age : 0; }
 const char *call_peer_host(struct call *c UNUSED, char buf[64])
 {
 	return strcpy(buf, "10.0.0.5");
