@@ -155,7 +155,7 @@ enum doubt { NO_DOUBT, MAY_LEARN, IN_DOUBT };	/* MAY_LEARN: others lead, and are
 
 /*
  * Whether or not the dead one is among the live brokers still: a new controller begins with telling
- * who is there, and elects leaders afterwards.
+ * who is there, and elects leaders afterwards. In between there may be no leader at all.
  */
 static enum doubt doubt_of(struct call *c, const struct metadata_state *s)
 {
@@ -169,11 +169,11 @@ static enum doubt doubt_of(struct call *c, const struct metadata_state *s)
 		for (int32_t k = 0; t != NULL && k < t->partition_count; k++) {
 			int32_t leader = t->partitions[k].leader;
 
-			if (leader < 0 || leader == last)
+			if (k > 0 && leader == last)
 				continue;
 			if (fetchers_have_lost(fetchers, leader, LOST_LEADER_MS))
 				return IN_DOUBT;
-			if (leader != call_cluster(c)->broker_id)
+			if (leader >= 0 && leader != call_cluster(c)->broker_id)
 				doubt = MAY_LEARN;
 			last = leader;
 		}

@@ -85,7 +85,7 @@ void call_resume(struct call *c)
 /* Stands in for the fetchers. */
 bool fetchers_have_lost(const struct fetchers *f UNUSED, int32_t leader, mono_ms within_ms)
 {
-	return leader == rig.lost_leader && rig.now - rig.lost_at <= within_ms;
+	return rig.lost_leader >= 0 && (leader < 0 || leader == rig.lost_leader) && rig.now - rig.lost_at <= within_ms;
 }
 
 struct cluster *call_cluster(struct call *c UNUSED)      { return rig.picture; }

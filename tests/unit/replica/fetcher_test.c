@@ -883,6 +883,7 @@ START_TEST(a_leader_that_closes_its_connection_is_lost_until_it_answers)
 	os_close(l->os, &l->listener);
 	rig_pass(&r, 20);
 	ck_assert(fetchers_have_lost(r.fetchers, 0, 150));
+	ck_assert(fetchers_have_lost(r.fetchers, -1, 150));
 	ck_assert(!fetchers_have_lost(r.fetchers, 1, 150));
 	rig_pass(&r, 200);
 	ck_assert(!fetchers_have_lost(r.fetchers, 0, 150));
