@@ -136,6 +136,7 @@ void call_resume(struct call *c);			/* nothing happens when it is not parked */
 struct cluster *call_cluster(struct call *c);
 mono_ms         call_now(struct call *c);		/* of this step; not the clock itself */
 time_ms         call_time(struct call *c);
+mono_ms         call_connection_age(struct call *c);	/* 0: it is closed */
 /* May the caller do op on the named resource? The one question every handler asks per item. */
 bool call_authorize(struct call *c, enum acl_operation op, enum acl_resource resource,
                     struct slice name);

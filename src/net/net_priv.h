@@ -49,7 +49,7 @@ struct connection {
 	struct list     in_open;
 	struct list     in_work;	/* n->work: to be settled in this step */
 	struct list     in_stalled;	/* n->stalled: has a whole request, waits for a call */
-	mono_ms         last_event;
+	mono_ms         opened, last_event;
 	bool            is_open;
 	bool            has_ended;	/* the peer sends no more; what has arrived is answered */
 	/* it sent what we do not take: closes when earlier requests are answered */
