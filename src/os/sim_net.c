@@ -39,6 +39,8 @@ struct sim_socket {
 	struct os_addr    local, remote;	/* a listener on every address: all zeros */
 	int               backlog, queued;
 	struct list       queue;	/* of a listener: connections not accepted yet */
+	uint64_t           connection;	/* its number; 0 of a listener */
+	bool               is_client;
 	struct sim_socket *peer;	/* NULL until the listener has seen it; peer->peer is this */
 	mono_ns           last_arrival;	/* of what this side sent */
 	size_t            unread;	/* bytes sent to this side: under way and in `in` */
@@ -254,6 +256,7 @@ static bool deliver_syn(struct sim_net *net, struct sim_event *e)
 		server->local = client->remote;
 		server->remote = client->local;
 		server->peer = client;
+		server->connection = client->connection;
 		client->peer = server;
 		list_push_back(&listener->queue, &server->queue_link);
 		listener->queued++;
@@ -383,6 +386,24 @@ void sim_net_heal(struct sim_os *from, struct sim_os *to)
 	list_remove(&c->link);
 	free(c);
 	reschedule(from->net, from, to);
+}
+
+void sim_net_set_observer(struct sim_net *net, void (*sent)(void *arg, const struct sim_piece *p), void *arg)
+{
+	net->sent = sent;
+	net->observer = arg;
+}
+
+int sim_net_connections(const struct sim_net *net)
+{
+	int n = 0;
+
+	LIST_FOREACH(l, &net->sockets) {
+		const struct sim_socket *s = LIST_ENTRY(l, struct sim_socket, link);
+
+		n += s->is_client && s->state == CONNECTED && !s->is_closed && !s->peer->is_closed;
+	}
+	return n;
 }
 
 void sim_net_reset(struct sim_os *a, struct sim_os *b)
@@ -562,6 +583,8 @@ static enum err sim_connect(struct os *os, const struct os_addr *to, os_fd *out)
 	s->remote = *to;
 	memcpy(s->local.ip, memcmp(to->ip, loopback, 16) == 0 ? loopback : m->ip, 16);
 	s->local.port = free_port(m);
+	s->connection = ++m->net->connects;
+	s->is_client = true;
 	*out = sim_fd_add(m, (struct sim_fd){ .socket = s });
 	event_send(m, there, NET_SYN, s, NULL, 0);
 	return sim_done(m, "connect", to->port, to->ip[15], sim_errno(EINPROGRESS));
@@ -624,8 +647,12 @@ static size_t send_room(struct sim_socket *s, enum err *e)
 
 static void send_bytes(struct sim_socket *s, const void *data, size_t len)
 {
+	const struct sim_net *net = s->machine->net;
+
 	s->peer->unread += len;
 	send_to_peer(s, NET_DATA, data, len);
+	if (net->sent != NULL)
+		net->sent(net->observer, &(struct sim_piece){ s->connection, s->machine, s->peer->machine, s->is_client, slice_of(data, len) });
 }
 
 static enum err sim_sendv(struct os *os, os_fd fd, const struct iovec *iov, int n, size_t *sent)
