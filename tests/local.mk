@@ -60,4 +60,9 @@ tests_sim_cluster_sim_test_LDADD = $(sim_test_libs)
 tests_sim_group_sim_test_SOURCES = tests/sim/group_sim_test.c tests/sim/cluster_groups.c tests/sim/cluster_groups.h $(cluster_sim)
 tests_sim_group_sim_test_LDADD = $(sim_test_libs)
 $(tests_sim_broker_sim_test_OBJECTS) $(tests_sim_cluster_sim_test_OBJECTS) $(tests_sim_group_sim_test_OBJECTS): | $(wire_gen)
+# What a cluster's events cost, counted: docs/SCALE.md. No test.
+check_PROGRAMS += tests/sim/scale_sim
+tests_sim_scale_sim_SOURCES = tests/sim/scale_sim.c tests/sim/scale_count.c tests/sim/scale_count.h tests/sim/broker_sim.c tests/sim/broker_sim.h
+tests_sim_scale_sim_LDADD = $(sim_test_libs)
+$(tests_sim_scale_sim_OBJECTS): | $(wire_gen)
 endif

@@ -12,8 +12,9 @@ static const char help[] =
 	"Prints records of topics, values line by line unless told otherwise.\n\n"
 	"Which partitions:\n"
 	"  -p, --partition LIST     only these, as in 0,2,5-7 (default: all)\n"
-	"      --pattern            each TOPIC is an extended regular expression for whole names, of topics that are\n"
-	"                           there now; those the brokers keep for themselves with --internal only\n"
+	"      --pattern            each TOPIC is an extended regular expression for whole names. Topics that appear\n"
+	"                           later are read from their beginning, but by a group: it keeps those there were\n"
+	"      --internal           with --pattern: also those the brokers keep for themselves\n"
 	"Where to begin (what is said last counts) and to end:\n"
 	"      --from START         beginning, end (default), an OFFSET, or @TIME: the first record not\n"
 	"                           older than 2026-11-22T19:28:07Z, 2026-11-22, or milliseconds since 1970\n"
@@ -91,6 +92,7 @@ static void run(struct consume *x)
 			continue;
 		}
 		goes_on = consume_flush(x);
+		consume_discover(x);
 		if (goes_on && consume_is_stalled(x)) {
 			consume_give_up(x);
 			break;
@@ -147,10 +149,11 @@ static void set_properties(struct skein_config *c)
 /* EXIT_OK, or what is wrong with what was said about topics and groups. */
 static int check_arguments(struct consume *x)
 {
-	static char *const internal[] = { [DECODE_OFFSETS] = (char *)"__consumer_offsets", [DECODE_TRANSACTIONS] = (char *)"__transaction_state" };
+	static char offsets[] = "__consumer_offsets", transactions[] = "__transaction_state";
+	static char *internal[] = { [DECODE_OFFSETS] = offsets, [DECODE_TRANSACTIONS] = transactions };
 
 	if (x->name_count == 0 && x->print.decode != DECODE_NONE) {
-		x->names = (char **)&internal[x->print.decode];
+		x->names = &internal[x->print.decode];
 		x->name_count = 1;
 		x->is_pattern = false;
 	}

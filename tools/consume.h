@@ -69,7 +69,7 @@ struct consume {
 	int                 place_count;
 	struct place       *last;		/* of the last event; NULL */
 	int                 ended_count, trouble_count;	/* places that have ended; and those that have not, and suffer */
-	mono_ms             last_progress, commit_at;
+	mono_ms             last_progress, commit_at, discover_at;
 	struct output       output;
 	int64_t             count;		/* printed; some of them may not be written yet */
 	bool                has_failed;		/* the group will not have us */
@@ -87,7 +87,12 @@ void consume_set_places(struct consume *x, struct place *places, int count);
 void consume_drop_places(struct consume *x);
 void consume_begin(struct consume *x, struct place *p);		/* as --from and its like say */
 bool consume_begin_tails(struct consume *x);			/* all places, as --tail says; false: x->code is set */
+/* While following: topics that a pattern matches now, and partitions that there were not before; every few seconds. */
+void consume_discover(struct consume *x);
+/* NULL: it is not read. Adding and removing moves the others. */
 struct place *consume_place(struct consume *x, const char *topic, int32_t partition);
+struct place *consume_add_place(struct consume *x, const char *topic, int32_t partition);	/* not assigned yet, if it is new; NULL: no room, or the output is broken */
+void consume_remove_place(struct consume *x, const char *topic, int32_t partition);
 /* One event. False: the output is broken. */
 bool consume_on_event(struct consume *x, const struct consumer_event *e);
 /* Nothing has come for so long, and every place that is waited for has said why; or the group, which has given us none. */
@@ -100,7 +105,7 @@ void consume_give_up(struct consume *x);
 bool consume_print(struct consume *x, struct place *p, const struct consumer_event *e);
 /* It was looked at and is not printed. */
 void consume_skip(struct consume *x, struct place *p, const struct consumer_event *e);
-/* All that there is; what has been written is noted in its place. False after saying why: it could not, from then on for ever. */
+/* All that there is, for which the client may have turns; what has been written is noted in its place. False after saying why: it could not, from then on for ever. */
 bool consume_flush(struct consume *x);
 void consume_output_fini(struct output *o);
 

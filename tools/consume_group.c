@@ -4,6 +4,7 @@
 #include "consume.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define COMMIT_EVERY_MS  1000
 #define LEAVE_TIMEOUT_MS 5000
@@ -24,25 +25,33 @@ void consume_join(struct consume *x)
 	group_member_create(&x->member, x->client, &spec);
 }
 
+/* Eager assignors have taken everything away before; a cooperative one only adds. */
 static void take_assignment(struct consume *x, const struct group_event *e)
 {
-	int count = MIN(e->count, CONSUME_PLACES_MAX);
-	struct place *places = mem_calloc((size_t)count + 1, sizeof(*places));
+	struct group_partition *list = mem_calloc((size_t)e->count + 1, sizeof(*list));
+	int32_t count = e->count;
 
+	memcpy(list, e->partitions, (size_t)count * sizeof(*list));	/* the event ends with the next turn, which adding may take */
+	if (x->consumer == NULL)
+		consume_set_places(x, NULL, 0);
 	for (int i = 0; i < count; i++) {
-		places[i].topic = client_topic(x->client, slice_str(e->partitions[i].topic))->name;
-		places[i].partition = e->partitions[i].partition;
-	}
-	consume_set_places(x, places, count);
-	for (int i = 0; i < count; i++) {
-		const struct group_partition *g = &e->partitions[i];
-		struct place *p = consume_place(x, g->topic, g->partition);
-		if (p != NULL && g->offset >= 0)
-			consumer_assign(x->consumer, p->topic, p->partition, g->offset);
+		struct place *p = consume_add_place(x, client_topic(x->client, slice_str(list[i].topic))->name, list[i].partition);
+		if (p != NULL && list[i].offset >= 0)
+			consumer_assign(x->consumer, p->topic, p->partition, list[i].offset);
 		else if (p != NULL)
 			consume_begin(x, p);
 	}
+	free(list);
 	x->commit_at = os_mono_ms(os_real()) + COMMIT_EVERY_MS;
+}
+
+/* With the last of them the consumer goes: what there is to be read is not known then. */
+static void give_back(struct consume *x, const struct group_partition *list, int32_t count)
+{
+	for (int32_t i = 0; i < count; i++)
+		consume_remove_place(x, client_topic(x->client, slice_str(list[i].topic))->name, list[i].partition);
+	if (x->place_count == 0)
+		consume_drop_places(x);
 }
 
 /* What has been written, in a list that the caller frees. */
@@ -63,8 +72,8 @@ static int32_t list_positions(struct consume *x, struct group_partition **out)
 
 static void on_group_event(struct consume *x, const struct group_event *e)
 {
-	struct group_partition *list;
-	int32_t n;
+	struct group_partition *list, *revoked;
+	int32_t n, revoked_count;
 
 	switch (e->kind) {
 	case GROUP_ASSIGNED:
@@ -73,10 +82,14 @@ static void on_group_event(struct consume *x, const struct group_event *e)
 		break;
 	case GROUP_REVOKED:
 	case GROUP_LOST:
+		revoked = mem_calloc((size_t)e->count + 1, sizeof(*revoked));
+		revoked_count = e->count;
+		memcpy(revoked, e->partitions, (size_t)revoked_count * sizeof(*revoked));	/* writing may take a turn, which ends the event */
 		n = list_positions(x, &list);
 		group_member_release(x->member, list, n);
+		give_back(x, revoked, revoked_count);
 		free(list);
-		consume_drop_places(x);
+		free(revoked);
 		break;
 	case GROUP_TROUBLE:
 		tool_say("%s; trying on", e->error->text);

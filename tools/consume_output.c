@@ -13,7 +13,7 @@
 
 #define BUFFER_BYTES 65536
 #define MARKS_MAX    65536
-#define WAIT_MS      500
+#define WAIT_MS      250
 
 static void mark(struct output *o, struct place *p, const struct consumer_event *e, bool is_record)
 {
@@ -51,14 +51,19 @@ void consume_skip(struct consume *x, struct place *p, const struct consumer_even
 		consume_flush(x);	/* broken: the next record says so */
 }
 
-/* Waits until a write of at most PIPE_BUF bytes does not. False: a signal is waiting for us, and nobody reads. */
-static bool wait_for_reader(void)
+/*
+ * Waits until a write of at most PIPE_BUF bytes does not. Meanwhile the client has its turns: a member of a group that says nothing for long is taken for dead,
+ * its partitions are given away, and all that it could not commit is read again. False: a signal is waiting for us, and nobody reads.
+ */
+static bool wait_for_reader(struct client *c)
 {
-	struct pollfd out = { .fd = 1, .events = POLLOUT };
+	struct pollfd fds[2] = { { .fd = 1, .events = POLLOUT }, { .fd = client_fd(c), .events = POLLIN } };
 
-	while (poll(&out, 1, tool_is_stopped() ? 0 : WAIT_MS) <= 0) {
+	while (poll(fds, 1, 0) <= 0) {
 		if (tool_is_stopped())
 			return false;
+		poll(fds, 2, WAIT_MS);
+		client_step(c, 0);
 	}
 	return true;
 }
@@ -67,14 +72,14 @@ static bool wait_for_reader(void)
  * As many of the bytes as the system takes; errno says what it has against the rest. A reader that does not read must not keep a signal from ending us,
  * and the signal may come just before a write: so no write waits for a reader.
  */
-static size_t write_all(const char *bytes, size_t len)
+static size_t write_all(struct client *c, const char *bytes, size_t len)
 {
 	struct stat st;
 	bool is_file = fstat(1, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 	size_t done = 0;
 
 	while (done < len) {
-		if (!is_file && !wait_for_reader()) {
+		if (!is_file && !wait_for_reader(c)) {
 			errno = EINTR;
 			break;
 		}
@@ -105,9 +110,9 @@ bool consume_flush(struct consume *x)
 	struct output *o = &x->output;
 	size_t done, begin = 0, i;
 
-	if (o->is_broken)
-		return false;
-	done = write_all(o->bytes.ptr, o->bytes.len);
+	if (o->is_broken || (o->bytes.len == 0 && o->mark_count == 0))
+		return !o->is_broken;
+	done = write_all(x->client, o->bytes.ptr, o->bytes.len);
 	for (i = 0; i < o->mark_count && o->marks[i].end <= done; i++) {
 		struct output_mark *m = &o->marks[i];
 		begin = m->end;

@@ -11,6 +11,8 @@
 
 #define ADMIN_TIMEOUT_MS 15000
 #define RANGE_TIMEOUT_MS 5000
+#define DISCOVER_EVERY_MS   5000
+#define DISCOVER_TIMEOUT_MS 3000
 
 /* ---- which topics ---- */
 
@@ -69,11 +71,11 @@ static bool add_matching(struct consume *x, const char *text, const struct metad
 		}
 	}
 	regfree(&expression);
-	if (found == 0) {
+	if (found == 0 && x->places == NULL) {		/* later on it need not be there */
 		tool_say("there is no topic that \"%s\" matches as a whole", text);
 		x->code = EXIT_NOT_FOUND;
 	}
-	return found > 0 && goes_on;
+	return goes_on && x->code == EXIT_OK;
 }
 
 static bool find_matching(struct consume *x)
@@ -145,6 +147,13 @@ bool consume_find_places(struct consume *x)
 	return true;
 }
 
+static void widen(struct consume *x, const char *topic, int32_t partition)
+{
+	int width = snprintf(NULL, 0, "%s/%d", topic, partition);
+
+	x->print.place_width = MAX(x->print.place_width, width);
+}
+
 void consume_set_places(struct consume *x, struct place *places, int count)
 {
 	struct consumer_spec spec = config_consumer_spec(&x->config);
@@ -153,13 +162,13 @@ void consume_set_places(struct consume *x, struct place *places, int count)
 	spec.wants_control = x->with_control;
 	if (x->tail_count >= 0)
 		spec.reset = CONSUMER_EARLIEST;		/* what is looked through may be deleted meanwhile */
-	qsort(places, (size_t)count, sizeof(*places), compare_places);
+	if (count > 0)
+		qsort(places, (size_t)count, sizeof(*places), compare_places);
 	x->places = places;
 	x->place_count = count;
 	for (int i = 0; i < count; i++) {
-		int width = snprintf(NULL, 0, "%s/%d", places[i].topic, places[i].partition);
 		places[i].written = places[i].written_epoch = -1;
-		x->print.place_width = MAX(x->print.place_width, width);
+		widen(x, places[i].topic, places[i].partition);
 	}
 	consumer_create(&x->consumer, x->client, &spec);
 }
@@ -181,9 +190,99 @@ struct place *consume_place(struct consume *x, const char *topic, int32_t partit
 {
 	struct place key = { .topic = topic, .partition = partition };
 
+	if (x->place_count == 0)
+		return NULL;
 	if (x->last == NULL || x->last->topic != topic || x->last->partition != partition)
 		x->last = bsearch(&key, x->places, (size_t)x->place_count, sizeof(key), compare_places);
 	return x->last;
+}
+
+struct place *consume_add_place(struct consume *x, const char *topic, int32_t partition)
+{
+	struct place *p = consume_place(x, topic, partition);
+
+	if (p != NULL)
+		return p;
+	if (x->place_count == CONSUME_PLACES_MAX || !consume_flush(x))	/* the output points at the places that are moved */
+		return NULL;
+	x->places = mem_realloc_array(x->places, (size_t)(x->place_count + 1), sizeof(*x->places));
+	x->last = NULL;
+	x->places[x->place_count++] = (struct place){ .topic = topic, .partition = partition, .written = -1, .written_epoch = -1 };
+	widen(x, topic, partition);
+	qsort(x->places, (size_t)x->place_count, sizeof(*x->places), compare_places);
+	return consume_place(x, topic, partition);
+}
+
+void consume_remove_place(struct consume *x, const char *topic, int32_t partition)
+{
+	struct place *p = consume_place(x, topic, partition);
+
+	if (p == NULL)
+		return;
+	consume_flush(x);
+	consumer_unassign(x->consumer, topic, partition);
+	x->ended_count -= p->has_ended;
+	x->trouble_count -= p->trouble != NULL;
+	free(p->trouble);
+	tail_fini(&p->tail);
+	x->place_count--;
+	memmove(p, p + 1, (size_t)(&x->places[x->place_count] - p) * sizeof(*p));
+	x->last = NULL;
+}
+
+/* ---- what appears while we follow ---- */
+
+static int count_places(const struct consume *x, const char *topic)
+{
+	int n = 0;
+
+	for (int i = 0; i < x->place_count; i++)
+		n += x->places[i].topic == topic;
+	return n;
+}
+
+/* From their beginning: whatever is there has come since we began. */
+static void add_places(struct consume *x, const char *topic, int32_t first, int32_t end)
+{
+	for (int32_t i = first; i < end; i++) {
+		if (consume_add_place(x, topic, i) != NULL)
+			consumer_assign(x->consumer, topic, i, CONSUMER_EARLIEST);
+	}
+}
+
+static void discover_topics(struct consume *x)
+{
+	struct client_call *answer = NULL;
+	const struct metadata_response *all;
+	struct client_error error;
+
+	if (admin_describe_topics(x->client, NULL, 0, DISCOVER_TIMEOUT_MS, &answer, &all, &error) != OK)
+		return;		/* what ails the cluster is told by reading */
+	for (int i = 0; i < x->name_count; i++) {
+		if (!add_matching(x, x->names[i], all)) {
+			x->is_pattern = false;		/* said once */
+			break;
+		}
+	}
+	admin_answer_destroy(&answer);
+}
+
+void consume_discover(struct consume *x)
+{
+	mono_ms now = os_mono_ms(os_real());
+
+	if (x->member != NULL || x->number_count > 0 || x->exits_at_end || now < x->discover_at)
+		return;
+	if (x->discover_at != 0 && x->is_pattern)
+		discover_topics(x);
+	x->discover_at = os_mono_ms(os_real()) + DISCOVER_EVERY_MS;
+	client_topic_refresh(x->client);	/* the answer is for the next time */
+	for (int i = 0; i < x->topic_count; i++) {
+		const struct client_topic *t = client_topic(x->client, slice_str(x->topics[i]));
+
+		if (t->is_known && t->error == NONE)
+			add_places(x, x->topics[i], count_places(x, x->topics[i]), t->partition_count);
+	}
 }
 
 /* ---- where to begin ---- */

@@ -35,22 +35,37 @@ static size_t utf8_char(const uint8_t *p, size_t left)
 static bool is_utf8(struct slice s)
 {
 	for (size_t i = 0, n; i < s.len; i += n) {
-		n = utf8_char(s.ptr + i, s.len - i);
+		n = s.ptr[i] < 0x80 ? 1 : utf8_char(s.ptr + i, s.len - i);
 		if (n == 0)
 			return false;
 	}
 	return true;
 }
 
+/* So many bytes from there on stand for themselves. */
+static size_t plain_bytes(struct slice s, size_t from)
+{
+	size_t i = from;
+
+	while (i < s.len && s.ptr[i] >= 0x20 && s.ptr[i] < 0x7f && s.ptr[i] != '"' && s.ptr[i] != '\\')
+		i++;
+	return i - from;
+}
+
 void json_write_string(struct strbuf *out, struct slice s)
 {
 	strbuf_add_char(out, '"');
-	for (size_t i = 0; i < s.len; i++) {
+	for (size_t i = 0, n; i < s.len; i += n) {
 		uint8_t c = s.ptr[i];
-		size_t n = utf8_char(s.ptr + i, s.len - i);
+		n = plain_bytes(s, i);
+		if (n > 0) {
+			strbuf_add(out, s.ptr + i, n);
+			continue;
+		}
+		n = c < 0x80 ? 1 : utf8_char(s.ptr + i, s.len - i);
 		if (n != 1) {
 			strbuf_add(out, n > 0 ? (const char *)s.ptr + i : "\\ufffd", n > 0 ? n : 6);
-			i += MAX(n, 1u) - 1;
+			n = MAX(n, 1u);
 		} else if (c == '"' || c == '\\') {
 			strbuf_add_char(out, '\\');
 			strbuf_add_char(out, (char)c);
@@ -58,10 +73,8 @@ void json_write_string(struct strbuf *out, struct slice s)
 			strbuf_add_str(out, "\\n");
 		} else if (c == '\t') {
 			strbuf_add_str(out, "\\t");
-		} else if (c < 0x20 || c == 0x7f) {
-			strbuf_printf(out, "\\u%04x", c);
 		} else {
-			strbuf_add_char(out, (char)c);
+			strbuf_printf(out, "\\u%04x", c);
 		}
 	}
 	strbuf_add_char(out, '"');

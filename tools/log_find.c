@@ -106,7 +106,7 @@ static void look_at_segment(struct find *x, const char *dir, int64_t base)
 
 	snprintf(path, sizeof(path), "%s/%020lld.log", dir, (long long)base);
 	log_file_name(path, &name);
-	enum err e = segment_walk_open(&w, os_real(), path);
+	enum err e = segment_walk_open(&w, os_real(), path, base);
 	if (e != OK) {
 		tool_say("%s: %s", path, err_text(e));
 		x->damaged++;
@@ -163,7 +163,7 @@ static int find_in(struct find *x, const char *dir, bool is_alone)
 	}
 	for (int i = first_segment(x); i < x->count && !x->is_done; i++) {
 		look_at_segment(x, dir, x->bases[i]);
-		fwrite(x->out.ptr, 1, x->out.len, stdout);
+		fwrite(strbuf_cstr(&x->out), 1, x->out.len, stdout);
 		strbuf_reset(&x->out);
 	}
 	if (x->found == before && is_alone)

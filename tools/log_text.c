@@ -10,6 +10,7 @@
 
 #include "client/consumer.h"
 #include "json_record.h"
+#include "storage/inspect.h"
 #include "storage/logdir.h"
 #include "storage/segment.h"
 
@@ -94,14 +95,9 @@ void log_add_time(struct strbuf *out, time_ms t)
 	strbuf_printf(out, "%s.%03dZ", day, (int)(t % 1000));
 }
 
-void log_add_bytes(struct strbuf *out, struct slice s, size_t max)
+void log_add_escaped(struct strbuf *out, struct slice s)
 {
-	if (slice_is_null(s)) {
-		strbuf_add_str(out, "null");
-		return;
-	}
-	strbuf_add_char(out, '"');
-	for (size_t i = 0; i < MIN(s.len, max); i++) {
+	for (size_t i = 0; i < s.len; i++) {
 		uint8_t c = s.ptr[i];
 		if (c == '\n' || c == '\t' || c == '\r')
 			strbuf_printf(out, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
@@ -112,6 +108,16 @@ void log_add_bytes(struct strbuf *out, struct slice s, size_t max)
 		else
 			strbuf_add_char(out, (char)c);
 	}
+}
+
+void log_add_bytes(struct strbuf *out, struct slice s, size_t max)
+{
+	if (slice_is_null(s)) {
+		strbuf_add_str(out, "null");
+		return;
+	}
+	strbuf_add_char(out, '"');
+	log_add_escaped(out, slice_of(s.ptr, MIN(s.len, max)));
 	strbuf_add_char(out, '"');
 	if (s.len > max)
 		strbuf_printf(out, "... (%zu bytes)", s.len);
@@ -225,5 +231,37 @@ void log_json_record(struct strbuf *out, const struct log_file_name *name, const
 	strbuf_add_str(out, ",\"decoded\":");
 	if (decode_record(decode, r->key, r->value, out) != OK)
 		strbuf_add_str(out, "null");
+	strbuf_add_char(out, '}');
+}
+
+/* ---- findings ---- */
+
+void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+{
+	strbuf_printf(out, "%s%s", dir, f->file[0] != '\0' ? "/" : "");
+	log_add_escaped(out, slice_str(f->file));
+	if (f->has_pos)
+		strbuf_printf(out, " at %lld", (long long)f->file_pos);
+	if (f->has_offset)
+		strbuf_printf(out, " (offset %lld)", (long long)f->offset);
+	if (f->has_pos && f->size > 0 && !f->has_offset)
+		strbuf_printf(out, ", %lld bytes", (long long)f->size);
+	strbuf_printf(out, ": %s%s%s%s", f->weight == INSPECT_NOTE ? "note: " : "", f->what, f->then[0] != '\0' ? "; " : "", f->then);
+}
+
+void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+{
+	strbuf_add_str(out, "{\"dir\":");
+	json_write_string(out, slice_str(dir));
+	strbuf_add_str(out, ",\"file\":");
+	json_write_string(out, slice_str(f->file));
+	if (f->has_pos)
+		strbuf_printf(out, ",\"position\":%lld,\"size\":%lld", (long long)f->file_pos, (long long)f->size);
+	if (f->has_offset)
+		strbuf_printf(out, ",\"offset\":%lld", (long long)f->offset);
+	strbuf_printf(out, ",\"%s\":", f->weight == INSPECT_NOTE ? "note" : "damage");
+	json_write_string(out, slice_str(f->what));
+	strbuf_add_str(out, ",\"then\":");
+	json_write_string(out, slice_str(f->then));
 	strbuf_add_char(out, '}');
 }

@@ -139,9 +139,12 @@ static bool send(struct produce *x, struct producer_record *r, int64_t line)
 static bool send_json(struct produce *x, struct slice text, int64_t line)
 {
 	struct json_record j = { .memory = NULL };
-	char error[200];
+	char error[400];
 
 	if (!json_record_read(&j, text, error)) {
+		size_t len = strlen(error);
+		if (x->form == INPUT_JSON)
+			snprintf(error + len, sizeof(error) - len, "; a list has an object per line, as consume -o json prints it (jq -c '.[]' makes ndjson of any)");
 		produce_line_failed(x, line, EXIT_FAILED, error);
 		return x->keeps_going;
 	}

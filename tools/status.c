@@ -135,7 +135,9 @@ static int by_metrics(const struct status_verb *x, enum err *e)
 		const char *p = strbuf_cstr(&page);
 
 		(x->ndjson ? print_json : print_text)(is_healthy == 200, strbuf_cstr(&health), is_ready == 200, strbuf_cstr(&ready), p);
-		code = is_healthy == 200 && is_ready == 200 && !has_concerns(strbuf_cstr(&ready)) && http_number(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
+		code = is_healthy == 200 && is_ready == 200 && !has_concerns(strbuf_cstr(&ready)) &&
+			http_number(p, "kafka_controller_kafkacontroller_offlinepartitionscount", NULL, false) == 0 &&
+			http_number(p, "kafka_log_logmanager_offlinelogdirectorycount", NULL, false) == 0 ? EXIT_OK : EXIT_FAILED;
 	}
 	strbuf_fini(&health);
 	strbuf_fini(&ready);

@@ -10,6 +10,9 @@
  * killed, and the picture still names it, the answer waits, up to LOST_LEADER_MS, for a picture that
  * names another. Clients ask as soon as their connections break. Were they told of the dead one,
  * they would believe it, and come again after their backoff: half a second in librdkafka.
+ * Who asks again on a connection that has served him for a while has likely just lost another: a
+ * dying process closes its sockets one after the other, and ours may be behind his. So he is answered
+ * a few milliseconds later than we could, with what we know then.
  *
  * Wishes are answered in the order of the request, a name or id that is listed twice once.
  */
@@ -20,8 +23,11 @@
 #include "replica/fetcher.h"
 #include "wire/gen/metadata.h"
 
-#define LOST_LEADER_MS 150	/* the client's other requests on this connection wait as well */
-#define FIRST_LOOK_MS  5
+#define LOST_LEADER_MS    400	/* the client's other requests on this connection wait as well */
+#define FIRST_LOOK_MS     5
+#define LAST_LOOK_MS      40
+#define SETTLED_MS        1000	/* so old is a connection that one asks on again */
+#define SECOND_THOUGHT_MS 10
 #define AUTO_CREATE_TIMEOUT_MS 30000
 
 struct metadata_wish {
@@ -38,6 +44,7 @@ struct metadata_state {
 	bool                             wants_all;
 	struct controller_create_topics *create;	/* NULL: nothing to create */
 	mono_ms                          held_ms;	/* for a leader that may be dead */
+	bool                             has_thought_again;
 };
 
 /* --- what is wanted --------------------------------------------------------------------------- */
@@ -144,13 +151,16 @@ static const struct cluster_topic *wished_topic(struct call *c, const struct met
 		: cluster_topic(call_cluster(c), w->name);
 }
 
+enum doubt { NO_DOUBT, MAY_LEARN, IN_DOUBT };	/* MAY_LEARN: others lead, and are there as far as we know */
+
 /*
  * Whether or not the dead one is among the live brokers still: a new controller begins with telling
- * who is there, and elects leaders afterwards.
+ * who is there, and elects leaders afterwards. In between there may be no leader at all.
  */
-static bool is_in_doubt(struct call *c, const struct metadata_state *s)
+static enum doubt doubt_of(struct call *c, const struct metadata_state *s)
 {
 	const struct fetchers *fetchers = call_api(c)->fetchers;
+	enum doubt doubt = NO_DOUBT;
 	int32_t last = -1;		/* the leader that was looked at: neighbours often have the same */
 
 	for (int32_t i = 0; fetchers != NULL && i < s->count; i++) {
@@ -159,22 +169,31 @@ static bool is_in_doubt(struct call *c, const struct metadata_state *s)
 		for (int32_t k = 0; t != NULL && k < t->partition_count; k++) {
 			int32_t leader = t->partitions[k].leader;
 
-			if (leader >= 0 && leader != last && fetchers_have_lost(fetchers, leader, LOST_LEADER_MS))
-				return true;
+			if (k > 0 && leader == last)
+				continue;
+			if (fetchers_have_lost(fetchers, leader, LOST_LEADER_MS))
+				return IN_DOUBT;
+			if (leader >= 0 && leader != call_cluster(c)->broker_id)
+				doubt = MAY_LEARN;
 			last = leader;
 		}
 	}
-	return false;
+	return doubt;
 }
 
-/* Looks again after 5, 10, 20, 40 ms and so on: a crowd of clients asks at the same moment. */
+/* Looks again after 5, 10, 20, 40 ms, and every 40 from then on: a crowd of clients asks at the same moment. */
 static void hold_while_in_doubt(struct call *c, struct metadata_state *s)
 {
-	mono_ms pause = MAX(s->held_ms, FIRST_LOOK_MS);
+	enum doubt doubt = doubt_of(c, s);
+	mono_ms pause = SECOND_THOUGHT_MS;
 
-	if (!is_in_doubt(c, s))
+	if (doubt == IN_DOUBT) {
+		pause = MIN(MAX(s->held_ms, FIRST_LOOK_MS), LAST_LOOK_MS);
+		s->held_ms += pause;
+	} else if (doubt == NO_DOUBT || s->has_thought_again || s->held_ms > 0 || call_connection_age(c) < SETTLED_MS) {
 		return;
-	s->held_ms += pause;
+	}
+	s->has_thought_again = true;
 	call_park(c, call_now(c) + pause);
 }
 

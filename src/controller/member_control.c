@@ -36,8 +36,11 @@ enum kafka_error member_control_check(struct controller *c, int32_t controller_i
 /* Topics whose configuration has not been read yet are read together. */
 void member_want_config(struct controller *c, struct task *t, struct topic_state *topic)
 {
-	if (!topic->has_config)
-		task_get(c, t, false, "/config/topics/%s", topic->name)->mark = topic;
+	bool is_asked_for = !list_empty(&t->calls) && LIST_ENTRY(t->calls.prev, struct store_call, link)->mark == topic;
+
+	if (topic->has_config || is_asked_for)		/* a request lists the partitions of a topic behind each other */
+		return;
+	task_get(c, t, false, "/config/topics/%s", topic->name)->mark = topic;
 }
 
 void member_take_configs(struct controller *c, struct task *t)

@@ -445,6 +445,13 @@ void tree_apply(struct coord_tree *t, struct tree_session *s, struct coord_call 
 		t->zxid++;
 	if (call->result == OK)
 		tree_fire(t);
+	if (t->observer != NULL)
+		t->observer->on_call(t->observer->arg, s, call);
+}
+
+void tree_observe(struct coord_tree *t, const struct tree_observer *o)
+{
+	t->observer = o;
 }
 
 /* --- batches --------------------------------------------------------------------------------------------------------------- */

@@ -50,4 +50,12 @@ bool     tree_has_changes(const struct coord_tree *t);		/* since the last commit
 enum err tree_commit(struct coord_tree *t) MUST_CHECK;
 size_t   tree_node_count(const struct coord_tree *t);
 
+/* For simulations that count what a cluster asks of its store. It may look at everything and must change nothing. */
+struct tree_observer {
+	void (*on_call)(void *arg, const struct tree_session *s, const struct coord_call *call);	/* it was applied, and has its results */
+	void (*on_event)(void *arg, const struct tree_session *s, enum coord_event_kind kind, const char *path);	/* somebody is told */
+	void  *arg;
+};
+void     tree_observe(struct coord_tree *t, const struct tree_observer *o);	/* lives as long as the tree. NULL: nobody observes */
+
 #endif

@@ -61,6 +61,7 @@ struct coord_tree {
 	int64_t            zxid_bound;	/* in the file: what this run gives out up to it comes never again. 0: no commit in this run yet */
 	uint64_t           commits;
 	struct list        sessions;
+	const struct tree_observer *observer;	/* NULL: none */
 
 	struct undo       *undo;	/* the batch, in order */
 	size_t             undo_count, undo_max;

@@ -75,8 +75,11 @@ static void fire_at(struct coord_tree *t, struct tree_session *s, const struct t
 		has_fired = take_watch(t, s, WATCH_DATA, path);
 	if (g->kind == COORD_EVENT_CHILDREN || g->kind == COORD_EVENT_DELETED)
 		has_fired = take_watch(t, s, WATCH_CHILDREN, path) || has_fired;
-	if (has_fired && s->on_watch != NULL)
-		s->on_watch(s->arg, g->kind, text);
+	if (!has_fired || s->on_watch == NULL)
+		return;
+	s->on_watch(s->arg, g->kind, text);
+	if (t->observer != NULL)
+		t->observer->on_event(t->observer->arg, s, g->kind, text);
 }
 
 void tree_fire(struct coord_tree *t)

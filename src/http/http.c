@@ -325,6 +325,21 @@ static struct slice argument_of(const void *from, const char *name)
 	return slice_of(value != NULL ? value : "", len);
 }
 
+static struct seat *seat_of(struct http *h, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = h->lib.get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info != NULL ? info->socket_context : NULL;
+}
+
+static void hold(struct http *h, struct MHD_Connection *c, bool is_held)
+{
+	struct seat *seat = seat_of(h, c);
+
+	if (seat != NULL)
+		seat_hold(seat, is_held);
+}
+
 /* The mark keeps the inquiry until the library has done with the request; one that is not done waits for it suspended, and comes here again. */
 static enum MHD_Result answer_api(struct http *h, struct MHD_Connection *c, const char *url, void **mark)
 {
@@ -340,6 +355,7 @@ static enum MHD_Result answer_api(struct http *h, struct MHD_Connection *c, cons
 		*mark = q;
 		if (!inquiry_is_done(q)) {
 			*inquiry_waiter(q) = c;
+			hold(h, c, true);
 			h->lib.suspend_connection(c);
 			return MHD_YES;
 		}
@@ -357,13 +373,6 @@ static enum MHD_Result answer_console(struct http *h, struct MHD_Connection *c, 
 	if (host == NULL || !console_serves(h->console, slice_str(host)))
 		return answer_text(h, c, MHD_HTTP_FORBIDDEN, "the console is shown to who asks an address, localhost, or a name in console.hosts\n");
 	return f != NULL ? answer_file(h, c, f) : answer_api(h, c, url, mark);
-}
-
-static struct seat *seat_of(struct http *h, struct MHD_Connection *c)
-{
-	const union MHD_ConnectionInfo *info = h->lib.get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info != NULL ? info->socket_context : NULL;
 }
 
 static void on_request_end(void *arg, struct MHD_Connection *c, void **mark, enum MHD_RequestTerminationCode how UNUSED)
@@ -454,8 +463,10 @@ static void on_answer(void *arg, struct msg *m)
 		struct metrics_world w = world(h);
 		struct inquiry *q = console_on_home(h->console, &w, m);
 
-		if (q != NULL)
+		if (q != NULL) {
+			hold(h, *inquiry_waiter(q), false);
 			h->lib.resume_connection(*inquiry_waiter(q));
+		}
 	} else {
 		lag_on_home(h->lag, m);
 	}

@@ -29,6 +29,10 @@ check_PROGRAMS += tests/unit/http/console_test
 TESTS += tests/unit/http/console_test
 tests_unit_http_console_test_SOURCES = tests/unit/http/console_test.c
 tests_unit_http_console_test_LDADD = $(tests_unit_http_exposition_test_LDADD)
+check_PROGRAMS += tests/unit/http/seats_test
+TESTS += tests/unit/http/seats_test
+tests_unit_http_seats_test_SOURCES = tests/unit/http/seats_test.c
+tests_unit_http_seats_test_LDADD = $(tests_unit_http_exposition_test_LDADD)
 $(tests_unit_http_console_test_OBJECTS): | $(wire_gen)
 $(tests_unit_http_exposition_test_OBJECTS): | $(wire_gen)
 endif

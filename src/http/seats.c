@@ -47,11 +47,15 @@ static void shut(struct seat *seat)
 
 static mono_ms limit_of(const struct seat *seat)
 {
+	if (seat->is_held)
+		return MONO_NEVER;
 	return MIN(seat->since + (seat->is_answered ? SEAT_ANSWER_MS : SEAT_ASKING_MS), seat->is_answered ? MONO_NEVER : seat->opened + SEAT_KEEP_MS);
 }
 
 static bool may_go(const struct seat *seat, mono_ms now)
 {
+	if (seat->is_held)
+		return false;
 	return seat->is_answered ? now - seat->since >= YOUNG_ANSWER_MS : now - seat->opened >= YOUNG_ASKING_MS;
 }
 
@@ -132,6 +136,11 @@ void seat_begin(struct seat *seat, mono_ms now)
 {
 	seat->is_answered = true;
 	seat->since = now;
+}
+
+void seat_hold(struct seat *seat, bool is_held)
+{
+	seat->is_held = is_held;
 }
 
 void seat_end(struct seat *seat, mono_ms now)

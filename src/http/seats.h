@@ -23,6 +23,7 @@ struct seat {
 	mono_ms opened;
 	mono_ms since;		/* the present question or answer */
 	bool    is_answered;
+	bool    is_held;	/* its answer waits for an actor, and the library does not look at it: it cannot go */
 	bool    is_shut;	/* the library will see that it has ended */
 };
 
@@ -49,6 +50,7 @@ bool     seats_accept(struct seats *s, mono_ms now, os_fd *fd, struct os_addr *p
 struct seat *seats_take(struct seats *s, os_fd fd, mono_ms now);
 void     seats_leave(struct seats *s, struct seat *seat);	/* before its socket is closed */
 void     seat_begin(struct seat *seat, mono_ms now);	/* the request is there */
+void     seat_hold(struct seat *seat, bool is_held);
 void     seat_end(struct seat *seat, mono_ms now);	/* its answer is sent; another request may follow */
 
 /* Ends what has lasted too long, and looks at the listener or away from it; when it is to be called again at the latest. */

@@ -292,6 +292,11 @@ mono_ms call_now(struct call *c)
 	return c->network->now;
 }
 
+mono_ms call_connection_age(struct call *c)
+{
+	return c->connection != NULL ? c->network->now - c->connection->opened : 0;
+}
+
 time_ms call_time(struct call *c)
 {
 	return os_time_ms(c->network->os);

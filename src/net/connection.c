@@ -34,7 +34,7 @@ void connection_open(struct connection *c)
 	struct network *n = c->network;
 
 	c->is_open = true;
-	c->last_event = n->now;
+	c->opened = c->last_event = n->now;
 	c->interest = OS_READABLE;
 	list_init(&c->calls);
 	list_push_back(&n->open, &c->in_open);

@@ -136,6 +136,7 @@ void call_resume(struct call *c);			/* nothing happens when it is not parked */
 struct cluster *call_cluster(struct call *c);
 mono_ms         call_now(struct call *c);		/* of this step; not the clock itself */
 time_ms         call_time(struct call *c);
+mono_ms         call_connection_age(struct call *c);	/* 0: it is closed */
 /* May the caller do op on the named resource? The one question every handler asks per item. */
 bool call_authorize(struct call *c, enum acl_operation op, enum acl_resource resource,
                     struct slice name);
@@ -187,6 +188,7 @@ struct net_spec {
 	int             max_connections_per_ip;	/* one more is closed right after accept */
 	struct net_listener_spec *listeners;
 	int             listener_count;
+	bool            listens_late;		/* not before net_listen: who connects meanwhile is refused */
 	void           *app;	/* the handlers' world: struct api_context of src/api */
 	/* each may be NULL */
 	/* fills slots; before the thread starts */
@@ -205,6 +207,8 @@ struct net;
  * to must outlive net. On error `problem` says which listener, for people. */
 enum err net_create(struct net **out, struct net_spec *spec, char *problem,
                     size_t problem_size) MUST_CHECK;
+/* With listens_late: from now on who connects waits until net_start. Any thread, any number of times. problem: which listener, for people. */
+enum err net_listen(struct net *n, char *problem, size_t problem_size) MUST_CHECK;
 /* begins to accept; by then every network actor must have a picture */
 void     net_start(struct net *n);
 /*

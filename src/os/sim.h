@@ -82,6 +82,15 @@ struct sim_net *sim_net_of(struct sim_os *m);
 /* Nothing from a reaches b any more; streams stall, as TCP does, and go on after the heal. The other direction is unharmed. */
 void sim_net_cut(struct sim_os *from, struct sim_os *to);
 void sim_net_heal(struct sim_os *from, struct sim_os *to);
+/* Told of every piece that is sent. Connections are numbered from 1, in the order in which they were asked for. May change nothing; NULL: nobody is told. */
+struct sim_piece {
+	uint64_t             connection;
+	const struct sim_os *from, *to;
+	bool                 is_of_client;	/* sent by who connected */
+	struct slice         data;
+};
+void sim_net_set_observer(struct sim_net *net, void (*sent)(void *arg, const struct sim_piece *p), void *arg);
+int  sim_net_connections(const struct sim_net *net);	/* that stand, on both sides */
 /* Every connection between the two is broken, on both sides at once (a == b: those within the machine). */
 void sim_net_reset(struct sim_os *a, struct sim_os *b);
 

@@ -121,6 +121,9 @@ struct sim_net {
 	struct sim_rng rng;
 	int64_t        delay_min_us, delay_max_us;
 	unsigned       next_host;
+	uint64_t       connects;	/* asked for */
+	void         (*sent)(void *arg, const struct sim_piece *p);
+	void          *observer;
 };
 
 void sim_net_ops(struct os_ops *ops);

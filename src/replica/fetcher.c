@@ -447,7 +447,7 @@ bool fetchers_have_lost(const struct fetchers *all, int32_t leader, mono_ms with
 		const struct fetcher *f = &all->fetchers[i];
 		uint64_t lost = __atomic_load_n(&f->lost, __ATOMIC_RELAXED);
 
-		if (lost >> 32 == (uint64_t)leader + 1 && (uint32_t)os_mono_ms(sched_os(f->actor.sched)) - (uint32_t)lost <= within_ms)
+		if (lost != 0 && (leader < 0 || lost >> 32 == (uint64_t)leader + 1) && (uint32_t)os_mono_ms(sched_os(f->actor.sched)) - (uint32_t)lost <= within_ms)
 			return true;
 	}
 	return false;

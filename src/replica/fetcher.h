@@ -57,7 +57,7 @@ struct actor *fetchers_actor(struct fetchers *f, const char *topic, int32_t part
 /* Takes effect at once; bytes per second of throttled replicas. Any thread. */
 void     fetchers_set_throttle(struct fetchers *f, int64_t bytes_per_s);
 
-/* Did this leader close its connection within the last `within_ms`, and has not answered since? As one does that was killed: who follows him hears of it first. Any thread. */
+/* Did this leader (-1: any) close its connection within the last `within_ms`, and has not answered since? As one does that was killed: who follows him hears of it first. Any thread. */
 bool     fetchers_have_lost(const struct fetchers *f, int32_t leader, mono_ms within_ms);
 
 struct fetcher_counters {		/* sums over the actors; any thread */

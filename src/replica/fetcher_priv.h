@@ -64,6 +64,7 @@ struct leader {
 	bool                is_waiting;		/* the question under way waits at the leader for records */
 	bool                has_newcomers;	/* somebody was assigned since the question went out */
 	mono_ms             hurried_at;		/* when a question was last dropped for their sake */
+	mono_ms             hurry_pause;	/* from then on, until the next may be */
 	int                 failures;		/* in a row */
 	bool                had_session_error;	/* the last Fetch was answered so */
 };

@@ -124,17 +124,20 @@ static void cut_all(struct leader *l)
 
 /*
  * A question that waits for records keeps out those who were assigned since: they might be the only ones whom somebody waits for. After a moment, in which it mostly ends by
- * itself, it is dropped with its connection, which ends it at the leader; but no more often than it would end without records.
+ * itself, it is dropped with its connection, which ends it at the leader. At a failover newcomers come in several portions within milliseconds, and writers wait for each; so what must pass before the
+ * next is dropped doubles each time, until it is as long as a question waits without records.
  */
 static void hurry(struct leader *l)
 {
 	struct fetcher *f = l->fetcher;
-	mono_ms at = MAX(l->asked_at + NEWCOMERS_WAIT_MS, l->hurried_at + f->all->config->replica_fetch_wait_max_ms);
+	mono_ms longest = f->all->config->replica_fetch_wait_max_ms;
+	mono_ms at = MAX(l->asked_at + NEWCOMERS_WAIT_MS, l->hurried_at + l->hurry_pause);
 
 	if (at > f->now) {
 		l->next_look = at;
 		return;
 	}
+	l->hurry_pause = f->now - l->hurried_at > 2 * longest ? NEWCOMERS_WAIT_MS : MIN(2 * l->hurry_pause, longest);
 	l->hurried_at = f->now;
 	client_call_destroy(&l->call);
 	client_node_hang_up(f->client, l->id, 0);

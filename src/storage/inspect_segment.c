@@ -1,5 +1,6 @@
 /*
- * One walk over the batches, in which the three indexes go along: their entries ascend as the batches do, so each is compared with the batch that it speaks of when that passes.
+ * One walk over the batches, in which the three indexes go along: their entries ascend as the batches do, so each is compared with the batch that it
+ * speaks of when that passes.
  */
 #include "storage/inspect_priv.h"
 
@@ -51,25 +52,26 @@ static void open_index(struct check *c, struct cursor *i, const char *suffix, si
 {
 	char path[LOG_PATH_MAX + SEGMENT_NAME_MAX], *bytes;
 	size_t len;
+	int64_t size;
 
 	*i = (struct cursor){ .last_key = -1, .last_second = -1 };
 	snprintf(i->name, sizeof(i->name), "%020lld%s", (long long)c->s->base_offset, suffix);
 	snprintf(path, sizeof(path), "%s/%s", c->x->spec->dir, i->name);
-	enum err e = os_read_file(c->x->spec->os, path, INSPECT_BYTES_MAX, &bytes, &len);
+	enum err e = index_file_read_used(c->x->spec->os, path, entry, INSPECT_BYTES_MAX, &bytes, &len, &size);
 	if (e != OK) {
-		c->x->result->is_unreadable = true;
-		SAY(c->x, .weight = INSPECT_DAMAGE, .file = i->name, .what = err_text(e));
+		inspect_unreadable(c->x, i->name, e);
 		return;
 	}
 	i->bytes = (uint8_t *)bytes;
 	i->used = len / entry * entry;
 	while (has_room && i->used > 0 && memcmp(bytes + i->used - entry, "\0\0\0\0\0\0\0\0\0\0\0", entry) == 0)
 		i->used -= entry;
-	if (i->used < len / entry * entry && (!c->s->is_last || c->x->spec->was_clean))
-		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)i->used), .size = (int64_t)(len - i->used),
+	int64_t whole = size / (int64_t)entry * (int64_t)entry;
+	if ((int64_t)i->used < whole && has_room && (!c->s->is_last || c->x->spec->was_clean))
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)i->used), .size = size - (int64_t)i->used,
 		    .what = "zeros behind the last entry of a segment that was closed", .then = "a Java broker takes them for entries");
-	if (len % entry != 0)
-		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)(len / entry * entry)),
+	if (size != whole)
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT(whole),
 		    .what = "the size is not that of whole entries", .then = "it counts as empty");
 }
 
@@ -127,26 +129,30 @@ static void pass_times(struct check *c, int64_t base, int64_t last, const uint8_
 	}
 }
 
-/* header NULL: of a batch whose CRC is wrong. producer_id -1: it is no abort marker. */
-static void pass_txns(struct check *c, int64_t last, bool is_sound, int64_t aborted)
+/* True: there is an entry for the abort marker of this producer at this offset; aborted -1: there is no such marker. */
+static bool pass_txns(struct check *c, int64_t last, int64_t aborted)
 {
 	struct cursor *i = &c->txns;
 	struct aborted_txn a;
+	bool is_there = false;
 
 	for (; i->at < i->used; i->at += TXN_INDEX_ENTRY_SIZE) {
 		bool is_known = txn_index_decode(i->bytes + i->at, &a);
 
 		if (is_known && a.last_offset > last)
-			return;
+			break;
 		if (!is_known)
 			tell(c, i, "the entry is not of version 0");
 		else if (a.last_offset <= i->last_key || a.first_offset < 0 || a.first_offset > a.last_offset)
 			tell(c, i, "the entry does not lie above the one before");
-		else if (is_sound && (a.last_offset != last || a.producer_id != aborted))
+		else if (a.last_offset != last || a.producer_id != aborted)
 			tell(c, i, "no abort marker is where the entry says");
+		else
+			is_there = true;
 		if (is_known)
 			i->last_key = a.last_offset;
 	}
+	return is_there;
 }
 
 static void end_of_entries(struct check *c)
@@ -209,22 +215,73 @@ static void check_epoch(struct check *c, const struct walk_step *s)
 	    .then = "followers may cut in the wrong place");
 }
 
-static int64_t aborted_by(struct segment_walk *w, const struct walk_step *s, enum err *e)
+/* ---- transactions ---- */
+
+static struct slice key_of(const int64_t *producer_id)
+{
+	return slice_of(producer_id, sizeof(*producer_id));
+}
+
+/* Whether the producer had a transaction with records, which the marker ends. */
+static bool end_txn(struct inspection *x, int64_t producer_id)
+{
+	struct inspected_txn *t = map_remove(&x->open, key_of(&producer_id));
+
+	free(t);
+	return t != NULL;
+}
+
+static void begin_txn(struct inspection *x, int64_t producer_id)
+{
+	struct inspected_txn *t;
+
+	if (map_get(&x->open, key_of(&producer_id)) != NULL)
+		return;
+	t = mem_alloc(sizeof(*t));
+	t->producer_id = producer_id;
+	map_put(&x->open, key_of(&t->producer_id), t);
+}
+
+void inspect_forget_txns(struct inspection *x)
+{
+	MAP_FOREACH(e, &x->open)
+		free(e->value);
+	map_fini(&x->open);
+}
+
+static enum err marker_of(struct segment_walk *w, const struct walk_step *s, struct marker *m)
 {
 	struct slice batch;
+	enum err e = segment_walk_bytes(w, s, &batch);
+
+	return e == OK ? marker_read(batch, m) : e;
+}
+
+/* An aborted transaction that is in no index is read as if it had been committed. */
+static void pass_transaction(struct check *c, struct segment_walk *w, const struct walk_step *s)
+{
+	int64_t last = batch_last_offset(s->header), aborted = -1;
+	bool had_records = false;
 	struct marker m;
 
-	*e = OK;
-	if (!batch_is_control(s->header))
-		return -1;
-	if ((*e = segment_walk_bytes(w, s, &batch)) == OK)
-		*e = marker_read(batch, &m);
-	if (*e == ERR_NOT_FOUND)
-		*e = OK;
-	else if (*e == OK && m.type == MARKER_ABORT)
-		return m.producer_id;
-	return -1;
+	if (batch_is_control(s->header)) {
+		enum err e = marker_of(w, s, &m);
+
+		if (e != OK && e != ERR_NOT_FOUND)
+			fault_at(c, s, "a control batch without a marker", "the transaction may not end");
+		if (e == OK)
+			had_records = end_txn(c->x, m.producer_id);
+		if (e == OK && m.type == MARKER_ABORT)
+			aborted = m.producer_id;
+	} else if (batch_is_transactional(s->header) && batch_record_count(s->header) > 0) {
+		begin_txn(c->x, batch_producer_id(s->header));
+	}
+	if (!pass_txns(c, last, aborted) && aborted >= 0 && had_records)
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = c->txns.name, OF(last),
+		    .what = "the transaction that ends there was aborted, and is not in it", .then = "who reads only what is committed gets its records");
 }
+
+/* ---- a step ---- */
 
 /* Where it stands among the others, and in the indexes, when its CRC holds. */
 static void take_sound(struct check *c, struct segment_walk *w, const struct walk_step *s)
@@ -233,7 +290,6 @@ static void take_sound(struct check *c, struct segment_walk *w, const struct wal
 	const char *fault = batch_order_take(&c->order, s->header, &blames_before);
 	struct slice batch;
 	enum err e;
-	int64_t aborted = aborted_by(w, s, &e);
 
 	if (fault != NULL) {
 		c->x->result->inside++;
@@ -241,8 +297,6 @@ static void take_sound(struct check *c, struct segment_walk *w, const struct wal
 	} else {
 		check_epoch(c, s);
 	}
-	if (e != OK)
-		fault_at(c, s, "a control batch without a marker", "the transaction may not end");
 	if (c->x->spec->stream != NULL && (e = segment_walk_bytes(w, s, &batch)) == OK) {
 		bool is_odd = false;
 		const char *wrong = records_fault(c, batch, &is_odd);
@@ -256,7 +310,7 @@ static void take_sound(struct check *c, struct segment_walk *w, const struct wal
 	}
 	pass_offsets(c, s->file_pos, s->header);
 	pass_times(c, batch_base_offset(s->header), batch_last_offset(s->header), s->header);
-	pass_txns(c, batch_last_offset(s->header), true, aborted);
+	pass_transaction(c, w, s);
 	if (batch_max_timestamp(s->header) > c->largest)
 		c->largest = batch_max_timestamp(s->header);
 	c->x->result->inside += c->unsure;
@@ -295,7 +349,7 @@ static void take_step(struct check *c, struct segment_walk *w, const struct walk
 	if (s->kind == WALK_DAMAGE && !s->is_tail)
 		snprintf(then, sizeof(then), "consumers stop here; the next batch is at %lld", (long long)(s->file_pos + s->size));
 	else if (c->s->is_last && s->kind == WALK_DAMAGE)
-		snprintf(then, sizeof(then), c->x->spec->was_clean ? "a broker that starts after this clean stop may append behind it" :
+		snprintf(then, sizeof(then), c->x->spec->was_clean ? "a Java broker that starts after this clean stop may append behind it" :
 			 "the broker cuts it off by itself when it starts, as there was no clean stop");
 	fault_at(c, s, what, then);
 }
@@ -305,8 +359,11 @@ static enum err walk(struct check *c, struct segment_walk *w)
 	struct walk_step s;
 	enum err e;
 
-	while ((e = segment_walk_next(w, &s)) == OK && s.kind != WALK_END)
+	while ((e = segment_walk_next(w, &s)) == OK && s.kind != WALK_END) {
 		take_step(c, w, &s);
+		if (c->x->spec->tick != NULL)
+			c->x->spec->tick(c->x->spec->arg, c->x->result->bytes + s.file_pos + s.size, c->x->result->records);
+	}
 	return e;
 }
 
@@ -345,6 +402,7 @@ static void open_indexes(struct check *c, int64_t size)
 		open_index(c, &c->times, ".timeindex", TIME_ENTRY_BYTES, true);
 	else if (size > 0)
 		note_missing(c, ".timeindex", "a broker takes an empty one instead, and looks for times from the segment's beginning", INSPECT_DAMAGE);
+	snprintf(c->txns.name, sizeof(c->txns.name), "%020lld.txnindex", (long long)c->s->base_offset);
 	if (c->s->has_txnindex)
 		open_index(c, &c->txns, ".txnindex", TXN_INDEX_ENTRY_SIZE, false);
 }
@@ -354,25 +412,29 @@ int64_t inspect_segment(struct inspection *x, const struct inspected_segment *s)
 	struct check c = { .x = x, .s = s, .largest = NO_TIMESTAMP, .torn_pos = -1 };
 	char path[LOG_PATH_MAX + SEGMENT_NAME_MAX];
 	struct segment_walk w;
+	struct os_stat st;
 
 	snprintf(c.name, sizeof(c.name), "%020lld.log", (long long)s->base_offset);
 	snprintf(path, sizeof(path), "%s/%s", x->spec->dir, c.name);
 	batch_order_init(&c.order, s->base_offset, x->epoch);
-	enum err e = segment_walk_open(&w, x->spec->os, path);
+	enum err e = os_stat(x->spec->os, path, &st);
 	if (e == OK) {
-		open_indexes(&c, segment_walk_size(&w));
+		open_indexes(&c, (int64_t)st.size);	/* before the .log: a broker that is running writes them after the batches */
+		e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
+	}
+	if (e == OK) {
 		e = walk(&c, &w);
 		judge_tail(&c, segment_walk_size(&w));
 		x->result->bytes += segment_walk_size(&w);
-		if (x->result->old_format >= 0)
-			c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
-		end_of_entries(&c);
 		segment_walk_close(&w);
 	}
 	if (e != OK) {
-		x->result->is_unreadable = true;
-		SAY(x, .weight = INSPECT_DAMAGE, .file = c.name, .what = err_text(e));
+		inspect_unreadable(x, c.name, e);
+		c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
 	}
+	if (x->result->old_format >= 0)
+		c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
+	end_of_entries(&c);
 	x->epoch = c.order.epoch;
 	return c.order.next;
 }

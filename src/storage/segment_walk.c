@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GROWTHS_MAX 8		/* of a file that is written to faster than it is read */
+
 const char *walk_fault_text(enum walk_fault fault)
 {
 	static const char *const texts[] = {
@@ -19,7 +21,7 @@ const char *walk_fault_text(enum walk_fault fault)
 	return texts[fault];
 }
 
-enum err segment_walk_open(struct segment_walk *w, struct os *os, const char *path)
+enum err segment_walk_open(struct segment_walk *w, struct os *os, const char *path, int64_t base_offset)
 {
 	struct os_stat st;
 	os_fd fd;
@@ -34,7 +36,7 @@ enum err segment_walk_open(struct segment_walk *w, struct os *os, const char *pa
 		os_close(os, &fd);
 		return e;
 	}
-	*w = (struct segment_walk){ .fd = fd, .window = mem_alloc(SCAN_BUFFER_BIG) };
+	*w = (struct segment_walk){ .base_offset = base_offset, .fd = fd, .window = mem_alloc(SCAN_BUFFER_BIG) };
 	batch_scan_init(&w->scan, os, fd, 0, (int64_t)MIN(st.size, (uint64_t)INT64_MAX), w->window, SCAN_BUFFER_BIG);
 	return OK;
 }
@@ -113,6 +115,16 @@ static enum err is_zero_tail(struct segment_walk *w, int64_t pos, bool *is_zero)
 	return OK;
 }
 
+/* Random bytes are not taken for the header of a large batch, whose CRC would cost much: the offset has to be one of the segment. */
+static bool is_plausible(const struct segment_walk *w, const uint8_t *p)
+{
+	int64_t offset = batch_base_offset(p);
+
+	if ((uint8_t)p[BATCH_MAGIC_POS] > BATCH_MAGIC || offset < 0)
+		return false;
+	return w->base_offset >= 0 ? offset >= w->base_offset && offset - w->base_offset <= INT32_MAX : offset >> 40 == 0;
+}
+
 /* The first place in [pos, end) where a batch begins whose CRC holds; the end if there is none, or if enough was looked at. */
 static enum err find_batch(struct segment_walk *w, int64_t pos, int64_t end, int64_t *found)
 {
@@ -124,7 +136,7 @@ static enum err find_batch(struct segment_walk *w, int64_t pos, int64_t end, int
 		const uint8_t *p;
 		if ((e = batch_scan_bytes(&w->scan, pos, BATCH_PREFIX_SIZE, &p)) != OK)
 			return e;
-		if ((uint8_t)p[BATCH_MAGIC_POS] > BATCH_MAGIC || p[BATCH_BASE_OFFSET_POS] > 0x7f)
+		if (!is_plausible(w, p))
 			continue;
 		e = try_header(w, pos, &header);
 		if (e == ERR_UNSUPPORTED) {
@@ -215,7 +227,7 @@ static enum err take_old(struct segment_walk *w, struct walk_step *step)
 	return OK;
 }
 
-enum err segment_walk_next(struct segment_walk *w, struct walk_step *step)
+static enum err take_step(struct segment_walk *w, struct walk_step *step)
 {
 	const uint8_t *header;
 
@@ -228,6 +240,30 @@ enum err segment_walk_next(struct segment_walk *w, struct walk_step *step)
 	if (e == ERR_UNSUPPORTED)
 		return take_old(w, step);
 	return e == ERR_INCOMPLETE || e == ERR_CORRUPT ? take_damage(w, step) : e;
+}
+
+/* Has somebody written on? Then what is in the window may be old. */
+static bool has_grown(struct segment_walk *w)
+{
+	struct os_stat st;
+
+	if (w->growths == GROWTHS_MAX || os_fstat(w->scan.os, w->fd, &st) != OK || st.size > INT64_MAX || (int64_t)st.size <= w->scan.end)
+		return false;
+	w->growths++;
+	w->scan.end = (int64_t)st.size;
+	w->scan.len = 0;
+	return true;
+}
+
+enum err segment_walk_next(struct segment_walk *w, struct walk_step *step)
+{
+	enum err e = take_step(w, step);
+
+	while (e == OK && step->kind == WALK_DAMAGE && step->is_tail && has_grown(w)) {
+		w->scan.pos = step->file_pos;
+		e = take_step(w, step);
+	}
+	return e;
 }
 
 enum err segment_walk_bytes(struct segment_walk *w, const struct walk_step *step, struct slice *bytes)

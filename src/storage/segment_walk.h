@@ -4,8 +4,8 @@
  *
  * Owner:  whoever holds the struct. The file is only read.
  * Memory: a window of 64 KiB, and one batch while segment_walk_bytes was asked for it.
- * Bound:  looking for the next batch checks the CRC of what looks like one, of at most WALK_SEARCH_BYTES in all, so that bytes made to look like many
- *         overlapping batches cost no more.
+ * Bound:  looking for the next batch checks the CRC of what looks like one of this segment, of at most WALK_SEARCH_BYTES in all, so that bytes made to look like
+ *         many overlapping batches cost no more. Behind that no batch is found any more.
  */
 #ifndef SKEIN_STORAGE_SEGMENT_WALK_H
 #define SKEIN_STORAGE_SEGMENT_WALK_H
@@ -51,17 +51,20 @@ struct walk_step {
 };
 
 struct segment_walk {
+	int64_t        base_offset;	/* of the segment: what cannot belong to it is not taken for a batch behind damage; -1: not known */
 	struct batch_scan scan;
 	os_fd          fd;
 	uint8_t       *window;
 	struct strbuf  bytes;		/* of segment_walk_bytes */
 	int64_t        searched;
+	int            growths;		/* how often the file had grown when its end seemed torn */
 };
 
-enum err segment_walk_open(struct segment_walk *w, struct os *os, const char *path) MUST_CHECK;
+enum err segment_walk_open(struct segment_walk *w, struct os *os, const char *path, int64_t base_offset) MUST_CHECK;
 void     segment_walk_close(struct segment_walk *w);
-int64_t  segment_walk_size(const struct segment_walk *w);	/* of the file, as it was at open */
-/* Errors are the device's. After WALK_END it is called no more. */
+int64_t  segment_walk_size(const struct segment_walk *w);	/* of the file, as far as it is read */
+/* A file that is being written to is read as far as it was at open, and on where a batch was half written then. Errors are the device's. After WALK_END
+ * it is called no more. */
 enum err segment_walk_next(struct segment_walk *w, struct walk_step *step) MUST_CHECK;
 /* The bytes of the step, of whatever kind; valid until the next call. ERR_INCOMPLETE: the file has become shorter. */
 enum err segment_walk_bytes(struct segment_walk *w, const struct walk_step *step, struct slice *bytes) MUST_CHECK;

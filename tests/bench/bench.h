@@ -77,7 +77,8 @@ struct client_view {			/* what a broker says of the cluster */
 	int partitions, in_sync;	/* in_sync: sizes of all in-sync sets */
 	int led[CLIENT_BROKERS_MAX];	/* by broker id */
 };
-void client_look(int fd, const char *topic, struct client_view *v);	/* "": no topic */
+/* "": no topic. False: the broker closed the connection, as it does in a cluster until its controller has spoken. */
+bool client_look(int fd, const char *topic, struct client_view *v);
 
 void client_elect_preferred(int fd);	/* of all partitions; fd: the controller's */
 

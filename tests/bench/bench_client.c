@@ -271,19 +271,22 @@ static void take_topic(struct client_view *v, const struct metadata_response_top
 	}
 }
 
-void client_look(int fd, const char *topic, struct client_view *v)
+bool client_look(int fd, const char *topic, struct client_view *v)
 {
 	struct metadata_request_topic t = { .name = slice_str(topic) };
 	struct metadata_request q = { .topics = &t, .topics_count = topic[0] != 0 };
 	struct metadata_response m;
 	struct arena arena;
 	struct writer w;
+	char first;
 
 	writer_init(&w);
 	begin_frame(&w, API_METADATA, METADATA_VERSION);
 	end_frame(&w, metadata_request_encode(&q, &w, METADATA_VERSION));
 	client_send(fd, slice_of(w.buf, w.len));
 	writer_fini(&w);
+	if (recv(fd, &first, 1, MSG_PEEK) <= 0)
+		return false;
 	struct reader r = answer_body(client_receive(fd), API_METADATA, METADATA_VERSION);
 	arena_init(&arena, 64 << 20);
 	if (!metadata_response_decode(&m, &r, METADATA_VERSION, &arena))
@@ -294,6 +297,7 @@ void client_look(int fd, const char *topic, struct client_view *v)
 	for (int32_t i = 0; i < m.topics_count; i++)
 		take_topic(v, &m.topics[i]);
 	arena_fini(&arena);
+	return true;
 }
 
 void client_elect_preferred(int fd)

@@ -99,10 +99,18 @@ static void zookeeper_start(struct bench *b)
 
 static void look(const struct bench *b, int id, const char *topic, struct client_view *v)
 {
-	int fd = client_connect(b->brokers[id - 1].port);
+	double until = bench_now() + WAIT_SECONDS;
 
-	client_look(fd, topic, v);
-	close(fd);
+	for (bool is_seen = false; !is_seen;) {
+		int fd = client_connect(b->brokers[id - 1].port);
+
+		is_seen = client_look(fd, topic, v);
+		close(fd);
+		if (!is_seen && bench_now() > until)
+			bench_die("broker %d answers nobody", id);
+		if (!is_seen)
+			bench_sleep(POLL_SECONDS);
+	}
 }
 
 /* Until that broker sees so many brokers and their controller. */

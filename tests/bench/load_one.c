@@ -41,7 +41,8 @@ static uint16_t port_of(const struct brokers *b, const char *topic)
 	struct client_view v;
 	int fd = client_connect(b->ports[0]);
 
-	client_look(fd, topic, &v);
+	if (!client_look(fd, topic, &v))
+		bench_die("the broker answers nobody");
 	close(fd);
 	int id = topic[0] != '\0' ? v.first_leader : v.controller;
 	if (id < 1 || id > b->count)
@@ -141,7 +142,8 @@ static void look(const struct brokers *b, const char *topic)
 	struct client_view v;
 	int fd = client_connect(b->ports[0]);
 
-	client_look(fd, topic, &v);
+	if (!client_look(fd, topic, &v))
+		bench_die("the broker answers nobody");
 	printf("%d %d %d %d", v.controller, v.brokers, v.partitions, v.in_sync);
 	for (int id = 1; id < CLIENT_BROKERS_MAX; id++)
 		printf(" %d", v.led[id]);

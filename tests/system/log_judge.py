@@ -5,6 +5,8 @@
    log_judge.py round-trip SKEIN GOLDEN   the records as lines of JSON are the records
    log_judge.py dump-log OURS KAFKAS      what skein log dump -r -o json and Kafka's DumpLogSegments --deep-iteration print of the same files is the same
    log_judge.py hurt GOLDEN DIR COUNT     copies of segments below DIR, one byte of each changed
+   log_judge.py rubble SKEIN GOLDEN DIR   whatever bytes: no crash, and JSON is JSON
+   log_judge.py page SKEIN PAGE DIR       the blocks of the page behind "<!-- files -->" are what the commands in them print in DIR; SKEIN_WRITE_DOCS=1 writes them
    log_judge.py same-damage OURS KAFKAS   both see the damage of those in the same places
 """
 import base64, json, os, random, re, subprocess, sys
@@ -148,6 +150,8 @@ def kafkas(path):
     files, now = {}, None
     for line in open(path):
         line = line.rstrip()
+        if "Exception" in line and now is not None:
+            now["broke"] = True
         if line.startswith("Dumping "):
             now = files[line[8:]] = {"batches": [], "left": 0, "broke": False}
         elif line.startswith("Found "):
@@ -158,8 +162,6 @@ def kafkas(path):
             record = dict(re.findall(r"(\w+): (\S+)", line))
             record["headerKeys"] = re.search(r"headerKeys: \[(.*?)\](?= |$)", line).group(1)
             now["batches"][-1]["records"].append(record)
-        elif "Exception" in line and now is not None:
-            now["broke"] = True
     return files
 
 
@@ -198,9 +200,78 @@ def hurt(top, out, count):
         folder = draw.choice(folders)
         name = draw.choice([n for n in sorted(os.listdir(f"{top}/{folder}")) if n.endswith(".log")])
         data = bytearray(open(f"{top}/{folder}/{name}", "rb").read())
-        data[draw.randrange(len(data))] ^= draw.randrange(1, 256)
+        starts = [0]
+        while starts[-1] < len(data):
+            starts.append(starts[-1] + 12 + int.from_bytes(data[starts[-1] + 8:starts[-1] + 12], "big"))
+        while True:
+            at, change = draw.randrange(len(data)), draw.randrange(1, 256)
+            start = max(s for s in starts if s <= at)
+            length = bytearray(data[start + 8:start + 12])
+            if 0 <= at - start - 8 < 4:
+                length[at - start - 8] ^= change
+            # At other formats, codecs that are none and lengths that cannot be, Kafka's tool ends, or prints what has no places.
+            if at - start not in (16, 22) and int.from_bytes(length, "big", signed=True) >= 49:
+                break
+        data[at] ^= change
         os.makedirs(f"{out}/t-{i}")
         open(f"{out}/t-{i}/{name}", "wb").write(data)
+
+
+def rubble(skein, top, out):
+    draw = random.Random(int(os.environ.get("SKEIN_SEED", "1")))
+    folders = ["codecs/codecs-0", "records/records-0", "transactions/txn-0", "segments/interval-0", "consumer-offsets/__consumer_offsets-0",
+               "transaction-state/__transaction_state-1", "directory-clean"]
+    paths = []
+    for i in range(60):
+        folder = draw.choice(folders)
+        os.makedirs(f"{out}/t-{i}")
+        for name in os.listdir(f"{top}/{folder}"):
+            if not KIND.search(name):
+                continue
+            data = bytearray(open(f"{top}/{folder}/{name}", "rb").read())
+            for _ in range(draw.randrange(1, 6)):
+                if data:
+                    at = draw.randrange(len(data))
+                    if draw.randrange(3):
+                        data[at] = draw.randrange(256)
+                    else:
+                        data[at:at + draw.randrange(30)] = draw.randbytes(draw.randrange(30))
+            open(f"{out}/t-{i}/{name}", "wb").write(data)
+        paths.append(f"{out}/t-{i}")
+    for kind in "offsets", "transactions":
+        code, text = run(skein, "dump", "--with-damaged", "--decode", kind, "-o", "json", *paths)
+        same("exit code", code, 8)
+        json.loads(text)
+        code, text = run(skein, "dump", "--with-damaged", "--decode", kind, "-o", "ndjson", *paths)
+        for line in text.splitlines():
+            json.loads(line)
+    run(skein, "dump", "--with-damaged", *paths)
+    logs = [p for p in paths if any(n.endswith(".log") for n in os.listdir(p))]
+    json.loads(run(skein, "verify", "--notes", "-o", "json", *logs)[1])
+    for what in ("--offset", "7"), ("--time", "1700000000003"), ("--key", "k"):
+        for p in logs[:20]:
+            subprocess.run([skein, "log", "find", *what, p], capture_output=True, timeout=60).returncode in (0, 3, 8) or sys.exit(f"find {what} {p}")
+
+
+def page(skein, path, top):
+    text = open(path).read()
+
+    def block(match):
+        out = []
+        for command in re.findall(r"^\$ skein (.*)$", match.group(2), re.M):
+            p = subprocess.run(["sh", "-c", f'"$0" {command} 2>&1', skein], cwd=top, capture_output=True, timeout=60)
+            said = re.sub(r"[0-9.]+ [KMGT]?B free", "212.4 GB free", p.stdout.decode())
+            out.append(f"$ skein {command}\n{said}")
+        return match.group(1) + "\n".join(out) + "```\n"
+
+    made = re.sub(r"(<!-- files -->\n```\n)(.*?)```\n", block, text, flags=re.S)
+    if os.environ.get("SKEIN_WRITE_DOCS"):
+        open(path, "w").write(made)
+    elif made != text:
+        sys.exit("the page is not what the command prints; SKEIN_WRITE_DOCS=1 writes it anew:\n" + "\n".join(
+            f"page {a}\nis   {b}" for a, b in zip(text.splitlines(), made.splitlines()) if a != b)[:3000])
+    if made.count("<!-- files -->") < 3:
+        sys.exit("the page has lost its blocks")
 
 
 def same_damage(ours, theirs):
@@ -209,14 +280,19 @@ def same_damage(ours, theirs):
         want = kafka.get(mine["file"])
         if want is None or want["broke"]:
             continue
-        # Numbers outside the CRC: Kafka's tool does not look at them.
-        got = sorted(d["position"] for d in mine["damage"] if not re.search("ascend|descend|segment's first|offsets cannot", d["damage"]))
-        # The format's byte is not under the CRC either; Kafka's tool takes every one above 1 for format 2.
-        bad = [int(b["position"]) for b in want["batches"] if b.get("isvalid") != "true" or int(b["magic"]) > 2]
+        bad = []
+        for b in want["batches"]:
+            if "position" not in b:
+                break		# what follows a length that leads into the midst of a batch
+            # The format's byte is not under the CRC; Kafka's tool takes every one above 1 for format 2.
+            if b.get("isvalid") != "true" or int(b["magic"]) > 2:
+                bad.append(int(b["position"]))
         if want["left"]:
             bad.append(os.path.getsize(mine["file"]) - want["left"])
-        # A length that Kafka follows into the midst of another batch makes it see more than the one place.
-        same(mine["file"] + " first damage", got[:1], bad[:1])
+        # Numbers outside the CRC: Kafka's tool does not look whether they ascend.
+        sure = [d["position"] for d in mine["damage"] if not re.search("ascend|descend|segment's first|offsets cannot", d["damage"])]
+        same(mine["file"] + " damage that only skein sees", [] if bad else sure, [])
+        same(mine["file"] + " first damage", bad[:1] == [] or min(d["position"] for d in mine["damage"]) == bad[0], True)
         seen += bool(bad)
     if seen < 15:
         sys.exit(f"only {seen} places were compared")
@@ -224,4 +300,4 @@ def same_damage(ours, theirs):
 
 
 if __name__ == "__main__":
-    {"golden": golden, "round-trip": round_trip, "dump-log": dump_log, "hurt": hurt, "same-damage": same_damage}[sys.argv[1]](*sys.argv[2:])
+    {"golden": golden, "round-trip": round_trip, "dump-log": dump_log, "hurt": hurt, "rubble": rubble, "page": page, "same-damage": same_damage}[sys.argv[1]](*sys.argv[2:])

@@ -396,6 +396,30 @@ START_TEST(also_when_the_dead_is_out_of_the_list_already)
 }
 END_TEST
 
+/* And in between nobody does. */
+START_TEST(also_when_there_is_no_leader_yet)
+{
+	const char *names[] = { "a" };
+
+	lead(-1);
+	struct call *c = ask_in_doubt(9);
+	ck_assert(c->is_parked);
+	rig.now = rig.parked_until;
+	lead(0);
+	call_resume(c);
+	ck_assert(rig_has_ended(c));
+	ck_assert_int_eq(topic_of(c, 0)->partitions[0].leader_id, 0);
+	rig_free(&c);
+	lead(-1);
+	rig.lost_leader = -1;		/* nobody was lost: it is told */
+	c = ask(9, names, 1);
+	rig_begin(c);
+	ck_assert(rig_has_ended(c));
+	ck_assert_int_eq(topic_of(c, 0)->partitions[0].leader_id, -1);
+	rig_free(&c);
+}
+END_TEST
+
 START_TEST(but_waits_no_longer_than_a_moment)
 {
 	int looks = 0;
@@ -406,9 +430,49 @@ START_TEST(but_waits_no_longer_than_a_moment)
 		rig.now = rig.parked_until;
 		call_resume(c);
 	}
-	ck_assert_int_le(looks, 7);
-	ck_assert_int_le(rig.now - rig.lost_at, 300);
+	ck_assert_int_le(looks, 14);
+	ck_assert_int_le(rig.now - rig.lost_at, 450);
 	ck_assert_int_eq(topic_of(c, 0)->partitions[0].leader_id, 1);
+	rig_free(&c);
+}
+END_TEST
+
+/* His connection to the dead one broke before ours. */
+START_TEST(who_asks_again_is_answered_with_what_is_known_a_moment_later)
+{
+	const char *names[] = { "a" };
+
+	set_up_two();
+	rig.context.fetchers = (const struct fetchers *)&rig;
+	rig.lost_leader = -1;
+	rig.connection_age = 999;	/* one that has just come: there is no reason */
+	struct call *c = ask(9, names, 1);
+	rig_begin(c);
+	ck_assert(rig_has_ended(c));
+	rig_free(&c);
+	rig.connection_age = 1000;
+	for (int learns = 0; learns < 2; learns++) {
+		lead(1);
+		c = ask(9, names, 1);
+		rig_begin(c);
+		ck_assert(c->is_parked);
+		ck_assert_int_eq(rig.parked_until - rig.now, 10);
+		rig.now = rig.parked_until;
+		rig.lost_leader = learns ? 1 : -1;
+		rig.lost_at = rig.now - 2;
+		call_resume(c);
+		ck_assert_int_eq(rig_has_ended(c), !learns);
+		if (learns) {
+			lead(0);
+			call_resume(c);
+			ck_assert(rig_has_ended(c));
+		}
+		ck_assert_int_eq(topic_of(c, 0)->partitions[0].leader_id, learns ? 0 : 1);
+		rig_free(&c);
+	}
+	c = ask(9, names, 1);		/* led here: nothing can be learned */
+	rig_begin(c);
+	ck_assert(rig_has_ended(c));
 	rig_free(&c);
 }
 END_TEST
@@ -454,7 +518,9 @@ int main(void)
 	tcase_add_test(tc, operations_as_bits);
 	tcase_add_test(tc, who_asks_for_a_dead_leader_is_told_of_the_next);
 	tcase_add_test(tc, also_when_the_dead_is_out_of_the_list_already);
+	tcase_add_test(tc, also_when_there_is_no_leader_yet);
 	tcase_add_test(tc, but_waits_no_longer_than_a_moment);
+	tcase_add_test(tc, who_asks_again_is_answered_with_what_is_known_a_moment_later);
 	tcase_add_test(tc, who_asks_for_others_does_not_wait);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);

@@ -85,11 +85,12 @@ void call_resume(struct call *c)
 /* Stands in for the fetchers. */
 bool fetchers_have_lost(const struct fetchers *f UNUSED, int32_t leader, mono_ms within_ms)
 {
-	return leader == rig.lost_leader && rig.now - rig.lost_at <= within_ms;
+	return rig.lost_leader >= 0 && (leader < 0 || leader == rig.lost_leader) && rig.now - rig.lost_at <= within_ms;
 }
 
 struct cluster *call_cluster(struct call *c UNUSED)      { return rig.picture; }
 mono_ms call_now(struct call *c UNUSED)                  { return rig.now; }
+mono_ms call_connection_age(struct call *c)              { return c->connection != NULL ? rig.connection_age : 0; }
 const char *call_peer_host(struct call *c UNUSED, char buf[64])
 {
 	return strcpy(buf, "10.0.0.5");

@@ -33,6 +33,7 @@ struct rig {
 	mono_ms            parked_until;	/* of the call that parked last */
 	time_ms            time;		/* the wall clock */
 	int32_t            lost_leader;		/* where the context has fetchers: they have lost this one, ... */
+	mono_ms            connection_age;
 	mono_ms            lost_at;		/* ... then */
 	/* NULL: everything is allowed */
 	bool             (*authorize)(enum acl_operation op, enum acl_resource resource,

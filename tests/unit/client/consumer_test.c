@@ -321,16 +321,17 @@ static void fill_marker(struct fake_broker *b, int64_t producer_id, enum marker_
 	batch_set_base_offset((uint8_t *)p->log.ptr + p->log.len - batch.len, p->next_offset++);
 }
 
-/* Two transactions among one another: one is aborted, the other is not; afterwards the same producer commits. */
+/* Two transactions among one another: one is aborted, the other is not; afterwards the same producer commits. Read committed, uncommitted, and each with its markers. */
 START_TEST(what_was_aborted_is_left_out)
 {
-	static const int64_t committed[] = { 2, 3, 6, 7 };
+	static const int64_t expected[4][10] = { { 2, 3, 6, 7, -1 }, { 0, 1, 2, 3, 6, 7, -1 }, { 2, 3, 4, 5, 6, 7, 8, -1 }, { 0, 1, 2, 3, 4, 5, 6, 7, 8, -1 } };
 	struct consumer_spec spec = CONSUMER_SPEC_INIT;
 	struct consumer_event e;
 	struct run x;
 	int n = 0;
 
-	spec.is_read_committed = _i == 0;
+	spec.is_read_committed = _i % 2 == 0;
+	spec.wants_control = _i >= 2;
 	run_init(&x, 1, &spec);
 	fill_transaction(x.rig.broker, 7, 2);		/* 0, 1: aborted */
 	fill_transaction(x.rig.broker, 8, 2);		/* 2, 3 */
@@ -348,11 +349,13 @@ START_TEST(what_was_aborted_is_left_out)
 				x.ends++;
 			if (e.kind != CONSUMER_RECORD)
 				continue;
-			ck_assert(_i == 1 || (n < 4 && e.offset == committed[n]));
+			ck_assert_int_eq(e.offset, expected[_i][n]);
+			ck_assert(e.is_control == (e.offset == 4 || e.offset == 5 || e.offset == 8));
+			ck_assert_int_eq(e.producer_id, e.offset == 2 || e.offset == 3 || e.offset == 5 ? 8 : 7);
 			n++;
 		}
 	}
-	ck_assert_int_eq(n, _i == 0 ? 4 : 6);
+	ck_assert_int_eq(expected[_i][n], -1);
 	ck_assert_int_eq(e.offset, 9);
 	run_fini(&x);
 }
@@ -419,7 +422,7 @@ int main(void)
 	tcase_add_loop_test(tc, waits_while_it_is_paused, 0, 5);
 	tcase_add_loop_test(tc, begins_anew_where_there_is_something, 0, 2);
 	tcase_add_loop_test(tc, a_log_that_was_cut_off_is_noticed, 0, 2);
-	tcase_add_loop_test(tc, what_was_aborted_is_left_out, 0, 2);
+	tcase_add_loop_test(tc, what_was_aborted_is_left_out, 0, 4);
 	tcase_add_test(tc, unread_bytes_are_bounded);
 	tcase_add_test(tc, a_replica_that_cannot_be_read_from);
 	srunner_run_all(sr, CK_ENV);

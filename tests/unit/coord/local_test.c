@@ -1,5 +1,6 @@
 /* The sides without ZooKeeper: the tree in a simulation, the embedded store with a thread of its own. */
 #include "body.h"
+#include "coord/tree.h"
 
 enum { SIDE_TREE, SIDE_EMBEDDED, SIDES };
 #define SESSION_MS 3000
@@ -188,6 +189,53 @@ START_TEST(events_wait_for_the_connection)
 }
 END_TEST
 
+struct observed {
+	int reads, writes, refused, events;
+};
+
+static void see_call(void *arg, const struct tree_session *s UNUSED, const struct coord_call *call)
+{
+	struct observed *o = arg;
+
+	if (call->result != OK)
+		o->refused++;
+	else if (call->ops[0].kind == COORD_GET)
+		o->reads++;
+	else
+		o->writes++;
+}
+
+static void see_event(void *arg, const struct tree_session *s UNUSED, enum coord_event_kind kind, const char *path)
+{
+	struct observed *o = arg;
+
+	ck_assert_int_eq(kind, COORD_EVENT_CHANGED);
+	ck_assert_str_eq(path, "/w");
+	o->events++;
+}
+
+START_TEST(an_observer_sees_calls_and_events)
+{
+	struct observed seen = { 0 };
+	struct tree_observer observer = { .on_call = see_call, .on_event = see_event, .arg = &seen };
+
+	open_two(SIDE_TREE);
+	tree_observe(tree, &observer);
+	create(&a, "/w", NULL);
+	ck_assert_int_eq(do_op(&b, op_read(COORD_GET, "/w", true)), OK);
+	ck_assert_int_eq(do_op(&a, op_set("/w", SLICE_EMPTY, 7)), ERR_BAD_VERSION);
+	ck_assert_int_eq(seen.events, 0);
+	ck_assert_int_eq(do_op(&a, op_set("/w", SLICE_EMPTY, 0)), OK);
+	ck_assert_int_eq(do_op(&a, op_set("/w", SLICE_EMPTY, 1)), OK);
+	ck_assert_int_eq(seen.events, 1);
+	ck_assert_int_eq(seen.reads, 1);
+	ck_assert_int_eq(seen.writes, 3);
+	ck_assert_int_eq(seen.refused, 1);
+	tree_observe(tree, NULL);
+	close_all(SIDE_TREE);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("coord local");
@@ -202,6 +250,7 @@ int main(void)
 	tcase_add_test(tc, crash_loses_calls);
 	tcase_add_test(tc, faults_are_drawn_from_the_seed);
 	tcase_add_test(tc, events_wait_for_the_connection);
+	tcase_add_test(tc, an_observer_sees_calls_and_events);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

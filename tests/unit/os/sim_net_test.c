@@ -116,6 +116,41 @@ START_TEST(streams_keep_their_order)
 }
 END_TEST
 
+static size_t seen_of_client, seen_of_server;
+static uint64_t seen_connection;
+
+static void see(void *arg, const struct sim_piece *p)
+{
+	ck_assert_ptr_eq(arg, net);
+	ck_assert_ptr_eq(p->from, p->is_of_client ? a : b);
+	ck_assert_ptr_eq(p->to, p->is_of_client ? b : a);
+	*(p->is_of_client ? &seen_of_client : &seen_of_server) += p->data.len;
+	seen_connection = p->connection;
+}
+
+START_TEST(an_observer_sees_what_is_sent)
+{
+	size_t n, sent = 0;
+
+	up(1);
+	sim_net_set_observer(net, see, net);
+	ck_assert_int_eq(sim_net_connections(net), 0);
+	connect_both();
+	ck_assert_int_eq(sim_net_connections(net), 1);
+	while (sent < 9) {
+		ck_assert_int_eq(send_some(a, client, "123456789" + sent, 9 - sent, &n), OK);
+		sent += n;
+	}
+	ck_assert_int_eq(send_some(b, server, "y", 1, &n), OK);
+	ck_assert_uint_eq(seen_of_client, 9);
+	ck_assert_uint_eq(seen_of_server, 1);
+	ck_assert_uint_eq(seen_connection, 1);
+	os_close(sim_os(a), &client);
+	ck_assert_int_eq(sim_net_connections(net), 0);
+	down();
+}
+END_TEST
+
 START_TEST(a_cut_holds_and_a_heal_delivers)
 {
 	size_t n;
@@ -278,6 +313,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, streams_keep_their_order);
+	tcase_add_test(tc, an_observer_sees_what_is_sent);
 	tcase_add_test(tc, a_cut_holds_and_a_heal_delivers);
 	tcase_add_test(tc, a_reset_breaks_both_sides);
 	tcase_add_test(tc, a_killed_process_is_noticed);
