@@ -282,6 +282,11 @@ static void channels_on_question(void *arg, struct msg *m)
 		actor_answer(&ch->actor, m);
 		return;
 	}
+	if (call->key == API_API_VERSIONS) {	/* asked before the start: nothing is known of it then */
+		call->result = ERR_REFUSED;
+		actor_answer(&ch->actor, m);
+		return;
+	}
 	if (call->line != CHANNEL_TO_MEMBER || !is_member[call->broker] || takes[call->broker] == 0) {
 		call->result = ERR_REFUSED;
 		actor_answer(&ch->actor, m);
