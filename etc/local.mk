@@ -19,5 +19,5 @@ $(man_pages): skein$(EXEEXT) build-aux/gen-man
 	$(AM_V_GEN)$(PYTHON) $(srcdir)/build-aux/gen-man ./skein$(EXEEXT) $(@F) >$@.tmp && mv $@.tmp $@
 man/server.properties.5: docs/CONFIGURATION.md
 CLEANFILES += $(man_pages) $(nodist_systemdunit_DATA)
-EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md docs/PERFORMANCE.md docs/performance.py docs/performance
+EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md docs/PERFORMANCE.md docs/performance.py docs/performance docs/SCALE.md docs/scale.py docs/scale
 EXTRA_DIST += docs/ARCHITECTURE.md docs/DASHBOARDS.md
