@@ -284,7 +284,7 @@ def made_requests(lines):
 def made_metadata(lines):
     u = next(line for line in lines if line.get("bytes") == "Metadata")
     off = [(u["fixed"] + e["brokers"] * u["broker"] + e["topics"] * u["topic"] + e["partitions"] * u["partition"]) / e["metadata_bytes"] - 1 for e in lines if "state" in e]
-    return f"The whole Metadata answer, by the encoders' sizes, differs from what brokers sent in the simulation by {percent(max(off, key=abs), 2)} at most."
+    return f"The whole Metadata answer, by the encoders' sizes, differs from what brokers sent in the simulation by {max(map(abs, off)) * 100:.2f} % at most."
 
 
 def idle_rates(lines):
