@@ -40,5 +40,5 @@ $(completions): skein$(EXEEXT)
 	@$(MKDIR_P) completion
 	$(AM_V_GEN)./skein$(EXEEXT) completion $(completion_shell) >$@.tmp && mv $@.tmp $@
 CLEANFILES += $(completions) $(man_pages) $(nodist_systemdunit_DATA) $(nodist_skeindata_DATA)
-EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/requests.bt.in etc/logs.bt.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md docs/PERFORMANCE.md docs/performance.py docs/performance
+EXTRA_DIST += debian etc/skein.service.in etc/skein@.service.in etc/requests.bt.in etc/logs.bt.in etc/skein-limits.conf build-aux/gen-man LICENSE NOTICE CHANGELOG.md CONTRIBUTING.md SECURITY.md docs/OPERATING.md docs/TROUBLESHOOTING.md docs/COMPARISON.md docs/PERFORMANCE.md docs/performance.py docs/performance docs/SCALE.md docs/scale.py docs/scale
 EXTRA_DIST += docs/ARCHITECTURE.md docs/DASHBOARDS.md

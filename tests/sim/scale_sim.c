@@ -14,8 +14,8 @@
  *	idle	some seconds of nothing					failover	the controller is killed, its session ends: another loads everything
  *	stop	a broker is told to stop in order			delete	a topic of 4K partitions goes
  *
- * Nobody ever waits for a processor here: time passes only when nobody has anything to do. So `ms` is what waits for the network (1 to 3 ms each way), devices and timers cost, and counts are
- * those of a cluster that is not overloaded. docs/scale.py makes docs/SCALE.md of the lines.
+ * Nobody ever waits for a processor here: time passes only when nobody has anything to do. So `ms` is what waits for the network (1 to 3 ms each way),
+ * devices and timers cost, and counts are those of a cluster that is not overloaded. docs/scale.py makes docs/SCALE.md of the lines.
  */
 #include <check.h>
 #include <getopt.h>

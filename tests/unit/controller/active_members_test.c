@@ -348,7 +348,7 @@ struct actor *channels_actor(struct channels *c)
 
 /* --- sessions of the others ------------------------------------------------------------------------------------------------------------------ */
 
-struct store_session {
+struct rig_session {
 	struct actor  actor;		/* never started: the test stands in for its thread */
 	struct coord *coord;
 	int           out;
@@ -356,7 +356,7 @@ struct store_session {
 
 struct world {
 	struct broker_sim    b;
-	struct store_session sessions[MEMBERS];	/* 0: who writes nodes */
+	struct rig_session sessions[MEMBERS];	/* 0: who writes nodes */
 };
 
 static struct world world;
@@ -366,11 +366,11 @@ static int no_step(struct actor *a UNUSED, mono_ms now UNUSED)
 	return 0;
 }
 
-static const struct actor_ops store_session_ops = { .module = "session", .step = no_step };
+static const struct actor_ops rig_session_ops = { .module = "session", .step = no_step };
 
-static void store_session_on_home(void *arg, struct msg *m)
+static void rig_session_on_home(void *arg, struct msg *m)
 {
-	struct store_session *s = arg;
+	struct rig_session *s = arg;
 
 	if (m->kind == COORD_EVENT)
 		coord_event_free((struct coord_event *)m);
@@ -378,40 +378,40 @@ static void store_session_on_home(void *arg, struct msg *m)
 		s->out--;
 }
 
-static void store_session_pump(struct store_session *s)
+static void rig_session_pump(struct rig_session *s)
 {
 	for (int i = 0; s->out > 0 || coord_session_id(s->coord) == 0; i++) {
 		ck_assert_int_lt(i, STEPS_MAX);
 		actor_set_current(&s->actor);
 		actor_flush_wakes(&s->actor);
-		if (actor_drain_answers(&s->actor, store_session_on_home, s) == 0)
+		if (actor_drain_answers(&s->actor, rig_session_on_home, s) == 0)
 			sched_sim_step(world.b.sched);
 	}
 	actor_set_current(NULL);
 }
 
-static void store_session_open(struct store_session *s)
+static void rig_session_open(struct rig_session *s)
 {
-	actor_init(&s->actor, world.b.sched, &store_session_ops, LANE_CONTROLLER, "session");
+	actor_init(&s->actor, world.b.sched, &rig_session_ops, LANE_CONTROLLER, "session");
 	actor_set_current(&s->actor);
 	ck_assert_int_eq(coord_open_tree(&s->coord, &s->actor, world.b.tree, 1000000), OK);
-	store_session_pump(s);
+	rig_session_pump(s);
 }
 
-static void store_session_close(struct store_session *s)
+static void rig_session_close(struct rig_session *s)
 {
 	if (s->coord == NULL)
 		return;
 	actor_set_current(&s->actor);
-	actor_drain_answers(&s->actor, store_session_on_home, s);
+	actor_drain_answers(&s->actor, rig_session_on_home, s);
 	coord_close(&s->coord);
 	actor_flush_wakes(&s->actor);
-	actor_drain_answers(&s->actor, store_session_on_home, s);
+	actor_drain_answers(&s->actor, rig_session_on_home, s);
 	actor_set_current(NULL);
 	actor_fini(&s->actor);
 }
 
-static enum err store_session_write(struct store_session *s, enum coord_op_kind kind, const char *path, struct slice data, int flags)
+static enum err rig_session_write(struct rig_session *s, enum coord_op_kind kind, const char *path, struct slice data, int flags)
 {
 	struct coord_op op = { .kind = kind, .path = path, .data = data, .flags = flags, .version = COORD_ANY_VERSION };
 	struct coord_call call;
@@ -420,7 +420,7 @@ static enum err store_session_write(struct store_session *s, enum coord_op_kind 
 	actor_set_current(&s->actor);
 	s->out++;
 	coord_submit(s->coord, &call);
-	store_session_pump(s);
+	rig_session_pump(s);
 	enum err e = call.result;
 	coord_call_fini(&call);
 	return e;
@@ -482,7 +482,7 @@ static void undo_last_step(json_t *node)
 static void make_node(json_t *node)
 {
 	const char *path = text_of(node, "path");
-	struct store_session *s = &world.sessions[0];
+	struct rig_session *s = &world.sessions[0];
 	size_t len = strlen(path);
 
 	if (strcmp(path, "/") == 0 || json_is_true(json_object_get(node, "ephemeral")))
@@ -490,10 +490,10 @@ static void make_node(json_t *node)
 	if (len > 6 && strcmp(path + len - 6, "/state") == 0)
 		undo_last_step(node);
 	json_int_t version = json_integer_value(json_object_get(node, "version"));
-	enum err e = store_session_write(s, COORD_CREATE, path, data_of(node), 0);
+	enum err e = rig_session_write(s, COORD_CREATE, path, data_of(node), 0);
 	ck_assert_msg(e == OK || e == ERR_EXISTS, "%s: %s", path, err_text(e));
 	for (json_int_t i = e == OK ? 0 : version - 1; i < version; i++)
-		ck_assert_int_eq(store_session_write(s, COORD_SET, path, data_of(node), 0), OK);
+		ck_assert_int_eq(rig_session_write(s, COORD_SET, path, data_of(node), 0), OK);
 }
 
 /* The registration as it was, and as one of ours, beside whom we may be controller. */
@@ -506,14 +506,14 @@ static void join_member(int32_t id, json_t *tree)
 	ck_assert_msg(node != NULL, "no %s", path);
 	is_member[id] = true;
 	takes[id] = -1;
-	store_session_open(&world.sessions[id]);
-	ck_assert_int_eq(store_session_write(&world.sessions[id], COORD_CREATE, path, slice_str(text_of(node, "data")), COORD_EPHEMERAL), OK);
+	rig_session_open(&world.sessions[id]);
+	ck_assert_int_eq(rig_session_write(&world.sessions[id], COORD_CREATE, path, slice_str(text_of(node, "data")), COORD_EPHEMERAL), OK);
 }
 
 static void leave_member(int32_t id)
 {
 	is_member[id] = false;
-	store_session_close(&world.sessions[id]);
+	rig_session_close(&world.sessions[id]);
 }
 
 /* The next epoch is that of the captured controller. */
@@ -523,7 +523,7 @@ static void set_epoch(json_t *tree)
 	json_t *node = find_node(tree, "/controller_epoch");
 
 	snprintf(text, sizeof(text), "%d", atoi(text_of(node, "data")) - 1);
-	ck_assert_int_eq(store_session_write(&world.sessions[0], COORD_SET, "/controller_epoch", slice_str(text), 0), OK);
+	ck_assert_int_eq(rig_session_write(&world.sessions[0], COORD_SET, "/controller_epoch", slice_str(text), 0), OK);
 }
 
 static bool is_queue_idle(const struct task_queue *q)
@@ -567,7 +567,7 @@ static void begin(const char *step)
 	memset(&world, 0, sizeof(world));
 	memset(is_member, 0, sizeof(is_member));
 	broker_sim_init(&world.b, 7, configs);
-	store_session_open(&world.sessions[0]);
+	rig_session_open(&world.sessions[0]);
 	if (tree != NULL) {
 		json_array_foreach(tree, i, node)
 			make_node(node);
@@ -594,7 +594,7 @@ static void end(void)
 	for (int id = 1; id < MEMBERS; id++)
 		leave_member(id);
 	broker_sim_stop(&world.b);
-	store_session_close(&world.sessions[0]);
+	rig_session_close(&world.sessions[0]);
 	for (int id = 0; id < MEMBERS; id++)
 		forget(&told[id]);
 	broker_sim_fini(&world.b);
@@ -685,9 +685,9 @@ static void write_topic(json_t *tree, const char *topic)
 
 	snprintf(path, sizeof(path), "/brokers/topics/%s", topic);
 	json_t *node = find_node(tree, path);
-	enum err e = store_session_write(&world.sessions[0], COORD_CREATE, path, data_of(node), 0);
+	enum err e = rig_session_write(&world.sessions[0], COORD_CREATE, path, data_of(node), 0);
 	if (e == ERR_EXISTS)
-		e = store_session_write(&world.sessions[0], COORD_SET, path, data_of(node), 0);
+		e = rig_session_write(&world.sessions[0], COORD_SET, path, data_of(node), 0);
 	ck_assert_int_eq(e, OK);
 	settle();
 }
@@ -775,7 +775,7 @@ static void feed(json_t *frame)
 		struct alter_partition_response     alter;
 		struct controlled_shutdown_response shutdown;
 	} answer;
-	struct store_session *s = &world.sessions[json_integer_value(json_object_get(frame, "from"))];
+	struct rig_session *s = &world.sessions[json_integer_value(json_object_get(frame, "from"))];
 	int64_t epoch = active_broker_get(world.b.parts.controller->active, (int32_t)(s - world.sessions))->info.epoch;
 
 	arena_init(&a, 1 << 20);
@@ -796,7 +796,7 @@ static void feed(json_t *frame)
 	actor_set_current(&s->actor);
 	s->out++;
 	ck_assert(actor_ask(&s->actor, controller_actor(world.b.parts.controller), &request.msg));
-	store_session_pump(s);
+	rig_session_pump(s);
 	if (h.request_api_key == API_ALTER_PARTITION)
 		ck_assert_int_eq(answer.alter.error_code, NONE);
 	else
@@ -822,7 +822,7 @@ static void feed_all(const char *step, int key)
 static void compare_states(const char *step)
 {
 	json_t *tree = load("znodes", step), *node;
-	struct store_session *s = &world.sessions[0];
+	struct rig_session *s = &world.sessions[0];
 	size_t i;
 
 	json_array_foreach(tree, i, node) {
@@ -838,7 +838,7 @@ static void compare_states(const char *step)
 		actor_set_current(&s->actor);
 		s->out++;
 		coord_submit(s->coord, &call);
-		store_session_pump(s);
+		rig_session_pump(s);
 		ck_assert_msg(call.result == OK, "%s: %s", step, path);
 		ck_assert(znode_state_decode(&ours, op.out, &call.arena) && znode_state_decode(&golden, data_of(node), &call.arena));
 		ck_assert_msg(ours.leader == golden.leader && ours.leader_epoch == golden.leader_epoch && ours.controller_epoch == golden.controller_epoch &&
@@ -874,16 +874,16 @@ START_TEST(a_topic_is_deleted_while_a_broker_is_away)
 	feed_all("35-delete-topic-with-dead-broker", API_CONTROLLED_SHUTDOWN);
 	leave_member(2);
 	settle();
-	ck_assert_int_eq(store_session_write(&world.sessions[0], COORD_CREATE, "/admin/delete_topics/rf1", SLICE_NULL, 0), OK);
+	ck_assert_int_eq(rig_session_write(&world.sessions[0], COORD_CREATE, "/admin/delete_topics/rf1", SLICE_NULL, 0), OK);
 	settle();
 	compare("35-delete-topic-with-dead-broker", NULL);
 	compare_states("35-delete-topic-with-dead-broker");
 	join_member(2, tree);
 	settle();
 	compare("36-dead-broker-returns-deletion-completes", limit_36);
-	ck_assert_int_eq(store_session_write(&world.sessions[0], COORD_EXISTS, "/brokers/topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
-	ck_assert_int_eq(store_session_write(&world.sessions[0], COORD_EXISTS, "/config/topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
-	ck_assert_int_eq(store_session_write(&world.sessions[0], COORD_EXISTS, "/admin/delete_topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
+	ck_assert_int_eq(rig_session_write(&world.sessions[0], COORD_EXISTS, "/brokers/topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
+	ck_assert_int_eq(rig_session_write(&world.sessions[0], COORD_EXISTS, "/config/topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
+	ck_assert_int_eq(rig_session_write(&world.sessions[0], COORD_EXISTS, "/admin/delete_topics/rf1", SLICE_NULL, 0), ERR_NOT_FOUND);
 	json_decref(tree);
 	end();
 }
@@ -892,15 +892,15 @@ END_TEST
 /* Somebody has raised the epoch behind our back: what we write is refused, so we contend for the office again, and then do it. */
 START_TEST(fenced_off)
 {
-	struct store_session *s = &world.sessions[0];
+	struct rig_session *s = &world.sessions[0];
 	const struct controller *c;
 
 	begin(NULL);
 	c = world.b.parts.controller;
 	settle();
 	ck_assert_int_eq(c->controller_epoch, 1);
-	ck_assert_int_eq(store_session_write(s, COORD_SET, "/controller_epoch", slice_str("7"), 0), OK);
-	ck_assert_int_eq(store_session_write(s, COORD_CREATE, "/brokers/topics/x", SLICE_LIT("{\"version\":1,\"partitions\":{\"0\":[1]}}"), 0), OK);
+	ck_assert_int_eq(rig_session_write(s, COORD_SET, "/controller_epoch", slice_str("7"), 0), OK);
+	ck_assert_int_eq(rig_session_write(s, COORD_CREATE, "/brokers/topics/x", SLICE_LIT("{\"version\":1,\"partitions\":{\"0\":[1]}}"), 0), OK);
 	settle();
 	ck_assert_int_eq(c->controller_epoch, 8);
 	ck_assert(c->is_active && !active_has_moved(c));
@@ -920,21 +920,21 @@ START_TEST(older_protocol_versions)
 		{ "inter.broker.protocol.version=3.0", { "StopReplica v3", "StopReplica v3" } },
 	};
 	json_t *tree = load("znodes", "02-three-brokers");
-	struct store_session *s = &world.sessions[0];
+	struct rig_session *s = &world.sessions[0];
 
 	protocol_version = rows[_i].config;
 	begin(NULL);
 	join_member(2, tree);
 	settle();
-	ck_assert_int_eq(store_session_write(s, COORD_CREATE, "/brokers/topics/x", SLICE_LIT("{\"version\":1,\"partitions\":{\"0\":[2,1],\"1\":[1,2]}}"), 0), OK);
+	ck_assert_int_eq(rig_session_write(s, COORD_CREATE, "/brokers/topics/x", SLICE_LIT("{\"version\":1,\"partitions\":{\"0\":[2,1],\"1\":[1,2]}}"), 0), OK);
 	settle();
 	const struct active_partition *p = active_partition_find(world.b.parts.controller, slice_str("x"), 0);
 	ck_assert(p != NULL && p->leader == 2 && p->isr.count == 2);
 	ck_assert(uuid_is_zero(p->topic->id) == (_i < 3));
 	forget(&told[2]);
-	ck_assert_int_eq(store_session_write(s, COORD_CREATE, "/admin/delete_topics/x", SLICE_NULL, 0), OK);
+	ck_assert_int_eq(rig_session_write(s, COORD_CREATE, "/admin/delete_topics/x", SLICE_NULL, 0), OK);
 	settle();
-	ck_assert_int_eq(store_session_write(s, COORD_EXISTS, "/brokers/topics/x", SLICE_NULL, 0), ERR_NOT_FOUND);
+	ck_assert_int_eq(rig_session_write(s, COORD_EXISTS, "/brokers/topics/x", SLICE_NULL, 0), ERR_NOT_FOUND);
 	ck_assert_int_eq(told[2].count, 3);	/* it goes; it is stopped; it is deleted */
 	for (int i = 0; i < 2; i++) {
 		const char *text = told[2].at[1 + i];
