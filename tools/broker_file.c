@@ -27,34 +27,58 @@ static int parse(struct broker_file *f, const char *path, char *const *overrides
 	return code;
 }
 
-/* What cannot go wrong together: no listeners, no protocols. */
+/* Whether a configuration comes of these entries; then it is the one. */
+static bool try_entries(struct broker_file *f, const struct config_set *few)
+{
+	struct config_layers layers = { .at = { [CONFIG_LEVEL_FIXED] = few } };
+	struct broker_config *next;
+	struct strbuf why = STRBUF_INIT;
+	bool fits = broker_config_create(&next, &layers, &why);
+
+	strbuf_fini(&why);
+	if (!fits)
+		return false;
+	if (f->config != NULL)
+		broker_config_unref(&f->config);
+	f->config = next;
+	return true;
+}
+
+/* Null: none, which a broker alone may not have. */
+static bool try_id(struct broker_file *f, struct config_set *few, struct slice id)
+{
+	static const char *const names[] = { "broker.id", "node.id" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		config_set_remove(few, slice_str(names[i]));
+		if (!slice_is_null(id))
+			config_set_put(few, slice_str(names[i]), id, (struct config_place){ .origin = CONFIG_FROM_PROFILE });
+	}
+	return try_entries(f, few);
+}
+
+/* What concerns identity, directories and store, as far as each is good: no listeners, no protocols. It begins with a broker alone. */
 static void make_without_misfit(struct broker_file *f)
 {
-	static const char *const names[] = { "broker.id", "node.id", "log.dir", "log.dirs", "zookeeper.connect", "zookeeper.session.timeout.ms", "zookeeper.connection.timeout.ms" };
+	static const char *const names[] = { "zookeeper.connect", "log.dir", "log.dirs", "zookeeper.session.timeout.ms", "zookeeper.connection.timeout.ms", "reserved.broker.max.id",
+	                                     "broker.id.generation.enable" };
 	struct config_set few;
-	struct config_layers layers = { .at = { [CONFIG_LEVEL_FIXED] = &few } };
-	struct strbuf why = STRBUF_INIT;
 
 	config_set_init(&few);
+	bool is_good = try_id(f, &few, SLICE_LIT("0"));
+	ASSERT(is_good);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		const struct config_entry *e = config_set_find(&f->set, slice_str(names[i]));
 
-		if (e != NULL)
-			config_set_put(&few, e->name, e->text, e->place);
+		if (e == NULL)
+			continue;
+		config_set_put(&few, e->name, e->text, e->place);
+		if (!try_entries(f, &few))
+			config_set_remove(&few, slice_str(names[i]));
 	}
-	if (!broker_config_create(&f->config, &layers, &why)) {
-		for (size_t i = 0; i < ARRAY_LEN(names); i++) {		/* one of these is wrong itself */
-			if (strncmp(names[i], "log.", 4) != 0)
-				config_set_remove(&few, slice_str(names[i]));
-		}
-		if (!broker_config_create(&f->config, &layers, &why)) {
-			config_set_remove(&few, SLICE_LIT("log.dirs"));
-			config_set_remove(&few, SLICE_LIT("log.dir"));
-			bool is_default = broker_config_create(&f->config, &layers, &why);
-			ASSERT(is_default);
-		}
-	}
-	strbuf_fini(&why);
+	struct slice id = config_set_get(&f->set, SLICE_LIT("broker.id"));
+	if (slice_is_null(id) || !try_id(f, &few, id))
+		(void)try_id(f, &few, SLICE_NULL);
 	config_set_fini(&few);
 }
 

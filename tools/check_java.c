@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/config_value.h"
 #include "cluster.h"
 #include "controller/joining.h"
 #include "show.h"
@@ -65,29 +66,77 @@ void check_say_once(struct check_java *x, enum check_kind kind, const char *abou
 
 /* ---- the file ---- */
 
-static void say_lines(struct check_java *x, enum check_kind kind, const struct strbuf *lines, const char *remedy)
+/* Each entry alone, as skein serve judges it: so what it says is known to be about this one. */
+static void check_entry(struct check_java *x, const struct config_entry *e)
 {
-	char *text = mem_strdup(strbuf_cstr(lines)), *rest = text;
+	struct config_findings findings = { .errors = STRBUF_INIT, .warnings = STRBUF_INIT };
+	const struct config_def *def = config_find_base(e->name);
+	struct config_value value;
+	struct strbuf why = STRBUF_INIT;
+	struct config_set one;
 
-	for (char *line; (line = strsep(&rest, "\n")) != NULL; ) {
-		if (line[0] != '\0')
-			check_say(x, kind, "file", line, remedy);
+	config_set_init(&one);
+	config_set_put(&one, e->name, e->text, e->place);
+	config_check(&one, &findings);
+	if (findings.error_count > 0) {
+		const char *remedy = check_remedy(e->name);
+
+		if (def != NULL && !config_value_parse(def, e->text, &value, &why))
+			remedy = "mend the value: with this one no broker starts";
+		check_say(x, CHECK_STOPS, "file", strbuf_cstr(&findings.errors), remedy != NULL ? remedy : "take the setting out, if the cluster can do without what it does; else this broker has to stay");
 	}
-	free(text);
+	if (findings.warning_count > 0)
+		check_say(x, CHECK_CHANGES, "file", strbuf_cstr(&findings.warnings), "nothing, if it is not missed");
+	strbuf_fini(&why);
+	config_findings_fini(&findings);
+	config_set_fini(&one);
+}
+
+/* What does not go together, where each entry is good: one sentence, which begins with the setting to blame, "FILE:LINE: name=value: ..." */
+static void check_misfit(struct check_java *x)
+{
+	struct slice said = strbuf_slice(&x->file.misfit);
+	const struct config_entry *e, *blamed = NULL;
+	struct strbuf head = STRBUF_INIT;
+	uint32_t at = 0;
+
+	if (said.len == 0 || x->file.findings.error_count > 0)
+		return;
+	while ((e = config_set_next(&x->file.set, &at)) != NULL && blamed == NULL) {
+		strbuf_reset(&head);
+		config_place_print(&e->place, &head);
+		strbuf_printf(&head, ": " SLICE_FMT "=", SLICE_ARG(e->name));
+		if (said.len > head.len && memcmp(said.ptr, head.ptr, head.len) == 0)
+			blamed = e;
+	}
+	const char *remedy = blamed != NULL ? check_remedy(blamed->name) : NULL;
+	check_say(x, CHECK_STOPS, "file", strbuf_cstr(&x->file.misfit), remedy != NULL ? remedy : "mend the file: a Java broker would not start with it either, or it uses what skein does not have");
+	strbuf_fini(&head);
 }
 
 static void check_file(struct check_java *x)
 {
-	const struct broker_config *c = x->file.config;
+	const struct config_entry *e;
+	uint32_t at = 0;
 
-	say_lines(x, CHECK_STOPS, &x->file.findings.errors, "take the setting out if the cluster can do without what it does; else this broker has to stay");
-	say_lines(x, CHECK_STOPS, &x->file.misfit, "mend the file: a Java broker would not start with it either, or it uses what skein does not have");
-	say_lines(x, CHECK_CHANGES, &x->file.findings.warnings, "nothing, if it is not missed");
+	while ((e = config_set_next(&x->file.set, &at)) != NULL)
+		check_entry(x, e);
+	check_misfit(x);
 	if (x->file.is_alone && x->file.misfit.len == 0)
 		check_say(x, CHECK_STOPS, "file", "zookeeper.connect is not set: with this file skein would be a broker alone, with a state of its own",
 		          "give the file of a broker that is a member of a ZooKeeper cluster; for one of KRaft there is no way");
-	if (c->broker_id < 0)
-		check_say(x, CHECK_CHANGES, "file", "broker.id is not set: the broker takes that of its directories (meta.properties)", "set broker.id, so that the file says who it is");
+}
+
+/* Said once the directories have been looked at. */
+static void check_id(struct check_java *x)
+{
+	if (x->file.config->broker_id >= 0 || x->file.misfit.len > 0)
+		return;
+	if (x->broker_id >= 0)
+		check_say(x, CHECK_CHANGES, "file", "broker.id is not set: the broker takes the id of its directories (meta.properties)", "nothing: skein does the same");
+	else
+		check_say(x, CHECK_STOPS, "file", "neither the file nor a directory says which broker this is: there is none whose place skein could take",
+		          "give the file of a broker that has run, on the machine with its log.dirs");
 }
 
 /* ---- the verb ---- */
@@ -105,8 +154,10 @@ static int show(struct check_java *x, int code)
 		if (!x->ndjson)
 			putchar('\n');
 	}
-	if (!x->ndjson && stops > 0)
+	if (!x->ndjson && stops > 0 && x->broker_id >= 0)
 		printf("broker %d cannot be replaced yet: %d reason%s above\n", x->broker_id, stops, stops == 1 ? "" : "s");
+	else if (!x->ndjson && stops > 0)
+		printf("this broker cannot be replaced yet: %d reason%s above\n", stops, stops == 1 ? "" : "s");
 	else if (!x->ndjson && !x->is_seen)
 		printf("nothing in the file and the directories stops skein; the cluster could not be asked\n");
 	else if (!x->ndjson)
@@ -124,6 +175,7 @@ static int check(struct check_java *x)
 	x->was_clean = true;
 	check_file(x);
 	check_directories(x);
+	check_id(x);
 	if (!x->file.is_alone)
 		code = check_cluster(x);
 	return show(x, code);

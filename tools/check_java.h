@@ -33,12 +33,16 @@ struct check_java {
 	int32_t               broker_id;	/* of the file, else of the directories; -1: not known */
 	struct check_replica *replicas;
 	int                   replica_count, replica_room;
+	int                   unread_segments;	/* of all directories: logdir_survey.h */
 };
 
 /* about: "file", "directory", "cluster". */
 void check_say(struct check_java *x, enum check_kind kind, const char *about, const char *what, const char *remedy);
 /* Once per remedy, for what concerns many things alike. */
 void check_say_once(struct check_java *x, enum check_kind kind, const char *about, const char *what, const char *remedy);
+
+/* check_java_remedies.c: NULL: nothing is known but that the value should be another. */
+const char *check_remedy(struct slice name);
 
 /* check_java_peers.c: a registered Java broker is asked of which release it is; and the end of that. */
 void check_release(struct check_java *x, const struct cluster_broker *b);

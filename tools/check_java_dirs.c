@@ -8,6 +8,8 @@
 #include "check_java.h"
 #include "coord/store_file.h"
 
+#define SCAN_MS 60000		/* per log directory: some GB a second while the system has them in memory, less from a disk */
+
 struct dir_check {
 	struct check_java *x;
 	const char        *path;
@@ -23,6 +25,11 @@ static void take_replica(void *arg, const struct survey_partition *p)
 		survey_old_format_text(d->path, p, what, sizeof(what));
 		check_say(x, CHECK_STOPS, "directory", what, SURVEY_OLD_FORMAT_REMEDY);
 	}
+	if (p->result != OK) {
+		snprintf(what, sizeof(what), "%s/%s cannot be read: %s", d->path, p->at.name, err_text(p->result));
+		check_say_once(x, CHECK_STOPS, "directory", what, "run this, and skein serve, as the user that owns the Java broker's data; else mend what keeps it from being read");
+	}
+	x->unread_segments += p->unread_segments;
 	if (p->id_result != OK && p->id_result != ERR_NOT_FOUND) {
 		snprintf(what, sizeof(what), "%s/%s/partition.metadata cannot be read: %s", d->path, p->at.name, err_text(p->id_result));
 		check_say(x, CHECK_STOPS, "directory", what, "move the partition's directory away: the replica is fetched anew from the others, where there are any");
@@ -51,6 +58,21 @@ static void check_owner(struct check_java *x, const char *path)
 		check_say(x, CHECK_STOPS, "directory", what, "set broker.id to the id in meta.properties, or take the directory out of log.dirs");
 	if (x->broker_id < 0)
 		x->broker_id = m.broker_id;
+}
+
+static void check_checkpoints(struct check_java *x, const char *path)
+{
+	char what[LOGDIR_ERROR_MAX];
+
+	for (int kind = 0; kind < LOGDIR_CHECKPOINTS; kind++) {
+		enum err e = logdir_check_checkpoint(os_real(), path, (enum logdir_checkpoint)kind, what);
+
+		if (e == ERR_CORRUPT)
+			check_say(x, CHECK_STOPS, "directory", what, "once the broker is stopped, move the file away: it is made anew, from the logs and from what the other replicas have. With it the "
+			          "directory would be offline, as with Java");
+		else if (e != OK)
+			check_say(x, CHECK_STOPS, "directory", what, "run this, and skein serve, as the user that owns the Java broker's data; else mend what keeps it from being read");
+	}
 }
 
 /* A running broker has no marker either. */
@@ -105,12 +127,13 @@ static void check_directory(struct check_java *x, const char *path)
 	check_owner(x, path);
 	check_access(x, path);
 	check_clean(x, path);
+	check_checkpoints(x, path);
 	if (is_foreign(path, "remote-log-index-cache"))
 		check_say(x, CHECK_CHANGES, "directory", "it has the index cache of remote storage (remote-log-index-cache), which skein passes over",
 		          "see to it that no topic has remote.storage.enable=true");
 	if (is_foreign(path, STORE_FILE_NAME))
 		check_say(x, CHECK_STOPS, "directory", "it holds the topics of a lone broker of skein (" STORE_FILE_NAME ")", "bring them into the cluster with skein cluster adopt, or move the file away");
-	e = logdir_survey(os_real(), path, SURVEY_WHOLE, take_replica, &d, what);
+	e = logdir_survey(os_real(), path, SURVEY_WHOLE, SCAN_MS, take_replica, &d, what);
 	if (e != OK)
 		check_say(x, CHECK_STOPS, "directory", what, e == ERR_INVALID ? "a Java broker refuses it too" : "run this as the user that owns it");
 }
@@ -120,7 +143,22 @@ static int by_place(const void *a, const void *b)
 	const struct check_replica *x = a, *y = b;
 	int order = strcmp(x->at.at.topic, y->at.at.topic);
 
-	return order != 0 ? order : (x->at.at.partition > y->at.at.partition) - (x->at.at.partition < y->at.at.partition);
+	order = order != 0 ? order : (x->at.at.partition > y->at.at.partition) - (x->at.at.partition < y->at.at.partition);
+	return order != 0 ? order : (int)x->at.at.kind - (int)y->at.at.kind;
+}
+
+/* Of each replica there is one, but for the copies and leftovers of a move. */
+static void find_twice(struct check_java *x)
+{
+	for (int i = 1; i < x->replica_count; i++) {
+		const struct check_replica *a = &x->replicas[i - 1], *b = &x->replicas[i];
+		char what[LOGDIR_ERROR_MAX];
+
+		if (a->at.at.kind != LOGDIR_PARTITION || b->at.at.kind != LOGDIR_PARTITION || by_place(a, b) != 0)
+			continue;
+		snprintf(what, sizeof(what), "the replica %s is there twice: in %s and in %s", b->at.at.name, a->dir, b->dir);
+		check_say(x, CHECK_STOPS, "directory", what, "find out which of the two is the older one, and move it out of the log directories; a Java broker does not start with both");
+	}
 }
 
 /* The directories of one topic are of one topic. */
@@ -152,7 +190,14 @@ void check_directories(struct check_java *x)
 
 	for (int i = 0; i < dirs->count; i++)
 		check_directory(x, dirs->items[i]);
+	if (x->unread_segments > 0) {
+		char what[128];
+
+		snprintf(what, sizeof(what), "of %d segments the first batch alone was looked at: time was up", x->unread_segments);
+		check_say(x, CHECK_CHANGES, "directory", what, "nothing, if no topic ever had a lower message.format.version than before: records of formats 0 and 1 would be found when they are read");
+	}
 	if (x->replica_count > 1)
 		qsort(x->replicas, (size_t)x->replica_count, sizeof(*x->replicas), by_place);
+	find_twice(x);
 	compare_ids(x);
 }

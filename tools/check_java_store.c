@@ -257,7 +257,7 @@ static void check_topic_config(struct check_java *x, struct store *s, const char
 		snprintf(what, sizeof(what), "topic %s has settings that skein cannot read: %.300s", topic, strbuf_cstr(&skipped));
 		check_say(x, CHECK_CHANGES, ABOUT, what, "the default holds instead");
 	}
-	if (joining_topic_forbids(topic, &config, &f))
+	if (joining_topic_forbids(x->file.config, topic, &config, &f))
 		say(x, CHECK_STOPS, &f);
 	config_set_fini(&set);
 	strbuf_fini(&skipped);

@@ -56,7 +56,8 @@ static void add_json(struct strbuf *out, int32_t broker, const struct describe_l
 
 	strbuf_printf(out, "{\"broker\":%d,\"dir\":", broker);
 	show_json_string(out, d->log_dir);
-	strbuf_printf(out, ",\"error\":\"%s\",\"total_bytes\":%" PRId64 ",\"usable_bytes\":%" PRId64 ",\"replicas\":[", kafka_error_name(d->error_code), d->total_bytes,
+	strbuf_printf(out, ",\"error\":\"%s\",\"total_bytes\":%" PRId64 ",\"usable_bytes\":%" PRId64 ",\"replicas\":[",
+			kafka_error_name(d->error_code), d->total_bytes,
 		      d->usable_bytes);
 	for (int32_t t = 0; t < d->topics_count; t++) {
 		for (int32_t i = 0; i < d->topics[t].partitions_count; i++) {
@@ -65,7 +66,8 @@ static void add_json(struct strbuf *out, int32_t broker, const struct describe_l
 			strbuf_add_str(out, is_first ? "{\"topic\":" : ",{\"topic\":");
 			is_first = false;
 			show_json_string(out, d->topics[t].name);
-			strbuf_printf(out, ",\"partition\":%d,\"bytes\":%" PRId64 ",\"lag\":%" PRId64 ",\"moves_in\":%s}", p->partition_index, p->partition_size, p->offset_lag,
+			strbuf_printf(out, ",\"partition\":%d,\"bytes\":%" PRId64 ",\"lag\":%" PRId64 ",\"moves_in\":%s}",
+					p->partition_index, p->partition_size, p->offset_lag,
 				      p->is_future_key ? "true" : "false");
 		}
 	}
@@ -172,7 +174,8 @@ int cluster_dirs(struct client *c, enum show_output output)
 {
 	static const struct table_column columns[] = {
 		{ .head = "broker", .is_number = true }, { .head = "directory", .width_min = 20 }, { .head = "replicas", .is_number = true },
-		{ .head = "size", .is_number = true, .rank = 2 }, { .head = "free", .is_number = true, .rank = 1 }, { .head = "of", .is_number = true, .rank = 3 },
+		{ .head = "size", .is_number = true, .rank = 2 }, { .head = "free", .is_number = true, .rank = 1 },
+		{ .head = "of", .is_number = true, .rank = 3 },
 	};
 	struct shown s = { .list = { .output = output } };
 	struct client_call *answer;

@@ -1,8 +1,8 @@
 /*
  * skein check: an offline doctor for log directories.
  *
- * Each directory's lock is held from the first look to the end, so that no broker starts meanwhile. Without --repair nothing is changed. After a repair everything is looked at again, and the
- * exit code is what that look says.
+ * Each directory's lock is held from the first look to the end, so that no broker starts meanwhile. Without --repair nothing is changed. After a
+ * repair everything is looked at again, and the exit code is what that look says.
  */
 #include "doctor.h"
 
@@ -50,6 +50,7 @@ struct wishes {
 
 static void write_line(struct doctor *d)
 {
+	progress_clear(&d->progress.bar);
 	strbuf_add_char(&d->out, '\n');
 	fwrite(d->out.ptr, 1, d->out.len, stdout);
 	strbuf_reset(&d->out);
@@ -93,10 +94,16 @@ static int lock(struct doctor_dir *dir)
 		if (e == OK)
 			e = os_lock(os_real(), dir->lock);
 	}
-	if (e == OK)
+	if (e == ERR_READ_ONLY)
+		tool_say("%s: the file system is read-only; whether a broker runs on it cannot be told", dir->path);
+	if (e == OK || e == ERR_READ_ONLY)
 		return EXIT_OK;
+	if (e == ERR_ACCESS) {
+		tool_say("%s: its lock cannot be taken: %s", dir->path, err_text(e));
+		return EXIT_DENIED;
+	}
 	tool_say(e == ERR_LOCKED ? "%s: a broker is running on it; stop it first" : "%s: %s", dir->path, err_text(e));
-	return e == ERR_NOT_FOUND ? EXIT_NOT_FOUND : e == ERR_ACCESS ? EXIT_DENIED : EXIT_FAILED;
+	return e == ERR_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_FAILED;
 }
 
 static void forget(struct doctor_dir *dir)
@@ -146,7 +153,8 @@ static void tell_partition(struct doctor *d, const struct doctor_partition *p)
 		strbuf_add_str(&d->out, "{\"partition\":");
 		json_write_string(&d->out, slice_str(p->path));
 		strbuf_printf(&d->out, ",\"segments\":%d,\"batches\":%lld,\"records\":%lld,\"first_offset\":%lld,\"next_offset\":%lld,\"bytes\":%lld,\"damaged_places\":%d}",
-			      r->segments, (long long)r->batches, (long long)r->records, (long long)r->first_offset, (long long)r->next_offset, (long long)r->bytes, r->damage);
+			      r->segments, (long long)r->batches, (long long)r->records, (long long)r->first_offset, (long long)r->next_offset,
+			      (long long)r->bytes, r->damage);
 	}
 	write_line(d);
 }
@@ -163,8 +171,8 @@ static void tell_dir(struct doctor *d, const struct doctor_dir *dir)
 			log_add_escaped(&d->out, slice_str(dir->meta.cluster_id));
 			strbuf_add_str(&d->out, ", ");
 		}
-		strbuf_printf(&d->out, "%s; %d partition%s of %d topic%s, ", dir->was_clean ? "stopped cleanly" : "not stopped cleanly", dir->count, dir->count == 1 ? "" : "s",
-			      dir->topics, dir->topics == 1 ? "" : "s");
+		strbuf_printf(&d->out, "%s; %d partition%s of %d topic%s, ", dir->was_clean ? "stopped cleanly" : "not stopped cleanly",
+			      dir->count, dir->count == 1 ? "" : "s", dir->topics, dir->topics == 1 ? "" : "s");
 		add_size(&d->out, dir->bytes);
 		if (has_space) {
 			strbuf_add_str(&d->out, ", ");
@@ -176,8 +184,8 @@ static void tell_dir(struct doctor *d, const struct doctor_dir *dir)
 		json_write_string(&d->out, slice_str(dir->path));
 		strbuf_printf(&d->out, ",\"broker_id\":%d,\"cluster_id\":", dir->has_meta ? dir->meta.broker_id : -1);
 		json_write_string(&d->out, slice_str(dir->has_meta ? dir->meta.cluster_id : ""));
-		strbuf_printf(&d->out, ",\"stopped_cleanly\":%s,\"topics\":%d,\"partitions\":%d,\"bytes\":%lld,\"usable_bytes\":%llu}", dir->was_clean ? "true" : "false", dir->topics,
-			      dir->count, (long long)dir->bytes, (unsigned long long)usable);
+		strbuf_printf(&d->out, ",\"stopped_cleanly\":%s,\"topics\":%d,\"partitions\":%d,\"bytes\":%lld,\"usable_bytes\":%llu}",
+			      dir->was_clean ? "true" : "false", dir->topics, dir->count, (long long)dir->bytes, (unsigned long long)usable);
 	}
 	write_line(d);
 }
@@ -187,7 +195,10 @@ static void look_at_all(struct doctor *d, bool verbose)
 	d->damage = d->notes = 0;
 	for (int i = 0; i < d->count && !ferror(stdout); i++) {
 		d->dir = &d->dirs[i];
+		d->progress = (struct log_progress){ .total = 0 };
+		progress_begin(&d->progress.bar, d->dir->path, true);
 		doctor_look(d);
+		progress_fini(&d->progress.bar);
 		tell_dir(d, d->dir);
 		for (int k = 0; verbose && k < d->dir->count; k++)
 			tell_partition(d, &d->dir->partitions[k]);

@@ -55,6 +55,7 @@ struct doctor {
 	int                       count;
 	struct strbuf             out;
 	int                       damage, notes;
+	struct log_progress       progress;
 	struct doctor_dir        *dir;		/* the one at work ... */
 	struct doctor_partition  *partition;	/* ... and its partition; NULL */
 };

@@ -156,6 +156,13 @@ static void take_finding(void *arg, const struct inspect_finding *f)
 	doctor_tell(d, f);
 }
 
+static void tick(void *arg, int64_t bytes, int64_t records)
+{
+	struct doctor *d = arg;
+
+	log_progress_tick(&d->progress, bytes, records);
+}
+
 static enum doctor_plan plan_of(const struct inspect_result *r, int asides)
 {
 	if (r->damage == 0)
@@ -167,13 +174,15 @@ static enum doctor_plan plan_of(const struct inspect_result *r, int asides)
 
 static void look_at(struct doctor *d, struct doctor_partition *p)
 {
-	struct inspect_spec spec = { .os = os_real(), .dir = p->path, .stream = d->stream, .was_clean = d->dir->was_clean, .each = take_finding, .arg = d };
+	struct inspect_spec spec = { .os = os_real(), .dir = p->path, .stream = d->stream, .was_clean = d->dir->was_clean, .each = take_finding, .tick = tick,
+				     .arg = d };
 
 	for (int i = 0; i < p->aside_count; i++)
 		free(p->aside[i]);
 	p->aside_count = 0;
 	d->partition = p;
 	inspect_partition(&spec, &p->result);
+	log_progress_done(&d->progress, p->result.bytes, p->result.records);
 	p->plan = plan_of(&p->result, p->aside_count);
 	compare_checkpoints(d, p);
 	d->partition = NULL;
@@ -211,11 +220,13 @@ static void take_dir(struct doctor *d, const char *name)
 
 	if (strcmp(name, "remote-log-index-cache") == 0 || strncmp(name, "__cluster_metadata-", 19) == 0 || strcmp(name, "lost+found") == 0) {
 		if (name[0] == 'l')
-			DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "not a partition's directory", .then = "no broker starts; use a directory below the mount point");
+			DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "not a partition's directory",
+				   .then = "no broker starts; use a directory below the mount point");
 		return;
 	}
 	if (!logdir_parse_name(name, &e))
-		DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a partition, TOPIC-NUMBER", .then = "no broker starts until it is moved away");
+		DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a partition, TOPIC-NUMBER",
+			   .then = "no broker starts until it is moved away");
 	else if (e.kind == LOGDIR_DELETED)
 		DOCTOR_SAY(d, .weight = INSPECT_NOTE, .file = name, .what = "of a topic that was deleted", .then = "the broker removes it");
 	else if (e.kind == LOGDIR_STRAY)
@@ -263,6 +274,8 @@ void doctor_look(struct doctor *d)
 		DOCTOR_SAY(d, .weight = INSPECT_DAMAGE, .what = err_text(e));
 	if (d->dir->count > 0)
 		qsort(d->dir->partitions, (size_t)d->dir->count, sizeof(*d->dir->partitions), by_topic);
+	for (int i = 0; i < d->dir->count; i++)
+		log_progress_add(&d->progress, d->dir->partitions[i].path);
 	for (int i = 0; i < d->dir->count; i++)
 		look_at(d, &d->dir->partitions[i]);
 	count_topics(d->dir);

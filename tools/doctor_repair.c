@@ -37,8 +37,8 @@ static void torn_name(const struct doctor_partition *p, char *out, size_t size)
 static const char *why_not(const struct inspect_result *r)
 {
 	return r->is_unreadable ? "not all of it can be read" :
-	       r->inside > 0 ? "sound batches lie behind the damage, or records are not what the CRC holds for, and recovery would lose what can be read; "
-			       "let the broker fetch it from another replica (move the directory away), or save what can be read: skein log dump -o ndjson" :
+	       r->inside > 0 ? "sound batches lie behind the damage, and recovery would cut them off; where another replica has them, move the directory away, else save "
+			       "them: skein log dump -o ndjson" :
 	       r->old_format >= 0 ? "it has batches of an old format" : "there is no remedy but to put the files in order by hand";
 }
 
@@ -76,7 +76,8 @@ int doctor_plan(const struct doctor_dir *dir, void (*say)(void *arg, const char 
 			continue;
 		strbuf_reset(&text);
 		strbuf_printf(&text, "%s is written anew%s", logdir_checkpoint_name(kind),
-			      dir->checkpoints[kind].is_damaged ? " from the lines that can be read; the old one gets the name .damaged" : " without the lines that lead astray");
+			      dir->checkpoints[kind].is_damaged ? " from the lines that can be read; the old one gets the name .damaged" :
+			      " without the lines that lead astray");
 		things++;
 		say(arg, dir->path, strbuf_cstr(&text));
 	}
@@ -148,6 +149,7 @@ static void swallow(void *arg, enum log_level level, const char *line, size_t le
 	(void)arg, (void)level, (void)line, (void)len;
 }
 
+/* Nobody knows here what was synced, nor whether the topic is compacted: as if it were, since then a gap between two segments costs nothing that stands behind it. */
 static enum err recover(const struct doctor_partition *p, int64_t *end)
 {
 	struct topic_config config;
@@ -156,10 +158,11 @@ static enum err recover(const struct doctor_partition *p, int64_t *end)
 	struct log *log;
 
 	topic_config_init(&config);
+	config.cleanup_policy = CLEANUP_COMPACT;
 	log_source_init(&source, "storage", "%s", p->at.name);
 	struct log_spec spec = {
 		.os = os_real(), .log = &source, .dir = p->path, .topic = p->at.topic, .partition = p->at.partition, .config = &config,
-		.producer_id_expiration_ms = PRODUCER_EXPIRATION_MS, .recovery_point = 0, .log_start_offset = p->checkpoints[LOGDIR_LOG_STARTS],
+		.producer_id_expiration_ms = PRODUCER_EXPIRATION_MS, .recovery_point = -1, .log_start_offset = p->checkpoints[LOGDIR_LOG_STARTS],
 		.high_watermark = p->checkpoints[LOGDIR_HIGH_WATERMARKS], .cleaner_offset = p->checkpoints[LOGDIR_CLEANER_OFFSETS], .now = os_time_ms(os_real()),
 	};
 	enum err e = log_open(&log, &spec, &recovery);

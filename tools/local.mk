@@ -7,7 +7,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/bench/noise.c tools/bench/noise.h tools/bench/partitions.c \
 	tools/bench/peers.c tools/bench/peers.h tools/bench/start.c \
 	tools/broker_file.c tools/broker_file.h \
-	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_store.c \
+	tools/check_java.c tools/check_java.h tools/check_java_dirs.c tools/check_java_peers.c tools/check_java_remedies.c tools/check_java_store.c \
 	tools/cluster.c tools/cluster.h \
 	tools/cluster_show.c \
 	tools/complete.c tools/complete.h tools/completion.c \
@@ -23,7 +23,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/input.c tools/input.h \
 	tools/json_record.c tools/json_record.h \
 	tools/line_set.c tools/line_set.h \
-	tools/log.c tools/log.h tools/log_dump.c tools/log_find.c tools/log_small.c tools/log_text.c tools/log_verify.c \
+	tools/log.c tools/log.h tools/log_dump.c tools/log_find.c tools/log_small.c tools/log_text.c tools/log_txns.c tools/log_txns.h tools/log_verify.c \
 	tools/lone_store.c tools/lone_store.h \
 	tools/look.c tools/look.h tools/look_group.c tools/look_priv.h \
 	tools/produce.c tools/produce.h tools/produce_report.c \
@@ -84,6 +84,12 @@ TESTS += tests/unit/tools/profile_test
 tests_unit_tools_profile_test_SOURCES = tests/unit/tools/profile_test.c
 tests_unit_tools_profile_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_unit_tools_profile_test_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/log_text_test
+TESTS += tests/unit/tools/log_text_test
+tests_unit_tools_log_text_test_SOURCES = tests/unit/tools/log_text_test.c
+tests_unit_tools_log_text_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+tests_unit_tools_log_text_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/storage/libskein_storage.a src/record/libskein_record.a \
+	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/tools/decode_test
 TESTS += tests/unit/tools/decode_test
 tests_unit_tools_decode_test_SOURCES = tests/unit/tools/decode_test.c
@@ -116,6 +122,12 @@ check_PROGRAMS += tests/unit/tools/top_test
 TESTS += tests/unit/tools/top_test
 tests_unit_tools_top_test_SOURCES = tests/unit/tools/top_test.c
 tests_unit_tools_top_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
-tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/client/libskein_client.a src/record/libskein_record.a \
+tests_unit_tools_top_test_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a src/client/libskein_client.a src/record/libskein_record.a \
 	src/wire/libskein_wire.a src/os/libskein_os.a src/base/libskein_base.a $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/tools/look_test
+TESTS += tests/unit/tools/look_test
+tests_unit_tools_look_test_SOURCES = tests/unit/tools/look_test.c tests/unit/client/hostile.h $(client_rig)
+tests_unit_tools_look_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools -I$(top_srcdir)/tests
+tests_unit_tools_look_test_LDADD = tools/libskein_tools.a src/libskein/libskein_face.a tests/unit/wire/libcodec_list.a $(client_test_ldadd)
+$(tests_unit_tools_look_test_OBJECTS): | $(wire_gen)
 endif

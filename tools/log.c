@@ -24,6 +24,7 @@ static const char help[] =
 	"  -r, --records            dump: records, too, with keys, values, headers and times\n"
 	"      --from OFFSET        dump: from this offset on\n"
 	"      --to OFFSET          dump: up to this offset, and with it\n"
+	"      --committed          dump: without records of transactions that were aborted, or have not ended\n"
 	"      --with-damaged       dump: also records of batches whose CRC is wrong\n"
 	"      --decode KIND        dump, find: what keys and values say; offsets (of __consumer_offsets), or\n"
 	"                           transactions (of __transaction_state)\n"
@@ -40,16 +41,17 @@ static const char help[] =
 	"Examples:\n"
 	"  skein log dump /var/lib/skein/orders-0\n"
 	"  skein log dump --records 00000000000000000000.log --from 100 --to 120\n"
-	"  skein log dump -o ndjson /var/lib/skein/orders-0 | skein produce -i ndjson orders-copy\n"
+	"  skein log dump --committed -o ndjson /var/lib/skein/orders-0 | skein produce -i ndjson orders-copy\n"
 	"  skein log dump --decode offsets /var/lib/skein/__consumer_offsets-7\n"
 	"  skein log verify /var/lib/skein\n"
 	"  skein log find --key customer-7 /var/lib/skein/orders-0\n";
 
-enum { OPT_FROM = 256, OPT_TO, OPT_WITH_DAMAGED, OPT_DECODE, OPT_NOTES, OPT_OFFSET, OPT_TIME, OPT_KEY };
+enum { OPT_FROM = 256, OPT_TO, OPT_WITH_DAMAGED, OPT_COMMITTED, OPT_DECODE, OPT_NOTES, OPT_OFFSET, OPT_TIME, OPT_KEY };
 
 static const struct option options[] = {
 	{ "records", no_argument, NULL, 'r' }, { "from", required_argument, NULL, OPT_FROM }, { "to", required_argument, NULL, OPT_TO },
-	{ "with-damaged", no_argument, NULL, OPT_WITH_DAMAGED }, { "decode", required_argument, NULL, OPT_DECODE },
+	{ "with-damaged", no_argument, NULL, OPT_WITH_DAMAGED }, { "committed", no_argument, NULL, OPT_COMMITTED },
+	{ "decode", required_argument, NULL, OPT_DECODE },
 	{ "notes", no_argument, NULL, OPT_NOTES }, { "offset", required_argument, NULL, OPT_OFFSET }, { "time", required_argument, NULL, OPT_TIME },
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
@@ -99,6 +101,9 @@ static int parse_option(struct log_options *o, int c)
 		return EXIT_OK;
 	case OPT_WITH_DAMAGED:
 		o->records = o->with_damaged = true;
+		return EXIT_OK;
+	case OPT_COMMITTED:
+		o->records = o->committed = true;
 		return EXIT_OK;
 	case OPT_FROM:
 	case OPT_TO:

@@ -7,6 +7,7 @@
 
 #include "base/strbuf.h"
 #include "decode.h"
+#include "progress.h"
 #include "record/record.h"
 #include "storage/segment_walk.h"
 
@@ -14,7 +15,7 @@ enum log_output { LOG_TEXT, LOG_JSON, LOG_NDJSON };
 
 struct log_options {
 	enum log_output  output;
-	bool             records, with_damaged, notes;
+	bool             records, with_damaged, committed, notes;
 	int64_t          from, to;		/* offsets, both inclusive */
 	enum decode_kind decode;
 	bool             has_offset, has_time;	/* find */
@@ -41,7 +42,8 @@ struct log_file_name {
 /* What a file is, by its name and that of its directory; a suffix .deleted, .cleaned or .swap changes nothing. */
 void log_file_name(const char *path, struct log_file_name *out);
 
-/* Anything but a segment's .log. Appends lines of text, an object (json), or lines of objects (ndjson). False: it is damaged, and the text says where; *e: it cannot be read. */
+/* Anything but a segment's .log. Appends lines of text, an object (json), or lines of objects (ndjson). False: it is damaged, and the text says where;
+ * *e: it cannot be read. */
 bool log_dump_small(const struct log_options *o, const char *path, const struct log_file_name *name, struct strbuf *out, enum err *e) MUST_CHECK;
 
 /* The directories of partitions that a path stands for: itself, or those in it. False after saying why there is none, *code set. */
@@ -57,6 +59,17 @@ void log_dirs_fini(struct log_dirs *d);
 struct inspect_finding;
 void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f);	/* a line, without its end */
 void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f);	/* an object */
+
+/* ---- how far ---- */
+
+/* Over partitions that are inspected one after the other; drawn at a terminal only. */
+struct log_progress {
+	struct progress bar;
+	int64_t         total, bytes, records;	/* of those that are done */
+};
+void log_progress_add(struct log_progress *p, const char *dir);		/* one more is to come; before the first tick */
+void log_progress_tick(struct log_progress *p, int64_t bytes, int64_t records);
+void log_progress_done(struct log_progress *p, int64_t bytes, int64_t records);	/* with one */
 
 /* ---- looks ---- */
 

@@ -1,8 +1,8 @@
 /*
  * skein log dump: what stands in the files of a log, in the order in which it stands there.
  *
- * Damage ends nothing: what is behind it is shown, too, and the exit code says that there was some. Records of a batch whose CRC is wrong are left out unless they are asked for,
- * since nobody knows what they were; what is printed as ndjson is taken by skein produce.
+ * Damage ends nothing: what is behind it is shown, too, and the exit code says that there was some. Records of a batch whose CRC is wrong are left
+ * out unless they are asked for, since nobody knows what they were; what is printed as ndjson is taken by skein produce.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "json_record.h"
 #include "log.h"
+#include "log_txns.h"
 #include "record/build.h"
 #include "storage/batch_order.h"
 #include "tool.h"
@@ -25,10 +26,15 @@ struct dump {
 	int                       files, damaged;	/* places that are */
 	int                       code;
 	bool                      is_closed;		/* nobody takes the output any more */
+	bool                      is_listed;		/* the file was found in a directory: it may be gone by now */
 	/* of the file */
 	bool                      is_first_batch, is_first_record;
 	struct strbuf             damage;		/* objects of JSON with commas */
 	int64_t                   left_out;		/* records of batches with a wrong CRC */
+	/* with --committed: of the directory txns_dir */
+	struct log_txns           txns;
+	char                     *txns_dir;
+	int64_t                   not_committed;	/* records that were left out */
 };
 
 static void flush(struct dump *d)
@@ -85,8 +91,8 @@ static void add_control(struct dump *d, struct slice batch, const struct record 
 		strbuf_printf(&d->out, "  %s  producer %lld/%d  coordinator epoch %d\n", what, (long long)batch_producer_id(batch.ptr), batch_producer_epoch(batch.ptr),
 			      m.coordinator_epoch);
 	} else {
-		strbuf_printf(&d->out, "{\"offset\":%lld,\"timestamp\":%lld,\"control\":\"%s\",\"coordinator_epoch\":%d}", (long long)r->offset, (long long)r->timestamp, what,
-			      m.coordinator_epoch);
+		strbuf_printf(&d->out, "{\"offset\":%lld,\"timestamp\":%lld,\"control\":\"%s\",\"coordinator_epoch\":%d}", (long long)r->offset,
+			      (long long)r->timestamp, what, m.coordinator_epoch);
 	}
 }
 
@@ -128,7 +134,8 @@ static void add_records(struct dump *d, struct segment_walk *w, const struct wal
 		record_iter_fini(&it);
 	}
 	if (e != OK && s->fault == WALK_SOUND)
-		add_damage(d, s->file_pos, s->size, e == ERR_UNSUPPORTED ? "the codec is not known" : "its records do not fit the batch", "those before that place are shown");
+		add_damage(d, s->file_pos, s->size, e == ERR_UNSUPPORTED ? "the codec is not known" : "its records do not fit the batch",
+			   "those before that place are shown");
 }
 
 /* ---- batches ---- */
@@ -140,10 +147,20 @@ static bool is_wanted(const struct dump *d, const struct walk_step *s)
 	return batch_last_offset(s->header) >= d->o->from && batch_base_offset(s->header) <= d->o->to;
 }
 
+static bool is_not_committed(const struct dump *d, const struct walk_step *s)
+{
+	return d->o->committed && s->kind == WALK_BATCH && batch_is_transactional(s->header) && !batch_is_control(s->header) &&
+	       log_txns_has(&d->txns, batch_producer_id(s->header), batch_base_offset(s->header));
+}
+
 static void add_batch(struct dump *d, struct segment_walk *w, const struct walk_step *s)
 {
 	bool has_records = d->o->records && s->kind == WALK_BATCH && (s->fault == WALK_SOUND || d->o->with_damaged);
 
+	if (is_not_committed(d, s)) {
+		d->not_committed += has_records ? batch_record_count(s->header) : 0;
+		has_records = false;
+	}
 	if (d->o->output == LOG_TEXT) {
 		strbuf_printf(&d->out, "%10lld  ", (long long)s->file_pos);
 		log_add_batch(&d->out, s);
@@ -158,7 +175,7 @@ static void add_batch(struct dump *d, struct segment_walk *w, const struct walk_
 	d->is_first_record = true;
 	if (has_records)
 		add_records(d, w, s);
-	else if (d->o->records && s->kind == WALK_BATCH)
+	else if (d->o->records && s->kind == WALK_BATCH && s->fault == WALK_BAD_CRC)
 		d->left_out += batch_record_count(s->header);
 	if (d->o->output == LOG_JSON)
 		strbuf_add_str(&d->out, has_records ? "]}" : "}");
@@ -197,11 +214,33 @@ static enum err dump_batches(struct dump *d, struct segment_walk *w)
 	return e;
 }
 
+/* Of the directory that the file lies in, unless they are known. */
+static enum err read_txns(struct dump *d)
+{
+	const char *slash = strrchr(d->path, '/');
+	char *dir = slash != NULL ? mem_strndup(d->path, MAX((size_t)(slash - d->path), 1u)) : mem_strdup(".");
+
+	if (d->txns_dir != NULL && strcmp(dir, d->txns_dir) == 0) {
+		free(dir);
+		return OK;
+	}
+	free(d->txns_dir);
+	d->txns_dir = dir;
+	enum err e = log_txns_read(&d->txns, dir);
+	if (e != OK) {
+		free(d->txns_dir);
+		d->txns_dir = NULL;
+	}
+	return e;
+}
+
 static enum err dump_log(struct dump *d)
 {
 	struct segment_walk w;
-	enum err e = segment_walk_open(&w, os_real(), d->path, d->name.base_offset);
+	enum err e = d->o->committed ? read_txns(d) : OK;
 
+	if (e == OK)
+		e = segment_walk_open(&w, os_real(), d->path, d->name.base_offset);
 	if (e != OK)
 		return e;
 	d->is_first_batch = true;
@@ -246,7 +285,9 @@ static void dump_file(struct dump *d, const char *path)
 	if (d->o->output == LOG_JSON)
 		strbuf_add_char(&d->out, '}');
 	flush(d);
-	if (e != OK)
+	if (e == ERR_NOT_FOUND && d->is_listed)
+		tool_say("%s: went away while it was looked at", path);
+	else if (e != OK)
 		fail(d, path, e);
 }
 
@@ -292,7 +333,9 @@ static void dump_path(struct dump *d, const char *path)
 		fail(d, path, e);
 	} else if (st.is_dir) {
 		int before = d->files;
+		d->is_listed = true;
 		dump_dir(d, path);
+		d->is_listed = false;
 		if (d->files == before && d->code == EXIT_OK) {
 			tool_say("%s: no file of a log is in it", path);
 			d->code = EXIT_NOT_FOUND;
@@ -321,10 +364,14 @@ int log_dump(const struct log_options *o, char **paths, int n)
 		strbuf_add_str(&d.out, "]\n");
 	flush(&d);
 	decompressor_destroy(&d.stream);
+	log_txns_fini(&d.txns);
+	free(d.txns_dir);
 	strbuf_fini(&d.out);
 	strbuf_fini(&d.damage);
 	if (!tool_flush())
 		return EXIT_FAILED;
+	if (d.not_committed > 0)
+		tool_say("%lld records of transactions that were aborted, or have not ended, are left out", (long long)d.not_committed);
 	if (d.damaged > 0)
 		tool_say("damage found in %d place%s", d.damaged, d.damaged == 1 ? "" : "s");
 	return d.damaged > 0 ? EXIT_DAMAGE : d.code;

@@ -24,6 +24,7 @@ struct small {
 	const struct log_file_name *name;
 	const char                 *path;
 	struct strbuf              *out;
+	int64_t                     size;		/* of the file; zeros at an index's end are not read */
 	int64_t                     count;
 	struct leader_epoch         epoch;	/* the last one */
 	int                         fault_count;
@@ -72,12 +73,14 @@ static size_t used_bytes(struct slice bytes, size_t entry)
 	return (len + entry - 1) / entry * entry <= bytes.len ? (len + entry - 1) / entry * entry : bytes.len;
 }
 
-static void add_rest(struct small *x, struct slice bytes, size_t used, size_t entry)
+static void add_rest(struct small *x, size_t used, size_t entry)
 {
-	if (bytes.len % entry != 0)
-		fault(x, "the size is not that of whole entries", (int64_t)(bytes.len / entry * entry));
-	if (used < bytes.len && x->o->output == LOG_TEXT)
-		strbuf_printf(x->out, "  %zu bytes of zeros: room that is kept for more entries\n", bytes.len - used);
+	int64_t whole = x->size / (int64_t)entry * (int64_t)entry;
+
+	if (x->size != whole)
+		fault(x, "the size is not that of whole entries", whole);
+	if ((int64_t)used < whole && x->o->output == LOG_TEXT)
+		strbuf_printf(x->out, "  %lld bytes of zeros: room that is kept for more entries\n", (long long)(whole - (int64_t)used));
 }
 
 static void dump_index(struct small *x, struct slice bytes)
@@ -94,7 +97,7 @@ static void dump_index(struct small *x, struct slice bytes)
 			fault(x, "the entry does not lie above the one before", (int64_t)i);
 		before = e;
 	}
-	add_rest(x, bytes, used, OFFSET_ENTRY_BYTES);
+	add_rest(x, used, OFFSET_ENTRY_BYTES);
 }
 
 static void dump_timeindex(struct small *x, struct slice bytes)
@@ -116,7 +119,7 @@ static void dump_timeindex(struct small *x, struct slice bytes)
 			fault(x, "the entry does not lie above the one before", (int64_t)i);
 		before = e;
 	}
-	add_rest(x, bytes, used, TIME_ENTRY_BYTES);
+	add_rest(x, used, TIME_ENTRY_BYTES);
 }
 
 static void dump_txnindex(struct small *x, struct slice bytes)
@@ -135,7 +138,7 @@ static void dump_txnindex(struct small *x, struct slice bytes)
 		end(x);
 		before = a.last_offset;
 	}
-	add_rest(x, bytes, bytes.len, TXN_INDEX_ENTRY_SIZE);
+	add_rest(x, (size_t)(x->size / TXN_INDEX_ENTRY_SIZE * TXN_INDEX_ENTRY_SIZE), TXN_INDEX_ENTRY_SIZE);
 }
 
 /* ---- snapshots ---- */
@@ -255,6 +258,11 @@ static void dump_meta(struct small *x, struct slice text)
 
 /* ---- all ---- */
 
+static size_t entry_bytes(enum log_file_kind kind)
+{
+	return kind == FILE_INDEX ? OFFSET_ENTRY_BYTES : kind == FILE_TIMEINDEX ? TIME_ENTRY_BYTES : kind == FILE_TXNINDEX ? TXN_INDEX_ENTRY_SIZE : 1;
+}
+
 static void dump(struct small *x, struct slice bytes)
 {
 	switch (x->name->kind) {
@@ -277,7 +285,12 @@ bool log_dump_small(const struct log_options *o, const char *path, const struct 
 	char *bytes;
 	size_t len;
 
-	*e = os_read_file(os_real(), path, SMALL_BYTES_MAX, &bytes, &len);
+	if (entry_bytes(name->kind) > 1) {
+		*e = index_file_read_used(os_real(), path, entry_bytes(name->kind), SMALL_BYTES_MAX, &bytes, &len, &x.size);
+	} else {
+		*e = os_read_file(os_real(), path, SMALL_BYTES_MAX, &bytes, &len);
+		x.size = (int64_t)len;
+	}
 	if (*e != OK)
 		return true;
 	if (o->output == LOG_JSON)

@@ -10,6 +10,7 @@
 
 #include "client/consumer.h"
 #include "json_record.h"
+#include "storage/inspect.h"
 #include "storage/logdir.h"
 #include "storage/segment.h"
 
@@ -230,5 +231,37 @@ void log_json_record(struct strbuf *out, const struct log_file_name *name, const
 	strbuf_add_str(out, ",\"decoded\":");
 	if (decode_record(decode, r->key, r->value, out) != OK)
 		strbuf_add_str(out, "null");
+	strbuf_add_char(out, '}');
+}
+
+/* ---- findings ---- */
+
+void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+{
+	strbuf_printf(out, "%s%s", dir, f->file[0] != '\0' ? "/" : "");
+	log_add_escaped(out, slice_str(f->file));
+	if (f->has_pos)
+		strbuf_printf(out, " at %lld", (long long)f->file_pos);
+	if (f->has_offset)
+		strbuf_printf(out, " (offset %lld)", (long long)f->offset);
+	if (f->has_pos && f->size > 0 && !f->has_offset)
+		strbuf_printf(out, ", %lld bytes", (long long)f->size);
+	strbuf_printf(out, ": %s%s%s%s", f->weight == INSPECT_NOTE ? "note: " : "", f->what, f->then[0] != '\0' ? "; " : "", f->then);
+}
+
+void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+{
+	strbuf_add_str(out, "{\"dir\":");
+	json_write_string(out, slice_str(dir));
+	strbuf_add_str(out, ",\"file\":");
+	json_write_string(out, slice_str(f->file));
+	if (f->has_pos)
+		strbuf_printf(out, ",\"position\":%lld,\"size\":%lld", (long long)f->file_pos, (long long)f->size);
+	if (f->has_offset)
+		strbuf_printf(out, ",\"offset\":%lld", (long long)f->offset);
+	strbuf_printf(out, ",\"%s\":", f->weight == INSPECT_NOTE ? "note" : "damage");
+	json_write_string(out, slice_str(f->what));
+	strbuf_add_str(out, ",\"then\":");
+	json_write_string(out, slice_str(f->then));
 	strbuf_add_char(out, '}');
 }

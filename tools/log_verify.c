@@ -78,36 +78,45 @@ bool log_dirs_of(const char *path, struct log_dirs *out, int *code)
 	return out->count > 0;
 }
 
-/* ---- findings ---- */
+/* ---- how far ---- */
 
-void log_add_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+struct sizes {
+	const char *dir;
+	int64_t     total;
+};
+
+static void add_size(void *arg, const char *name, bool is_dir)
 {
-	strbuf_printf(out, "%s%s", dir, f->file[0] != '\0' ? "/" : "");
-	log_add_escaped(out, slice_str(f->file));
-	if (f->has_pos)
-		strbuf_printf(out, " at %lld", (long long)f->file_pos);
-	if (f->has_offset)
-		strbuf_printf(out, " (offset %lld)", (long long)f->offset);
-	if (f->has_pos && f->size > 0 && !f->has_offset)
-		strbuf_printf(out, ", %lld bytes", (long long)f->size);
-	strbuf_printf(out, ": %s%s%s%s", f->weight == INSPECT_NOTE ? "note: " : "", f->what, f->then[0] != '\0' ? "; " : "", f->then);
+	struct sizes *x = arg;
+	struct log_file_name n;
+	struct os_stat st;
+	char path[4096];
+
+	if (is_dir || snprintf(path, sizeof(path), "%s/%s", x->dir, name) >= (int)sizeof(path))
+		return;
+	log_file_name(path, &n);
+	if (n.kind == FILE_LOG && os_stat(os_real(), path, &st) == OK)
+		x->total += (int64_t)st.size;
 }
 
-void log_json_finding(struct strbuf *out, const char *dir, const struct inspect_finding *f)
+void log_progress_add(struct log_progress *p, const char *dir)
 {
-	strbuf_add_str(out, "{\"dir\":");
-	json_write_string(out, slice_str(dir));
-	strbuf_add_str(out, ",\"file\":");
-	json_write_string(out, slice_str(f->file));
-	if (f->has_pos)
-		strbuf_printf(out, ",\"position\":%lld,\"size\":%lld", (long long)f->file_pos, (long long)f->size);
-	if (f->has_offset)
-		strbuf_printf(out, ",\"offset\":%lld", (long long)f->offset);
-	strbuf_printf(out, ",\"%s\":", f->weight == INSPECT_NOTE ? "note" : "damage");
-	json_write_string(out, slice_str(f->what));
-	strbuf_add_str(out, ",\"then\":");
-	json_write_string(out, slice_str(f->then));
-	strbuf_add_char(out, '}');
+	struct sizes x = { dir, 0 };
+
+	if (p->bar.is_on && os_list_dir(os_real(), dir, add_size, &x) == OK)
+		p->total += x.total;
+}
+
+void log_progress_tick(struct log_progress *p, int64_t bytes, int64_t records)
+{
+	if (p->bar.is_on)
+		progress_tick(&p->bar, MIN(p->bytes + bytes, p->total), p->total, p->records + records);
+}
+
+void log_progress_done(struct log_progress *p, int64_t bytes, int64_t records)
+{
+	p->bytes += bytes;
+	p->records += records;
 }
 
 /* ---- verify ---- */
@@ -118,11 +127,13 @@ struct verify {
 	const char               *dir;
 	struct strbuf             out;
 	int                       dirs, damaged_dirs, objects;
+	struct log_progress       progress;
 	struct inspect_result     sum;
 };
 
 static void write_out(struct verify *v)
 {
+	progress_clear(&v->progress.bar);
 	fwrite(v->out.ptr, 1, v->out.len, stdout);
 	strbuf_reset(&v->out);
 }
@@ -151,6 +162,13 @@ static void take_finding(void *arg, const struct inspect_finding *f)
 	else
 		log_json_finding(&v->out, v->dir, f);
 	end_line(v);
+}
+
+static void tick(void *arg, int64_t bytes, int64_t records)
+{
+	struct verify *v = arg;
+
+	log_progress_tick(&v->progress, bytes, records);
 }
 
 static void add_sums(struct verify *v, const char *dir, const struct inspect_result *r)
@@ -190,11 +208,13 @@ static bool was_clean(const char *dir)
 
 static void verify_dir(struct verify *v, const char *dir)
 {
-	struct inspect_spec spec = { .os = os_real(), .dir = dir, .stream = v->stream, .was_clean = was_clean(dir), .each = take_finding, .arg = v };
+	struct inspect_spec spec = { .os = os_real(), .dir = dir, .stream = v->stream, .was_clean = was_clean(dir), .each = take_finding, .tick = tick,
+				     .arg = v };
 	struct inspect_result r;
 
 	v->dir = dir;
 	inspect_partition(&spec, &r);
+	log_progress_done(&v->progress, r.bytes, r.records);
 	add_sums(v, dir, &r);
 	v->dirs++;
 	v->damaged_dirs += r.damage > 0;
@@ -204,27 +224,41 @@ static void verify_dir(struct verify *v, const char *dir)
 	v->sum.bytes += r.bytes;
 }
 
+static int verify_all(struct verify *v, char **paths, int n)
+{
+	struct log_dirs *dirs = mem_calloc((size_t)n, sizeof(*dirs));
+	int code = EXIT_OK;
+
+	for (int i = 0; i < n; i++) {
+		int one = EXIT_OK;
+
+		if (!log_dirs_of(paths[i], &dirs[i], &one))
+			code = tool_both(code, one);
+		for (int k = 0; k < dirs[i].count; k++)
+			log_progress_add(&v->progress, dirs[i].paths[k]);
+	}
+	for (int i = 0; i < n; i++) {
+		for (int k = 0; k < dirs[i].count && !ferror(stdout); k++)
+			verify_dir(v, dirs[i].paths[k]);
+		log_dirs_fini(&dirs[i]);
+	}
+	free(dirs);
+	return code;
+}
+
 int log_verify(const struct log_options *o, char **paths, int n)
 {
 	struct verify v = { .o = o, .stream = decompressor_create() };
-	int code = EXIT_OK;
 
+	progress_begin(&v.progress.bar, "verify", true);
 	if (o->output == LOG_JSON)
 		strbuf_add_char(&v.out, '[');
-	for (int i = 0; i < n && !ferror(stdout); i++) {
-		struct log_dirs dirs;
-		int one = EXIT_OK;
-
-		if (!log_dirs_of(paths[i], &dirs, &one))
-			code = tool_both(code, one);
-		for (int k = 0; k < dirs.count && !ferror(stdout); k++)
-			verify_dir(&v, dirs.paths[k]);
-		log_dirs_fini(&dirs);
-	}
+	int code = verify_all(&v, paths, n);
 	if (o->output == LOG_JSON) {
 		strbuf_add_char(&v.out, ']');
 		end_line(&v);
 	}
+	progress_fini(&v.progress.bar);
 	decompressor_destroy(&v.stream);
 	strbuf_fini(&v.out);
 	if (!tool_flush())

@@ -184,7 +184,8 @@ static void ask_offsets(struct look *l, const struct look_broker *b, int64_t tim
 			parts[n++].timestamp = timestamp;
 		}
 		if (n > first)
-			m->topics[m->topics_count++] = (struct list_offsets_request_topic){ .name = l->topics[t].name, .partitions = &parts[first], .partitions_count = n - first };
+			m->topics[m->topics_count++] = (struct list_offsets_request_topic){ .name = l->topics[t].name,
+					.partitions = &parts[first], .partitions_count = n - first };
 	}
 	if (n > 0)
 		look_send(l, call, b->id);
@@ -228,7 +229,8 @@ static void on_dirs(struct client_call *call)
 		client_error_set_kafka(&b->error, r->error_code, "list of log directories", SLICE_NULL);
 	for (int32_t i = 0; i < r->results_count; i++) {
 		const struct describe_log_dirs_response_result *d = &r->results[i];
-		struct look_dir dir = { .broker = b->id, .path = d->log_dir, .error = d->error_code, .bytes_total = d->total_bytes, .bytes_usable = d->usable_bytes };
+		struct look_dir dir = { .broker = b->id, .path = d->log_dir, .error = d->error_code, .bytes_total = d->total_bytes,
+				.bytes_usable = d->usable_bytes };
 
 		for (int32_t t = 0; t < d->topics_count; t++) {
 			for (int32_t p = 0; p < d->topics[t].partitions_count; p++) {

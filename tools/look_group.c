@@ -74,6 +74,7 @@ static void on_offsets(struct client_call *call)
 	for (int32_t t = 0; t < r->topics_count; t++)
 		count += MAX(r->topics[t].partitions_count, 0);
 	g->offsets = look_alloc(l, (size_t)count, sizeof(*g->offsets));
+	g->offset_count = 0;
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++) {
 			const struct offset_fetch_response_partition *is = &r->topics[t].partitions[p];
@@ -125,7 +126,8 @@ static int64_t take_assignment(struct look_group *g, const struct look_member *m
 			if (known != NULL)
 				known->member = m;
 			else if (more != NULL)
-				more[count] = (struct look_offset){ .topic = topic, .partition = number, .committed = -1, .end = -1, .lag = -1, .first_at = -1, .member = m };
+				more[count] = (struct look_offset){ .topic = topic, .partition = number, .committed = -1, .end = -1,
+						.lag = -1, .first_at = -1, .member = m };
 			count += known == NULL;
 		}
 	}
@@ -173,7 +175,7 @@ static void on_members(struct client_call *call)
 	for (int32_t i = 0; i < r->groups_count; i++) {
 		struct look_group *g = look_group_of(l, r->groups[i].group_id);
 
-		if (g != NULL && r->groups[i].error_code == NONE && g->members < 0)
+		if (g != NULL && g->coordinator == call->node_id && r->groups[i].error_code == NONE && g->members < 0)	/* others are not this one's to describe */
 			take_members(l, g, &r->groups[i]);
 	}
 }

@@ -42,14 +42,18 @@ static void take(void)
 	raw.c_iflag &= ~(tcflag_t)(ICRNL | IXON);
 	raw.c_cc[VMIN] = 0;
 	raw.c_cc[VTIME] = 0;
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	put(enter, sizeof(enter) - 1);
 }
 
 static void give_back(void)
 {
 	put(leave, sizeof(leave) - 1);
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+	tcsetattr(STDIN_FILENO, TCSANOW, &before);	/* not TCSADRAIN: a terminal that does not read would hold up the end */
+}
+
+static void wake_nobody(void *arg UNUSED)
+{
 }
 
 void screen_close(void)
@@ -57,6 +61,7 @@ void screen_close(void)
 	if (!is_open)
 		return;
 	is_open = 0;
+	wake = wake_nobody;	/* signals go on coming */
 	give_back();
 }
 

@@ -218,7 +218,8 @@ static void add_blanks(struct strbuf *out, int n)
 }
 
 /* text_width: of the whole text. is_last: nothing follows, so nothing is filled up. */
-static void add_cell(struct strbuf *out, const struct table_form *form, struct slice text, int text_width, int width, bool is_number, bool is_last, const char *sequence)
+static void add_cell(struct strbuf *out, const struct table_form *form, struct slice text, int text_width, int width, bool is_number,
+		bool is_last, const char *sequence)
 {
 	int fill = MAX(width - text_width, 0);
 
@@ -234,7 +235,8 @@ static void add_cell(struct strbuf *out, const struct table_form *form, struct s
 }
 
 /* cells NULL: the heads. */
-static void add_line(const struct table *t, const struct table_form *form, const int *widths, const struct table_cell *cells, bool is_picked, struct strbuf *out)
+static void add_line(const struct table *t, const struct table_form *form, const int *widths, const struct table_cell *cells,
+		bool is_picked, struct strbuf *out)
 {
 	int last = t->column_count - 1;
 	bool is_first = true;
@@ -252,7 +254,8 @@ static void add_line(const struct table *t, const struct table_form *form, const
 		if (widths[i] == LEFT_OUT)
 			continue;
 		add_blanks(out, is_first ? 0 : GAP);
-		add_cell(out, form, text, cells != NULL ? cells[i].width : table_width(text), widths[i], c->is_number, i == last && !is_picked, text.len > 0 ? sequence : "");
+		add_cell(out, form, text, cells != NULL ? cells[i].width : table_width(text), widths[i], c->is_number,
+				i == last && !is_picked, text.len > 0 ? sequence : "");
 		is_first = false;
 	}
 	if (is_picked)

@@ -230,6 +230,11 @@ static struct skein_config *settled(void)
 	return &config;
 }
 
+struct client_spec tool_client_spec(void)
+{
+	return config_client_spec(settled());
+}
+
 const char *tool_bootstrap(void)
 {
 	return settled()->bootstrap;
@@ -247,7 +252,7 @@ bool tool_is_aimed(void)
 
 struct client *tool_connect(int *code)
 {
-	struct client_spec spec = config_client_spec(settled());
+	struct client_spec spec = tool_client_spec();
 	struct client_error error;
 	struct client *c = NULL;
 

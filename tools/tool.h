@@ -81,6 +81,7 @@ bool tool_is_property(const char *name, const char *value, char *why, size_t siz
 void tool_config_init(struct skein_config *config);
 /* Lays over it what profile, environment and command line say; after the options have been read. */
 void tool_properties(struct skein_config *config);
+struct client_spec tool_client_spec(void);	/* what tool_connect goes by; its strings stay */
 const char *tool_bootstrap(void);	/* never NULL */
 const char *tool_profile_name(void);	/* of the profile that holds; "": none */
 bool tool_is_aimed(void);		/* the command line names a cluster */

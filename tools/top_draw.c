@@ -114,7 +114,8 @@ static void draw_title(const struct top *t, const struct top_flow *f, int column
 	if (t->is_paused)
 		line_mark(&l, TABLE_WARN, "  paused");
 	line_add(&l, "  cluster "SLICE_FMT"  ", SLICE_ARG(t->now->cluster_id));
-	line_mark(&l, f->online < t->now->broker_count ? TABLE_BAD : TABLE_PLAIN, "%d of %d broker%s", f->online, t->now->broker_count, t->now->broker_count == 1 ? "" : "s");
+	line_mark(&l, f->online < t->now->broker_count ? TABLE_BAD : TABLE_PLAIN, "%d of %d broker%s", f->online, t->now->broker_count,
+			t->now->broker_count == 1 ? "" : "s");
 	line_add(&l, "  %s  every %g s", clock, (double)t->interval_ms / 1000);
 	strbuf_add_char(out, '\n');
 }
@@ -139,7 +140,8 @@ static void draw_flow(const struct top *t, const struct top_flow *f, int columns
 	line_add(&l, "in %s records/s, %s/s  ", show_rate(a, f->records), show_bytes(b, f->bytes < 0 ? -1 : (int64_t)f->bytes));
 	line_add(&l, "size %s  free %s", show_bytes(a, f->size), show_bytes(b, f->usable));
 	if (t->has_requests)
-		line_add(&l, "  requests %s/s (produce %s, fetch %s)", show_rate(a, t->requests.all), show_rate(b, t->requests.produce), show_rate(c, t->requests.fetch));
+		line_add(&l, "  requests %s/s (produce %s, fetch %s)", show_rate(a, t->requests.all), show_rate(b, t->requests.produce),
+				show_rate(c, t->requests.fetch));
 	strbuf_add_char(out, '\n');
 }
 
@@ -301,7 +303,8 @@ static void settle(struct top *t)
 
 static void go_inside(struct top *t)
 {
-	static const enum top_view inner[TOP_TABS] = { [TOP_BROKERS] = TOP_BROKER, [TOP_TOPICS] = TOP_TOPIC, [TOP_GROUPS] = TOP_GROUP, [TOP_TROUBLE] = TOP_TOPIC };
+	static const enum top_view inner[TOP_TABS] = { [TOP_BROKERS] = TOP_BROKER, [TOP_TOPICS] = TOP_TOPIC, [TOP_GROUPS] = TOP_GROUP,
+			[TOP_TROUBLE] = TOP_TOPIC };
 	const struct top_place *place = &t->places[t->view];
 
 	settle(t);

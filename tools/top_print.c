@@ -18,13 +18,15 @@ static void print_text(struct top *t, bool is_wide)
 
 	form.indent = 2;
 	form.width = is_wide ? 0 : form.width;
-	strbuf_printf(&out, "cluster "SLICE_FMT"  %d of %d broker%s  %d topics  %d partitions  %d groups\n", SLICE_ARG(t->now->cluster_id), f.online, t->now->broker_count,
+	strbuf_printf(&out, "cluster "SLICE_FMT"  %d of %d broker%s  %d topics  %d partitions  %d groups\n", SLICE_ARG(t->now->cluster_id),
+			f.online, t->now->broker_count,
 		      t->now->broker_count == 1 ? "" : "s", t->now->topic_count, t->now->partition_count, t->now->group_count);
 	strbuf_printf(&out, "offline %d  under-replicated %d\n", t->now->offline, t->now->behind);
 	strbuf_printf(&out, "in %s records/s, %s/s", show_rate(a, f.records), show_bytes(b, f.bytes < 0 ? -1 : (int64_t)f.bytes));
 	strbuf_printf(&out, "  size %s  free %s\n", show_bytes(a, f.size), show_bytes(b, f.usable));
 	if (t->has_requests)
-		strbuf_printf(&out, "requests %s/s (produce %s, fetch %s)\n", show_rate(a, t->requests.all), show_rate(b, t->requests.produce), show_rate(c, t->requests.fetch));
+		strbuf_printf(&out, "requests %s/s (produce %s, fetch %s)\n", show_rate(a, t->requests.all),
+			      show_rate(b, t->requests.produce), show_rate(c, t->requests.fetch));
 	(void)top_table(t, TOP_BROKERS, &form, 0, false, &out);
 	strbuf_add_char(&out, '\n');
 	(void)top_table(t, TOP_TOPICS, &form, is_wide ? 0 : ROWS_MAX, false, &out);
@@ -113,7 +115,8 @@ static void print_object(const struct top *t, enum show_output output)
 
 	strbuf_printf(&out, "{\"time\":%lld,\"cluster\":", (long long)t->now->time);
 	show_json_string(&out, t->now->cluster_id);
-	strbuf_printf(&out, ",\"controller\":%d,\"partitions\":%d,\"offline\":%d,\"under_replicated\":%d", t->now->controller, t->now->partition_count, t->now->offline, t->now->behind);
+	strbuf_printf(&out, ",\"controller\":%d,\"partitions\":%d,\"offline\":%d,\"under_replicated\":%d", t->now->controller,
+			t->now->partition_count, t->now->offline, t->now->behind);
 	add_rate(&out, "records_per_second", f.records);
 	add_rate(&out, "bytes_per_second", f.bytes);
 	add_rate(&out, "requests_per_second", t->has_requests ? t->requests.all : -1);

@@ -135,7 +135,8 @@ double top_broker_rate(const struct top *t, const struct look_broker *b)
 static const struct table_column broker_columns[] = {
 	{ .head = "broker", .is_number = true }, { .head = "address", .rank = 4, .width_min = 12 }, { .head = "rack", .rank = 8, .width_min = 4 },
 	{ .head = "leaders", .is_number = true, .rank = 5 }, { .head = "replicas", .is_number = true, .rank = 7 }, { .head = "records/s", .is_number = true, .rank = 2 },
-	{ .head = "size", .is_number = true, .rank = 3 }, { .head = "free", .is_number = true, .rank = 6 }, { .head = "used", .is_number = true, .rank = 1 }, { .head = "" },
+	{ .head = "size", .is_number = true, .rank = 3 }, { .head = "free", .is_number = true, .rank = 6 },
+	{ .head = "used", .is_number = true, .rank = 1 }, { .head = "" },
 };
 
 static void collect_brokers(const struct top *t, struct rows *rows)
@@ -180,7 +181,8 @@ static void broker_cells(const struct top *t, struct table *table, const struct 
 
 static const struct table_column dir_columns[] = {
 	{ .head = "directory", .width_min = 20 }, { .head = "replicas", .is_number = true, .rank = 4 }, { .head = "size", .is_number = true, .rank = 2 },
-	{ .head = "free", .is_number = true, .rank = 3 }, { .head = "of", .is_number = true, .rank = 5 }, { .head = "used", .is_number = true, .rank = 1 }, { .head = "" },
+	{ .head = "free", .is_number = true, .rank = 3 }, { .head = "of", .is_number = true, .rank = 5 },
+	{ .head = "used", .is_number = true, .rank = 1 }, { .head = "" },
 };
 
 static void collect_dirs(const struct top *t, struct rows *rows)
@@ -227,7 +229,8 @@ static double topic_key(const struct top *t, const struct row *r, int sort)
 {
 	const struct look_topic *topic = r->item;
 
-	return sort == 0 ? look_records_rate(t->now, t->before, topic) : sort == 1 ? look_bytes_rate(t->now, t->before, topic) : sort == 2 ? (double)topic->bytes :
+	return sort == 0 ? look_records_rate(t->now, t->before, topic) :
+	       sort == 1 ? look_bytes_rate(t->now, t->before, topic) : sort == 2 ? (double)topic->bytes :
 	       sort == 3 ? (double)topic->records : 0;
 }
 
@@ -267,7 +270,8 @@ static double partition_key(const struct top *t, const struct row *r, int sort)
 {
 	const struct look_partition *p = r->item;
 
-	return sort == 1 ? look_partition_rate(t->now, t->before, r->topic, p->is->partition_index) : sort == 2 ? (double)p->bytes : 0 - (double)p->is->partition_index;
+	return sort == 1 ? look_partition_rate(t->now, t->before, r->topic, p->is->partition_index) :
+	       sort == 2 ? (double)p->bytes : 0 - (double)p->is->partition_index;
 }
 
 static void partition_cells(const struct top *t, struct table *table, const struct row *r)
@@ -357,7 +361,8 @@ static void group_cells(const struct top *t UNUSED, struct table *table, const s
 
 static const struct table_column offset_columns[] = {
 	{ .head = "partition", .width_min = 16 }, { .head = "committed", .is_number = true, .rank = 5 }, { .head = "end", .is_number = true, .rank = 4 },
-	{ .head = "lag", .is_number = true }, { .head = "lag time", .is_number = true, .rank = 1 }, { .head = "client", .rank = 2, .width_min = 8 }, { .head = "host", .rank = 3 },
+	{ .head = "lag", .is_number = true }, { .head = "lag time", .is_number = true, .rank = 1 },
+	{ .head = "client", .rank = 2, .width_min = 8 }, { .head = "host", .rank = 3 },
 };
 
 static void collect_offsets(const struct top *t, struct rows *rows)

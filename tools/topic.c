@@ -19,7 +19,8 @@ static const char help[] =
 	"  -p, --partitions N       create: how many (default: the broker's); alter, grow: how many there\n"
 	"                           shall be\n"
 	"  -r, --replication-factor N  create: copies of each partition (default: the broker's)\n"
-	"  -c, --config NAME=VALUE  create, alter: a setting of the topic; may be repeated\n"
+	"  -c, --config NAME=VALUE  create, alter: a setting of the topic, as skein config set takes it (retention.ms=7d);\n"
+	"                           may be repeated\n"
 	"  -u, --unset NAME         alter: back to the default; may be repeated\n"
 	"      --if-not-exists      create: an existing topic is no error\n"
 	"      --internal           list, describe, watch: also those the brokers keep for themselves\n"
@@ -194,11 +195,16 @@ static const struct {
 
 static bool add_config(struct topic *x, char *text, bool is_set)
 {
-	char *name = text, *value = NULL;
+	struct setting *s;
 
-	if (x->config_count == TOPIC_CONFIGS_MAX || (is_set && !value_pair(text, &name, &value)))
+	if (x->config_count == TOPIC_CONFIGS_MAX)
 		return false;
-	x->configs[x->config_count++] = (struct admin_config){ name, value };
+	s = &x->settings[x->config_count];
+	*s = (struct setting){ .name = text, .op = ADMIN_UNSET };
+	if (is_set && (!setting_parse(text, s) || s->op != ADMIN_SET))
+		return false;
+	setting_resolve(s);
+	x->configs[x->config_count++] = (struct admin_config){ s->name, s->value };
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #define SKEIN_TOOL_TOPIC_H
 
 #include "client/admin.h"
+#include "setting.h"
 #include "show.h"
 #include "tool.h"
 
@@ -17,6 +18,7 @@ struct topic {
 	int32_t             partition_count;
 	int16_t             replication_factor;
 	struct admin_config configs[TOPIC_CONFIGS_MAX];
+	struct setting      settings[TOPIC_CONFIGS_MAX];	/* what they were typed as */
 	int                 config_count;
 	bool                if_not_exists, with_internal, yes, dry_run;
 	enum show_output    output;

@@ -98,7 +98,8 @@ static void list_object(struct show_list *l, const struct look_topic *t)
 
 	strbuf_add_str(&out, "{\"topic\":");
 	show_json_string(&out, t->name);
-	strbuf_printf(&out, ",\"partitions\":%d,\"internal\":%s,\"replication_factor\":%d,\"bytes\":", t->partition_count, t->is->is_internal ? "true" : "false",
+	strbuf_printf(&out, ",\"partitions\":%d,\"internal\":%s,\"replication_factor\":%d,\"bytes\":", t->partition_count,
+			t->is->is_internal ? "true" : "false",
 		      replicas_of(t));
 	show_json_number(&out, t->bytes);
 	strbuf_add_str(&out, ",\"bytes_all_replicas\":");
@@ -113,10 +114,12 @@ static void list_object(struct show_list *l, const struct look_topic *t)
 static void print_list(struct topic *x, const struct look *now, const struct look *before)
 {
 	static const struct table_column few[] = {
-		{ .head = "topic", .width_min = 20 }, { .head = "partitions", .is_number = true, .rank = 3 }, { .head = "replicas", .is_number = true, .rank = 4 },
+		{ .head = "topic", .width_min = 20 }, { .head = "partitions", .is_number = true, .rank = 3 },
+		{ .head = "replicas", .is_number = true, .rank = 4 },
 		{ .head = "size", .is_number = true, .rank = 1 }, { .head = "", .rank = 2, .width_min = 10 },
 	}, wide[] = {
-		{ .head = "topic", .width_min = 20 }, { .head = "partitions", .is_number = true, .rank = 5 }, { .head = "replicas", .is_number = true, .rank = 7 },
+		{ .head = "topic", .width_min = 20 }, { .head = "partitions", .is_number = true, .rank = 5 },
+		{ .head = "replicas", .is_number = true, .rank = 7 },
 		{ .head = "size", .is_number = true, .rank = 1 }, { .head = "all replicas", .is_number = true, .rank = 8 }, { .head = "records", .is_number = true, .rank = 3 },
 		{ .head = "records/s", .is_number = true, .rank = 4 }, { .head = "bytes/s", .is_number = true, .rank = 6 }, { .head = "", .rank = 2, .width_min = 10 },
 	};
@@ -239,7 +242,8 @@ static void describe_text(struct strbuf *out, const struct look_topic *topic)
 {
 	static const struct table_column columns[] = {
 		{ .head = "partition", .is_number = true }, { .head = "leader", .is_number = true }, { .head = "epoch", .is_number = true, .rank = 6 },
-		{ .head = "replicas", .rank = 1, .width_min = 8 }, { .head = "in sync", .rank = 1, .width_min = 8 }, { .head = "start", .is_number = true, .rank = 5 },
+		{ .head = "replicas", .rank = 1, .width_min = 8 }, { .head = "in sync", .rank = 1, .width_min = 8 },
+		{ .head = "start", .is_number = true, .rank = 5 },
 		{ .head = "end", .is_number = true, .rank = 4 }, { .head = "size", .is_number = true, .rank = 3 }, { .head = "", .rank = 2, .width_min = 16 },
 	};
 	struct table_form form = table_form_stdout();
@@ -392,14 +396,16 @@ static void watch_line(struct topic *x, struct show_list *list, const struct loo
 	} else {
 		localtime_r(&seconds, &tm);
 		printf("%02d:%02d:%02d  %10s records/s  %10s/s  %14s in all  %10s  "SLICE_FMT"\n", tm.tm_hour, tm.tm_min, tm.tm_sec, show_rate(a, w->records),
-		       show_bytes(b, (int64_t)w->bytes), show_number(c, w->ends), show_bytes(d, w->size), SLICE_ARG(slice_is_null(w->name) ? SLICE_LIT("all topics") : w->name));
+		       show_bytes(b, (int64_t)w->bytes), show_number(c, w->ends), show_bytes(d, w->size),
+				SLICE_ARG(slice_is_null(w->name) ? SLICE_LIT("all topics") : w->name));
 	}
 	strbuf_fini(&out);
 }
 
 static struct watched watched_of(const struct look *now, const struct look *before, const struct look_topic *t)
 {
-	return (struct watched){ .name = t->name, .records = look_records_rate(now, before, t), .bytes = look_bytes_rate(now, before, t), .ends = t->ends, .size = t->bytes };
+	return (struct watched){ .name = t->name, .records = look_records_rate(now, before, t), .bytes = look_bytes_rate(now, before, t),
+			.ends = t->ends, .size = t->bytes };
 }
 
 static void watch_all(struct topic *x, struct show_list *list, const struct look *now, const struct look *before)

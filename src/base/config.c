@@ -220,12 +220,19 @@ static bool check_ids(struct check *k)
 		      "reserved.broker.max.id or set broker.id.generation.enable=false");
 }
 
+bool config_wants_old_format(const struct broker_config *b, const struct topic_config *t)
+{
+	return !b->is_alone && b->inter_broker_protocol_version < KAFKA_VERSION(3, 0, 1) && t->message_format_version < KAFKA_VERSION(0, 110, 0);
+}
+
 static bool check_log(struct check *k)
 {
 	const struct broker_config *c = k->c;
 	int64_t cleaners = MAX(number(k, "log.cleaner.threads"), 1);
 
-	return demand(k, c->topic.segment_ms >= 1, "log.roll.ms", "log.roll.ms must be greater than or equal to 1") &&
+	return demand(k, !config_wants_old_format(c, &c->topic), "log.message.format.version", "with an inter.broker.protocol.version below 3.0 a log.message.format.version below "
+	              "0.11 has Java brokers write messages that skein does not read: first raise it, in every broker, as for an upgrade of Kafka") &&
+	       demand(k, c->topic.segment_ms >= 1, "log.roll.ms", "log.roll.ms must be greater than or equal to 1") &&
 	       demand(k, c->topic.segment_jitter_ms >= 0, "log.roll.jitter.ms",
 		      "log.roll.jitter.ms must be greater than or equal to 0") &&
 	       demand(k, c->topic.retention_ms >= 1 || c->topic.retention_ms == -1, "log.retention.ms",

@@ -66,7 +66,7 @@ struct topic_config {
 	bool     preallocate;
 	bool     is_unclean_election_allowed;
 	bool     is_downconversion_allowed;		/* to old Fetch versions */
-	int32_t  message_format_version;		/* KAFKA_VERSION(...); without effect since 3.0 */
+	int32_t  message_format_version;		/* KAFKA_VERSION(...); of effect where inter.broker.protocol.version is below 3.0-IV1: config_wants_old_format */
 	int64_t  local_retention_ms, local_retention_bytes;	/* tiered storage only */
 	bool     is_remote_storage_enabled, is_remote_copy_disabled, is_remote_deleted_on_disable;
 };
@@ -242,6 +242,9 @@ struct broker_config {
  */
 bool broker_config_create(struct broker_config **out, const struct config_layers *layers,
 			  struct strbuf *why) MUST_CHECK;
+
+/* Would Java brokers of this cluster write messages of format 0 or 1 into the topic? Not from inter.broker.protocol.version 3.0-IV1 on. */
+bool config_wants_old_format(const struct broker_config *broker, const struct topic_config *topic);
 
 static inline void broker_config_unref(struct broker_config **c)
 {

@@ -203,6 +203,10 @@ bool config_topic_check(const struct config_set *overrides, const struct broker_
 		return refuse(refusal, INVALID_CONFIG, "Tiered Storage functionality is disabled in the broker. Topic cannot be "
 			      "configured with remote log storage.");
 	}
+	if (config_wants_old_format(broker, &c)) {
+		add_resource(refusal, topic);
+		return refuse(refusal, INVALID_CONFIG, "With this inter.broker.protocol.version a message.format.version below 0.11 has Java brokers write messages that skein does not read.");
+	}
 	refusal->error = NONE;
 	return true;
 }

@@ -1,7 +1,7 @@
 /*
  * The order in which a broker's parts come and go.
  *
- *	start	listeners bound; log directories locked; channels and fetchers; controller (store, directories claimed and read, registration, election; when this broker is
+ *	start	listeners bound (they listen once it is registered); log directories locked; channels and fetchers; controller (store, directories claimed and read, registration, election; when this broker is
  *		elected: topics, replicas in their roles).
  *	end	network: no call is left; controller: fetchers let go, partitions closed, checkpoints, registration withdrawn; clean-shutdown markers, last of all.
  *
@@ -130,7 +130,7 @@ static enum err check_formats(struct assembly *a, char problem[ASSEMBLY_PROBLEM_
 
 		if (logdir_is_offline(a->dirs[i]) || logdir_meta(a->dirs[i]) == NULL)
 			continue;
-		enum err e = logdir_survey(os_of(a), c.path, SURVEY_FIRST_SEGMENT, check_format, &c, why);
+		enum err e = logdir_survey(os_of(a), c.path, SURVEY_FIRST_SEGMENT, 0, check_format, &c, why);
 		if (e == OK && c.is_refused)
 			return ERR_UNSUPPORTED;	/* what cannot be listed goes offline later, and says so */
 	}
@@ -265,7 +265,8 @@ static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 		.network_threads = MIN(c->num_network_threads, NETWORK_THREADS_MAX), .max_request_bytes = c->socket_request_max_bytes,
 		.backlog = c->socket_listen_backlog_size, .send_buffer = c->socket_send_buffer_bytes, .recv_buffer = c->socket_receive_buffer_bytes,
 		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = connections_max(a),
-		.measures = c->metrics_host != NULL, .slow_request_ms = c->slow_request_log_ms, .max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count, .app = &a->api,
+		.measures = c->metrics_host != NULL, .slow_request_ms = c->slow_request_log_ms, .max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count,
+		.listens_late = true, .app = &a->api,
 		.network_created = api_network_created, .on_home = api_on_home, .network_ended = api_network_ended,
 	};
 	return net_create(&a->net, &a->net_spec, problem, ASSEMBLY_PROBLEM_MAX);
@@ -419,6 +420,14 @@ static void set_waits_for(struct assembly *a, const char *sentence)
 	__atomic_store_n(&a->waits_for, sentence, __ATOMIC_RELEASE);
 }
 
+/* A broker that waits outside the cluster, for another's registration to go or for its store, has no answer to anybody: clients go on to the next address at once. */
+static enum err listen_as_member(void *arg, char *problem, size_t problem_size)
+{
+	struct assembly *a = arg;
+
+	return net_listen(a->net, problem, problem_size);
+}
+
 static enum err start_controller(struct assembly *a, struct controller_ready *ready, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -428,6 +437,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
 		.cleaners = a->cleaners.workers != NULL ? &a->cleaners : NULL, .tree = a->spec.tree,
 		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks), .waits_for = &a->waits_for,
+		.on_registered = listen_as_member, .on_registered_arg = a,
 	};
 
 	make_hooks(a);

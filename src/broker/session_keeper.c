@@ -30,11 +30,15 @@ void session_keeper_begin(const struct session_keeper *k, const char *connect, i
 	enum err e = session_file_read(k->os, k->dir, &n);
 	if (e == ERR_NOT_FOUND)
 		return;
-	const char *why = e == OK ? session_file_objection(k->os, k->dir, &n) : "the file cannot be read";
+	if (e != OK) {
+		LOG_WARN(k->log, session_left_alone, KV_STR("why", "the file cannot be read"), KV_ERR(e));
+		return;
+	}
+	const char *why = session_file_objection(k->os, k->dir, &n);
 	if (why == NULL)
 		end_predecessor(k, &n, connect, session_timeout_ms, limit_ms);
 	else
-		LOG_WARN(k->log, session_left_alone, KV_I64("session", n.session), KV_STR("why", why), KV_ERR(e));
+		LOG_WARN(k->log, session_left_alone, KV_I64("session", n.session), KV_STR("why", why));
 }
 
 void session_keeper_on_session(void *keeper, const struct zk_session *s)

@@ -53,7 +53,7 @@ tests_unit_client_consumer_test_LDADD = $(client_test_ldadd)
 
 check_PROGRAMS += tests/unit/client/hostile_test
 TESTS += tests/unit/client/hostile_test
-tests_unit_client_hostile_test_SOURCES = tests/unit/client/hostile_test.c $(client_rig)
+tests_unit_client_hostile_test_SOURCES = tests/unit/client/hostile_test.c tests/unit/client/hostile.h $(client_rig)
 tests_unit_client_hostile_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_unit_client_hostile_test_LDADD = tests/unit/wire/libcodec_list.a $(client_test_ldadd)
 $(tests_unit_client_hostile_test_OBJECTS): | $(wire_gen)

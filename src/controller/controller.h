@@ -35,6 +35,9 @@ struct controller_spec {
 	const struct partition_hook *hooks;	/* given to every partition (partition.h); they outlive the controller */
 	int             hook_count;
 	const char    **waits_for;		/* told, while it starts, what that waits for: a sentence; read by any thread. NULL: nobody asks */
+	/* Whenever this broker has registered, and others will come: on the controller's thread. An error ends the start, problem says why. NULL: nobody wants to know. */
+	enum err      (*on_registered)(void *arg, char *problem, size_t problem_size);
+	void           *on_registered_arg;
 };
 
 /* It is usable (registered, elected or knowing who is, first picture published, local replicas open and in their

@@ -142,6 +142,7 @@ static void refresh_topics(struct controller *c, struct reload_task *r, struct t
 			msg_init(&m->msg, PARTITION_config, &c->actor);
 			m->config = t->config;
 			r->told_count++;
+			(void)member_is_not_whole(c, t, t->partitions[i].id);	/* it goes on in its role, as far as it gets */
 			task_ask(c, &r->task, t->partitions[i].local, &m->msg);
 			tell_throttle(c, r, t, &t->partitions[i]);
 		}

@@ -268,6 +268,8 @@ void member_control_end(struct controller *c, struct control_task *t);
 void member_drop_if_empty(struct controller *c, struct slice name);
 /* What the fetcher of a hosted replica is to do, by what is known of its leader; offsets are the caller's to add when the role is new. Notes that it was told. */
 void member_fill_assign(struct controller *c, struct fetcher_assign *a, struct topic_state *t, struct partition_state *p);
+/* Its configuration makes a replica here a part of the topic only, which is said. */
+bool member_is_not_whole(const struct controller *c, const struct topic_state *t, int32_t partition);
 /* The endpoint of a broker for what brokers say to each other; NULL: not known. */
 const struct cluster_endpoint *controller_inter_broker_endpoint(const struct controller *c, const struct cluster_broker *b);
 

@@ -350,6 +350,13 @@ static enum task_result registered(struct controller *c, struct task *t, int64_t
 	controller_waits_for(c, "the broker is starting: it is registered, and opens its logs");
 	LOG_INFO(&c->actor.log, registered, KV_I32("broker", c->broker_id), KV_I64("epoch", czxid));
 	task_drop_calls(t);
+	if (c->spec.on_registered != NULL) {
+		char problem[256] = "";
+		enum err e = c->spec.on_registered(c->spec.on_registered_arg, problem, sizeof(problem));
+
+		if (e != OK)
+			return start_fail(c, e, problem);
+	}
 	if (map_count(&c->topics) == 0)
 		return go(t, START_ELECT);
 	task_children(c, t, false, "/admin/delete_topics");

@@ -201,8 +201,15 @@ bool joining_release_forbids(const struct broker_config *config, int32_t id, con
 	return true;
 }
 
-bool joining_topic_forbids(const char *topic, const struct topic_config *config, struct joining_finding *f)
+bool joining_topic_forbids(const struct broker_config *broker, const char *topic, const struct topic_config *config, struct joining_finding *f)
 {
+	if (config_wants_old_format(broker, config)) {
+		snprintf(f->what, sizeof(f->what), "topic %s has a message.format.version below 0.11, and with an inter.broker.protocol.version below 3.0 Java brokers write it in that format, which skein "
+		         "does not read", topic);
+		snprintf(f->remedy, sizeof(f->remedy), "take the setting off: kafka-configs --alter --entity-type topics --entity-name %s --delete-config message.format.version; or raise "
+		         "inter.broker.protocol.version in every broker to 3.0 or later, where it has no effect any more", topic);
+		return true;
+	}
 	if (!config->is_remote_storage_enabled)
 		return false;
 	snprintf(f->what, sizeof(f->what), "topic %s keeps its older records in remote storage (remote.storage.enable=true), which skein does not read", topic);

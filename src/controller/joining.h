@@ -41,7 +41,7 @@ enum joining_peer joining_judge_peer(const struct broker_config *config, const s
  */
 bool joining_release_forbids(const struct broker_config *config, int32_t id, const struct api_versions_response *spoken, struct joining_finding *f);
 
-/* A replica here would be a part of the topic only, when another part lies elsewhere. */
-bool joining_topic_forbids(const char *topic, const struct topic_config *config, struct joining_finding *f);
+/* A replica here would be a part of the topic only: another part lies elsewhere, or what Java brokers write into it is not read. */
+bool joining_topic_forbids(const struct broker_config *broker, const char *topic, const struct topic_config *config, struct joining_finding *f);
 
 #endif

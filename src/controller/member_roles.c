@@ -167,13 +167,13 @@ static void role_show(struct role_item *it, struct partition_state *p)
 }
 
 /* Refused as if its disk had failed, so that another replica leads. A lone broker's store may hold the setting; there is no remote part then. */
-static bool is_partly_elsewhere(struct controller *c, const struct role_item *it)
+bool member_is_not_whole(const struct controller *c, const struct topic_state *t, int32_t partition)
 {
 	struct joining_finding f;
 
-	if (c->config->is_alone || !joining_topic_forbids(it->topic->name, &it->topic->config, &f))
+	if (c->config->is_alone || !joining_topic_forbids(c->config, t->name, &t->config, &f))
 		return false;
-	LOG_WARN(&c->actor.log, topic_refused, KV_STR("why", f.what), KV_I32("partition", it->said->partition_index));
+	LOG_WARN(&c->actor.log, topic_refused, KV_STR("why", f.what), KV_I32("partition", partition));
 	return true;
 }
 
@@ -182,7 +182,7 @@ static void role_give(struct controller *c, struct roles_task *r, struct role_it
 	struct partition_state *p = topic_state_partition(it->topic, it->said->partition_index, true);
 	bool leads = it->said->leader == c->broker_id;
 
-	if (is_partly_elsewhere(c, it)) {
+	if (member_is_not_whole(c, it->topic, it->said->partition_index)) {
 		it->error = KAFKA_STORAGE_ERROR;
 		return;
 	}

@@ -169,6 +169,8 @@ static void poll_listeners(struct acceptor *a, bool wanted)
 
 		if (d->fd < 0 || d->is_polled == wanted)
 			continue;
+		if (!d->is_in_poller && !(d->is_in_poller = os_poller_add(a->net->os, a->poller, d->fd, 0, d) == OK))
+			continue;
 		if (os_poller_change(a->net->os, a->poller, d->fd, events, d) == OK)
 			d->is_polled = wanted;
 	}
@@ -179,9 +181,18 @@ static void close_listeners(struct acceptor *a)
 	for (int i = 0; i < a->net->spec->listener_count; i++) {
 		if (a->doors[i].fd < 0)
 			continue;
-		os_poller_remove(a->net->os, a->poller, a->doors[i].fd);
+		if (a->doors[i].is_in_poller)
+			os_poller_remove(a->net->os, a->poller, a->doors[i].fd);
 		os_close(a->net->os, &a->doors[i].fd);
 	}
+}
+
+/* False: somebody makes them listen just now. */
+static bool shut_doors(struct net *net)
+{
+	uint32_t is = __atomic_load_n(&net->doors, __ATOMIC_ACQUIRE);
+
+	return is != DOORS_OPENING && __atomic_compare_exchange_n(&net->doors, &is, DOORS_SHUT, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 static int stop_accepting(struct acceptor *a)
@@ -189,6 +200,8 @@ static int stop_accepting(struct acceptor *a)
 	struct connection *seat;
 	int work = 0;
 
+	if (!shut_doors(a->net))
+		return 1;
 	close_listeners(a);
 	for (int i = 0; i < a->net->network_count; i++)
 		for (; (seat = take_seat(a, i)) != NULL; work++)
@@ -246,14 +259,21 @@ static const struct actor_ops acceptor_ops = {
 
 /* --- beginning and end ----------------------------------------------------------------------- */
 
-static enum err bind_listener(struct acceptor *a, int i)
+static enum err say_which(const struct net_listener_spec *l, enum err err, char *problem, size_t problem_size)
 {
-	struct net_listener_spec *l = &a->net->spec->listeners[i];
-	struct door *d = &a->doors[i];
-	int backlog = a->net->spec->backlog;
-	enum err err = os_listen(a->net->os, l->host, l->port, backlog, &d->fd, &l->bound_port);
+	snprintf(problem, problem_size, "listener %s://%s:%d: %s", l->name, l->host, l->port, err_text(err));
+	return err;
+}
 
-	return err == OK ? os_poller_add(a->net->os, a->poller, d->fd, 0, d) : err;
+enum err acceptor_listen(struct acceptor *a, char *problem, size_t problem_size)
+{
+	for (int i = 0; i < a->net->spec->listener_count; i++) {
+		enum err err = os_listen_now(a->net->os, a->doors[i].fd, a->net->spec->backlog);
+
+		if (err != OK)
+			return say_which(&a->net->spec->listeners[i], err, problem, problem_size);
+	}
+	return OK;
 }
 
 enum err acceptor_init(struct acceptor *a, struct net *net, char *problem, size_t problem_size)
@@ -271,13 +291,12 @@ enum err acceptor_init(struct acceptor *a, struct net *net, char *problem, size_
 	if (err != OK)
 		snprintf(problem, problem_size, "poller: %s", err_text(err));
 	for (int i = 0; err == OK && i < net->spec->listener_count; i++) {
-		const struct net_listener_spec *l = &net->spec->listeners[i];
-		err = bind_listener(a, i);
+		struct net_listener_spec *l = &net->spec->listeners[i];
+		err = os_bind(net->os, l->host, l->port, &a->doors[i].fd, &l->bound_port);
 		if (err != OK)
-			snprintf(problem, problem_size, "listener %s://%s:%d: %s", l->name, l->host,
-			         l->port, err_text(err));
+			(void)say_which(l, err, problem, problem_size);
 	}
-	return err;
+	return err == OK && !net->spec->listens_late ? net_listen(net, problem, problem_size) : err;
 }
 
 void acceptor_fini(struct acceptor *a)

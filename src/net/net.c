@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SAY_AFTER_MS 1000	/* of a stop: what it waits for */
+#define SAY_AGAIN_MS 5000
 #define NETWORK_STACK_BYTES (256u << 10)	/* decoders and handlers of every API run on it */
 
 static enum err start_actors(struct net *net)
@@ -78,6 +80,17 @@ static void set_accepting(struct net *net, enum net_accepting state)
 		actor_wake(&net->networks[i].actor);
 }
 
+enum err net_listen(struct net *net, char *problem, size_t problem_size)
+{
+	uint32_t was = DOORS_BOUND;
+
+	if (!__atomic_compare_exchange_n(&net->doors, &was, DOORS_OPENING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return OK;	/* done before, or there is nothing to begin with any more */
+	enum err err = acceptor_listen(&net->acceptor, problem, problem_size);
+	__atomic_store_n(&net->doors, DOORS_OPEN, __ATOMIC_RELEASE);
+	return err;
+}
+
 void net_start(struct net *net)
 {
 	for (int i = 0; i < net->spec->listener_count; i++) {
@@ -100,8 +113,14 @@ static bool is_quiet(const struct network *n)
 
 static void wait_for_all(struct net *net, bool (*is_so)(const struct network *n))
 {
+	mono_ms say_at = os_mono_ms(net->os) + SAY_AFTER_MS;
+
 	for (int i = 0; i < net->started; i++) {
 		while (!is_so(&net->networks[i])) {
+			if (os_mono_ms(net->os) >= say_at) {
+				LOG_INFO(&net->acceptor.actor.log, stop_waits, KV_STR("what", "requests that are not answered yet"));
+				say_at += SAY_AGAIN_MS;
+			}
 			if (!sched_is_sim(net->spec->sched))
 				os_sleep_ms(net->os, 1);
 			else if (!sched_sim_step(net->spec->sched))

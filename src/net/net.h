@@ -187,6 +187,7 @@ struct net_spec {
 	int             max_connections_per_ip;	/* one more is closed right after accept */
 	struct net_listener_spec *listeners;
 	int             listener_count;
+	bool            listens_late;		/* not before net_listen: who connects meanwhile is refused */
 	void           *app;	/* the handlers' world: struct api_context of src/api */
 	/* each may be NULL */
 	/* fills slots; before the thread starts */
@@ -205,6 +206,8 @@ struct net;
  * to must outlive net. On error `problem` says which listener, for people. */
 enum err net_create(struct net **out, struct net_spec *spec, char *problem,
                     size_t problem_size) MUST_CHECK;
+/* With listens_late: from now on who connects waits until net_start. Any thread, any number of times. problem: which listener, for people. */
+enum err net_listen(struct net *n, char *problem, size_t problem_size) MUST_CHECK;
 /* begins to accept; by then every network actor must have a picture */
 void     net_start(struct net *n);
 /*

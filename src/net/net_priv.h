@@ -153,7 +153,7 @@ enum net_accepting { NET_NOT_YET, NET_ACCEPTING, NET_STOPPED };
 
 struct door {			/* a listening socket */
 	os_fd fd;			/* -1 when closed */
-	bool  is_polled;
+	bool  is_polled, is_in_poller;
 };
 
 struct acceptor {
@@ -172,11 +172,15 @@ struct acceptor {
 	uint64_t          refused;	/* read by anyone */
 };
 
+enum net_doors { DOORS_BOUND, DOORS_OPENING, DOORS_OPEN, DOORS_SHUT };
+
 struct net {
 	struct net_spec  *spec;
 	struct os        *os;
 	/* enum net_accepting; written by the broker, read by all actors */
 	uint32_t          accepting;
+	/* enum net_doors: with listens_late whoever listens, and who closes, must not meet */
+	uint32_t          doors;
 	struct acceptor   acceptor;
 	int               network_count;	/* initialised */
 	int               started;		/* of these, with a running actor */
@@ -188,6 +192,7 @@ struct net {
 /* acceptor.c */
 enum err acceptor_init(struct acceptor *a, struct net *net, char *problem,
                        size_t problem_size) MUST_CHECK;
+enum err acceptor_listen(struct acceptor *a, char *problem, size_t problem_size) MUST_CHECK;
 void     acceptor_fini(struct acceptor *a);
 
 static inline bool network_has_call(const struct network *n)

@@ -387,11 +387,25 @@ enum err os_resolve(struct os *os, const char *host, uint16_t port, struct os_ad
 	return os->ops->resolve(os, host, port, out, max, n);
 }
 
-enum err os_listen(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound)
+enum err os_bind(struct os *os, const char *host, uint16_t port, os_fd *out, uint16_t *bound)
 {
 	*out = -1;
 	*bound = 0;
-	return os->ops->listen(os, host != NULL ? host : "", port, backlog, out, bound);
+	return os->ops->bind(os, host != NULL ? host : "", port, out, bound);
+}
+
+enum err os_listen_now(struct os *os, os_fd bound, int backlog)
+{
+	return os->ops->listen(os, bound, backlog);
+}
+
+enum err os_listen(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound)
+{
+	enum err e = os_bind(os, host, port, out, bound);
+
+	if (e == OK && (e = os_listen_now(os, *out, backlog)) != OK)
+		os_close(os, out);
+	return e;
 }
 
 enum err os_accept(struct os *os, os_fd listener, os_fd *out, struct os_addr *peer)

@@ -94,7 +94,10 @@ struct os_addr {			/* one IPv4 or IPv6 endpoint */
 
 enum err os_resolve(struct os *os, const char *host, uint16_t port, struct os_addr *out, int max, int *n) MUST_CHECK;	/* may wait */
 void     os_addr_text(const struct os_addr *a, char out[64]);		/* "127.0.0.1:9092", "[::1]:9092" */
-/* host "" or NULL: all addresses. port 0: any; *bound is the port in the end. */
+/* host "" or NULL: all addresses. port 0: any; *bound is the port in the end. Who connects is refused until os_listen_now; a poller takes it only then. */
+enum err os_bind(struct os *os, const char *host, uint16_t port, os_fd *out, uint16_t *bound) MUST_CHECK;
+enum err os_listen_now(struct os *os, os_fd bound, int backlog) MUST_CHECK;
+/* Both at once. */
 enum err os_listen(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound) MUST_CHECK;
 enum err os_accept(struct os *os, os_fd listener, os_fd *out, struct os_addr *peer) MUST_CHECK;
 enum err os_connect(struct os *os, const struct os_addr *to, os_fd *out) MUST_CHECK;	/* OK or ERR_AGAIN (then wait for writable) */

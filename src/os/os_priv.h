@@ -37,7 +37,8 @@ struct os_ops {
 	bool     (*is_cached)(struct os *os, os_fd fd, int64_t pos, size_t len);
 
 	enum err (*resolve)(struct os *os, const char *host, uint16_t port, struct os_addr *out, int max, int *n);
-	enum err (*listen)(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound);
+	enum err (*bind)(struct os *os, const char *host, uint16_t port, os_fd *out, uint16_t *bound);
+	enum err (*listen)(struct os *os, os_fd bound, int backlog);
 	enum err (*accept)(struct os *os, os_fd listener, os_fd *out, struct os_addr *peer);
 	enum err (*connect)(struct os *os, const struct os_addr *to, os_fd *out);
 	enum err (*connect_result)(struct os *os, os_fd fd);

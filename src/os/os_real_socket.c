@@ -116,7 +116,7 @@ static enum err new_socket(int family, os_fd *out)
 	return *out >= 0 ? OK : err_from_errno(errno);
 }
 
-static enum err listen_at(const union sockaddr_any *sa, socklen_t len, int backlog, os_fd *out, uint16_t *bound)
+static enum err bind_at(const union sockaddr_any *sa, socklen_t len, os_fd *out, uint16_t *bound)
 {
 	union sockaddr_any local;
 	socklen_t local_len = sizeof(local);
@@ -129,7 +129,7 @@ static enum err listen_at(const union sockaddr_any *sa, socklen_t len, int backl
 	set_flag(*out, SOL_SOCKET, SO_REUSEADDR);
 	if (sa->any.sa_family == AF_INET6)	/* "::" takes IPv4 as well, whatever the system's default */
 		(void)setsockopt(*out, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(*out, &sa->any, len) != 0 || listen(*out, backlog) != 0 || getsockname(*out, &local.any, &local_len) != 0)
+	if (bind(*out, &sa->any, len) != 0 || getsockname(*out, &local.any, &local_len) != 0)
 		return give_up(out);
 	from_sockaddr(&local, &addr);
 	*bound = addr.port;
@@ -218,7 +218,7 @@ static bool take_inherited(const struct os_addr *addr, os_fd *out)
 	return false;
 }
 
-static enum err real_listen(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound)
+static enum err real_bind(struct os *os, const char *host, uint16_t port, os_fd *out, uint16_t *bound)
 {
 	struct os_addr addr = { .port = port };		/* all zeros: every address */
 	union sockaddr_any sa;
@@ -234,13 +234,19 @@ static enum err real_listen(struct os *os, const char *host, uint16_t port, int 
 		return OK;
 	}
 	socklen_t len = to_sockaddr(&addr, &sa);
-	enum err e = listen_at(&sa, len, backlog, out, bound);
+	enum err e = bind_at(&sa, len, out, bound);
 	if (e != OK && host[0] == '\0' && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {	/* no IPv6 here */
 		memset(addr.ip + 10, 0xff, 2);
 		len = to_sockaddr(&addr, &sa);
-		e = listen_at(&sa, len, backlog, out, bound);
+		e = bind_at(&sa, len, out, bound);
 	}
 	return e;
+}
+
+/* Of an inherited one, which listens, this sets the backlog. */
+static enum err real_listen(struct os *os UNUSED, os_fd bound, int backlog)
+{
+	return listen(bound, backlog) == 0 ? OK : err_from_errno(errno);
 }
 
 static enum err real_accept(struct os *os UNUSED, os_fd listener, os_fd *out, struct os_addr *peer)
@@ -358,6 +364,7 @@ static enum err real_shutdown_send(struct os *os UNUSED, os_fd fd)
 void os_real_socket_ops(struct os_ops *ops)
 {
 	ops->resolve = real_resolve;
+	ops->bind = real_bind;
 	ops->listen = real_listen;
 	ops->accept = real_accept;
 	ops->connect = real_connect;

@@ -225,7 +225,7 @@ int sim_socket_events(const struct sim_socket *s)
 
 /* --- delivery --------------------------------------------------------------------------------- */
 
-/* Who listens on that port at that address; ip NULL: at any. */
+/* Who has bound that port at that address; ip NULL: at any. Without a backlog it does not listen yet. */
 static struct sim_socket *find_listener(struct sim_os *m, const uint8_t *ip, uint16_t port)
 {
 	static const uint8_t every[16];
@@ -245,7 +245,7 @@ static bool deliver_syn(struct sim_net *net, struct sim_event *e)
 	struct sim_socket *client = e->target;
 	struct sim_socket *listener = find_listener(e->to, client->remote.ip, client->remote.port);
 
-	if (listener == NULL) {
+	if (listener == NULL || listener->backlog < 0) {
 		event_send(e->to, e->from, NET_REFUSED, client, NULL, 0);
 		return true;
 	}
@@ -474,7 +474,7 @@ static uint16_t free_port(struct sim_os *m)
 	}
 }
 
-static enum err sim_listen(struct os *os, const char *host, uint16_t port, int backlog, os_fd *out, uint16_t *bound)
+static enum err sim_bind(struct os *os, const char *host, uint16_t port, os_fd *out, uint16_t *bound)
 {
 	struct sim_os *m = sim_of(os);
 	struct os_addr a = { .port = port };
@@ -483,19 +483,19 @@ static enum err sim_listen(struct os *os, const char *host, uint16_t port, int b
 	if (m->is_dead)
 		return ERR_CLOSED;
 	if (!is_any && !find_host(m, host, a.ip))
-		return sim_done(m, "listen", port, 0, ERR_NOT_FOUND);
+		return sim_done(m, "bind", port, 0, ERR_NOT_FOUND);
 	if (!is_any && memcmp(a.ip, loopback, 16) != 0 && memcmp(a.ip, m->ip, 16) != 0)
-		return sim_done(m, "listen", port, 0, sim_errno(EADDRNOTAVAIL));
+		return sim_done(m, "bind", port, 0, sim_errno(EADDRNOTAVAIL));
 	if (port == 0)
 		a.port = free_port(m);
 	else if (find_listener(m, is_any ? NULL : a.ip, port) != NULL)
-		return sim_done(m, "listen", port, 0, sim_errno(EADDRINUSE));
+		return sim_done(m, "bind", port, 0, sim_errno(EADDRINUSE));
 	struct sim_socket *s = socket_create(m, LISTENING);
 	s->local = a;
-	s->backlog = backlog;
+	s->backlog = -1;
 	*out = sim_fd_add(m, (struct sim_fd){ .socket = s });
 	*bound = a.port;
-	return sim_done(m, "listen", a.port, (uint64_t)backlog, OK);
+	return sim_done(m, "bind", a.port, 0, OK);
 }
 
 struct sim_socket *sim_socket_of(struct sim_os *m, os_fd fd)
@@ -506,6 +506,18 @@ struct sim_socket *sim_socket_of(struct sim_os *m, os_fd fd)
 		return NULL;
 	ASSERT(f->socket != NULL);
 	return f->socket;
+}
+
+static enum err sim_listen(struct os *os, os_fd bound, int backlog)
+{
+	struct sim_os *m = sim_of(os);
+	struct sim_socket *s = sim_socket_of(m, bound);
+
+	if (s == NULL)
+		return ERR_CLOSED;
+	ASSERT(s->state == LISTENING);
+	s->backlog = backlog;
+	return sim_done(m, "listen", s->local.port, (uint64_t)backlog, OK);
 }
 
 static enum err sim_accept(struct os *os, os_fd listener, os_fd *out, struct os_addr *peer)
@@ -689,6 +701,7 @@ static enum err sim_shutdown_send(struct os *os, os_fd fd)
 void sim_net_ops(struct os_ops *ops)
 {
 	ops->resolve = sim_resolve;
+	ops->bind = sim_bind;
 	ops->listen = sim_listen;
 	ops->accept = sim_accept;
 	ops->connect = sim_connect;

@@ -38,7 +38,7 @@ static const char *take_epoch(struct batch_order *o, int32_t epoch, bool *blames
 		return NULL;
 	if (epoch < o->epoch) {
 		fault = "leader epochs descend";
-		*blames_before = o->epoch != o->epoch_before && epoch >= o->epoch_before;
+		*blames_before = o->epoch_before >= 0 && o->epoch != o->epoch_before && epoch >= o->epoch_before;
 		if (!*blames_before)
 			return fault;
 		o->epoch = o->epoch_before;

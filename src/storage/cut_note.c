@@ -5,13 +5,12 @@
 
 #include "storage/checkpoint.h"
 
-#define FILE_NAME      "recovery-point.skein"
 #define FILE_BYTES_MAX 1024
 #define PATH_SIZE      1024
 
 static enum err path_of(char out[PATH_SIZE], const char *dir)
 {
-	int n = snprintf(out, PATH_SIZE, "%s/" FILE_NAME, dir);
+	int n = snprintf(out, PATH_SIZE, "%s/" CUT_NOTE_FILE, dir);
 
 	return n > 0 && n < PATH_SIZE ? OK : ERR_TOO_LARGE;
 }

@@ -15,6 +15,8 @@
 #include "base/err.h"
 #include "os/os.h"
 
+#define CUT_NOTE_FILE "recovery-point.skein"
+
 struct cut_note {
 	int64_t recovery_point;		/* recovery begins here at the latest; INT64_MAX: no note */
 	int64_t checkpointed;		/* no checkpoint names a higher one: once the log's own has

@@ -6,7 +6,12 @@
  */
 #include "storage/index_file.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #define BLOCK_ENTRIES 64u
+#define READ_TRIES    3
+#define READ_BYTES    ((size_t)65536)
 #define CHECK_ENTRIES 2048u	/* that a check of all reads at a time */
 
 void index_file_set_size_max(struct index_file *x, int32_t size_max)
@@ -109,4 +114,56 @@ enum err index_file_search(const struct index_file *x, struct os *os, os_fd fd,
 		low++;
 	*count = low;
 	return OK;
+}
+
+static bool is_zero(const char *p, size_t n)
+{
+	return n > 0 && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
+static enum err read_used(struct os *os, os_fd fd, size_t max, char **out, size_t *len, int64_t *size)
+{
+	struct os_stat st;
+	size_t got = READ_BYTES, room = 0;
+	enum err e = os_fstat(os, fd, &st);
+
+	if (e != OK)
+		return e;
+	if (st.size > max)
+		return ERR_TOO_LARGE;
+	*size = (int64_t)st.size;
+	while (got == READ_BYTES) {
+		if (*len + READ_BYTES > room) {
+			room = MAX(2 * room, READ_BYTES);
+			*out = mem_realloc_array(*out, room, 1);
+		}
+		if ((e = os_pread(os, fd, *out + *len, READ_BYTES, (int64_t)*len, &got)) != OK)
+			return e;
+		if (is_zero(*out + *len, got))
+			return OK;
+		*len += got;
+	}
+	*size = (int64_t)*len;
+	return OK;
+}
+
+enum err index_file_read_used(struct os *os, const char *path, size_t entry_bytes, size_t max, char **out, size_t *len, int64_t *size)
+{
+	enum err e = OK;
+
+	*out = NULL;
+	for (int tries = 0; e == OK && tries <= READ_TRIES && (tries == 0 || *size % (int64_t)entry_bytes != 0); tries++) {
+		os_fd fd;
+
+		*len = 0;
+		if ((e = os_open(os, path, OS_RDONLY, &fd)) != OK)
+			break;
+		e = read_used(os, fd, max, out, len, size);
+		os_close(os, &fd);
+	}
+	if (e != OK) {
+		free(*out);
+		*out = NULL;
+	}
+	return e;
 }

@@ -39,6 +39,11 @@ enum err index_file_write(const struct index_file *x, struct os *os, os_fd fd,
 enum err index_file_read(const struct index_file *x, struct os *os, os_fd fd, uint32_t at,
 	uint8_t *entry) MUST_CHECK;
 
+/* For who looks from outside: the bytes of an index up to where 64 KiB of it are zero, which the room that is kept for more
+ * entries is; *size: of the file. One that a broker closes at this moment is cut to its length; what was read meanwhile has
+ * neither the old nor the new one, and is read again. free() *out. */
+enum err index_file_read_used(struct os *os, const char *path, size_t entry_bytes, size_t max, char **out, size_t *len, int64_t *size) MUST_CHECK;
+
 /* Do all keys lie above 0, each above the one before? Reads all entries. */
 enum err index_file_check(const struct index_file *x, struct os *os, os_fd fd,
 	int64_t (*key)(const uint8_t *entry), bool *ascends) MUST_CHECK;

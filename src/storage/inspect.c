@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/cut_note.h"
 #include "storage/inspect_priv.h"
 #include "storage/partition_metadata.h"
 #include "storage/producer_snapshot.h"
@@ -27,6 +28,16 @@ void inspect_say(struct inspection *x, struct inspect_finding f)
 	x->result->notes += f.weight == INSPECT_NOTE;
 	x->result->wants_recovery |= f.remedy == INSPECT_RECOVER;
 	x->spec->each(x->spec->arg, &f);
+}
+
+void inspect_unreadable(struct inspection *x, const char *name, enum err e)
+{
+	if (e == ERR_NOT_FOUND) {
+		SAY(x, .weight = INSPECT_NOTE, .file = name, .what = "went away while it was looked at", .then = "a broker is running");
+		return;
+	}
+	x->result->is_unreadable = true;
+	SAY(x, .weight = INSPECT_DAMAGE, .file = name, .what = err_text(e));
 }
 
 /* ---- what is there ---- */
@@ -82,7 +93,7 @@ static bool is_leftover(const char *name)
 
 static bool is_other(const char *name)
 {
-	return strncmp(name, ".skein-", 7) == 0 || ends_with(name, ".skein-batches");
+	return strncmp(name, ".skein-", 7) == 0 || ends_with(name, ".skein-batches") || strcmp(name, CUT_NOTE_FILE) == 0;
 }
 
 static void take_offset_file(struct listing *l, const char *name, int64_t base, const char *suffix)
@@ -118,7 +129,8 @@ static void take_name(void *arg, const char *name, bool is_dir)
 	else if (strcmp(name, "partition.metadata") == 0)
 		l->has_metadata = true;
 	else if (ends_with(name, ".log"))
-		SAY(l->x, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a segment: twenty digits, the first offset", .then = "a broker does not read it");
+		SAY(l->x, .weight = INSPECT_DAMAGE, .file = name, .what = "the name is not that of a segment: twenty digits, the first offset",
+		    .then = "a broker does not read it");
 	else if (!is_other(name))
 		SAY(l->x, .weight = INSPECT_NOTE, .file = name, .what = "not one of Kafka's files", .then = "no broker looks at it");
 }
@@ -203,7 +215,7 @@ static void check_snapshot(struct listing *l, int64_t offset, bool is_newest)
 	snprintf(path, sizeof(path), "%s/%s", x->spec->dir, name);
 	enum err e = os_read_file(x->spec->os, path, INSPECT_BYTES_MAX, &bytes, &len);
 	if (e != OK) {
-		SAY(x, .weight = INSPECT_DAMAGE, .file = name, .what = err_text(e));
+		inspect_unreadable(x, name, e);
 		return;
 	}
 	if (producer_snapshot_list(slice_of(bytes, len), offset, ignore_entry, NULL) != OK)

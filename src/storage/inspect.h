@@ -42,6 +42,7 @@ struct inspect_spec {
 	struct decompressor *stream;	/* NULL: the CRCs count, the records are not looked into */
 	bool        was_clean;		/* the broker was stopped cleanly: indexes are trusted at the next start */
 	void      (*each)(void *arg, const struct inspect_finding *f);
+	void      (*tick)(void *arg, int64_t bytes, int64_t records);	/* how far it is in this partition, often; NULL */
 	void       *arg;
 };
 

@@ -31,6 +31,8 @@ struct inspected_segment {
 
 /* Tells it; what is left out is "", or not known. */
 void inspect_say(struct inspection *x, struct inspect_finding f);
+/* A file that cannot be read. */
+void inspect_unreadable(struct inspection *x, const char *name, enum err e);
 #define SAY(x, ...) inspect_say((x), (struct inspect_finding){ __VA_ARGS__ })
 #define AT(pos)     .has_pos = true, .file_pos = (pos)
 #define OF(o)       .has_offset = true, .offset = (o)

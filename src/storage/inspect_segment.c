@@ -1,5 +1,6 @@
 /*
- * One walk over the batches, in which the three indexes go along: their entries ascend as the batches do, so each is compared with the batch that it speaks of when that passes.
+ * One walk over the batches, in which the three indexes go along: their entries ascend as the batches do, so each is compared with the batch that it
+ * speaks of when that passes.
  */
 #include "storage/inspect_priv.h"
 
@@ -51,25 +52,26 @@ static void open_index(struct check *c, struct cursor *i, const char *suffix, si
 {
 	char path[LOG_PATH_MAX + SEGMENT_NAME_MAX], *bytes;
 	size_t len;
+	int64_t size;
 
 	*i = (struct cursor){ .last_key = -1, .last_second = -1 };
 	snprintf(i->name, sizeof(i->name), "%020lld%s", (long long)c->s->base_offset, suffix);
 	snprintf(path, sizeof(path), "%s/%s", c->x->spec->dir, i->name);
-	enum err e = os_read_file(c->x->spec->os, path, INSPECT_BYTES_MAX, &bytes, &len);
+	enum err e = index_file_read_used(c->x->spec->os, path, entry, INSPECT_BYTES_MAX, &bytes, &len, &size);
 	if (e != OK) {
-		c->x->result->is_unreadable = true;
-		SAY(c->x, .weight = INSPECT_DAMAGE, .file = i->name, .what = err_text(e));
+		inspect_unreadable(c->x, i->name, e);
 		return;
 	}
 	i->bytes = (uint8_t *)bytes;
 	i->used = len / entry * entry;
 	while (has_room && i->used > 0 && memcmp(bytes + i->used - entry, "\0\0\0\0\0\0\0\0\0\0\0", entry) == 0)
 		i->used -= entry;
-	if (i->used < len / entry * entry && (!c->s->is_last || c->x->spec->was_clean))
-		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)i->used), .size = (int64_t)(len - i->used),
+	int64_t whole = size / (int64_t)entry * (int64_t)entry;
+	if ((int64_t)i->used < whole && has_room && (!c->s->is_last || c->x->spec->was_clean))
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)i->used), .size = size - (int64_t)i->used,
 		    .what = "zeros behind the last entry of a segment that was closed", .then = "a Java broker takes them for entries");
-	if (len % entry != 0)
-		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)(len / entry * entry)),
+	if (size != whole)
+		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT(whole),
 		    .what = "the size is not that of whole entries", .then = "it counts as empty");
 }
 
@@ -347,7 +349,7 @@ static void take_step(struct check *c, struct segment_walk *w, const struct walk
 	if (s->kind == WALK_DAMAGE && !s->is_tail)
 		snprintf(then, sizeof(then), "consumers stop here; the next batch is at %lld", (long long)(s->file_pos + s->size));
 	else if (c->s->is_last && s->kind == WALK_DAMAGE)
-		snprintf(then, sizeof(then), c->x->spec->was_clean ? "a broker that starts after this clean stop may append behind it" :
+		snprintf(then, sizeof(then), c->x->spec->was_clean ? "a Java broker that starts after this clean stop may append behind it" :
 			 "the broker cuts it off by itself when it starts, as there was no clean stop");
 	fault_at(c, s, what, then);
 }
@@ -357,8 +359,11 @@ static enum err walk(struct check *c, struct segment_walk *w)
 	struct walk_step s;
 	enum err e;
 
-	while ((e = segment_walk_next(w, &s)) == OK && s.kind != WALK_END)
+	while ((e = segment_walk_next(w, &s)) == OK && s.kind != WALK_END) {
 		take_step(c, w, &s);
+		if (c->x->spec->tick != NULL)
+			c->x->spec->tick(c->x->spec->arg, c->x->result->bytes + s.file_pos + s.size, c->x->result->records);
+	}
 	return e;
 }
 
@@ -407,25 +412,29 @@ int64_t inspect_segment(struct inspection *x, const struct inspected_segment *s)
 	struct check c = { .x = x, .s = s, .largest = NO_TIMESTAMP, .torn_pos = -1 };
 	char path[LOG_PATH_MAX + SEGMENT_NAME_MAX];
 	struct segment_walk w;
+	struct os_stat st;
 
 	snprintf(c.name, sizeof(c.name), "%020lld.log", (long long)s->base_offset);
 	snprintf(path, sizeof(path), "%s/%s", x->spec->dir, c.name);
 	batch_order_init(&c.order, s->base_offset, x->epoch);
-	enum err e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
+	enum err e = os_stat(x->spec->os, path, &st);
 	if (e == OK) {
-		open_indexes(&c, segment_walk_size(&w));
+		open_indexes(&c, (int64_t)st.size);	/* before the .log: a broker that is running writes them after the batches */
+		e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
+	}
+	if (e == OK) {
 		e = walk(&c, &w);
 		judge_tail(&c, segment_walk_size(&w));
 		x->result->bytes += segment_walk_size(&w);
-		if (x->result->old_format >= 0)
-			c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
-		end_of_entries(&c);
 		segment_walk_close(&w);
 	}
 	if (e != OK) {
-		x->result->is_unreadable = true;
-		SAY(x, .weight = INSPECT_DAMAGE, .file = c.name, .what = err_text(e));
+		inspect_unreadable(x, c.name, e);
+		c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
 	}
+	if (x->result->old_format >= 0)
+		c.offsets.at = c.times.at = c.txns.at = SIZE_MAX;
+	end_of_entries(&c);
 	x->epoch = c.order.epoch;
 	return c.order.next;
 }

@@ -286,6 +286,23 @@ static void forget_cleaner_offsets(struct logdir *d)
 	LOG_WARN(&d->log, cleaner_offsets_damaged, KV_STR("dir", d->path));
 }
 
+static void judge_entry(void *arg, const struct checkpoint_entry *e)
+{
+	*(bool *)arg |= e->offset < 0 || e->topic.len == 0 || e->topic.len > LOGDIR_NAME_MAX;
+}
+
+enum err logdir_check_checkpoint(struct os *os, const char *dir, enum logdir_checkpoint kind, char error[LOGDIR_ERROR_MAX])
+{
+	char path[LOGDIR_FILE_MAX];
+	bool is_bad = false;
+
+	snprintf(path, sizeof(path), "%.*s/%s", LOGDIR_PATH_MAX, dir, checkpoint_files[kind]);
+	enum err err = checkpoint_read(os, path, judge_entry, &is_bad);
+	if (err == OK && is_bad)
+		err = ERR_CORRUPT;
+	return err == OK || (err == ERR_CORRUPT && kind == LOGDIR_CLEANER_OFFSETS) ? OK : say(error, err, "%s cannot be read: %s", path, err_text(err));
+}
+
 enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 {
 	char path[LOGDIR_FILE_MAX];

@@ -97,6 +97,9 @@ enum err logdir_scan_path(struct os *os, const char *path, void (*each)(void *ar
 enum logdir_checkpoint { LOGDIR_RECOVERY_POINTS, LOGDIR_LOG_STARTS, LOGDIR_HIGH_WATERMARKS,
 	LOGDIR_CLEANER_OFFSETS, LOGDIR_CHECKPOINTS };
 const char *logdir_checkpoint_name(enum logdir_checkpoint kind);		/* of its file in the directory */
+
+/* Would logdir_load take the directory offline for this file? Looked at from outside, by any thread. */
+enum err logdir_check_checkpoint(struct os *os, const char *dir, enum logdir_checkpoint kind, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
 /* A worker may run it, one at a time per kind. Atomic and synced. */
 enum err logdir_write_checkpoint(struct logdir *d, enum logdir_checkpoint kind,
 	const struct checkpoint_entry *entries, int n) MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
- * The format of a segment is that of its first batch. What stands behind it may only be newer, but after a downgrade of a cluster that nobody should have survived; recovery and reading
- * refuse such a batch where they meet it.
+ * Formats rise along a log as a cluster is upgraded; where message.format.version was lowered, old ones stand behind new ones, in one segment too. Each batch says its format at the same
+ * place, and how long it is, so a log is looked through without being read. Recovery and reading refuse such a batch where they meet it.
  */
 #include "storage/logdir_survey.h"
 
@@ -15,6 +15,7 @@ struct survey {
 	struct os        *os;
 	const char       *path;
 	enum survey_depth depth;
+	mono_ms           deadline;
 	void            (*each)(void *arg, const struct survey_partition *p);
 	void             *arg;
 	struct survey_partition p;
@@ -29,20 +30,34 @@ static bool is_segment(const char *name)
 	return len == 24 && strspn(name, "0123456789") == 20 && strcmp(name + 20, ".log") == 0;
 }
 
-/* 0 or 1; -1: of today's format, empty, not to be read, or damaged. */
-static int old_format(struct os *os, const char *path)
+/*
+ * Steps from head to head, as far as each says where the next one is. 0 or 1: a batch is of that format; -1: none up to the end, or up to what is damaged or torn. Small batches come many with
+ * a read, of large ones the rest is not read.
+ */
+static int find_old_format(struct survey *s, os_fd fd)
 {
-	uint8_t head[BATCH_PREFIX_SIZE];
-	size_t got = 0;
-	os_fd fd;
+	uint8_t chunk[4096];
+	size_t got, at;
 
-	if (os_open(os, path, OS_RDONLY, &fd) != OK)
-		return -1;
-	enum err e = os_pread(os, fd, head, sizeof(head), 0, &got);
-	os_close(os, &fd);
-	if (e != OK || got < sizeof(head) || batch_length(head) < BATCH_LENGTH_MIN)
-		return -1;
-	return batch_magic(head) == 0 || batch_magic(head) == 1 ? batch_magic(head) : -1;
+	for (uint64_t pos = 0; ; pos += at) {
+		enum err e = os_pread(s->os, fd, chunk, sizeof(chunk), pos, &got);
+
+		s->p.result = s->p.result == OK ? e : s->p.result;
+		if (e != OK || got < BATCH_PREFIX_SIZE)
+			return -1;
+		for (at = 0; at + BATCH_PREFIX_SIZE <= got; at += BATCH_LOG_OVERHEAD + batch_length(chunk + at)) {
+			if (batch_length(chunk + at) < BATCH_LENGTH_MIN)
+				return -1;
+			if (batch_magic(chunk + at) == 0 || batch_magic(chunk + at) == 1)
+				return batch_magic(chunk + at);
+			if (s->depth != SURVEY_WHOLE)
+				return -1;
+			if (os_mono_ms(s->os) >= s->deadline) {
+				s->p.unread_segments++;
+				return -1;
+			}
+		}
+	}
 }
 
 /* Names come in byte order, which is the order of offsets. */
@@ -50,12 +65,19 @@ static void take_file(void *arg, const char *name, bool is_dir)
 {
 	struct survey *s = arg;
 	char path[2 * PATH_SIZE];
+	os_fd fd;
 
 	if (is_dir || !is_segment(name) || s->p.old_format >= 0 || (s->depth == SURVEY_FIRST_SEGMENT && s->has_seen_segment))
 		return;
 	s->has_seen_segment = true;
 	snprintf(path, sizeof(path), "%s/%s", s->dir, name);
-	s->p.old_format = old_format(s->os, path);
+	enum err e = os_open(s->os, path, OS_RDONLY, &fd);
+	if (e != OK) {
+		s->p.result = s->p.result == OK && e != ERR_NOT_FOUND ? e : s->p.result;
+		return;
+	}
+	s->p.old_format = find_old_format(s, fd);
+	os_close(s->os, &fd);
 	if (s->p.old_format >= 0)
 		snprintf(s->p.segment, sizeof(s->p.segment), "%s", name);
 }
@@ -69,17 +91,20 @@ static void take_partition(void *arg, const struct logdir_entry *e)
 	s->p = (struct survey_partition){ .at = *e, .old_format = -1, .id_result = ERR_NOT_FOUND };
 	s->has_seen_segment = false;
 	snprintf(s->dir, sizeof(s->dir), "%s/%s", s->path, e->name);
-	if (os_list_dir(s->os, s->dir, take_file, s) != OK)
-		return;
-	if (s->depth == SURVEY_WHOLE)
+	enum err listed = os_list_dir(s->os, s->dir, take_file, s);
+	if (listed == ERR_NOT_FOUND)
+		return;		/* gone meanwhile */
+	if (listed != OK)
+		s->p.result = listed;
+	else if (s->depth == SURVEY_WHOLE)
 		s->p.id_result = partition_metadata_read(&s->p.topic_id, s->os, s->dir);
 	s->each(s->arg, &s->p);
 }
 
-enum err logdir_survey(struct os *os, const char *path, enum survey_depth depth, void (*each)(void *arg, const struct survey_partition *p), void *arg,
-                       char error[LOGDIR_ERROR_MAX])
+enum err logdir_survey(struct os *os, const char *path, enum survey_depth depth, mono_ms scan_ms, void (*each)(void *arg, const struct survey_partition *p),
+                       void *arg, char error[LOGDIR_ERROR_MAX])
 {
-	struct survey s = { .os = os, .path = path, .depth = depth, .each = each, .arg = arg };
+	struct survey s = { .os = os, .path = path, .depth = depth, .deadline = os_mono_ms(os) + scan_ms, .each = each, .arg = arg };
 
 	return logdir_scan_path(os, path, take_partition, &s, error);
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GROWTHS_MAX 8		/* of a file that is written to faster than it is read */
+
 const char *walk_fault_text(enum walk_fault fault)
 {
 	static const char *const texts[] = {
@@ -225,7 +227,7 @@ static enum err take_old(struct segment_walk *w, struct walk_step *step)
 	return OK;
 }
 
-enum err segment_walk_next(struct segment_walk *w, struct walk_step *step)
+static enum err take_step(struct segment_walk *w, struct walk_step *step)
 {
 	const uint8_t *header;
 
@@ -238,6 +240,30 @@ enum err segment_walk_next(struct segment_walk *w, struct walk_step *step)
 	if (e == ERR_UNSUPPORTED)
 		return take_old(w, step);
 	return e == ERR_INCOMPLETE || e == ERR_CORRUPT ? take_damage(w, step) : e;
+}
+
+/* Has somebody written on? Then what is in the window may be old. */
+static bool has_grown(struct segment_walk *w)
+{
+	struct os_stat st;
+
+	if (w->growths == GROWTHS_MAX || os_fstat(w->scan.os, w->fd, &st) != OK || st.size > INT64_MAX || (int64_t)st.size <= w->scan.end)
+		return false;
+	w->growths++;
+	w->scan.end = (int64_t)st.size;
+	w->scan.len = 0;
+	return true;
+}
+
+enum err segment_walk_next(struct segment_walk *w, struct walk_step *step)
+{
+	enum err e = take_step(w, step);
+
+	while (e == OK && step->kind == WALK_DAMAGE && step->is_tail && has_grown(w)) {
+		w->scan.pos = step->file_pos;
+		e = take_step(w, step);
+	}
+	return e;
 }
 
 enum err segment_walk_bytes(struct segment_walk *w, const struct walk_step *step, struct slice *bytes)

@@ -57,12 +57,14 @@ struct segment_walk {
 	uint8_t       *window;
 	struct strbuf  bytes;		/* of segment_walk_bytes */
 	int64_t        searched;
+	int            growths;		/* how often the file had grown when its end seemed torn */
 };
 
 enum err segment_walk_open(struct segment_walk *w, struct os *os, const char *path, int64_t base_offset) MUST_CHECK;
 void     segment_walk_close(struct segment_walk *w);
-int64_t  segment_walk_size(const struct segment_walk *w);	/* of the file, as it was at open */
-/* Errors are the device's. After WALK_END it is called no more. */
+int64_t  segment_walk_size(const struct segment_walk *w);	/* of the file, as far as it is read */
+/* A file that is being written to is read as far as it was at open, and on where a batch was half written then. Errors are the device's. After WALK_END
+ * it is called no more. */
 enum err segment_walk_next(struct segment_walk *w, struct walk_step *step) MUST_CHECK;
 /* The bytes of the step, of whatever kind; valid until the next call. ERR_INCOMPLETE: the file has become shorter. */
 enum err segment_walk_bytes(struct segment_walk *w, const struct walk_step *step, struct slice *bytes) MUST_CHECK;

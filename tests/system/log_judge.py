@@ -6,6 +6,7 @@
    log_judge.py dump-log OURS KAFKAS      what skein log dump -r -o json and Kafka's DumpLogSegments --deep-iteration print of the same files is the same
    log_judge.py hurt GOLDEN DIR COUNT     copies of segments below DIR, one byte of each changed
    log_judge.py rubble SKEIN GOLDEN DIR   whatever bytes: no crash, and JSON is JSON
+   log_judge.py page SKEIN PAGE DIR       the blocks of the page behind "<!-- files -->" are what the commands in them print in DIR; SKEIN_WRITE_DOCS=1 writes them
    log_judge.py same-damage OURS KAFKAS   both see the damage of those in the same places
 """
 import base64, json, os, random, re, subprocess, sys
@@ -252,6 +253,27 @@ def rubble(skein, top, out):
             subprocess.run([skein, "log", "find", *what, p], capture_output=True, timeout=60).returncode in (0, 3, 8) or sys.exit(f"find {what} {p}")
 
 
+def page(skein, path, top):
+    text = open(path).read()
+
+    def block(match):
+        out = []
+        for command in re.findall(r"^\$ skein (.*)$", match.group(2), re.M):
+            p = subprocess.run(["sh", "-c", f'"$0" {command} 2>&1', skein], cwd=top, capture_output=True, timeout=60)
+            said = re.sub(r"[0-9.]+ [KMGT]?B free", "212.4 GB free", p.stdout.decode())
+            out.append(f"$ skein {command}\n{said}")
+        return match.group(1) + "\n".join(out) + "```\n"
+
+    made = re.sub(r"(<!-- files -->\n```\n)(.*?)```\n", block, text, flags=re.S)
+    if os.environ.get("SKEIN_WRITE_DOCS"):
+        open(path, "w").write(made)
+    elif made != text:
+        sys.exit("the page is not what the command prints; SKEIN_WRITE_DOCS=1 writes it anew:\n" + "\n".join(
+            f"page {a}\nis   {b}" for a, b in zip(text.splitlines(), made.splitlines()) if a != b)[:3000])
+    if made.count("<!-- files -->") < 3:
+        sys.exit("the page has lost its blocks")
+
+
 def same_damage(ours, theirs):
     kafka, seen = kafkas(theirs), 0
     for mine in json.load(open(ours)):
@@ -278,4 +300,4 @@ def same_damage(ours, theirs):
 
 
 if __name__ == "__main__":
-    {"golden": golden, "round-trip": round_trip, "dump-log": dump_log, "hurt": hurt, "rubble": rubble, "same-damage": same_damage}[sys.argv[1]](*sys.argv[2:])
+    {"golden": golden, "round-trip": round_trip, "dump-log": dump_log, "hurt": hurt, "rubble": rubble, "page": page, "same-damage": same_damage}[sys.argv[1]](*sys.argv[2:])

@@ -82,11 +82,10 @@ static void stop(struct starting *s, int number)
 
 static struct client *connect_soon(struct starting *s, mono_ms deadline)
 {
-	struct client_spec spec = CLIENT_SPEC_INIT;
+	struct client_spec spec = tool_client_spec();
 	struct client_error error;
 	struct client *c = NULL;
 
-	spec.bootstrap = tool_bootstrap();
 	spec.reconnect_backoff_ms = spec.reconnect_backoff_max_ms = 1;
 	spec.retry_backoff_ms = spec.retry_backoff_max_ms = 2;
 	if (client_create(&c, os_real(), &spec, &error) != OK) {

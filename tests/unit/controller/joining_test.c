@@ -185,14 +185,43 @@ END_TEST
 
 START_TEST(a_topic_in_remote_storage)
 {
+	struct broker_config *broker = config_of("");
 	struct topic_config config;
 
 	topic_config_init(&config);
-	ck_assert(!joining_topic_forbids("t", &config, &found));
+	ck_assert(!joining_topic_forbids(broker, "t", &config, &found));
 	config.is_remote_storage_enabled = true;
-	ck_assert(joining_topic_forbids("t", &config, &found));
+	ck_assert(joining_topic_forbids(broker, "t", &config, &found));
+	broker_config_unref(&broker);
 	ck_assert_ptr_nonnull(strstr(found.what, "topic t "));
 	ck_assert_ptr_nonnull(strstr(found.remedy, "--entity-name t "));
+}
+END_TEST
+
+/* Java brokers look at message.format.version as long as inter.broker.protocol.version is below 3.0-IV1. */
+static const struct {
+	const char *ibp, *format;
+	bool        forbids;
+} formats[] = {
+	{ "2.8", "0.10.2", true }, { "3.0-IV0", "0.9.0", true }, { "2.8", "0.11.0-IV0", false }, { "2.8", "2.0", false }, { "3.0-IV1", "0.10.2", false }, { "3.9", "0.9.0", false },
+};
+
+START_TEST(a_topic_in_an_old_format)
+{
+	char text[128];
+	struct config_set overrides;
+	struct topic_config config;
+
+	snprintf(text, sizeof(text), "inter.broker.protocol.version=%s", formats[_i].ibp);
+	struct broker_config *broker = config_of(text);
+	config_set_init(&overrides);
+	config_set_put(&overrides, SLICE_LIT("message.format.version"), slice_str(formats[_i].format), (struct config_place){ .origin = CONFIG_FROM_STORE });
+	ck_assert_int_eq(topic_config_resolve(&config, &overrides, broker, NULL), 0);
+	ck_assert_int_eq(joining_topic_forbids(broker, "old", &config, &found), formats[_i].forbids);
+	if (formats[_i].forbids)
+		ck_assert_msg(strstr(found.what, "topic old has a message.format.version below 0.11") != NULL && strstr(found.remedy, "--entity-name old ") != NULL, "%s", found.what);
+	config_set_fini(&overrides);
+	broker_config_unref(&broker);
 }
 END_TEST
 
@@ -207,6 +236,7 @@ int main(void)
 	tcase_add_test(t, unset_beside_an_older_release);
 	tcase_add_loop_test(t, settings_in_the_store, 0, (int)ARRAY_LEN(settings));
 	tcase_add_test(t, a_topic_in_remote_storage);
+	tcase_add_loop_test(t, a_topic_in_an_old_format, 0, (int)ARRAY_LEN(formats));
 	suite_add_tcase(s, t);
 
 	SRunner *sr = srunner_create(s);

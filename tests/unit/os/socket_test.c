@@ -191,6 +191,46 @@ START_TEST(nobody_listens)
 }
 END_TEST
 
+static enum err try_connect(struct os_poller *poller, const struct os_addr *addr)
+{
+	os_fd fd;
+	enum err e = os_connect(os, addr, &fd);
+
+	if (e == ERR_AGAIN) {
+		ck_assert_int_eq(os_poller_add(os, poller, fd, OS_WRITABLE, &fd), OK);
+		wait_for(poller, &fd, OS_WRITABLE);
+		e = os_connect_result(os, fd);
+		os_poller_remove(os, poller, fd);
+	}
+	os_close(os, &fd);
+	return e;
+}
+
+/* The address is taken, and who connects is refused until it listens; then he is let in before anybody accepts. */
+START_TEST(bound_and_not_listening)
+{
+	struct os_poller *poller;
+	struct os_addr addr;
+	os_fd bound;
+	uint16_t port;
+	int n;
+
+	machine_up(_i);
+	ck_assert_int_eq(os_poller_create(os, &poller), OK);
+	ck_assert_int_eq(os_bind(os, "127.0.0.1", 0, &bound, &port), OK);
+	ck_assert_uint_ne(port, 0);
+	ck_assert_int_eq(os_resolve(os, "127.0.0.1", port, &addr, 1, &n), OK);
+	ck_assert_int_eq(try_connect(poller, &addr), ERR_REFUSED);
+	ck_assert_int_eq(os_listen_now(os, bound, 4), OK);
+	ck_assert_int_eq(try_connect(poller, &addr), OK);
+	ck_assert_int_eq(os_listen_now(os, bound, 8), OK);
+	ck_assert_int_eq(try_connect(poller, &addr), OK);
+	os_close(os, &bound);
+	os_poller_destroy(os, &poller);
+	machine_down();
+}
+END_TEST
+
 START_TEST(files_to_sockets)
 {
 	struct pair p;
@@ -329,6 +369,7 @@ int main(void)
 	tcase_add_loop_test(tc, half_close_then_end, 0, MACHINES);
 	tcase_add_loop_test(tc, a_closed_peer, 0, MACHINES);
 	tcase_add_loop_test(tc, nobody_listens, 0, MACHINES);
+	tcase_add_loop_test(tc, bound_and_not_listening, 0, MACHINES);
 	tcase_add_loop_test(tc, files_to_sockets, 0, MACHINES);
 	tcase_add_loop_test(tc, wakes_are_not_lost, 0, MACHINES);
 	tcase_add_loop_test(tc, levels_not_edges, 0, MACHINES);

@@ -7,6 +7,7 @@
 #include "log_kit.h"
 #include "os/sim.h"
 #include "seed_range.h"
+#include "storage/batch_order.h"
 #include "storage/segment.h"
 
 #define FILES_MAX   64
@@ -324,6 +325,44 @@ START_TEST(lies_of_the_files_beside)
 }
 END_TEST
 
+struct placed { int64_t base; int32_t last_delta, epoch; };
+
+/* Which of the batches is said to be out of order: its place, -1 none; of two that contradict each other the one that does not join the others. */
+static int misplaced(const struct placed *batches, int n)
+{
+	struct batch_order o;
+	int found = -1;
+
+	batch_order_init(&o, 100, -1);
+	for (int i = 0; i < n; i++) {
+		uint8_t h[BATCH_HEADER_SIZE] = { 0 };
+		bool before;
+
+		store_be64(h, (uint64_t)batches[i].base);
+		store_be32(h + BATCH_LEADER_EPOCH_POS, (uint32_t)batches[i].epoch);
+		store_be32(h + BATCH_LAST_OFFSET_DELTA_POS, (uint32_t)batches[i].last_delta);
+		if (batch_order_take(&o, h, &before) != NULL) {
+			ck_assert_int_eq(found, -1);
+			found = before ? i - 1 : i;
+		}
+	}
+	return found;
+}
+#define MISPLACED(...) misplaced((struct placed[]){ __VA_ARGS__ }, (int)(sizeof((struct placed[]){ __VA_ARGS__ }) / sizeof(struct placed)))
+
+START_TEST(of_two_neighbours_the_one_that_does_not_join_is_blamed)
+{
+	ck_assert_int_eq(MISPLACED({ 100, 0, 0 }, { 101, 4, 0 }, { 106, 0, 1 }, { 120, 0, 1 }), -1);	/* compaction leaves gaps */
+	ck_assert_int_eq(MISPLACED({ 100, 0, 0 }, { 101, 4, 0 }, { 90, 0, 0 }, { 106, 0, 0 }), 2);
+	ck_assert_int_eq(MISPLACED({ 100, 0, 0 }, { 101, 4, 0 }, { 103, 0, 0 }, { 106, 0, 0 }), 2);
+	ck_assert_int_eq(MISPLACED({ 100, 0, 0 }, { 5101, 4, 0 }, { 106, 0, 0 }, { 107, 0, 0 }), 1);
+	ck_assert_int_eq(MISPLACED({ 100, 0, 0 }, { INT64_C(1) << 40, 4, 0 }, { 106, 0, 0 }, { 107, 0, 0 }), 1);
+	ck_assert_int_eq(MISPLACED({ 100, 0, 3 }, { 101, 4, 1 }, { 106, 0, 3 }), 1);
+	ck_assert_int_eq(MISPLACED({ 100, 0, 3 }, { 101, 4, 9 }, { 106, 0, 3 }, { 107, 0, 3 }), 1);
+	ck_assert_int_eq(MISPLACED({ 100, 0, 3 }, { 101, 4, -1 }, { 106, 0, 3 }), -1);			/* not known */
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("inspect");
@@ -337,6 +376,7 @@ int main(void)
 	tcase_add_test(t, a_cut_file_is_torn_where_the_batch_begins);
 	tcase_add_test(t, untouched_batches_are_found_in_any_rubble);
 	tcase_add_test(t, lies_of_the_files_beside);
+	tcase_add_test(t, of_two_neighbours_the_one_that_does_not_join_is_blamed);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

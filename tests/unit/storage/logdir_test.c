@@ -297,14 +297,23 @@ static void take_surveyed(void *arg UNUSED, const struct survey_partition *p)
 	surveyed[surveyed_count++] = *p;
 }
 
-/* An entry of one record, as far as a look at its head goes. */
+/* Batches of one record and this length each, as far as a look at their heads goes: one per magic. */
+static void put_heads(const char *name, uint32_t length, const int8_t *magics, size_t count)
+{
+	size_t size = BATCH_LOG_OVERHEAD + length;
+	uint8_t *heads = mem_calloc(count, size);
+
+	for (size_t i = 0; i < count; i++) {
+		store_be32(heads + i * size + BATCH_LENGTH_POS, length);
+		heads[i * size + BATCH_MAGIC_POS] = (uint8_t)magics[i];
+	}
+	file_put(os, in_dir(name), heads, count * size);
+	free(heads);
+}
+
 static void put_head(const char *name, int8_t magic)
 {
-	uint8_t head[BATCH_HEADER_SIZE] = { 0 };
-
-	store_be32(head + BATCH_LENGTH_POS, BATCH_HEADER_SIZE - BATCH_LOG_OVERHEAD);
-	head[BATCH_MAGIC_POS] = (uint8_t)magic;
-	file_put(os, in_dir(name), head, sizeof(head));
+	put_heads(name, BATCH_HEADER_SIZE - BATCH_LOG_OVERHEAD, &magic, 1);
 }
 
 /* From outside, while a broker has the directory; nothing of it changes. */
@@ -330,7 +339,7 @@ START_TEST(surveying)
 	put_head("data/x-0.0123456789abcdef0123456789abcdef-stray/00000000000000000000.log", 0);
 
 	surveyed_count = 0;
-	ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_WHOLE, take_surveyed, NULL, error), OK);
+	ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_WHOLE, 60000, take_surveyed, NULL, error), OK);
 	ck_assert_int_eq(surveyed_count, 4);
 	ck_assert_str_eq(surveyed[0].at.topic, "empty");
 	ck_assert_int_eq(surveyed[0].old_format, -1);
@@ -344,9 +353,45 @@ START_TEST(surveying)
 	ck_assert_int_eq(surveyed[3].id_result, ERR_CORRUPT);
 
 	surveyed_count = 0;
-	ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_FIRST_SEGMENT, take_surveyed, NULL, error), OK);
+	ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_FIRST_SEGMENT, 0, take_surveyed, NULL, error), OK);
 	ck_assert_int_eq(surveyed[1].old_format, -1);
 	ck_assert_int_eq(surveyed[3].old_format, 0);
+	logdir_close(&d);
+	machine_down();
+}
+END_TEST
+
+/* Old ones behind new ones, near the head of the segment and far behind it: each length puts heads at other places of what is read at a time. */
+START_TEST(old_formats_behind_new_ones)
+{
+	static const uint32_t lengths[] = { BATCH_LENGTH_MIN, 49, 100, 4079, 4080, 4084, 4090, 20000 };
+	int8_t magics[1000];
+	struct logdir *d;
+
+	machine_up(_i);
+	d = load_dir();
+	ck_assert_int_eq(os_mkdir(os, in_dir("data/a-0")), OK);
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		size_t count = MAX(20000 / (lengths[i] + BATCH_LOG_OVERHEAD), 5u), places[] = { count - 1, count / 2, 1 };
+
+		memset(magics, 2, sizeof(magics));
+		put_heads("data/a-0/00000000000000000000.log", lengths[i], magics, count);
+		surveyed_count = 0;
+		ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_WHOLE, 60000, take_surveyed, NULL, error), OK);
+		ck_assert_int_eq(surveyed[0].old_format, -1);
+		ck_assert_int_eq(surveyed[0].unread_segments, 0);
+		for (size_t k = 0; k < ARRAY_LEN(places); k++) {
+			magics[places[k]] = k % 2;
+			put_heads("data/a-0/00000000000000000000.log", lengths[i], magics, count);
+			surveyed_count = 0;
+			ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_WHOLE, 60000, take_surveyed, NULL, error), OK);
+			ck_assert_int_eq(surveyed[0].old_format, k % 2);
+		}
+		surveyed_count = 0;		/* no time: what was not looked at is said */
+		ck_assert_int_eq(logdir_survey(os, in_dir("data"), SURVEY_WHOLE, 0, take_surveyed, NULL, error), OK);
+		ck_assert_int_eq(surveyed[0].old_format, -1);
+		ck_assert_int_eq(surveyed[0].unread_segments, 1);
+	}
 	logdir_close(&d);
 	machine_down();
 }
@@ -655,6 +700,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_malformed_cleaner_checkpoint_is_done_without, 0, MACHINES);
 	tcase_add_loop_test(tc, scanning, 0, MACHINES);
 	tcase_add_loop_test(tc, surveying, 0, MACHINES);
+	tcase_add_loop_test(tc, old_formats_behind_new_ones, 0, MACHINES);
 	tcase_add_loop_test(tc, setting_aside, 0, MACHINES);
 	tcase_add_test(tc, names);
 	tcase_add_test(tc, deleted_names);

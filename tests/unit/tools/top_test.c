@@ -124,8 +124,8 @@ START_TEST(every_size_is_filled_and_never_passed)
 		shown->view = (enum top_view)view;
 		snprintf(shown->inside, sizeof(shown->inside), "%s", view == TOP_BROKER ? "1" : view == TOP_TOPIC ? "topic-07" : view == TOP_GROUP ? "billing" : "");
 		for (int rows = 1; rows < 60; rows += rows < 12 ? 1 : 12) {
-			for (int columns = 1; columns < 200; columns += columns < 90 ? 1 : 30) {
-				shown->has_color = columns % 2 == 0;
+			for (int columns = 1 + view % 4; columns < 200; columns += columns < 90 ? 4 : 30) {
+				shown->has_color = rows % 2 == 0;
 				(void)drawn(rows, columns);
 			}
 		}
