@@ -73,7 +73,7 @@ static void say_stopped(struct consume *x)
 {
 	bool has_aim = x->exits_at_end || x->count_max >= 0;
 
-	tool_say("stopped%s; %lld records are written", has_aim ? " before the end" : "", (long long)x->output.written);
+	tool_say("stopped%s; %lld record%s written", has_aim ? " before the end" : "", (long long)x->output.written, x->output.written == 1 ? " is" : "s are");
 	if (has_aim && x->code == EXIT_OK)
 		x->code = EXIT_FAILED;
 }

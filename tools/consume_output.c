@@ -52,8 +52,8 @@ void consume_skip(struct consume *x, struct place *p, const struct consumer_even
 }
 
 /*
- * Waits until a write of at most PIPE_BUF bytes does not. Meanwhile the client has its turns: a member of a group that says nothing for long is taken for dead,
- * its partitions are given away, and all that it could not commit is read again. False: a signal is waiting for us, and nobody reads.
+ * Waits until a write of at most PIPE_BUF bytes does not. Meanwhile the client has its turns: a member of a group that says nothing for long is taken for
+ * dead, its partitions are given away, and all that it could not commit is read again. False: a signal is waiting for us, and nobody reads.
  */
 static bool wait_for_reader(struct client *c)
 {
@@ -101,8 +101,9 @@ static void say_broken(struct consume *x, const struct output_mark *cut, size_t 
 	tool_say("cannot write the output: %s", strerror(why));
 	if (cut == NULL || cut->place == NULL)
 		return;
-	tool_say("%lld records are written whole; the next, %s/%d offset %lld, %s", (long long)x->output.written, cut->place->topic, cut->place->partition,
-		 (long long)cut->next - 1, bytes > 0 ? "is cut off" : "is not there");
+	tool_say("%lld record%s written whole; the next, %s/%d offset %lld, %s", (long long)x->output.written,
+		 x->output.written == 1 ? " is" : "s are", cut->place->topic, cut->place->partition, (long long)cut->next - 1,
+		 bytes > 0 ? "is cut off" : "is not there");
 }
 
 bool consume_flush(struct consume *x)

@@ -344,7 +344,8 @@ static void wait_for_answers(struct produce *x)
 	producer_push(x->producer);
 	while (producer_pending(x->producer) > 0 && now < deadline && !produce_is_out_of_time(x)) {
 		if (x->stop_at == 0 && now >= told_at) {
-			produce_say(x, "%lld records have no answer yet and are waited for", (long long)producer_pending(x->producer));
+			produce_say(x, "%lld record%s waited for without an answer yet", (long long)producer_pending(x->producer),
+				    producer_pending(x->producer) == 1 ? " is" : "s are");
 			told_at = MONO_NEVER;
 		}
 		client_step(x->client, MIN(step_ms(x), deadline - now));

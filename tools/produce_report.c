@@ -158,8 +158,8 @@ bool produce_is_out_of_time(struct produce *x)
 	if (x->stop_at == 0) {
 		x->stop_at = now + PRODUCE_STOP_MS;
 		if (producer_pending(x->producer) > 0)
-			produce_say(x, "stopped; %lld records have no answer yet, %d s are left for them; one more signal ends at once",
-				    (long long)producer_pending(x->producer), PRODUCE_STOP_MS / 1000);
+			produce_say(x, "stopped; %lld record%s no answer yet, %d s are left for them; one more signal ends at once",
+				    (long long)producer_pending(x->producer), producer_pending(x->producer) == 1 ? " has" : "s have", PRODUCE_STOP_MS / 1000);
 	}
 	return now >= x->stop_at;
 }
@@ -172,7 +172,7 @@ static void say_left(struct produce *x, const struct left *l, const char *what)
 
 	if (l->count == 0)
 		return;
-	produce_say(x, "%lld records, the first of them in %s: %s", (long long)l->count, produce_line_text(x, l->first, where), what);
+	produce_say(x, "%lld record%s in %s: %s", (long long)l->count, l->count == 1 ? "" : "s, the first of them", produce_line_text(x, l->first, where), what);
 	if (x->code == EXIT_OK)
 		x->code = EXIT_FAILED;
 }
@@ -194,7 +194,7 @@ static int64_t list_gaps(const struct produce *x, struct strbuf *out)
 			strbuf_printf(out, "-%lld", (long long)r.last);
 	}
 	if (ranges > RANGES_TOLD)
-		strbuf_printf(out, " and %lld ranges more", (long long)(ranges - RANGES_TOLD));
+		strbuf_printf(out, " and %lld range%s more", (long long)(ranges - RANGES_TOLD), ranges == RANGES_TOLD + 1 ? "" : "s");
 	return lines;
 }
 
@@ -221,7 +221,8 @@ static void say_how_to_go_on(struct produce *x, int64_t missing)
 	if (again == 0)
 		produce_say(x, "to go on: the same command with --skip-lines %lld", (long long)base);
 	else
-		produce_say(x, "to go on: the same command with --skip-lines %lld; it writes %lld lines that are acknowledged a second time, which --resume FILE from the beginning avoids",
+		produce_say(x, "to go on: the same command with --skip-lines %lld; it writes %lld lines that are acknowledged a second time, "
+			    "which --resume FILE from the beginning avoids",
 			    (long long)base, (long long)again);
 }
 
@@ -233,10 +234,12 @@ static void say_outcome(struct produce *x)
 	char where[300];
 
 	if (missing > 0)
-		produce_say(x, "%lld records are acknowledged; not acknowledged: %lld line%s%s, %s%s", (long long)x->written, (long long)missing, missing > 1 ? "s" : "",
+		produce_say(x, "%lld record%s acknowledged; not acknowledged: %lld line%s%s, %s%s", (long long)x->written,
+			    x->written == 1 ? " is" : "s are", (long long)missing, missing > 1 ? "s" : "",
 			    x->file_count > 1 ? ", counted through all files" : "", strbuf_cstr(&list), has_rest ? ", and all behind them" : "");
 	else if (!x->is_over)
-		produce_say(x, "%lld records are acknowledged, up to %s%s", (long long)x->written, produce_line_text(x, x->line, where), has_rest ? "; nothing behind it" : "");
+		produce_say(x, "%lld record%s acknowledged, up to %s%s", (long long)x->written, x->written == 1 ? " is" : "s are",
+			    produce_line_text(x, x->line, where), has_rest ? "; nothing behind it" : "");
 	if (missing > 0 || has_rest)
 		say_how_to_go_on(x, missing);
 	if (has_rest && x->code == EXIT_OK)
