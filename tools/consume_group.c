@@ -31,7 +31,8 @@ static void take_assignment(struct consume *x, const struct group_event *e)
 	struct group_partition *list = mem_calloc((size_t)e->count + 1, sizeof(*list));
 	int32_t count = e->count;
 
-	memcpy(list, e->partitions, (size_t)count * sizeof(*list));	/* the event ends with the next turn, which adding may take */
+	if (count > 0)
+		memcpy(list, e->partitions, (size_t)count * sizeof(*list));	/* the event ends with the next turn, which adding may take */
 	if (x->consumer == NULL)
 		consume_set_places(x, NULL, 0);
 	for (int i = 0; i < count; i++) {
@@ -84,7 +85,8 @@ static void on_group_event(struct consume *x, const struct group_event *e)
 	case GROUP_LOST:
 		revoked = mem_calloc((size_t)e->count + 1, sizeof(*revoked));
 		revoked_count = e->count;
-		memcpy(revoked, e->partitions, (size_t)revoked_count * sizeof(*revoked));	/* writing may take a turn, which ends the event */
+		if (revoked_count > 0)
+			memcpy(revoked, e->partitions, (size_t)revoked_count * sizeof(*revoked));	/* writing may take a turn, which ends the event */
 		n = list_positions(x, &list);
 		group_member_release(x->member, list, n);
 		give_back(x, revoked, revoked_count);
