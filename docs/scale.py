@@ -24,7 +24,7 @@ LINES = os.path.join(DOCS, "scale", "lines.jsonl")
 PAGE = os.path.join(DOCS, "SCALE.md")
 # brokers, partitions, partitions per topic
 RUNS = [(4, 40, 10), (4, 160, 10), (4, 640, 10), (4, 160, 2), (8, 80, 10), (8, 160, 10), (8, 160, 2), (8, 320, 10), (8, 320, 40), (12, 160, 10), (12, 160, 2), (12, 160, 40), (12, 480, 10),
-        (16, 160, 10), (16, 320, 10), (16, 640, 10), (24, 160, 10), (24, 160, 2), (24, 480, 10), (32, 160, 10), (32, 320, 10), (48, 160, 10), (64, 160, 10)]
+        (16, 160, 10), (16, 320, 10), (16, 640, 10), (24, 160, 10), (24, 480, 10), (32, 160, 10), (32, 320, 10), (48, 160, 10), (64, 160, 10)]
 FITTED = 12             # brokers: runs up to here make the coefficients, the larger ones test them
 RF = 3
 PER_TOPIC = 10          # partitions, in the projections
