@@ -17,6 +17,8 @@ struct listing {
 	int     count, room;
 	int64_t *snapshots;
 	int     snapshot_count, snapshot_room;
+	int64_t *lone;		/* base offsets of indexes without a .log, ascending */
+	int     lone_count;
 	bool    has_epochs, has_metadata;
 };
 
@@ -142,6 +144,7 @@ static void drop_lone_indexes(struct listing *l)
 {
 	int kept = 0;
 
+	l->lone = mem_calloc((size_t)l->count + 1, sizeof(*l->lone));
 	for (int i = 0; i < l->count; i++) {
 		if (l->segments[i].has_log) {
 			l->segments[kept++] = l->segments[i];
@@ -149,6 +152,7 @@ static void drop_lone_indexes(struct listing *l)
 		}
 		char name[SEGMENT_NAME_MAX];
 		const struct inspected_segment *s = &l->segments[i];
+		l->lone[l->lone_count++] = s->base_offset;
 		snprintf(name, sizeof(name), "%020lld%s", (long long)s->base_offset, s->has_index ? ".index" : s->has_timeindex ? ".timeindex" : ".txnindex");
 		SAY(l->x, .weight = INSPECT_NOTE, .file = name, .what = "an index without its .log", .then = "the next start removes it");
 	}
@@ -157,8 +161,19 @@ static void drop_lone_indexes(struct listing *l)
 		l->segments[kept - 1].is_last = true;
 }
 
-static void check_border(struct inspection *x, int64_t end, int64_t base)
+/* Compaction leaves gaps, and when it removes a segment no index of that. An index that begins where the gap does had a .log. */
+static bool is_missing(const struct listing *l, int64_t base)
 {
+	for (int i = 0; i < l->lone_count; i++) {
+		if (l->lone[i] == base)
+			return true;
+	}
+	return false;
+}
+
+static void check_border(struct listing *l, int64_t end, int64_t base)
+{
+	struct inspection *x = l->x;
 	char name[SEGMENT_NAME_MAX], what[128];
 
 	snprintf(name, sizeof(name), "%020lld.log", (long long)base);
@@ -166,6 +181,10 @@ static void check_border(struct inspection *x, int64_t end, int64_t base)
 		snprintf(what, sizeof(what), "the segment before it goes on to offset %lld", (long long)end - 1);
 		x->result->inside++;
 		SAY(x, .weight = INSPECT_DAMAGE, .file = name, OF(base), .what = what, .then = "some offsets are there twice");
+	} else if (base > end && is_missing(l, end)) {
+		snprintf(what, sizeof(what), "offsets %lld-%lld before it are in no segment, and an index of theirs is there", (long long)end, (long long)base - 1);
+		x->result->inside++;
+		SAY(x, .weight = INSPECT_DAMAGE, .file = name, OF(base), .what = what, .then = "a .log file is missing; consumers pass over its records");
 	} else if (base > end) {
 		snprintf(what, sizeof(what), "offsets %lld-%lld before it are in no segment", (long long)end, (long long)base - 1);
 		SAY(x, .weight = INSPECT_NOTE, .file = name, OF(base), .what = what, .then = "compaction leaves such gaps, a file that is missing does too");
@@ -180,7 +199,7 @@ static void check_segments(struct listing *l)
 	drop_lone_indexes(l);
 	for (int i = 0; i < l->count; i++) {
 		if (i > 0)
-			check_border(l->x, end, l->segments[i].base_offset);
+			check_border(l, end, l->segments[i].base_offset);
 		end = inspect_segment(l->x, &l->segments[i]);
 	}
 	r->segments = l->count;
@@ -273,4 +292,5 @@ void inspect_partition(const struct inspect_spec *spec, struct inspect_result *r
 	inspect_forget_txns(&x);
 	free(l.segments);
 	free(l.snapshots);
+	free(l.lone);
 }
