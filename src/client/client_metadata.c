@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#define TOPIC_NAME_MAX 249	/* of Kafka's */
 #define MAKING_ANSWERS 10	/* so often a topic that we may have made is asked for again at once */
 
 /* The topics are those the caller has named, so their number is the caller's to bound. */
@@ -23,6 +24,11 @@ const struct client_topic *client_topic(struct client *c, struct slice name)
 	t = mem_calloc(1, sizeof(*t));
 	t->name = mem_strndup((const char *)name.ptr, name.len);
 	map_put(&c->topics, slice_str(t->name), t);
+	if (name.len > TOPIC_NAME_MAX) {	/* in no request: a longer string cannot be encoded, and the topics beside it would not be asked for either */
+		t->is_known = true;
+		t->error = INVALID_TOPIC_EXCEPTION;
+		return t;
+	}
 	c->metadata_at = 0;	/* a new topic does not wait for the backoff of others */
 	client_topic_refresh(c);
 	return t;
@@ -160,6 +166,8 @@ static void ask(struct client *c)
 	q->topics = arena_alloc(&call->arena, MAX(count, 1u) * sizeof(*q->topics));
 	ASSERT(q->topics != NULL);
 	MAP_FOREACH(e, &c->topics) {
+		if (e->key.len > TOPIC_NAME_MAX)
+			continue;
 		metadata_request_topic_init(&q->topics[n]);
 		q->topics[n++].name = e->key;
 	}

@@ -76,10 +76,14 @@ static const char *fault_of(const struct skein_record *r)
 		return "a record needs a topic";
 	if (r->header_count < 0 || (r->header_count > 0 && r->headers == NULL))
 		return "a record has a negative number of headers, or none where it says how many";
+	bool is_long = r->key.len > INT32_MAX || r->value.len > INT32_MAX;
 	for (int32_t i = 0; i < r->header_count; i++) {
 		if (r->headers[i].name.ptr == NULL)
 			return "a header needs a name";
+		is_long |= r->headers[i].name.len > INT32_MAX || r->headers[i].value.len > INT32_MAX;
 	}
+	if (is_long)	/* nor could their sum be told */
+		return "no part of a record can be longer than 2^31 - 1 bytes";
 	return r->timestamp < SKEIN_NOW ? "a record's time cannot lie before 1970" : NULL;
 }
 

@@ -221,6 +221,43 @@ static void replicas(int32_t broker)
 	skein_answer_destroy(&answer);
 }
 
+/* What cannot be a record is refused at once, and what is sent beside it goes on. TOPIC is there. */
+static void records_that_cannot_be(void)
+{
+	const size_t lengths[] = { (size_t)1 << 31, (size_t)1 << 40, SIZE_MAX / 2, SIZE_MAX - 10, SIZE_MAX };
+	struct skein_header headers[2] = { { { "a", 1 }, { "b", 1 } }, { { "c", 1 }, { "d", 1 } } };
+	const struct skein_record none = SKEIN_RECORD_INIT;
+	struct skein_record r;
+	struct skein_producer *producer;
+	static char name[40001];
+
+	OK(skein_producer_create(&producer, client, NULL, NULL, NULL, &error));
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		r = none;
+		r.topic = TOPIC;
+		r.key = (struct skein_bytes){ "k", lengths[i] };
+		CHECK(skein_send(producer, &r, &error) == SKEIN_INVALID, "a key of %zu bytes", lengths[i]);
+		r.key = (struct skein_bytes){ "k", 1 };
+		r.value = (struct skein_bytes){ "v", lengths[i] };
+		CHECK(skein_send(producer, &r, &error) == SKEIN_INVALID, "a value of %zu bytes", lengths[i]);
+		r.value = (struct skein_bytes){ "v", 1 };
+		r.headers = headers;
+		r.header_count = 2;
+		headers[0].value.len = headers[1].name.len = lengths[i];
+		CHECK(skein_send(producer, &r, &error) == SKEIN_INVALID, "headers of %zu bytes", lengths[i]);
+	}
+	memset(name, 'n', sizeof(name) - 1);
+	r = none;
+	r.topic = name;
+	enum skein_code code = skein_send_wait(producer, &r, WAIT_MS, &error);
+	CHECK(code != SKEIN_OK && code != SKEIN_TIMED_OUT, "a name of %zu characters: %d", strlen(name), code);
+	r.topic = TOPIC;
+	r.value = (struct skein_bytes){ "v", 1 };
+	OK(skein_send_wait(producer, &r, WAIT_MS, &error));
+	OK(skein_flush(producer, WAIT_MS, &error));
+	skein_producer_destroy(&producer);
+}
+
 int main(int argc, char **argv)
 {
 	struct skein_config *config = skein_config_create();
@@ -247,6 +284,7 @@ int main(int argc, char **argv)
 	offsets();
 	groups();
 	replicas(broker);
+	records_that_cannot_be();
 	OK(skein_admin_delete_topic(client, TOPIC, WAIT_MS, &error));
 	CHECK(strcmp(skein_kafka_error_name(3), "UNKNOWN_TOPIC_OR_PARTITION") == 0, "%s", skein_kafka_error_name(3));
 	skein_client_destroy(&client);
