@@ -139,6 +139,16 @@ public:
 		detail::check(skein_producer_create(&p, client.get(), config != nullptr ? config->raw() : nullptr, *callback ? deliver : nullptr, callback.get(), &e), e);
 		producer.reset(p);
 	}
+	Producer(Producer &&) noexcept = default;
+	/* What was here ends first, while its callback and its client are there. */
+	Producer &operator=(Producer &&o) noexcept
+	{
+		Producer old(std::move(*this));
+		client = std::move(o.client);
+		callback = std::move(o.callback);
+		producer = std::move(o.producer);
+		return *this;
+	}
 	/* False: not now (SKEIN_AGAIN); step, and try again. */
 	bool try_send(const Record &r)
 	{
@@ -214,6 +224,15 @@ public:
 		skein_consumer *s = nullptr;
 		detail::check(skein_consumer_create(&s, client.get(), config != nullptr ? config->raw() : nullptr, &e), e);
 		consumer.reset(s);
+	}
+	Consumer(Consumer &&) noexcept = default;
+	Consumer &operator=(Consumer &&o) noexcept
+	{
+		Consumer old(std::move(*this));
+		client = std::move(o.client);
+		callback = std::move(o.callback);
+		consumer = std::move(o.consumer);
+		return *this;
 	}
 	void subscribe(const std::vector<std::string> &topics, OnRebalance on_rebalance = nullptr)
 	{
