@@ -232,6 +232,34 @@ static bool read_headers(struct parsed *m, struct producer_record *r, char error
 	return true;
 }
 
+/* A name that is none may be meant for another: what is not there is null, and null deletes. */
+static bool are_names_known(const json_t *object, char error[200])
+{
+	static const char *const known[] = { "topic", "partition", "offset", "timestamp", "key", "key_base64", "value", "value_base64", "headers" };
+	const char *name;
+	json_t *v;
+
+	json_object_foreach((json_t *)object, name, v) {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(known) && strcmp(name, known[i]) != 0)
+			i++;
+		if (i == ARRAY_LEN(known)) {
+			snprintf(error, 200, "\"%.31s\" is not known: key, key_base64, value, value_base64, headers, partition, timestamp are, topic and offset are not looked at", name);
+			return false;
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		const char *plain = i == 0 ? "key" : "value", *coded = i == 0 ? "key_base64" : "value_base64";
+
+		if (json_object_get(object, plain) != NULL && json_object_get(object, coded) != NULL) {
+			snprintf(error, 200, "\"%s\" beside \"%s\": which of them?", coded, plain);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Behind the quote that ends the string which begins at text[at]. */
 static size_t skip_string(struct slice text, size_t at)
 {
@@ -288,7 +316,7 @@ bool json_record_read(struct json_record *r, struct slice text, char error[200])
 		snprintf(error, 200, "expected an object, {\"key\": ..., \"value\": ...}");
 	} else if (json_object_get(m->root, "control") != NULL) {
 		snprintf(error, 200, "a control record, which only the coordinator of a transaction writes");
-	} else if (read_bytes(m, m->root, "key", &r->record.key, error) &&
+	} else if (are_names_known(m->root, error) && read_bytes(m, m->root, "key", &r->record.key, error) &&
 		   read_bytes(m, m->root, "value", &r->record.value, error) &&
 		   read_number(m->root, "partition", INT32_MAX, &partition, error) &&
 		   read_number(m->root, "timestamp", INT64_MAX, &timestamp, error) && read_headers(m, &r->record, error)) {

@@ -4,7 +4,7 @@
  *	{"topic":"orders","partition":0,"offset":7,"timestamp":1700000000000,"key":"a","value":"b","headers":[{"key":"h","value":"v"}]}
  *
  * Bytes that are not UTF-8 come as "key_base64", "value_base64" instead. Null is null. Reading, everything is optional:
- * what is not there is null, without headers, and without a time of its own; topic and offset are not looked at.
+ * what is not there is null, without headers, and without a time of its own; topic and offset are not looked at. Any other name is refused.
  */
 #ifndef SKEIN_TOOL_JSON_RECORD_H
 #define SKEIN_TOOL_JSON_RECORD_H

@@ -213,7 +213,9 @@ START_TEST(json_that_is_none)
 		{ "{\"partition\":\"1\"}", "\"partition\"" }, { "{\"partition\":2147483648}", "\"partition\"" },
 		{ "{\"timestamp\":-2}", "\"timestamp\"" }, { "{\"headers\":{}}", "\"headers\"" },
 		{ "{\"headers\":[{}]}", "\"headers\"" }, { "{\"headers\":[{\"key\":\"a\",\"value\":1}]}", "\"value\"" },
-		{ "{\"key\":\"a\",\"key\":\"b\"}", "column" } };
+		{ "{\"key\":\"a\",\"key\":\"b\"}", "column" },
+		{ "{\"key\":\"a\",\"vlaue\":\"b\"}", "\"vlaue\" is not known: key, " }, { "{\"key\":\"a\",\"vlaue\":\"b\"}", "(column 12)" },
+		{ "{\"value\":\"a\",\"value_base64\":\"YQ==\"}", "which of them" } };
 	struct json_record r;
 	char error[200];
 
