@@ -6,7 +6,7 @@ src_http_libskein_http_a_SOURCES = \
 	src/http/http.c src/http/http.h \
 	src/http/json.c src/http/json.h \
 	src/http/lag.c src/http/lag.h \
-	src/http/metrics.c src/http/metrics.h \
+	src/http/metrics.c src/http/metrics_page.h src/http/metrics_process.c src/http/metrics.h \
 	src/http/seats.c src/http/seats.h
 nodist_src_http_libskein_http_a_SOURCES = src/http/console_files.c
 $(src_http_libskein_http_a_OBJECTS): | $(wire_gen)

@@ -1,5 +1,5 @@
 /*
- * The families: one row each in a table at the end, and one function each that writes its samples.
+ * The families: one row each in a table at the end, and one function each that writes its samples; those of the process are in metrics_process.c.
  */
 #include "http/metrics.h"
 
@@ -7,65 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/exposition.h"
-#include "os/process.h"
-#include "os/sandbox.h"
-
-struct replica {			/* a replica hosted here */
-	const struct cluster_topic     *topic;
-	const struct cluster_partition *place;
-	const struct partition_addr    *addr;
-};
-
-/* The actors of one module together. */
-struct module_sums {
-	const char            *name;
-	bool                   is_many;
-	uint64_t               actors, cpu_ns, waiting, waiting_max;
-	struct actor_counters  counters;
-};
-#define MODULES_MAX 16
-#define ALONE_MAX   192		/* actors that are not of many: at most so many are shown one by one */
-
-struct alone {			/* copied: it may end while the page is written */
-	const char *module;
-	char        subject[sizeof(((struct log_source *)NULL)->subject)];
-	uint64_t    cpu_ns;
-};
-
-struct page {
-	struct exposition           x;
-	const struct metrics_world *w;
-	struct net_counters         net;
-	struct fetcher_counters     fetchers;
-	struct replica             *replicas;	/* grouped by topic */
-	int                         replica_count, replica_room;
-	struct module_sums          modules[MODULES_MAX];
-	int                         module_count;
-	struct alone               *alone;	/* ALONE_MAX */
-	int                         alone_count;
-	struct cluster_counts {		/* of the whole cluster, by the picture */
-		uint64_t is_controller, topics, partitions, offline_partitions, not_preferred, brokers;
-	} cluster;
-};
+#include "http/metrics_page.h"
 
 /* --- families: each is written by one of these, `at` being the place of the number in its struct --------------- */
 
 static uint64_t number_at(const void *of, size_t at)
 {
 	return __atomic_load_n((const uint64_t *)((const char *)of + at), __ATOMIC_RELAXED);
-}
-
-static void one_u64(struct page *p, uint64_t value)
-{
-	sample_begin(&p->x, "");
-	sample_end_u64(&p->x, value);
-}
-
-static void one_i64(struct page *p, int64_t value)
-{
-	sample_begin(&p->x, "");
-	sample_end_i64(&p->x, value);
 }
 
 static void of_net(struct page *p, size_t at)
@@ -431,48 +379,6 @@ static void cpu_by_actor(struct page *p, size_t at UNUSED)
 	}
 }
 
-/* --- syncs ------------------------------------------------------------------------------------------------- */
-
-static void sync_times(struct page *p, size_t at UNUSED)
-{
-	struct process_syncs syncs;
-	uint64_t below = 0;
-	char bound[24];
-
-	process_syncs(&syncs);
-	for (int b = 0; b < PROCESS_SYNC_BUCKETS; b++) {
-		below += syncs.buckets[b];
-		if (b < PROCESS_SYNC_BUCKETS - 1)
-			snprintf(bound, sizeof(bound), "%g", process_sync_bounds_us[b] / 1e3);
-		else
-			strcpy(bound, "+Inf");
-		sample_begin(&p->x, "_bucket");
-		sample_label(&p->x, "le", bound);
-		sample_end_u64(&p->x, below);
-	}
-	sample_begin(&p->x, "_sum");
-	sample_end_double(&p->x, (double)syncs.total_us / 1e3);
-	sample_begin(&p->x, "_count");
-	sample_end_u64(&p->x, below);
-}
-
-static void oldest_sync(struct page *p, size_t at UNUSED)
-{
-	sample_begin(&p->x, "");
-	sample_end_double(&p->x, (double)process_sync_oldest_ns(p->w->now_mono_ns) / 1e9);
-}
-
-static void oldest_job(struct page *p, size_t at UNUSED)
-{
-	sample_begin(&p->x, "");
-	sample_end_double(&p->x, (double)workers_oldest_ms(p->w->workers, p->w->now_mono_ns / 1000000) / 1e3);
-}
-
-static void stuck_jobs(struct page *p, size_t at UNUSED)
-{
-	one_i64(p, workers_stuck(p->w->workers));
-}
-
 /* --- consumer groups ------------------------------------------------------------------------------------- */
 
 enum lag_fact { LAG_RECORDS, LAG_SECONDS, LAG_COMMITTED };
@@ -519,99 +425,6 @@ static void group_lag_left_out(struct page *p, size_t at UNUSED)
 {
 	if (p->w->lag != NULL)
 		one_i64(p, lag_left_out(p->w->lag));
-}
-
-/* --- process --------------------------------------------------------------------------------------------- */
-
-/* Kafka's numbers: 1 starting, 3 serving. */
-static void broker_state(struct page *p, size_t at UNUSED)
-{
-	one_i64(p, p->w->is_serving ? 3 : 1);
-}
-
-static void build_info(struct page *p, size_t at UNUSED)
-{
-	sample_begin(&p->x, "");
-	sample_label(&p->x, "version", p->w->version);
-	sample_end_i64(&p->x, 1);
-}
-
-/* Once the picture is here: the sums of a cluster are taken by it. */
-static void cluster_info(struct page *p, size_t at UNUSED)
-{
-	if (p->w->picture == NULL)
-		return;
-	sample_begin(&p->x, "");
-	sample_label(&p->x, "cluster_id", p->w->picture->cluster_id);
-	sample_label_i32(&p->x, "broker_id", p->w->picture->broker_id);
-	sample_end_i64(&p->x, 1);
-}
-
-static void disk_bytes(struct page *p, size_t is_written)
-{
-	uint64_t of[2];
-
-	process_disk_bytes(&of[0], &of[1]);
-	one_u64(p, of[is_written]);
-}
-
-static void open_files(struct page *p, size_t at UNUSED)
-{
-	one_u64(p, process_open_files());
-}
-
-static void max_files(struct page *p, size_t at UNUSED)
-{
-	one_u64(p, process_raise_files());
-}
-
-static void stuck_actors(struct page *p, size_t at UNUSED)
-{
-	one_i64(p, sched_stuck(p->w->sched));
-}
-
-static void calls_refused(struct page *p, size_t at UNUSED)
-{
-	const char *last;
-
-	one_u64(p, sandbox_refused(&last));
-}
-
-static void one_event(struct page *p, size_t event)
-{
-	one_u64(p, log_event_count((enum log_event)event));
-}
-
-/* Those that have happened, and those that may want somebody: an alert on a rise sees the first only if there was a zero before. */
-static void log_events(struct page *p, size_t at UNUSED)
-{
-	static const char *const levels[] = { "DEBUG", "INFO", "WARN", "ERROR" };
-
-	for (int e = 0; e < EV_COUNT; e++) {
-		if (log_event_count((enum log_event)e) == 0 && log_event_level((enum log_event)e) < LOG_LEVEL_WARN)
-			continue;
-		sample_begin(&p->x, "");
-		sample_label(&p->x, "event", log_event_name((enum log_event)e));
-		sample_label(&p->x, "level", levels[log_event_level((enum log_event)e)]);
-		sample_end_u64(&p->x, log_event_count((enum log_event)e));
-	}
-}
-
-static void cpu_seconds(struct page *p, size_t at UNUSED)
-{
-	sample_begin(&p->x, "");
-	sample_end_double(&p->x, (double)process_cpu_ns() / 1e9);
-}
-
-static void resident_bytes(struct page *p, size_t at UNUSED)
-{
-	one_u64(p, process_resident_bytes());
-}
-
-static void start_seconds(struct page *p, size_t at UNUSED)
-{
-	sample_begin(&p->x, "");
-	sample_end_double(&p->x, (double)p->w->started / 1e3);
 }
 
 /* --- the table ----------------------------------------------------------------------------------------- */
@@ -714,7 +527,7 @@ static const struct family families[] = {
 	{ "kafka_controller_kafkacontroller_activebrokercount", METRIC_GAUGE, CONTROL "ActiveBrokerCount", "Brokers that are registered.", of_controller, CLUSTER(brokers) },
 
 	{ "kafka_controller_controllerstats_uncleanleaderelections", METRIC_COUNTER, "kafka.controller:type=ControllerStats,name=UncleanLeaderElectionsPerSec",
-	  "Elections in which records may have been lost, by this broker as controller.", one_event, EV_unclean_election },
+	  "Elections in which records may have been lost, by this broker as controller.", page_one_event, EV_unclean_election },
 
 	{ "kafka_server_sessionexpirelistener_sessionstate", METRIC_GAUGE, SESSION "SessionState",
 	  "1 for the state of the session with ZooKeeper, 0 for the other; Java's is a text. Not of a broker alone, as the next three.", session_state, 0 },
@@ -758,10 +571,10 @@ static const struct family families[] = {
 	{ "skein_module_cpu_seconds", METRIC_COUNTER, "", "CPU of their threads; a turn that was lent counts where it was run.", cpu_by_module, 0 },
 	{ "skein_actor_cpu_seconds", METRIC_COUNTER, "", "The same of each actor, but partitions.", cpu_by_actor, 0 },
 	{ "kafka_log_logflushstats_logflushrateandtimems", METRIC_HISTOGRAM, "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs",
-	  "Milliseconds that a sync took, of segments and of all other files.", sync_times, 0 },
-	{ "skein_sync_oldest_seconds", METRIC_GAUGE, "", "For how long the oldest sync under way has not returned; 0: there is none.", oldest_sync, 0 },
-	{ "skein_job_oldest_seconds", METRIC_GAUGE, "", "The same of what workers do (syncs, checkpoints, looks into a log), but what may last.", oldest_job, 0 },
-	{ "skein_jobs_stuck", METRIC_GAUGE, "", "Jobs that do not come back: job_stuck in the log names who waits for them.", stuck_jobs, 0 },
+	  "Milliseconds that a sync took, of segments and of all other files.", page_sync_times, 0 },
+	{ "skein_sync_oldest_seconds", METRIC_GAUGE, "", "For how long the oldest sync under way has not returned; 0: there is none.", page_oldest_sync, 0 },
+	{ "skein_job_oldest_seconds", METRIC_GAUGE, "", "The same of what workers do (syncs, checkpoints, looks into a log), but what may last.", page_oldest_job, 0 },
+	{ "skein_jobs_stuck", METRIC_GAUGE, "", "Jobs that do not come back: job_stuck in the log names who waits for them.", page_stuck_jobs, 0 },
 
 	{ "kafka_consumergroup_current_offset", METRIC_GAUGE, "", "Offset that a group coordinated here has committed; named as by the usual exporter of group lag.", group_lag, LAG_COMMITTED },
 	{ "kafka_consumergroup_lag", METRIC_GAUGE, "", "Records behind it, of partitions with a replica here.", group_lag, LAG_RECORDS },
@@ -769,21 +582,21 @@ static const struct family families[] = {
 	{ "skein_consumergroup_lag_left_out", METRIC_GAUGE, "", "Offsets of groups that are not shown, for group.lag.metrics.max.", group_lag_left_out, 0 },
 
 	{ "kafka_server_kafkaserver_brokerstate", METRIC_GAUGE, "kafka.server:type=KafkaServer,name=BrokerState",
-	  "1 while it starts, 3 while it serves.", broker_state, 0 },
+	  "1 while it starts, 3 while it serves.", page_broker_state, 0 },
 	{ "kafka_server_kafkaserver_linux_disk_read_bytes", METRIC_GAUGE, "kafka.server:type=KafkaServer,name=linux-disk-read-bytes",
-	  "Bytes that devices read for the process.", disk_bytes, false },
+	  "Bytes that devices read for the process.", page_disk_bytes, false },
 	{ "kafka_server_kafkaserver_linux_disk_write_bytes", METRIC_GAUGE, "kafka.server:type=KafkaServer,name=linux-disk-write-bytes",
-	  "Bytes that devices wrote for it.", disk_bytes, true },
-	{ "skein_actors_stuck", METRIC_GAUGE, "", "Actors that do not go on: actor_stuck in the log names them.", stuck_actors, 0 },
-	{ "skein_calls_refused", METRIC_COUNTER, "", "System calls that the sandbox refused.", calls_refused, 0 },
-	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Of level INFO only those that have happened.", log_events, 0 },
-	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", open_files, 0 },
-	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", max_files, 0 },
-	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", build_info, 0 },
-	{ "skein_cluster_info", METRIC_GAUGE, "", "1; what cluster this is, and who in it: for sums over a cluster's brokers.", cluster_info, 0 },
-	{ "process_cpu_seconds", METRIC_COUNTER, "", "CPU time of the process, user and system.", cpu_seconds, 0 },
-	{ "process_resident_memory_bytes", METRIC_GAUGE, "", "Resident memory of the process.", resident_bytes, 0 },
-	{ "process_start_time_seconds", METRIC_GAUGE, "", "When the process began, since 1970.", start_seconds, 0 },
+	  "Bytes that devices wrote for it.", page_disk_bytes, true },
+	{ "skein_actors_stuck", METRIC_GAUGE, "", "Actors that do not go on: actor_stuck in the log names them.", page_stuck_actors, 0 },
+	{ "skein_calls_refused", METRIC_COUNTER, "", "System calls that the sandbox refused.", page_calls_refused, 0 },
+	{ "skein_log_events", METRIC_COUNTER, "", "Events of the log, also those counted as repeats; docs/EVENTS.md tells of each. Of level INFO only those that have happened.", page_log_events, 0 },
+	{ "process_open_fds", METRIC_GAUGE, "", "Open descriptors.", page_open_files, 0 },
+	{ "process_max_fds", METRIC_GAUGE, "", "How many there may be.", page_max_files, 0 },
+	{ "skein_build_info", METRIC_GAUGE, "", "1; the version is its label.", page_build_info, 0 },
+	{ "skein_cluster_info", METRIC_GAUGE, "", "1; what cluster this is, and who in it: for sums over a cluster's brokers.", page_cluster_info, 0 },
+	{ "process_cpu_seconds", METRIC_COUNTER, "", "CPU time of the process, user and system.", page_cpu_seconds, 0 },
+	{ "process_resident_memory_bytes", METRIC_GAUGE, "", "Resident memory of the process.", page_resident_bytes, 0 },
+	{ "process_start_time_seconds", METRIC_GAUGE, "", "When the process began, since 1970.", page_start_seconds, 0 },
 };
 
 /* --- the page ------------------------------------------------------------------------------------------- */

@@ -42,7 +42,7 @@ void seats_close(struct seats *s)
 static void shut(struct seat *seat)
 {
 	seat->is_shut = true;
-	(void)!shutdown(seat->fd, SHUT_RDWR);	/* if that fails it has ended already */
+	(void)!shutdown(seat->fd, SHUT_RDWR);	/* a descriptor of the library's, like its sockets beyond src/os; if that fails it has ended already */
 }
 
 static mono_ms limit_of(const struct seat *seat)
