@@ -239,25 +239,43 @@ static const char *durability(const struct broker_config *c)
 }
 
 /* In an address with a port it stands in brackets. */
-static bool is_v6(const char *host)
+static void add_address(struct strbuf *out, const char *host, int port)
 {
-	return strchr(host, ':') != NULL;
+	strbuf_printf(out, strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host, port);
+}
+
+/* Nothing without one. */
+static void add_console(struct strbuf *out, const struct broker *b)
+{
+	const char *host = b->config.broker->metrics_host;
+
+	if (b->parts.http == NULL)
+		return;
+	strbuf_add_str(out, "http://");
+	add_address(out, host[0] != 0 ? host : "*", http_port(b->parts.http));
+	strbuf_add_char(out, '/');
 }
 
 static void print_banner(const struct broker *b)
 {
 	const struct broker_config *c = b->config.broker;
+	struct strbuf text = STRBUF_INIT;
 	bool is_local = true;
 
 	fprintf(stderr, "skein " PACKAGE_VERSION "\n");
 	for (int i = 0; i < b->parts.endpoint_count; i++) {
 		is_local &= strcmp(b->parts.endpoints[i].host, "127.0.0.1") == 0 || strcmp(b->parts.endpoints[i].host, "localhost") == 0;
-		fprintf(stderr, is_v6(b->parts.endpoints[i].host) ? "  listening   [%s]:%d (%s)\n" : "  listening   %s:%d (%s)\n", b->parts.endpoints[i].host, b->parts.endpoints[i].port, b->parts.endpoints[i].listener);
+		strbuf_reset(&text);
+		add_address(&text, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
+		fprintf(stderr, "  listening   %s (%s)\n", strbuf_cstr(&text), b->parts.endpoints[i].listener);
 	}
 	for (int i = 0; i < b->parts.dir_count; i++)
 		fprintf(stderr, "  data        %s\n", logdir_path(b->parts.dirs[i]));
-	if (b->parts.http != NULL)
-		fprintf(stderr, is_v6(c->metrics_host) ? "  console     http://[%s]:%d/ (and /metrics)\n" : "  console     http://%s:%d/ (and /metrics)\n", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+	strbuf_reset(&text);
+	add_console(&text, b);
+	if (text.len > 0)
+		fprintf(stderr, "  console     %s (and /metrics)\n", strbuf_cstr(&text));
+	strbuf_fini(&text);
 	fprintf(stderr, "  durability  log.flush.acks=%s\n", durability(c));
 	if (is_local)
 		fprintf(stderr, "  other hosts --override listeners=PLAINTEXT://:%d --override advertised.listeners=PLAINTEXT://<this host's name>:%d\n",
@@ -275,12 +293,13 @@ static void tell_started(const struct broker *b)
 		LOG_INFO(&b->log, broker_started);
 		return;
 	}
-	for (int i = 0; i < b->parts.endpoint_count; i++)
-		strbuf_printf(&at, is_v6(b->parts.endpoints[i].host) ? "%s%s://[%s]:%d" : "%s%s://%s:%d", i == 0 ? "" : ",", b->parts.endpoints[i].listener, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
+	for (int i = 0; i < b->parts.endpoint_count; i++) {
+		strbuf_printf(&at, "%s%s://", i == 0 ? "" : ",", b->parts.endpoints[i].listener);
+		add_address(&at, b->parts.endpoints[i].host, b->parts.endpoints[i].port);
+	}
 	for (int i = 0; i < b->parts.dir_count; i++)
 		strbuf_printf(&dirs, "%s%s", i == 0 ? "" : ",", logdir_path(b->parts.dirs[i]));
-	if (b->parts.http != NULL)
-		strbuf_printf(&console, is_v6(c->metrics_host) ? "http://[%s]:%d/" : "http://%s:%d/", c->metrics_host[0] != 0 ? c->metrics_host : "*", http_port(b->parts.http));
+	add_console(&console, b);
 	LOG_INFO(&b->log, broker_started, KV_STR("version", PACKAGE_VERSION), KV_STR("listening", strbuf_cstr(&at)), KV_STR("dirs", strbuf_cstr(&dirs)),
 	         KV_STR("console", strbuf_cstr(&console)), KV_STR("durability", durability(c)));
 	strbuf_fini(&at);

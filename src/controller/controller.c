@@ -55,6 +55,12 @@ static void controller_on_question(void *arg, struct msg *m)
 	}
 }
 
+/* What it tells members, and the end of their lines. Tasks use channels too: the start asks which versions a peer speaks, the stop closes all lines. */
+static bool is_of_active_side(const struct msg *m)
+{
+	return m->kind == CHANNEL_CALL ? ((const struct channel_call *)m)->key != API_API_VERSIONS : m->kind == CHANNEL_CLOSE && m->context == NULL;
+}
+
 static void controller_on_home(void *arg, struct msg *m)
 {
 	struct controller *c = arg;
@@ -70,9 +76,9 @@ static void controller_on_home(void *arg, struct msg *m)
 		controller_on_audience_home(c, m);
 	} else if (m->kind == CHANNEL_CALL && ((struct channel_call *)m)->line == CHANNEL_TO_CONTROLLER) {
 		member_on_channel_home(c, m);
-	} else if ((m->kind == CHANNEL_CALL && ((struct channel_call *)m)->key != API_API_VERSIONS) || (m->kind == CHANNEL_CLOSE && m->context == NULL)) {	/* with a context: the stop's */
+	} else if (is_of_active_side(m)) {
 		active_on_channel_home(c, m);
-	} else {	/* a partition's, a fetcher's or a job's, or the start's to a peer: the task that waits for it */
+	} else {	/* a partition's, a fetcher's or a job's, the start's or the stop's: the task that waits for it */
 		struct task *t = m->context;
 
 		t->out--;
