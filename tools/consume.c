@@ -13,7 +13,7 @@ static const char help[] =
 	"Which partitions:\n"
 	"  -p, --partition LIST     only these, as in 0,2,5-7 (default: all)\n"
 	"      --pattern            each TOPIC is an extended regular expression for whole names. Topics that appear\n"
-	"                           later are read from their beginning, but by a group: it keeps those there were\n"
+	"                           later are read from their beginning; by a group, from where it stands or --from says\n"
 	"      --internal           with --pattern: also those the brokers keep for themselves\n"
 	"Where to begin (what is said last counts) and to end:\n"
 	"      --from START         beginning, end (default), an OFFSET, or @TIME: the first record not\n"
@@ -93,6 +93,7 @@ static void run(struct consume *x)
 		}
 		goes_on = consume_flush(x);
 		consume_discover(x);
+		consume_group_discover(x);
 		if (goes_on && consume_is_stalled(x)) {
 			consume_give_up(x);
 			break;
@@ -247,6 +248,7 @@ int tool_consume(int argc, char **argv)
 	consume_drop_places(&x);
 	consume_set_group_trouble(&x, NULL);
 	group_member_destroy(&x.member);
+	topic_pattern_destroy(&x.pattern);
 	tool_catch_signals(NULL);
 	client_destroy(&x.client);
 	config_fini(&x.config);

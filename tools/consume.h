@@ -9,6 +9,7 @@
 
 #include "client/consumer.h"
 #include "client/group_member.h"
+#include "client/topic_pattern.h"
 #include "record_filter.h"
 #include "record_print.h"
 #include "tail.h"
@@ -51,6 +52,7 @@ struct consume {
 	char              **names;		/* topics, or with is_pattern expressions for whole names */
 	int                 name_count;
 	bool                is_pattern, with_internal;
+	struct topic_pattern *pattern;		/* NULL: not is_pattern, or not begun */
 	struct value_start  start;
 	int64_t             tail_count;		/* -1: not asked for */
 	bool                exits_at_end, with_control;
@@ -85,6 +87,8 @@ bool consume_find_places(struct consume *x);
 /* Takes the places (mem_calloc), count of them, and begins to read none of them. */
 void consume_set_places(struct consume *x, struct place *places, int count);
 void consume_drop_places(struct consume *x);
+/* x->topics becomes what the pattern matches. False: it is too much, which is said, and the list is as it was. */
+bool consume_take_matching(struct consume *x);
 void consume_begin(struct consume *x, struct place *p);		/* as --from and its like say */
 bool consume_begin_tails(struct consume *x);			/* all places, as --tail says; false: x->code is set */
 /* While following: topics that a pattern matches now, and partitions that there were not before; every few seconds. */
@@ -112,6 +116,8 @@ void consume_output_fini(struct output *o);
 /* ---- consume_group.c ---- */
 
 void consume_join(struct consume *x);
+/* A member subscribes to what its pattern matches now. */
+void consume_group_discover(struct consume *x);
 bool consume_group_turn(struct consume *x);	/* false: there was nothing to do */
 void consume_leave(struct consume *x);
 void consume_set_group_trouble(struct consume *x, const char *text);

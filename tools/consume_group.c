@@ -25,6 +25,12 @@ void consume_join(struct consume *x)
 	group_member_create(&x->member, x->client, &spec);
 }
 
+void consume_group_discover(struct consume *x)
+{
+	if (x->member != NULL && x->pattern != NULL && topic_pattern_changed(x->pattern) && consume_take_matching(x))
+		group_member_subscribe(x->member, x->topics, x->topic_count);
+}
+
 /* Eager assignors have taken everything away before; a cooperative one only adds. */
 static void take_assignment(struct consume *x, const struct group_event *e)
 {

@@ -3,7 +3,6 @@
  */
 #include "consume.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,66 +32,42 @@ static bool add_topic(struct consume *x, const char *name)
 	return true;
 }
 
-/* For the whole name. */
-static bool compile(struct consume *x, const char *text, regex_t *out)
+bool consume_take_matching(struct consume *x)
 {
-	struct strbuf whole = STRBUF_INIT;
-	char why[100];
-	int e;
+	int32_t count = topic_pattern_count(x->pattern);
 
-	strbuf_printf(&whole, "^(%s)$", text);
-	e = regcomp(out, strbuf_cstr(&whole), REG_EXTENDED | REG_NOSUB);
-	strbuf_fini(&whole);
-	if (e == 0)
-		return true;
-	regerror(e, out, why, sizeof(why));
-	x->code = tool_usage("consume", "\"%s\" is no regular expression: %s", text, why);
-	return false;
-}
-
-static bool add_matching(struct consume *x, const char *text, const struct metadata_response *all)
-{
-	regex_t expression;
-	int found = 0;
-	bool goes_on = true;
-
-	if (!compile(x, text, &expression))
+	if (count > CONSUME_TOPICS_MAX) {
+		tool_say("the pattern matches %d topics, and no more than %d can be read at once", count, CONSUME_TOPICS_MAX);
 		return false;
-	for (int32_t i = 0; i < all->topics_count && goes_on; i++) {
-		const struct metadata_response_topic *t = &all->topics[i];
-		char name[256];
-		if (t->error_code != NONE || (t->is_internal && !x->with_internal) || t->name.len >= sizeof(name))
-			continue;
-		memcpy(name, t->name.ptr, t->name.len);
-		name[t->name.len] = '\0';
-		if (regexec(&expression, name, 0, NULL, 0) == 0) {
-			found++;
-			goes_on = add_topic(x, name);
-		}
 	}
-	regfree(&expression);
-	if (found == 0 && x->places == NULL) {		/* later on it need not be there */
-		tool_say("there is no topic that \"%s\" matches as a whole", text);
-		x->code = EXIT_NOT_FOUND;
-	}
-	return goes_on && x->code == EXIT_OK;
+	x->topic_count = 0;
+	for (int32_t i = 0; i < count; i++)
+		x->topics[x->topic_count++] = topic_pattern_names(x->pattern)[i];
+	return true;
 }
 
 static bool find_matching(struct consume *x)
 {
-	struct client_call *answer = NULL;
-	const struct metadata_response *all;
-	struct client_error error;
-	bool goes_on = true;
+	mono_ms deadline = os_mono_ms(os_real()) + ADMIN_TIMEOUT_MS, now;
+	bool is_known = false;
+	char why[200];
 
-	if (admin_describe_topics(x->client, NULL, 0, ADMIN_TIMEOUT_MS, &answer, &all, &error) != OK) {
-		x->code = tool_fail(&error);
+	if (topic_pattern_create(&x->pattern, x->client, (const char *const *)x->names, x->name_count, x->with_internal, DISCOVER_EVERY_MS, why) != OK) {
+		x->code = tool_usage("consume", "%s", why);
 		return false;
 	}
-	for (int i = 0; i < x->name_count && goes_on; i++)
-		goes_on = add_matching(x, x->names[i], all);
-	admin_answer_destroy(&answer);
-	return goes_on;
+	while (!(is_known = topic_pattern_changed(x->pattern)) && !tool_is_stopped() && (now = os_mono_ms(os_real())) < deadline)
+		client_step(x->client, deadline - now);
+	if (!is_known) {
+		tool_say("which topics there are was not answered within %d ms", ADMIN_TIMEOUT_MS);
+		x->code = EXIT_TIMED_OUT;
+	} else if (topic_pattern_count(x->pattern) == 0) {
+		tool_say("there is no topic that \"%s\"%s matches as a whole", x->names[0], x->name_count > 1 ? ", or another of these expressions," : "");
+		x->code = EXIT_NOT_FOUND;
+	} else if (!consume_take_matching(x)) {
+		x->code = EXIT_USAGE;
+	}
+	return x->code == EXIT_OK;
 }
 
 bool consume_find_topics(struct consume *x)
@@ -250,31 +225,14 @@ static void add_places(struct consume *x, const char *topic, int32_t first, int3
 	}
 }
 
-static void discover_topics(struct consume *x)
-{
-	struct client_call *answer = NULL;
-	const struct metadata_response *all;
-	struct client_error error;
-
-	if (admin_describe_topics(x->client, NULL, 0, DISCOVER_TIMEOUT_MS, &answer, &all, &error) != OK)
-		return;		/* what ails the cluster is told by reading */
-	for (int i = 0; i < x->name_count; i++) {
-		if (!add_matching(x, x->names[i], all)) {
-			x->is_pattern = false;		/* said once */
-			break;
-		}
-	}
-	admin_answer_destroy(&answer);
-}
-
 void consume_discover(struct consume *x)
 {
 	mono_ms now = os_mono_ms(os_real());
 
 	if (x->member != NULL || x->number_count > 0 || x->exits_at_end || now < x->discover_at)
 		return;
-	if (x->discover_at != 0 && x->is_pattern)
-		discover_topics(x);
+	if (x->pattern != NULL && topic_pattern_changed(x->pattern))
+		(void)consume_take_matching(x);
 	x->discover_at = os_mono_ms(os_real()) + DISCOVER_EVERY_MS;
 	client_topic_refresh(x->client);	/* the answer is for the next time */
 	for (int i = 0; i < x->topic_count; i++) {

@@ -92,6 +92,12 @@ enum skein_code skein_consumer_unassign(struct skein_consumer *consumer, const c
 /* Once per consumer. SKEIN_INVALID: no group.id, no topic, or partitions are assigned by hand. */
 enum skein_code skein_consumer_subscribe(struct skein_consumer *consumer, const char *const *topics, int32_t topic_count, struct skein_error *error);
 
+/*
+ * The same for the topics whose whole names match a POSIX extended regular expression: those there are, and those that come, within metadata.max.age.ms, with a rebalance;
+ * topics that are deleted are let go in the same way. Topics that brokers keep for themselves only with exclude.internal.topics=false. SKEIN_INVALID, too: no such expression.
+ */
+enum skein_code skein_consumer_subscribe_pattern(struct skein_consumer *consumer, const char *expression, struct skein_error *error);
+
 enum skein_rebalance {
 	SKEIN_ASSIGNED = 0,	/* these come to what is read; offset: where the group stands, -1 nowhere. skein_consumer_seek may choose another place */
 	SKEIN_REVOKED  = 1,	/* these go; offset: of the next record. Last chance to commit for them; with enable.auto.commit that is done afterwards */

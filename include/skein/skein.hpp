@@ -234,15 +234,25 @@ public:
 		consumer = std::move(o.consumer);
 		return *this;
 	}
-	void subscribe(const std::vector<std::string> &topics, OnRebalance on_rebalance = nullptr)
+	void on_rebalance(OnRebalance f)
+	{
+		*callback = std::move(f);
+		skein_consumer_on_rebalance(raw(), *callback ? rebalance : nullptr, callback.get());
+	}
+	void subscribe(const std::vector<std::string> &topics, OnRebalance f = nullptr)
 	{
 		std::vector<const char *> names;
 		skein_error e;
 		for (const auto &t : topics)
 			names.push_back(t.c_str());
-		*callback = std::move(on_rebalance);
-		skein_consumer_on_rebalance(raw(), *callback ? rebalance : nullptr, callback.get());
+		on_rebalance(std::move(f));
 		detail::check(skein_consumer_subscribe(raw(), names.data(), static_cast<std::int32_t>(names.size()), &e), e);
+	}
+	void subscribe_pattern(const std::string &expression, OnRebalance f = nullptr)
+	{
+		skein_error e;
+		on_rebalance(std::move(f));
+		detail::check(skein_consumer_subscribe_pattern(raw(), expression.c_str(), &e), e);
 	}
 	void assign(const std::string &topic, std::int32_t partition, std::int64_t start)
 	{

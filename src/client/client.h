@@ -100,6 +100,7 @@ struct client_topic {
 	char                    *name;
 	int16_t                  error;		/* UNKNOWN_TOPIC_OR_PARTITION: there is none */
 	bool                     is_known;	/* has an answer come at all? */
+	bool                     is_found;	/* of client_topic_found */
 	uint32_t                 version;	/* counts answers */
 	int32_t                  partition_count;
 	struct client_partition *partitions;	/* by number */
@@ -110,6 +111,8 @@ struct client_topic {
  * must not change. Leaders that have moved are noticed by whoever asks them: client_topic_refresh.
  */
 const struct client_topic *client_topic(struct client *c, struct slice name);
+/* The same for one that the cluster has named and nobody else: were it deleted, asking for it would not make it anew where brokers make topics that are asked for. */
+const struct client_topic *client_topic_found(struct client *c, struct slice name);
 void client_topic_refresh(struct client *c);	/* soon, within the limits of the backoff */
 
 #endif

@@ -34,6 +34,18 @@ const struct client_topic *client_topic(struct client *c, struct slice name)
 	return t;
 }
 
+const struct client_topic *client_topic_found(struct client *c, struct slice name)
+{
+	struct client_topic *t = topic_get(c, name);
+
+	if (t == NULL) {
+		client_topic(c, name);
+		t = topic_get(c, name);
+		t->is_found = true;
+	}
+	return t;
+}
+
 /* Who asks for it between two turns, and waits for a descriptor, is to find that there is something to do. */
 void client_topic_refresh(struct client *c)
 {
@@ -98,7 +110,7 @@ static void apply_topic(struct client *c, const struct metadata_response_topic *
 	t->version++;
 	/* one that is being made: the question that asked for it does not wait for it */
 	if (m->error_code == LEADER_NOT_AVAILABLE ||
-	    (m->error_code == UNKNOWN_TOPIC_OR_PARTITION && c->spec.allow_auto_create && t->version < MAKING_ANSWERS))
+	    (m->error_code == UNKNOWN_TOPIC_OR_PARTITION && c->spec.allow_auto_create && !t->is_found && t->version < MAKING_ANSWERS))
 		c->metadata_is_due = true;
 	if (m->error_code != NONE)
 		return;		/* the partitions stay as they were known */
@@ -155,6 +167,23 @@ static void on_metadata(struct client_call *call)
 
 /* ---- the question ---- */
 
+static bool is_missing(const struct client_topic *t)
+{
+	return !t->is_known || t->error == UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+/* Some topic that the caller has named may have to be made. A request says it for all its topics: those that were found and are gone are left out then. */
+static bool may_make(struct client *c)
+{
+	MAP_FOREACH(e, &c->topics) {
+		const struct client_topic *t = e->value;
+
+		if (!t->is_found && is_missing(t))
+			return c->spec.allow_auto_create;
+	}
+	return false;
+}
+
 static void ask(struct client *c)
 {
 	struct client_call *call = client_call_create(c, API_METADATA, on_metadata, c);
@@ -162,11 +191,13 @@ static void ask(struct client *c)
 	uint32_t count = map_count(&c->topics);
 	int32_t n = 0;
 
-	q->allow_auto_topic_creation = c->spec.allow_auto_create;
+	q->allow_auto_topic_creation = may_make(c);
 	q->topics = arena_alloc(&call->arena, MAX(count, 1u) * sizeof(*q->topics));
 	ASSERT(q->topics != NULL);
 	MAP_FOREACH(e, &c->topics) {
-		if (e->key.len > TOPIC_NAME_MAX)
+		const struct client_topic *t = e->value;
+
+		if (e->key.len > TOPIC_NAME_MAX || (q->allow_auto_topic_creation && t->is_found && is_missing(t)))
 			continue;
 		metadata_request_topic_init(&q->topics[n]);
 		q->topics[n++].name = e->key;

@@ -76,6 +76,37 @@ static void rejoin(struct group_member *m)
 		take_all(m, GROUP_REVOKED, GROUP_STATE_JOIN);
 }
 
+static bool subscribes(const struct group_member *m, const char *topic)
+{
+	for (int32_t i = 0; i < m->spec.topic_count; i++) {
+		if (m->topics[i]->name == topic)
+			return true;
+	}
+	return false;
+}
+
+/* A cooperative member keeps what it still subscribes to; only for the rest must it be asked how far that was read. */
+static void rejoin_resubscribed(struct group_member *m)
+{
+	int32_t kept = 0;
+
+	m->taken.count = 0;
+	for (int32_t i = 0; i < m->held.count && m->is_cooperative; i++) {
+		if (subscribes(m, m->held.p[i].topic))
+			m->held.p[kept++] = m->held.p[i];
+		else
+			group_list_add(&m->taken, m->held.p[i]);
+	}
+	if (m->taken.count == 0) {
+		rejoin(m);
+		return;
+	}
+	m->held.count = kept;
+	m->taken_kind = GROUP_REVOKED;
+	m->tells_taken = true;
+	go_to(m, GROUP_STATE_RELEASING);
+}
+
 static void lose_membership(struct group_member *m)
 {
 	free(m->member_id);
@@ -251,6 +282,7 @@ static void join(struct group_member *m)
 	struct client_call *call = m->step = new_call(m, API_JOIN_GROUP, join_done);
 	struct join_group_request *q = call->request;
 
+	m->has_resubscribed = false;
 	q->group_id = slice_str(m->group);
 	q->session_timeout_ms = m->spec.session_timeout_ms;
 	q->rebalance_timeout_ms = m->spec.rebalance_timeout_ms;
@@ -596,6 +628,8 @@ static mono_ms member_turn(struct client_user *u, mono_ms now)
 	if (m->state == GROUP_STATE_STABLE && has_grown(m)) {
 		m->watched_count = 0;
 		rejoin(m);
+	} else if (m->state == GROUP_STATE_STABLE && m->has_resubscribed) {
+		rejoin_resubscribed(m);
 	}
 	bool has_step = m->state < GROUP_STATE_STABLE && m->step == NULL && m->commit == NULL;	/* a commit is waited for before it joins */
 	if (has_step && now >= m->retry_at) {
@@ -641,6 +675,31 @@ bool group_member_next(struct group_member *m, struct group_event *event)
 
 /* ---- life ---- */
 
+static void set_topics(struct group_member *m, const char *const *topics, int32_t count)
+{
+	free(m->topics);
+	free(m->is_missing_told);
+	m->topics = mem_calloc((size_t)count + 1, sizeof(*m->topics));
+	m->is_missing_told = mem_calloc((size_t)count + 1, sizeof(*m->is_missing_told));
+	m->spec.topics = NULL;		/* the caller's */
+	m->spec.topic_count = count;
+	for (int32_t i = 0; i < count; i++)
+		m->topics[i] = client_topic(m->client, slice_str(topics[i]));
+}
+
+void group_member_subscribe(struct group_member *m, const char *const *topics, int32_t topic_count)
+{
+	bool is_same = topic_count == m->spec.topic_count;
+
+	for (int32_t i = 0; i < topic_count && is_same; i++)
+		is_same = subscribes(m, client_topic(m->client, slice_str(topics[i]))->name);
+	if (is_same)
+		return;
+	set_topics(m, topics, topic_count);
+	m->has_resubscribed = true;
+	wake(m);
+}
+
 void group_member_create(struct group_member **out, struct client *c, const struct group_member_spec *spec)
 {
 	struct group_member *m = mem_calloc(1, sizeof(*m));
@@ -651,10 +710,7 @@ void group_member_create(struct group_member **out, struct client *c, const stru
 	m->group = mem_strdup(spec->group);
 	if (spec->instance_id != NULL)
 		m->instance_id = mem_strdup(spec->instance_id);
-	m->topics = mem_calloc((size_t)spec->topic_count + 1, sizeof(*m->topics));
-	m->is_missing_told = mem_calloc((size_t)spec->topic_count + 1, sizeof(*m->is_missing_told));
-	for (int32_t i = 0; i < spec->topic_count; i++)
-		m->topics[i] = client_topic(c, slice_str(spec->topics[i]));
+	set_topics(m, spec->topics, spec->topic_count);
 	m->is_cooperative = spec->strategy_count == 1 && spec->strategies[0] == ASSIGN_COOPERATIVE;
 	m->member_id = mem_strdup("");
 	m->generation = m->coordinator = m->previous_generation = -1;

@@ -59,6 +59,8 @@ struct group_event {
 
 /* Copies what the spec points at. */
 void group_member_create(struct group_member **out, struct client *c, const struct group_member_spec *spec);
+/* From now on it is these topics, each named once; none is possible. What the member holds of others is taken away, and the group assigns anew. Nothing happens when they are the same. */
+void group_member_subscribe(struct group_member *m, const char *const *topics, int32_t topic_count);
 /* Forgets the group without a word; group_member_leave first, if it can. */
 void group_member_destroy(struct group_member **m);
 

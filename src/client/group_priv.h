@@ -34,6 +34,7 @@ struct group_member {
 	char                    *group, *instance_id;
 	const struct client_topic **topics;	/* spec.topic_count */
 	bool                    *is_missing_told;	/* of each topic: that there is none */
+	bool                     has_resubscribed;	/* since it last joined */
 	bool                     is_cooperative;
 	enum group_state         state;
 	bool                     resumes;	/* FIND leads back to STABLE: the membership was in order */

@@ -58,6 +58,7 @@ static const struct property table[] = {
 	{ "max.poll.interval.ms", KIND_INT32, AT(member.rebalance_timeout_ms), 1, INT32_MAX - 5000, NULL },
 	{ "enable.auto.commit", KIND_BOOL, AT(commits_itself), 0, 0, NULL },
 	{ "auto.commit.interval.ms", KIND_INT32, AT(commit_interval_ms), 1, INT32_MAX, NULL },
+	{ "exclude.internal.topics", KIND_BOOL, AT(excludes_internal), 0, 0, NULL },
 	{ "auto.offset.reset", KIND_CHOICE, AT(reset), 0, 0, resets },
 	{ "isolation.level", KIND_CHOICE, AT(isolation), 0, 0, isolations },
 	{ "fetch.min.bytes", KIND_INT32, AT(consumer.fetch_bytes_min), 0, INT32_MAX, NULL },
@@ -75,7 +76,7 @@ static const struct property table[] = {
 void config_init(struct skein_config *c)
 {
 	*c = (struct skein_config){ .client = CLIENT_SPEC_INIT, .producer = PRODUCER_SPEC_INIT, .consumer = CONSUMER_SPEC_INIT,
-				     .member = GROUP_MEMBER_SPEC_INIT, .checks_crc = true, .commits_itself = true, .commit_interval_ms = 5000 };
+				     .member = GROUP_MEMBER_SPEC_INIT, .checks_crc = true, .excludes_internal = true, .commits_itself = true, .commit_interval_ms = 5000 };
 	c->bootstrap = mem_strdup(c->client.bootstrap);
 	c->client_id = mem_strdup("libskein");
 	c->client.allow_auto_create = true;

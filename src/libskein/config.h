@@ -23,7 +23,7 @@ struct skein_config {
 	struct group_member_spec member;	/* without its strings and topics */
 	int32_t              reset;		/* place among latest, earliest, none */
 	int32_t              isolation;		/* place among read_uncommitted, read_committed */
-	bool                 checks_crc, commits_itself;
+	bool                 checks_crc, commits_itself, excludes_internal;
 	int32_t              commit_interval_ms;
 	int32_t              protocol;		/* there is one only */
 	bool                 is_idempotence_set;

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "client/consumer.h"
 #include "client/group_member.h"
+#include "client/topic_pattern.h"
 #include "libskein/libskein.h"
 
 #define STEP_EVERY_MS 50	/* a program that finds records at once for a long time sends heartbeats all the same */
@@ -28,6 +29,9 @@ struct skein_consumer {
 	struct consumer       *reader;
 	struct group_member   *member;		/* NULL: no group */
 	struct group_member_spec member_spec;	/* its strings are ours */
+	struct topic_pattern  *pattern;		/* what the member subscribes to; NULL: what it was told */
+	mono_ms                pattern_ms;	/* so often it is looked what it matches */
+	bool                   excludes_internal;
 	int64_t                reset;		/* as in consumer_spec */
 	bool                   commits_itself, has_failed;
 	int32_t                commit_interval_ms;
@@ -74,6 +78,8 @@ enum skein_code skein_consumer_create(struct skein_consumer **out, struct skein_
 	s->member_spec.instance_id = member.instance_id != NULL ? mem_strdup(member.instance_id) : NULL;
 	s->reset = spec.reset;
 	s->commits_itself = c->commits_itself;
+	s->pattern_ms = c->client.metadata_max_age_ms;
+	s->excludes_internal = c->excludes_internal;
 	s->commit_interval_ms = c->commit_interval_ms;
 	list_init(&s->committed);
 	consumer_create(&s->reader, client->client, &spec);
@@ -90,6 +96,7 @@ void skein_consumer_destroy(struct skein_consumer **consumer)
 	if (s == NULL)
 		return;
 	group_member_destroy(&s->member);
+	topic_pattern_destroy(&s->pattern);
 	consumer_destroy(&s->reader);
 	while ((link = list_pop_front(&s->committed)) != NULL)
 		free(LIST_ENTRY(link, struct committed, link));
@@ -300,11 +307,26 @@ static void drop_everything(struct skein_consumer *s)
 	}
 }
 
+/* The member comes into being with the first answer, though that may name no topic. */
+static void subscribe_matching(struct skein_consumer *s)
+{
+	struct group_member_spec spec = s->member_spec;
+
+	spec.topics = topic_pattern_names(s->pattern);
+	spec.topic_count = topic_pattern_count(s->pattern);
+	if (s->member == NULL)
+		group_member_create(&s->member, s->client->client, &spec);
+	else
+		group_member_subscribe(s->member, spec.topics, spec.topic_count);
+}
+
 /* What the group has to say. True: it is an event of the program's. */
 static bool turn_group(struct skein_consumer *s, struct skein_event *event)
 {
 	struct group_event e;
 
+	if (s->pattern != NULL && !s->has_failed && topic_pattern_changed(s->pattern))
+		subscribe_matching(s);
 	while (s->member != NULL && !s->has_failed && group_member_next(s->member, &e)) {
 		switch (e.kind) {
 		case GROUP_ASSIGNED: take_partitions(s, e.partitions, e.count); continue;
@@ -407,9 +429,14 @@ bool skein_next_wait(struct skein_consumer *consumer, int64_t timeout_ms, struct
 
 /* ---- partitions, groups ---- */
 
+static bool is_subscribed(const struct skein_consumer *s)
+{
+	return s->member != NULL || s->pattern != NULL;
+}
+
 enum skein_code skein_consumer_assign(struct skein_consumer *consumer, const char *topic, int32_t partition, int64_t start, struct skein_error *error)
 {
-	if (consumer->member != NULL)
+	if (is_subscribed(consumer))
 		return face_fail(error, SKEIN_INVALID, "the consumer subscribes: its group says what it reads");
 	if (topic == NULL || *topic == '\0' || partition < 0 || start < SKEIN_EARLIEST)
 		return face_fail(error, SKEIN_INVALID, "there is no place %lld in partition %d of topic \"%.100s\"", (long long)start, partition, topic != NULL ? topic : "");
@@ -420,23 +447,31 @@ enum skein_code skein_consumer_assign(struct skein_consumer *consumer, const cha
 
 enum skein_code skein_consumer_unassign(struct skein_consumer *consumer, const char *topic, int32_t partition, struct skein_error *error)
 {
-	if (consumer->member != NULL)
+	if (is_subscribed(consumer))
 		return face_fail(error, SKEIN_INVALID, "the consumer subscribes: its group says what it reads");
 	if (!consumer_unassign(consumer->reader, topic, partition))
 		return face_fail(error, SKEIN_NOT_FOUND, "%.200s/%d is not assigned", topic, partition);
 	return face_ok(error);
 }
 
+static enum skein_code may_subscribe(struct skein_consumer *s, struct skein_error *error)
+{
+	if (s->member_spec.group == NULL || *s->member_spec.group == '\0')
+		return face_fail(error, SKEIN_INVALID, "to subscribe takes a group: set group.id");
+	if (is_subscribed(s) || skein_assignment(s, NULL, 0) > 0)
+		return face_fail(error, SKEIN_INVALID, "the consumer subscribes already, or has partitions assigned by hand");
+	return face_ok(error);
+}
+
 enum skein_code skein_consumer_subscribe(struct skein_consumer *consumer, const char *const *topics, int32_t topic_count, struct skein_error *error)
 {
 	struct group_member_spec spec = consumer->member_spec;
+	enum skein_code code = may_subscribe(consumer, error);
 
-	if (spec.group == NULL || *spec.group == '\0')
-		return face_fail(error, SKEIN_INVALID, "to subscribe takes a group: set group.id");
+	if (code != SKEIN_OK)
+		return code;
 	if (topic_count < 1)
 		return face_fail(error, SKEIN_INVALID, "to subscribe takes a topic");
-	if (consumer->member != NULL || skein_assignment(consumer, NULL, 0) > 0)
-		return face_fail(error, SKEIN_INVALID, "the consumer subscribes already, or has partitions assigned by hand");
 	for (int32_t i = 0; i < topic_count; i++) {
 		if (topics[i] == NULL || *topics[i] == '\0')
 			return face_fail(error, SKEIN_INVALID, "a topic needs a name");
@@ -444,6 +479,21 @@ enum skein_code skein_consumer_subscribe(struct skein_consumer *consumer, const 
 	spec.topics = topics;
 	spec.topic_count = topic_count;
 	group_member_create(&consumer->member, consumer->client->client, &spec);
+	face_touch(consumer->client);
+	return face_ok(error);
+}
+
+enum skein_code skein_consumer_subscribe_pattern(struct skein_consumer *consumer, const char *expression, struct skein_error *error)
+{
+	enum skein_code code = may_subscribe(consumer, error);
+	char why[200];
+
+	if (code != SKEIN_OK)
+		return code;
+	if (expression == NULL || *expression == '\0')
+		return face_fail(error, SKEIN_INVALID, "to subscribe takes an expression");
+	if (topic_pattern_create(&consumer->pattern, consumer->client->client, &expression, 1, !consumer->excludes_internal, consumer->pattern_ms, why) != OK)
+		return face_fail(error, SKEIN_INVALID, "%s", why);
 	face_touch(consumer->client);
 	return face_ok(error);
 }

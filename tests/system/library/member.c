@@ -1,5 +1,5 @@
 /*
- * A member of a group over libskein. member ASSIGNOR BOOTSTRAP GROUP TOPIC [INSTANCE]
+ * A member of a group over libskein. member ASSIGNOR BOOTSTRAP GROUP TOPIC [INSTANCE]; a TOPIC that begins with ^ is an expression.
  *
  * Prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group (but an INSTANCE
  * stays in it). $RACK: where it is.
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 		return fail(&error);
 	sigaction(SIGTERM, &action, NULL);
 	skein_consumer_on_rebalance(consumer, on_rebalance, NULL);
-	if (skein_consumer_subscribe(consumer, &topic, 1, &error) != SKEIN_OK)
+	if ((*topic == '^' ? skein_consumer_subscribe_pattern(consumer, topic, &error) : skein_consumer_subscribe(consumer, &topic, 1, &error)) != SKEIN_OK)
 		return fail(&error);
 	while (!is_stopped && code == 0) {
 		if (!skein_next_wait(consumer, uncommitted > 0 ? 0 : 200, &event)) {
