@@ -43,7 +43,7 @@ endif
 EXTRA_DIST += tests/system/golden-wire.test
 include $(srcdir)/tests/system/local.mk
 include $(srcdir)/tests/checker/local.mk
-EXTRA_DIST += tests/sim/README.md
+EXTRA_DIST += tests/sim/README.md tests/slowness.h
 # A whole broker in simulation.
 if HAVE_CHECK
 sim_test_libs = src/broker/libskein_broker.a src/http/libskein_http.a src/api/libskein_api.a src/net/libskein_net.a src/controller/libskein_controller.a \

@@ -13,15 +13,7 @@
 #include <sys/mman.h>
 
 #include "base/base.h"
-
-/* Under a sanitizer the usual seeds are fewer by so much. */
-#if defined(__SANITIZE_THREAD__)
-#define SEEDS_SLOWNESS 20
-#elif defined(__SANITIZE_ADDRESS__)
-#define SEEDS_SLOWNESS 5
-#else
-#define SEEDS_SLOWNESS 1
-#endif
+#include "../slowness.h"
 
 /* Check runs a test in a process of its own, which may end anyhow: the seed at work is in memory that its parent sees too. */
 static uint64_t *seed_at_work;

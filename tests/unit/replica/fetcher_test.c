@@ -2,13 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../../slowness.h"
 #include "record/batch.h"
 #include "rig.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/header.h"
 
-#define SEEDS 20
+#define SEEDS (20 / SEEDS_SLOWNESS)
 
 START_TEST(follows)
 {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "../../slowness.h"
 
 struct seed_range {
 	uint64_t from, count;
@@ -40,8 +41,8 @@ static struct seed_range seed_range_begin(uint64_t usual)
 	if (one == NULL)
 		log_set_sink(seed_swallow_log, NULL);
 	return (struct seed_range){
-		.from = one != NULL ? strtoull(one, NULL, 10) : 1, .count = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : usual,
-		.is_one = one != NULL, .is_usual = one == NULL && many == NULL,
+		.from = one != NULL ? strtoull(one, NULL, 10) : 1, .count = one != NULL ? 1 : many != NULL ? strtoull(many, NULL, 10) : usual / SEEDS_SLOWNESS,
+		.is_one = one != NULL, .is_usual = one == NULL && many == NULL && SEEDS_SLOWNESS == 1,
 	};
 }
 

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 #include "unit/wire/codec_list.h"
+#include "../../slowness.h"
 
-#define SEEDS 12
+#define SEEDS (12 / SEEDS_SLOWNESS)
 
 /*
  * Memory per input byte: the costliest element is a slice (16 bytes) for one byte, arenas round up and double.
