@@ -17,7 +17,7 @@ src_client_libskein_client_a_SOURCES = \
 	src/client/group_member.c src/client/group_member.h \
 	src/client/murmur2.c src/client/murmur2.h \
 	src/client/producer.c src/client/producer.h src/client/producer_priv.h \
-	src/client/producer_send.c \
+	src/client/producer_send.c src/client/producer_split.c \
 	src/client/topic_pattern.c src/client/topic_pattern.h
 $(src_client_libskein_client_a_OBJECTS): | $(wire_gen)
 

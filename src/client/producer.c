@@ -88,6 +88,7 @@ static struct producer_partition *partition_get(struct producer_topic *t, int32_
 		struct producer_partition *part = mem_calloc(1, sizeof(*part));
 		part->topic = t;
 		part->number = number;
+		part->batch_size_max = SIZE_MAX;
 		list_init(&part->batches);
 		t->partitions[number] = part;
 	}
@@ -190,6 +191,13 @@ void producer_batch_close(struct producer *p, struct producer_batch *b)
 		compress_batch(p, b);
 }
 
+void producer_batch_free(struct producer_batch *b)
+{
+	strbuf_fini(&b->bytes);
+	free(b->tags);
+	free(b);
+}
+
 /* Tells every record's fate, oldest first, and forgets the batch. */
 void producer_batch_finish(struct producer *p, struct producer_batch *b, int64_t base_offset, time_ms append_time,
 			   const struct client_error *error)
@@ -208,20 +216,17 @@ void producer_batch_finish(struct producer *p, struct producer_batch *b, int64_t
 		d.timestamp = append_time >= 0 ? append_time : b->tags[i].timestamp;
 		p->spec.on_delivery(p->spec.arg, &d);
 	}
-	strbuf_fini(&b->bytes);
-	free(b->tags);
-	free(b);
+	producer_batch_free(b);
 }
 
 static struct producer_batch *batch_for(struct producer *p, struct producer_partition *part, size_t size)
 {
 	struct producer_batch *last = NULL;
-	size_t limit = (size_t)MIN(p->spec.batch_size, p->spec.request_size_max);
 
 	if (!list_empty(&part->batches))
 		last = LIST_ENTRY(part->batches.prev, struct producer_batch, link);
 	if (last != NULL && last->state == BATCH_OPEN) {
-		if (last->builder.plain_bytes + size <= limit)
+		if (last->builder.plain_bytes + size <= producer_batch_size(p, part))
 			return last;
 		producer_batch_close(p, last);
 	}

@@ -39,6 +39,8 @@ struct producer_partition {
 	struct list            batches;		/* IN_FLIGHT and READY ones in the order of their sequences, an OPEN one last */
 	int32_t                next_sequence;
 	int32_t                in_flight;	/* batches */
+	bool                   is_begun;	/* the broker has taken a batch of this producer id */
+	size_t                 batch_size_max;	/* a larger batch was refused; SIZE_MAX */
 };
 
 struct producer_topic {
@@ -74,13 +76,23 @@ struct producer {
 	struct client_error    fatal;		/* err OK: none */
 };
 
+/* Before compression. A larger record has a batch for itself. */
+static inline size_t producer_batch_size(const struct producer *p, const struct producer_partition *part)
+{
+	return MIN((size_t)MIN(p->spec.batch_size, p->spec.request_size_max), part->batch_size_max);
+}
+
 /* producer.c */
 void producer_batch_close(struct producer *p, struct producer_batch *b);
+void producer_batch_free(struct producer_batch *b);
 void producer_batch_finish(struct producer *p, struct producer_batch *b, int64_t base_offset, time_ms append_time,
 			   const struct client_error *error);
 
 /* producer_send.c */
 mono_ms producer_turn(struct client_user *u, mono_ms now);
 void    producer_cancel_requests(struct producer *p);
+
+/* producer_split.c: a READY batch becomes several in its place, and is gone. False: it has one record. */
+bool producer_batch_split(struct producer *p, struct producer_batch *b);
 
 #endif

@@ -6,7 +6,8 @@
  * come back too, and go out again in order. A broker that appended a batch whose answer got lost recognises it by its
  * sequence and answers with the old offset. It remembers five batches, so nothing goes out behind a batch that is tried again:
  * at most four can have been appended behind it, however often it is tried. Without sequences only one batch of a partition
- * is under way at a time, which keeps the order as well.
+ * is under way at a time, which keeps the order as well. A broker that knows nothing of a producer takes any first sequence
+ * from it, so nothing goes out behind the first batch of a partition until one has been taken: were it refused, those behind it would not be.
  *
  * A sequence lost for good: a batch that failed finally leaves a gap, and nothing behind it would be accepted. Then nothing
  * new is sent until all that is under way has come back, a new producer id is taken, and the rest is numbered anew.
@@ -41,6 +42,7 @@ static void restart_sequences(struct producer *p)
 			if (t->partitions[i] == NULL)
 				continue;
 			t->partitions[i]->next_sequence = 0;
+			t->partitions[i]->is_begun = false;
 			LIST_FOREACH(link, &t->partitions[i]->batches) {
 				struct producer_batch *b = LIST_ENTRY(link, struct producer_batch, link);
 				b->base_sequence = NO_SEQUENCE;
@@ -128,7 +130,8 @@ static bool leaves_doubt(const struct client_error *error)
 
 static void batch_retry(struct producer *p, struct producer_batch *b, const struct client_error *error, mono_ms now)
 {
-	bool is_behind_another = error->kafka == OUT_OF_ORDER_SEQUENCE_NUMBER && !is_first(b);
+	/* The other may have failed for good, and will be followed under a new id. */
+	bool is_behind_another = error->kafka == OUT_OF_ORDER_SEQUENCE_NUMBER && (!is_first(b) || p->needs_new_id);
 
 	b->error = *error;
 	if (!is_behind_another && !client_error_is_retriable(error)) {
@@ -140,6 +143,20 @@ static void batch_retry(struct producer *p, struct producer_batch *b, const stru
 	client_topic_refresh(p->client);
 }
 
+/* Its topic takes no batch so large: it is sent in pieces, or told what would have to change for one record. */
+static void batch_too_large(struct producer *p, struct producer_batch *b, const struct client_error *error)
+{
+	bool is_for_segment = error->kafka == RECORD_LIST_TOO_LARGE;
+	struct client_error final;
+
+	if (producer_batch_split(p, b))
+		return;
+	client_error_set(&final, error->err, "%.200s: a batch of one record has %zu bytes, more than the topic's %s", error->text,
+			 b->bytes.len, is_for_segment ? "segment.bytes" : "max.message.bytes");
+	final.kafka = error->kafka;
+	batch_failed(p, b, &final);
+}
+
 static void batch_answered(struct producer *p, struct producer_batch *b,
 			   const struct produce_response_partition_response *r, mono_ms now)
 {
@@ -147,13 +164,17 @@ static void batch_answered(struct producer *p, struct producer_batch *b,
 	char subject[300];
 
 	if (r->error_code == NONE || r->error_code == DUPLICATE_SEQUENCE_NUMBER) {
+		b->partition->is_begun = true;
 		producer_batch_finish(p, b, r->error_code == NONE ? r->base_offset : -1, r->log_append_time_ms, &error);
 		return;
 	}
 	snprintf(subject, sizeof(subject), "%s/%d", b->partition->topic->name, b->partition->number);
 	client_error_set_kafka(&error, r->error_code, subject, r->error_message);
 	b->maybe_written = b->maybe_written || leaves_doubt(&error);
-	batch_retry(p, b, &error, now);
+	if (error.err == ERR_TOO_LARGE)
+		batch_too_large(p, b, &error);
+	else
+		batch_retry(p, b, &error, now);
 }
 
 static struct producer_batch *take_batch(struct producer_request *q, struct slice topic, int32_t number)
@@ -233,7 +254,7 @@ void producer_cancel_requests(struct producer *p)
 
 static bool is_due(const struct producer *p, const struct producer_batch *b, mono_ms now)
 {
-	return p->is_pushed || b->builder.plain_bytes >= (size_t)p->spec.batch_size ||
+	return p->is_pushed || b->builder.plain_bytes >= producer_batch_size(p, b->partition) ||
 	       b->created_at + p->spec.linger_ms <= now || p->memory > p->spec.buffer_memory / 2;
 }
 
@@ -254,7 +275,7 @@ static struct producer_batch *next_batch(struct producer *p, struct producer_par
 		mono_ms deadline = b->created_at + p->spec.delivery_timeout_ms;
 
 		if (b->state == BATCH_IN_FLIGHT) {
-			if (!p->spec.is_idempotent || b->attempts > 0)
+			if (!p->spec.is_idempotent || !part->is_begun || b->attempts > 0)
 				return NULL;
 			continue;
 		}

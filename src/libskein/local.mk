@@ -20,7 +20,7 @@ src_libskein_libskein_pic_a_SOURCES = $(libskein_face_sources) \
 	src/record/batch.c src/record/build.c src/record/compress.c src/record/decompress.c src/record/record.c \
 	src/client/assign.c src/client/group_lead.c src/client/admin.c src/client/admin_config.c src/client/admin_group.c src/client/client.c src/client/client_api.c src/client/client_call.c src/client/client_io.c \
 	src/client/client_metadata.c src/client/client_node.c src/client/consumer.c src/client/consumer_fetch.c src/client/group_member.c src/client/topic_pattern.c \
-	src/client/murmur2.c src/client/producer.c src/client/producer_send.c
+	src/client/murmur2.c src/client/producer.c src/client/producer_send.c src/client/producer_split.c
 nodist_src_libskein_libskein_pic_a_SOURCES = \
 	src/wire/gen/alter_partition_reassignments.c \
 	src/wire/gen/alter_replica_log_dirs.c \

@@ -82,16 +82,12 @@ static int16_t check_sequence(struct fake_broker *b, struct fake_partition *p, c
 	if (producer_id < 0)
 		return NONE;
 	if (producer_id != p->producer_id) {
-		if (batch_base_sequence(batch) != 0) {
-			b->out_of_order++;
-			return OUT_OF_ORDER_SEQUENCE_NUMBER;
-		}
 		p->producer_id = producer_id;
-		p->next_sequence = 0;
+		p->next_sequence = batch_base_sequence(batch);	/* of a producer that is not known any may be the first */
 		p->recent_count = 0;
 	}
 	for (int i = 0; i < p->recent_count; i++) {
-		if (p->recent[i].base_sequence == batch_base_sequence(batch)) {
+		if (p->recent[i].base_sequence == batch_base_sequence(batch) && p->recent[i].count == batch_record_count(batch)) {
 			*offset = p->recent[i].base_offset;
 			b->duplicates++;
 			return DUPLICATE_SEQUENCE_NUMBER;
@@ -124,6 +120,7 @@ static int16_t append(struct fake_broker *b, int32_t number, struct wire_records
 	p->next_sequence = sequence_add(batch_base_sequence(batch.ptr), batch_record_count(batch.ptr));
 	memmove(&p->recent[1], &p->recent[0], 4 * sizeof(p->recent[0]));
 	p->recent[0].base_sequence = batch_base_sequence(batch.ptr);
+	p->recent[0].count = batch_record_count(batch.ptr);
 	p->recent[0].base_offset = *offset;
 	p->recent_count = MIN(p->recent_count + 1, 5);
 	return NONE;
@@ -207,6 +204,11 @@ static bool produce_partition(struct fake_broker *b, const struct produce_reques
 	m->index = q->index;
 	m->base_offset = -1;
 	if (chance(b, b->faults.too_large)) {
+		m->error_code = MESSAGE_TOO_LARGE;
+		return true;
+	}
+	if (b->batch_bytes_max > 0 && q->records.len > b->batch_bytes_max) {
+		b->too_large++;
 		m->error_code = MESSAGE_TOO_LARGE;
 		return true;
 	}

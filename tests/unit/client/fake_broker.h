@@ -30,7 +30,7 @@ struct fake_partition {
 	int64_t       next_offset;
 	int64_t       producer_id;	/* the one that wrote last; its predecessors are fenced by nobody */
 	int32_t       next_sequence;
-	struct { int32_t base_sequence; int64_t base_offset; } recent[5];
+	struct { int32_t base_sequence, count; int64_t base_offset; } recent[5];
 	int           recent_count;
 	int64_t       log_start_offset;	/* below: OFFSET_OUT_OF_RANGE */
 	int64_t       cut_at;		/* > 0: the log was cut off there; who has read beyond, in epoch 0, is told so */
@@ -46,11 +46,13 @@ struct fake_broker {
 	struct fake_partition  partitions[FAKE_PARTITIONS];
 	struct fake_faults     faults;
 	int64_t                next_producer_id;
+	size_t                 batch_bytes_max;		/* > 0: a larger batch gets MESSAGE_TOO_LARGE */
 	int16_t                api_versions_max;	/* below the client's: answers UNSUPPORTED_VERSION */
 	const char            *greeting;		/* sent instead of any answer, by what is no broker */
 	const char            *advertised;
 	int                    produce_count;
 	int                    duplicates, out_of_order;	/* refused or recognised */
+	int                    too_large;		/* refused for batch_bytes_max */
 };
 
 struct fake_broker *fake_broker_create(struct sim_net *net, const char *host, uint64_t seed);

@@ -306,6 +306,90 @@ START_TEST(refuses_what_cannot_be)
 }
 END_TEST
 
+/* Every batch is at first larger than the topic takes, whatever comes of the others at the same time. */
+START_TEST(splits_what_is_too_large)
+{
+	struct producer_spec spec = spec_of(_i % 5);
+	bool has_faults = _i >= 20;
+	struct run x;
+
+	spec.batch_size = 16384;
+	spec.linger_ms = 100;
+	if (_i % 4 == 3) {
+		spec.is_idempotent = false;
+		spec.acks = 1;
+	}
+	run_init(&x, 500 + (uint64_t)_i, spec);
+	x.rig.broker->batch_bytes_max = 300;		/* of records of 85 bytes: more for those that are compressed */
+	if (has_faults)
+		x.rig.broker->faults = (struct fake_faults){ .refuse = 100, .cut_before = 50 };
+	send_all(&x, RECORDS, 60000);
+	drain(&x, 60000);
+	check_log(&x, 1);
+	ck_assert_msg(x.ok_count == RECORDS, "%d: %s", x.ok_count, x.text);
+	ck_assert_int_gt(x.rig.broker->too_large, 0);
+	if (!has_faults)
+		ck_assert_int_le(x.rig.broker->too_large, 30);	/* remembered: not once per batch that is written */
+	run_fini(&x);
+}
+END_TEST
+
+/* Pieces count for the memory what their batch did, and a record that is too large alone takes nothing along. */
+START_TEST(one_record_is_not_split)
+{
+	static char big[5000];
+	struct producer_spec spec = PRODUCER_SPEC_INIT;
+	struct producer_record r = { .topic = SLICE_LIT(FAKE_TOPIC), .partition = 0, .timestamp = 1000 };
+	struct client_error error;
+	struct run x;
+
+	spec.buffer_memory = spec.request_size_max = 20000;
+	spec.linger_ms = 100;
+	run_init(&x, 7, spec);
+	send_all(&x, 1, 1000);
+	x.rig.broker->batch_bytes_max = 2000;
+	for (int round = 0; round < 10; round++) {
+		for (int k = 0; k < 5; k++)
+			ck_assert_int_eq(send_one(&x, 0, &error), OK);
+		r.value = slice_of(big, sizeof(big));
+		r.tag = (void *)(intptr_t)x.sent++;
+		ck_assert_int_eq(producer_send(x.producer, &r, &error), OK);
+		for (int k = 0; k < 5; k++)
+			ck_assert_int_eq(send_one(&x, 0, &error), OK);
+		drain(&x, 5000);
+		ck_assert_int_eq(x.failed_count, round + 1);
+		ck_assert_int_eq(x.fates[x.sent - 6].err, ERR_TOO_LARGE);
+	}
+	ck_assert_msg(strstr(x.text, "one record") != NULL && strstr(x.text, "max.message.bytes") != NULL, "%s", x.text);
+	ck_assert_int_eq(x.ok_count, 1 + 10 * 10);
+	ck_assert_int_eq(x.rig.broker->partitions[0].next_offset + x.rig.broker->partitions[1].next_offset +
+			 x.rig.broker->partitions[2].next_offset, x.ok_count);
+	run_fini(&x);
+}
+END_TEST
+
+START_TEST(pieces_have_the_time_of_their_batch)
+{
+	struct producer_spec spec = PRODUCER_SPEC_INIT;
+	struct run x;
+
+	spec.delivery_timeout_ms = 3000;
+	spec.linger_ms = 1000;
+	run_init(&x, 9, spec);
+	x.rig.broker->batch_bytes_max = 500;
+	send_all(&x, 50, 1000);
+	for (int i = 0; i < 1000 && x.rig.broker->too_large == 0; i++)
+		rig_step(&x.rig);
+	ck_assert_int_gt(x.rig.broker->too_large, 0);
+	x.rig.broker->faults.refuse = 1000;
+	drain(&x, 2500);
+	ck_assert_int_gt(x.failed_count, 0);
+	ck_assert_int_eq(x.ok_count + x.failed_count, 50);
+	check_log(&x, 1);
+	run_fini(&x);
+}
+END_TEST
+
 START_TEST(batches_fill)
 {
 	struct producer_spec spec = PRODUCER_SPEC_INIT;
@@ -340,6 +424,9 @@ int main(void)
 	tcase_add_test(tc, memory_is_bounded);
 	tcase_add_test(tc, refuses_what_cannot_be);
 	tcase_add_test(tc, batches_fill);
+	tcase_add_loop_test(tc, splits_what_is_too_large, 0, 40);
+	tcase_add_test(tc, one_record_is_not_split);
+	tcase_add_test(tc, pieces_have_the_time_of_their_batch);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
