@@ -189,12 +189,17 @@ static struct active_request *request_create(struct controller *c, const struct 
 	r->broker = b->info.id;
 	r->key = key;
 	r->version = version;
+	list_init(&r->merged);
 	arena_init(&r->arena, SIZE_MAX);
 	return r;
 }
 
 void active_request_free(struct active_request *r)
 {
+	struct list *e;
+
+	while ((e = list_pop_front(&r->merged)) != NULL)
+		active_request_free(LIST_ENTRY(e, struct active_request, link));
 	channel_call_fini(&r->call);
 	arena_fini(&r->arena);
 	body_unref(r->body);

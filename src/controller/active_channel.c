@@ -2,6 +2,8 @@
  * The way to each member: a queue, one request in flight, in order, tried until it is answered or the broker is gone. A member depends on that order: which word about a partition
  * is the newer one it knows by their arrival.
  *
+ * UpdateMetadata that waits is merged with its neighbours (active_merge.c): so what waits is told in as few round trips as its order allows.
+ *
  * A request whose answer was lost is sent again: members take the repetition. The queue is bounded by the member's session: who does not answer loses it, and with it the queue.
  *
  * This broker's own member side gets the same requests without a connection; its queue is the member side's.
@@ -80,8 +82,11 @@ static void send_next(struct controller *c, struct active_channel *ch)
 {
 	if (ch->is_busy || list_empty(&ch->requests) || ch->is_waiting)
 		return;
+	active_merge_waiting(&ch->requests);
 	struct active_request *r = first(ch);
 	struct channel_call *call = &r->call;
+
+	r->was_sent = true;
 
 	channel_call_init(call, &c->actor);
 	call->msg.context = r;

@@ -161,10 +161,12 @@ struct active_request {
 	int32_t              stop_state_count;
 	const void          *answer;	/* struct x_response once it is home; valid as long as this */
 	struct active_body  *body;
+	struct list          merged;	/* requests that it speaks for: active_merge.c */
+	bool                 was_sent;	/* the member may have heard of it */
 	char                 host[256];
 	struct channel_call  call;	/* to another broker */
 	struct own_request   own;	/* to ourselves, */
-	struct arena         arena;	/* and its answer */
+	struct arena         arena;	/* and its answer; to another: what it has of its own once it has merged others */
 	union {
 		struct leader_and_isr_response  leader_and_isr;
 		struct update_metadata_response update_metadata;
@@ -172,6 +174,9 @@ struct active_request {
 	} own_answer;
 };
 void active_request_free(struct active_request *r);
+
+/* active_merge.c: makes the UpdateMetadata at the head of a queue, which is not empty, one that speaks for those behind it too. */
+void active_merge_waiting(struct list *queue);
 
 /* active_channel.c */
 void active_channel_open(struct controller *c, struct active_broker *b);

@@ -78,6 +78,8 @@ void sim_set_cold(struct sim_os *m, unsigned per_million);
 /* --- the network ------------------------------------------------------------------------------ */
 /* Each piece of a stream travels so long, drawn anew, never overtaking. 1000..3000 at the start; min >= 1. */
 void sim_net_set_delay(struct sim_net *net, int64_t min_us, int64_t max_us);
+/* How often a transfer is shorter than it could be. 250000 at the start. */
+void sim_net_set_partial(struct sim_net *net, unsigned per_million);
 struct sim_net *sim_net_of(struct sim_os *m);
 /* Nothing from a reaches b any more; streams stall, as TCP does, and go on after the heal. The other direction is unharmed. */
 void sim_net_cut(struct sim_os *from, struct sim_os *to);

@@ -24,7 +24,7 @@
 #define WINDOW       65536
 #define SYN_RETRY_NS ((mono_ns)1000000000)
 #define SYN_TRIES    120		/* then ERR_TIMEOUT: about two minutes, as in Linux */
-#define PARTIAL      250000		/* per million: how often a transfer is shorter than it could be */
+#define PARTIAL      250000		/* per million, at the start: see sim_net_set_partial */
 
 enum socket_state { LISTENING, CONNECTING, CONNECTED, FAILED };
 
@@ -74,6 +74,7 @@ void sim_net_init(struct sim_net *net, uint64_t seed, mono_ns now)
 	net->rng.state = seed;
 	net->delay_min_us = 1000;
 	net->delay_max_us = 3000;
+	net->partial_per_million = PARTIAL;
 	list_init(&net->machines);
 	list_init(&net->sockets);
 	list_init(&net->cuts);
@@ -346,6 +347,11 @@ void sim_net_set_delay(struct sim_net *net, int64_t min_us, int64_t max_us)
 	net->delay_max_us = max_us;
 }
 
+void sim_net_set_partial(struct sim_net *net, unsigned per_million)
+{
+	net->partial_per_million = per_million;
+}
+
 /* Everything under way between the two gets a new time, in its old order: never while the link is cut. */
 static void reschedule(struct sim_net *net, const struct sim_os *from, const struct sim_os *to)
 {
@@ -609,7 +615,7 @@ static enum err sim_connect_result(struct os *os, os_fd fd)
 
 static size_t maybe_less(struct sim_net *net, size_t n)
 {
-	return n > 1 && sim_rng_chance(&net->rng, PARTIAL) ? 1 + (size_t)sim_rng_below(&net->rng, n) : n;
+	return n > 1 && sim_rng_chance(&net->rng, net->partial_per_million) ? 1 + (size_t)sim_rng_below(&net->rng, n) : n;
 }
 
 static enum err sim_recv(struct os *os, os_fd fd, void *buf, size_t len, size_t *got)

@@ -120,6 +120,7 @@ struct sim_net {
 	struct list    events;		/* under way, in the order of their arrival */
 	struct sim_rng rng;
 	int64_t        delay_min_us, delay_max_us;
+	unsigned       partial_per_million;
 	unsigned       next_host;
 	uint64_t       connects;	/* asked for */
 	void         (*sent)(void *arg, const struct sim_piece *p);

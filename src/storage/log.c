@@ -162,7 +162,7 @@ enum err log_make_owed_files(struct log *log)
 static enum err check_topic_id(struct log *log, const struct log_spec *spec, struct log_recovery *recovery)
 {
 	struct uuid found;
-	enum err e = partition_metadata_read(&found, log->os, log->store.dir);
+	enum err e = log->is_new ? ERR_NOT_FOUND : partition_metadata_read(&found, log->os, log->store.dir);
 
 	if (e == OK && !uuid_is_zero(spec->topic_id) && !uuid_eq(found, spec->topic_id)) {
 		char its[UUID_TEXT_LEN + 1], wanted[UUID_TEXT_LEN + 1];

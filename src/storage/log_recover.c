@@ -430,9 +430,8 @@ static enum err start_anew(struct log *log, int64_t offset, time_ms now,
 static enum err load_clean_producers(struct log *log, const struct log_spec *spec,
 	struct log_recovery *recovery)
 {
-	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
-		log->segments[0]->base_offset - 1, log->end_offset,
-						   spec->now);
+	enum err e = log->is_new ? OK : producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
+		log->segments[0]->base_offset - 1, log->end_offset, spec->now);
 
 	return e == OK ? log_replay_producers(log, log->end_offset, &recovery->records_replayed)
 		: e;
@@ -457,7 +456,7 @@ static enum err bring_up(struct log *log, const struct log_spec *spec, struct re
 		e = load_clean_producers(log, spec, recovery);
 	if (e == OK && log->end_offset < log->start_offset)
 		e = start_anew(log, log->start_offset, spec->now, recovery);
-	if (e == OK)		/* of a log that was longer: a truncation did not get to them */
+	if (e == OK && !log->is_new)	/* of a log that was longer: a truncation did not get to them */
 		e = producer_snapshot_remove_above(log->os, log->store.dir, log->end_offset);
 	if (e == OK && producer_state_end_offset(log->producers) != log->end_offset)
 		e = log_reload_producers(log, spec->now, &recovery->records_replayed);
@@ -466,7 +465,7 @@ static enum err bring_up(struct log *log, const struct log_spec *spec, struct re
 
 static enum err read_epochs(struct log *log, struct recovery_plan *plan)
 {
-	enum err e = leader_epochs_read(&log->epochs, log->os, log->store.dir);
+	enum err e = log->is_new ? OK : leader_epochs_read(&log->epochs, log->os, log->store.dir);
 
 	if (e != ERR_CORRUPT)
 		return e;
@@ -491,8 +490,8 @@ static void set_synced(struct log *log, int64_t recovery_point)
 /* The recovery point of the checkpoint, unless the log has been cut below it since. */
 static enum err bound_recovery_point(struct log *log, struct log_spec *spec)
 {
-	struct cut_note note;
-	enum err e = cut_note_read(&note, log->os, log->store.dir);
+	struct cut_note note = { INT64_MAX, -1 };
+	enum err e = log->is_new ? OK : cut_note_read(&note, log->os, log->store.dir);
 
 	log->has_cut_note = e == OK && note.recovery_point != INT64_MAX;
 	log->checkpointed = MAX(spec->recovery_point, note.checkpointed);
@@ -503,13 +502,14 @@ static enum err bound_recovery_point(struct log *log, struct log_spec *spec)
 enum err log_load(struct log *log, const struct log_spec *as_told, struct log_recovery *recovery)
 {
 	struct log_spec bounded = *as_told, *spec = &bounded;
-	int64_t damaged_from;
+	int64_t damaged_from = INT64_MAX;
 	struct recovery_plan plan;
 	bool is_new;
 	enum err e;
 
+	/* In a directory that was made a moment ago (log->is_new) nothing is looked for, here and below: that would be most of what a partition costs to make. */
 	if ((e = bound_recovery_point(log, spec)) != OK ||
-		(e = log_sweep(log, spec->now, &damaged_from)) != OK)
+		(!log->is_new && (e = log_sweep(log, spec->now, &damaged_from)) != OK))
 		return e;
 	log->recovery_point = MAX(spec->recovery_point, 0);	/* as far as is known yet */
 	log->dirty_offset = spec->cleaner_offset;

@@ -254,7 +254,7 @@ static enum err remove_stray_snapshots(struct log *log)
 enum err log_sweep(struct log *log, time_ms now, int64_t *damaged_from)
 {
 	struct listing l = { 0 };
-	enum err e = log->owes_files ? OK : os_list_dir(log->os, log->store.dir, add_found, &l);
+	enum err e = os_list_dir(log->os, log->store.dir, add_found, &l);
 
 	if (e == OK)
 		e = sweep_leftovers(log, &l);
