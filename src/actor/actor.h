@@ -72,7 +72,8 @@ struct actor_ops {
 	bool        lends_turns;	/* while it sleeps another thread may run its step (one at a time, nothing else changes); not with a wait of its own */
 	/* One bounded turn: drain questions and answers, do one slice of upkeep. Returns the work done; 0 = may sleep.
 	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest
-	 * (MONO_NEVER = only when woken): later than now, or it spins, which a simulation asserts. */
+	 * (MONO_NEVER = only when woken): later than now, or it spins, which a simulation asserts. A step that worked may say
+	 * a->is_settled: another one would find nothing, but for what others have sent meanwhile. */
 	int  (*step)(struct actor *a, mono_ms now);
 	/* How this actor sleeps and is woken, when not on its futex word: a network actor waits in its poller. Both or neither.
 	 * wait is called only between a step that returned 0 and the next step; in a simulation
@@ -105,6 +106,7 @@ struct actor {
 	int                     lane;		/* index as an asker; LANE_NONE */
 	unsigned                lane_slots;	/* of each lane into this actor: ACTOR_LANE_SLOTS; before the first question another power of two */
 	mono_ms                 deadline;	/* see ops->step */
+	bool                    is_settled;	/* the same; who says it says so or not in each step */
 	bool                    stop_wanted;	/* actor_stop; see there */
 
 	/* inbox: written by others */

@@ -275,9 +275,9 @@ static void run(void *arg)
 		turn_begin(r);
 		work = step(a, os_mono_ms(s->sched.os));
 		turn_end(r);
-		if (work > 0)
+		if (work > 0 && (!a->is_settled || __atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE)))
 			continue;
-		if (actor_may_end(a))
+		if (work == 0 && actor_may_end(a))
 			break;
 		rest(a);
 	}

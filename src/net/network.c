@@ -11,8 +11,11 @@
 
 #define NETWORK_QUESTIONS 64	/* of one turn */
 #define NETWORK_SETTLE_ROUNDS 4	/* of one turn: settling may begin and answer requests */
+#define NETWORK_HEAR_ROUNDS 4	/* of one turn: asking again because of what was answered */
 #define NETWORK_ASK_RETRY_MS 1	/* a lane empties without telling */
 #define NETWORK_SPIN_NS      40000
+#define NETWORK_MANY         8	/* connections that had an event within so many milliseconds */
+#define NETWORK_MANY_MS      2
 #define NETWORK_SPIN_PAUSE_MAX 255	/* sleeps between two looks that are not worth it */
 
 static void refresh_clock(struct network *n)
@@ -297,6 +300,19 @@ static int wake_resumed(struct network *n)
 	return work;
 }
 
+/* Who was asked and sleeps runs now, on this thread, so that its answers leave with this step. They may ask again. */
+static int hear_the_asked(struct network *n)
+{
+	int work = 0;
+
+	for (int i = 0; i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
+		actor_flush_wakes(&n->actor);
+		work += actor_drain_answers(&n->actor, on_answer, n);
+		work += wake_resumed(n);
+	}
+	return work;
+}
+
 static int wake_stalled(struct network *n)
 {
 	int room = NET_CALLS - (n->calls_in_use - n->busy_connections), work = 0;
@@ -348,6 +364,13 @@ static void begin_stop(struct network *n)
 	__atomic_store_n(&n->is_stopping, true, __ATOMIC_RELEASE);
 }
 
+/* Nothing is left to do but for what sockets, mail and the clock bring. */
+static bool is_settled(const struct network *n)
+{
+	return list_empty(&n->work) && list_empty(&n->resumed) && list_empty(&n->stalled) && list_empty(&n->closed)
+	    && n->asks.count == 0 && !n->is_stopping && n->actor.deadline > n->now;
+}
+
 static int network_step(struct actor *a, mono_ms now)
 {
 	struct network *n = CONTAINER_OF(a, struct network, actor);
@@ -365,6 +388,7 @@ static int network_step(struct actor *a, mono_ms now)
 	work += look_at_deadlines(n);
 	work += wake_resumed(n);
 	work += wake_stalled(n);
+	work += hear_the_asked(n);
 	work += settle_connections(n);
 	work += return_seats(n);
 	work += retry_asks(n);
@@ -374,6 +398,7 @@ static int network_step(struct actor *a, mono_ms now)
 		work += n->asks.count;
 	}
 	a->deadline = earliest_deadline(n);
+	a->is_settled = work > 0 && is_settled(n);
 	return work;
 }
 
@@ -386,6 +411,16 @@ static bool has_news(const struct actor *a)
 	return actor_has_mail(a) || __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST) != ACTOR_ASLEEP;
 }
 
+/* So many connections are busy that others of them send while one is answered: what a sleep costs is shared by all that has come when it ends. */
+static bool serves_many(const struct network *n)
+{
+	const struct list *e = n->open.prev;
+
+	for (int i = 1; i < NETWORK_MANY && e != &n->open; i++)
+		e = e->prev;
+	return e != &n->open && n->now - LIST_ENTRY(e, struct connection, in_open)->last_event <= NETWORK_MANY_MS;
+}
+
 /*
  * Before it sleeps the actor looks a few times more, as long as that has lately been worth it: in a
  * virtual machine a sleep costs 20 us of latency and as much CPU as the looking. Where nothing
@@ -396,6 +431,8 @@ static bool look_again(struct network *n)
 {
 	mono_ns until;
 
+	if (serves_many(n))
+		return false;
 	if (n->spin_skip > 0) {
 		n->spin_skip--;
 		return false;
