@@ -240,6 +240,17 @@ static int connections_max(const struct assembly *a)
 	return files == 0 ? a->spec.config->max_connections : (int)MIN((uint64_t)a->spec.config->max_connections, files - files / 4);
 }
 
+/*
+ * A network actor waits for nothing but its sockets, so more of them than processors only make smaller turns, smaller appends and more wakes. Two at least: where a turn
+ * that is borrowed meets a page cache that is full, the other goes on.
+ */
+static int network_threads(const struct assembly *a)
+{
+	int useful = MAX(os_cpu_count(sched_os(a->spec.sched)), 2);
+
+	return MIN(MIN(a->spec.config->num_network_threads, useful), NETWORK_THREADS_MAX);
+}
+
 static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM_MAX])
 {
 	const struct broker_config *c = a->spec.config;
@@ -253,7 +264,7 @@ static enum err bind_listeners(struct assembly *a, char problem[ASSEMBLY_PROBLEM
 	}
 	a->net_spec = (struct net_spec){
 		.sched = a->spec.sched, .workers = a->spec.workers, .rows = api_rows, .row_count = api_row_count,
-		.network_threads = MIN(c->num_network_threads, NETWORK_THREADS_MAX), .max_request_bytes = c->socket_request_max_bytes,
+		.network_threads = network_threads(a), .max_request_bytes = c->socket_request_max_bytes,
 		.backlog = c->socket_listen_backlog_size, .send_buffer = c->socket_send_buffer_bytes, .recv_buffer = c->socket_receive_buffer_bytes,
 		.max_idle_ms = c->connections_max_idle_ms < 0 ? MONO_NEVER : c->connections_max_idle_ms, .max_connections = connections_max(a),
 		.measures = c->metrics_host != NULL, .slow_request_ms = c->slow_request_log_ms, .max_connections_per_ip = c->max_connections_per_ip, .listeners = a->listeners, .listener_count = c->listeners_count,

@@ -11,8 +11,11 @@
 
 #define NETWORK_QUESTIONS 64	/* of one turn */
 #define NETWORK_SETTLE_ROUNDS 4	/* of one turn: settling may begin and answer requests */
+#define NETWORK_HEAR_ROUNDS 4	/* of one turn: asking again because of what was answered */
 #define NETWORK_ASK_RETRY_MS 1	/* a lane empties without telling */
 #define NETWORK_SPIN_NS      40000
+#define NETWORK_MANY         8	/* connections that had an event within so many milliseconds */
+#define NETWORK_MANY_MS      2
 #define NETWORK_SPIN_PAUSE_MAX 255	/* sleeps between two looks that are not worth it */
 
 static void refresh_clock(struct network *n)
@@ -211,6 +214,9 @@ static int return_seats(struct network *n)
 	struct list *e;
 	int work = 0;
 
+	if (n->actor.is_on_loan)
+		return 0;	/* events that its own thread brings may still name them */
+
 	for (; (e = list_pop_front(&n->closed)) != NULL; work++)
 		return_seat(n, LIST_ENTRY(e, struct connection, in_open));
 	return work;
@@ -253,10 +259,13 @@ static void poll_now(struct network *n, mono_ms timeout_ms)
 	n->event_count = os_poller_wait(n->os, n->poller, n->events, NET_EVENTS, timeout_ms);
 }
 
+/* On loan there is nothing to look at: its own thread waits in the poller, and brings what that says. */
 static int look_at_sockets(struct network *n)
 {
 	int work;
 
+	if (n->actor.is_on_loan)
+		return 0;
 	if (!n->has_polled)
 		poll_now(n, 0);
 	for (int i = 0; i < n->event_count; i++)
@@ -294,6 +303,19 @@ static int wake_resumed(struct network *n)
 
 	for (; work < NET_EVENTS && (e = list_pop_front(&n->resumed)) != NULL; work++)
 		call_woken(LIST_ENTRY(e, struct net_call, in_resumed));
+	return work;
+}
+
+/* Who was asked and sleeps runs now, on this thread, so that its answers leave with this step. They may ask again. */
+static int hear_the_asked(struct network *n)
+{
+	int work = 0;
+
+	for (int i = 0; i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
+		actor_flush_wakes(&n->actor);
+		work += actor_drain_answers(&n->actor, on_answer, n);
+		work += wake_resumed(n);
+	}
 	return work;
 }
 
@@ -348,6 +370,23 @@ static void begin_stop(struct network *n)
 	__atomic_store_n(&n->is_stopping, true, __ATOMIC_RELEASE);
 }
 
+/* Nothing is left to do but for what sockets, mail and the clock bring. */
+static bool is_settled(const struct network *n)
+{
+	return list_empty(&n->work) && list_empty(&n->resumed) && list_empty(&n->stalled) && list_empty(&n->closed)
+	    && n->asks.count == 0 && !n->is_stopping && n->actor.deadline > n->now;
+}
+
+/* So many connections are busy that others of them send while one is answered: what a sleep costs is shared by all that has come when it ends. */
+static bool has_many_busy(const struct network *n)
+{
+	const struct list *e = n->open.prev;
+
+	for (int i = 1; i < NETWORK_MANY && e != &n->open; i++)
+		e = e->prev;
+	return e != &n->open && n->now - LIST_ENTRY(e, struct connection, in_open)->last_event <= NETWORK_MANY_MS;
+}
+
 static int network_step(struct actor *a, mono_ms now)
 {
 	struct network *n = CONTAINER_OF(a, struct network, actor);
@@ -365,6 +404,7 @@ static int network_step(struct actor *a, mono_ms now)
 	work += look_at_deadlines(n);
 	work += wake_resumed(n);
 	work += wake_stalled(n);
+	work += hear_the_asked(n);
 	work += settle_connections(n);
 	work += return_seats(n);
 	work += retry_asks(n);
@@ -373,17 +413,22 @@ static int network_step(struct actor *a, mono_ms now)
 		/* not sent yet, so that the scheduler does not know of them */
 		work += n->asks.count;
 	}
-	a->deadline = earliest_deadline(n);
+	a->deadline = list_empty(&n->closed) ? earliest_deadline(n) : n->now;
+	if (!a->is_on_loan)
+		n->serves_many = has_many_busy(n);
+	a->is_settled = work > 0 && is_settled(n);
 	return work;
 }
 
 /*
  * A look may swallow the poller's wake, and whoever finds the actor poked sends no other: so a poke
- * ends the looking as mail does, read after the look.
+ * ends the looking as mail does, read after the look. While a turn is on loan the mail is the borrower's.
  */
 static bool has_news(const struct actor *a)
 {
-	return actor_has_mail(a) || __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST) != ACTOR_ASLEEP;
+	uint32_t rest = __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST);
+
+	return rest != ACTOR_ON_LOAN && (rest != ACTOR_ASLEEP || actor_has_new_mail(a));
 }
 
 /*
@@ -396,6 +441,8 @@ static bool look_again(struct network *n)
 {
 	mono_ns until;
 
+	if (n->serves_many)
+		return false;
 	if (n->spin_skip > 0) {
 		n->spin_skip--;
 		return false;
@@ -431,7 +478,7 @@ static void network_wake(struct actor *a)
 }
 
 static const struct actor_ops network_ops = {
-	.module = "net", .step = network_step, .wait = network_wait, .wake = network_wake,
+	.module = "net", .lends_to_its_like = true, .step = network_step, .wait = network_wait, .wake = network_wake,
 };
 
 /* --- beginning and end ----------------------------------------------------------------------- */
