@@ -308,10 +308,11 @@ bool json_record_read(struct json_record *r, struct slice text, char error[200])
 	m->root = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
 	r->memory = m;
 	if (m->root == NULL) {
-		char *end = strstr(where.text, "end of file");
-		if (end != NULL)
-			snprintf(end, sizeof(where.text) - (size_t)(end - where.text), "the end of the line");
-		snprintf(error, 200, "column %d: %.150s", where.column, where.text);
+		static const char file_end[] = "end of file";
+		const char *end = strstr(where.text, file_end);
+		int before = end != NULL ? (int)(end - where.text) : 0;
+		snprintf(error, 200, "column %d: %.*s%s%.100s", where.column, before, where.text, end != NULL ? "the end of the line" : "",
+			 end != NULL ? end + sizeof(file_end) - 1 : where.text);
 	} else if (!json_is_object(m->root)) {
 		snprintf(error, 200, "expected an object, {\"key\": ..., \"value\": ...}");
 	} else if (json_object_get(m->root, "control") != NULL) {

@@ -95,7 +95,7 @@ static int64_t last_line(const struct produce *x)
 
 static bool write_resume(struct produce *x)
 {
-	if (!resume_write(x->resume_path, strbuf_cstr(&x->resume_head), &x->lines, last_line(x)))
+	if (!resume_write(&x->resume, x->resume_path, strbuf_cstr(&x->resume_head), &x->lines, last_line(x)))
 		return false;
 	x->has_resume_file = true;
 	return true;
@@ -109,7 +109,7 @@ bool produce_begin_resume(struct produce *x)
 	if (x->resume_path == NULL)
 		return true;
 	resume_head(&x->resume_head, x->topic, forms[x->form], x->input.delimiter, x->files, x->file_count);
-	switch ((int)resume_read(&x->resume, x->resume_path, strbuf_cstr(&x->resume_head), why)) {
+	switch ((int)resume_open(&x->resume, x->resume_path, strbuf_cstr(&x->resume_head), why)) {
 	case OK:
 		x->has_resume_file = true;
 		line_set_begin(&x->lines, x->resume.read, x->resume.missing, x->resume.missing_count);
@@ -125,6 +125,7 @@ bool produce_begin_resume(struct produce *x)
 	if (x->has_resume_file || write_resume(x))	/* now, not when it is needed, is the time to learn that it cannot be written */
 		return true;
 	tool_say("cannot write %s: %s", x->resume_path, strerror(errno));
+	unlink(x->resume_path);		/* nothing is in it */
 	x->code = EXIT_USAGE;
 	return false;
 }
@@ -240,6 +241,8 @@ static void say_outcome(struct produce *x)
 	else if (!x->is_over)
 		produce_say(x, "%lld record%s acknowledged, up to %s%s", (long long)x->written, x->written == 1 ? " is" : "s are",
 			    produce_line_text(x, x->line, where), has_rest ? "; nothing behind it" : "");
+	if (x->is_over && x->skip_lines > last_line(x))
+		produce_say(x, "--skip-lines %lld: the input ends with line %lld", (long long)x->skip_lines, (long long)last_line(x));
 	if (missing > 0 || has_rest)
 		say_how_to_go_on(x, missing);
 	if (has_rest && x->code == EXIT_OK)

@@ -1,11 +1,15 @@
 #include "resume.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "value.h"
+
+#define LOCK_ATTEMPTS 100	/* each fails only when the file is replaced in that moment */
 
 static const char first_line[] = "skein produce resume 1";
 
@@ -37,19 +41,47 @@ void resume_head(struct strbuf *out, const char *topic, const char *form, struct
 		strbuf_add_str(out, "input -\n");
 }
 
-static bool read_whole(const char *path, struct strbuf *out)
+/* Whether the file that was locked is the one of this name: it may have been replaced or removed before it was. */
+static bool is_in_place(os_fd fd, const char *path)
 {
-	FILE *f = fopen(path, "re");
-	char part[4096];
-	size_t n;
+	struct stat locked, named;
 
-	if (f == NULL)
-		return false;
-	while ((n = fread(part, 1, sizeof(part), f)) > 0)
-		strbuf_add(out, part, n);
-	bool ok = !ferror(f);
-	fclose(f);
-	return ok;
+	return fstat(fd, &locked) == 0 && stat(path, &named) == 0 && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
+/* ERR_INVALID: no plain file. Others but ERR_LOCKED: errno says why. */
+static enum err open_locked(const char *path, os_fd *out)
+{
+	struct stat st;
+
+	for (int i = 0; i < LOCK_ATTEMPTS; i++) {
+		if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+			return ERR_INVALID;
+		*out = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+		if (*out < 0)
+			return ERR_IO;
+		enum err e = os_lock(os_real(), *out);
+		if (e == OK && is_in_place(*out, path))
+			return OK;
+		os_close(os_real(), out);
+		if (e != OK)
+			return e == ERR_LOCKED ? e : ERR_IO;
+	}
+	return ERR_LOCKED;
+}
+
+/* One that begins as no such file does may be large. */
+static bool read_whole(int fd, struct strbuf *out)
+{
+	char part[4096];
+	ssize_t n;
+
+	while ((n = read(fd, part, sizeof(part))) > 0) {
+		strbuf_add(out, part, (size_t)n);
+		if (strncmp(strbuf_cstr(out), first_line, sizeof(first_line) - 1) != 0)
+			break;
+	}
+	return n >= 0;
 }
 
 static bool add_missing(struct resume *r, char *text, int64_t *capacity)
@@ -91,17 +123,19 @@ static int64_t parse(struct resume *r, char *text)
 	return has_read ? 0 : number;
 }
 
-enum err resume_read(struct resume *r, const char *path, const char *head, char why[200])
+/* What is in the file that is open. */
+static enum err read_lines(struct resume *r, const char *path, const char *head, char why[200])
 {
 	struct strbuf text = STRBUF_INIT;
 	size_t head_len = strlen(head);
 	enum err e = OK;
 	int64_t wrong;
 
-	*r = (struct resume){ .read = 0 };
-	if (!read_whole(path, &text)) {
-		e = errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
-		snprintf(why, 200, "%.150s: %s", path, strerror(errno));
+	if (!read_whole(r->lock, &text)) {
+		e = ERR_IO;
+		snprintf(why, 200, "cannot read %.150s: %s", path, strerror(errno));
+	} else if (text.len == 0) {
+		e = ERR_NOT_FOUND;
 	} else if (strncmp(strbuf_cstr(&text), first_line, sizeof(first_line) - 1) != 0) {
 		e = ERR_INVALID;
 		snprintf(why, 200, "%.100s is no file of skein produce --resume; it is left as it is", path);
@@ -112,14 +146,33 @@ enum err resume_read(struct resume *r, const char *path, const char *head, char 
 		e = ERR_INVALID;
 		snprintf(why, 200, "%.100s is damaged in line %lld behind its inputs", path, (long long)wrong);
 	}
-	if (e != OK)
-		resume_fini(r);
 	strbuf_fini(&text);
+	return e;
+}
+
+enum err resume_open(struct resume *r, const char *path, const char *head, char why[200])
+{
+	*r = (struct resume){ .read = 0 };
+	enum err e = open_locked(path, &r->lock);
+	if (e == ERR_INVALID)
+		snprintf(why, 200, "%.150s is no plain file", path);
+	else if (e == ERR_LOCKED)
+		snprintf(why, 200, "another skein produce keeps its lines in %.100s now; nothing is written", path);
+	else if (e != OK)
+		snprintf(why, 200, "cannot write %.150s: %s", path, strerror(errno));
+	if (e != OK)
+		return e;
+	r->is_open = true;
+	e = read_lines(r, path, head, why);
+	if (e != OK && e != ERR_NOT_FOUND)
+		resume_fini(r);
 	return e;
 }
 
 void resume_fini(struct resume *r)
 {
+	if (r->is_open)
+		os_close(os_real(), &r->lock);
 	free(r->missing);
 	*r = (struct resume){ .read = 0 };
 }
@@ -133,11 +186,12 @@ bool resume_is_done(struct resume *r, int64_t line)
 	return r->at == r->missing_count || r->missing[r->at].first > line;
 }
 
-bool resume_write(const char *path, const char *head, const struct line_set *lines, int64_t read)
+bool resume_write(struct resume *r, const char *path, const char *head, const struct line_set *lines, int64_t read)
 {
 	struct strbuf other = STRBUF_INIT;
 	struct line_gaps gaps;
 	struct line_range range;
+	os_fd lock = -1;
 	bool ok;
 	FILE *f;
 	int why;
@@ -153,6 +207,10 @@ bool resume_write(const char *path, const char *head, const struct line_set *lin
 			ok = fprintf(f, "missing %lld-%lld\n", (long long)range.first, (long long)range.last) > 0;
 	}
 	ok = ok && fflush(f) == 0 && fsync(fileno(f)) == 0;
+	if (ok) {
+		lock = fcntl(fileno(f), F_DUPFD_CLOEXEC, 0);
+		ok = lock >= 0 && os_lock(os_real(), lock) == OK;
+	}
 	why = errno;
 	if (f != NULL)
 		ok = fclose(f) == 0 && ok;
@@ -160,6 +218,12 @@ bool resume_write(const char *path, const char *head, const struct line_set *lin
 		ok = rename(strbuf_cstr(&other), path) == 0;
 	else if (f != NULL)
 		unlink(strbuf_cstr(&other));
+	if (ok) {
+		os_close(os_real(), &r->lock);
+		r->lock = lock;
+	} else if (lock >= 0) {
+		os_close(os_real(), &lock);
+	}
 	strbuf_fini(&other);
 	if (!ok && why != 0)
 		errno = why;

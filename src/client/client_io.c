@@ -166,13 +166,13 @@ static void take_frame(struct client_node *node)
 /* The first bytes tell who is there when it is no broker. */
 static bool take_size(struct client_node *node)
 {
-	uint32_t size = load_be32(node->head);
+	uint32_t size = load_be32(node->head), max = node->state == NODE_NEGOTIATING ? VERSIONS_BYTES_MAX : FRAME_BYTES_MAX;
 
 	if (memcmp(node->head, "HTTP", 4) == 0)
 		fail(node, ERR_UNSUPPORTED, "is a web server, not a Kafka broker");
 	else if (node->head[0] == 0x15 && node->head[1] == 0x03)
 		fail(node, ERR_UNSUPPORTED, "speaks TLS on this port");
-	else if (size < 4 || size > FRAME_BYTES_MAX)
+	else if (size < 4 || size > max)
 		fail(node, ERR_CORRUPT, "has sent a frame of impossible size; is it a Kafka broker?");
 	else {
 		node->frame_size = size;

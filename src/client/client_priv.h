@@ -15,6 +15,7 @@
 #define NODE_ADDR_MAX   8
 #define NODE_BOOTSTRAP  (-100)		/* bootstrap addresses have the ids NODE_BOOTSTRAP, -101, ... until they are known */
 #define FRAME_BYTES_MAX (256 << 20)	/* a larger answer closes the connection */
+#define VERSIONS_BYTES_MAX (64 << 10)	/* so does one that is larger while the versions are asked for, when nobody knows yet who is there */
 #define FRAME_BYTES_MIN (16 << 10)	/* room made before the bytes are there */
 #define ARENA_BYTES_MAX (512 << 20)	/* for one answer's arrays, which are linear in its bytes */
 #define CLIENT_EVENTS   64

@@ -52,6 +52,11 @@ TESTS += tests/unit/client/consumer_test
 tests_unit_client_consumer_test_SOURCES = tests/unit/client/consumer_test.c $(client_rig)
 tests_unit_client_consumer_test_LDADD = $(client_test_ldadd)
 
+check_PROGRAMS += tests/unit/client/threads_test
+TESTS += tests/unit/client/threads_test
+tests_unit_client_threads_test_SOURCES = tests/unit/client/threads_test.c $(client_rig)
+tests_unit_client_threads_test_LDADD = $(client_test_ldadd)
+
 check_PROGRAMS += tests/unit/client/hostile_test
 TESTS += tests/unit/client/hostile_test
 tests_unit_client_hostile_test_SOURCES = tests/unit/client/hostile_test.c tests/unit/client/hostile.h $(client_rig)

@@ -23,6 +23,8 @@ struct skein_answer *answer_create(void)
 
 void skein_answer_destroy(struct skein_answer **answer)
 {
+	FACE_NEEDS(answer);
+
 	if (*answer != NULL)
 		arena_fini(&(*answer)->arena);
 	free(*answer);
@@ -90,6 +92,10 @@ static void fill_brokers(struct skein_answer *a, struct skein_cluster *out, cons
 enum skein_code skein_admin_cluster(struct skein_client *client, int64_t timeout_ms, struct skein_answer **answer, const struct skein_cluster **out,
 				    struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+
 	struct client_call *call;
 	const struct metadata_response *r;
 	struct client_error why;
@@ -109,14 +115,20 @@ enum skein_code skein_admin_cluster(struct skein_client *client, int64_t timeout
 static int count_settings(const struct skein_setting *settings, int32_t count, struct admin_config **out)
 {
 	*out = mem_calloc((size_t)MAX(count, 0) + 1, sizeof(**out));
-	for (int32_t i = 0; i < count; i++)
+	for (int32_t i = 0; i < count; i++) {
+		FACE_NEEDS(settings[i].name);
 		(*out)[i] = (struct admin_config){ settings[i].name, settings[i].value };
+	}
 	return MAX(count, 0);
 }
 
 enum skein_code skein_admin_create_topic(struct skein_client *client, const char *name, int32_t partition_count, int32_t replication_factor,
 					 const struct skein_setting *settings, int32_t setting_count, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(name);
+	FACE_NEEDS_LIST(settings, setting_count);
+
 	struct admin_config *configs;
 	struct client_error why;
 
@@ -130,6 +142,9 @@ enum skein_code skein_admin_create_topic(struct skein_client *client, const char
 
 enum skein_code skein_admin_delete_topic(struct skein_client *client, const char *name, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(name);
+
 	struct client_error why;
 
 	return answer_code(error, admin_delete_topic(client->client, name, timeout_ms, &why), &why);
@@ -137,6 +152,9 @@ enum skein_code skein_admin_delete_topic(struct skein_client *client, const char
 
 enum skein_code skein_admin_grow_topic(struct skein_client *client, const char *name, int32_t partition_count, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(name);
+
 	struct client_error why;
 
 	return answer_code(error, admin_grow_topic(client->client, name, partition_count, timeout_ms, &why), &why);
@@ -167,6 +185,12 @@ static void fill_topic(struct skein_answer *a, struct skein_topic *out, const st
 enum skein_code skein_admin_topics(struct skein_client *client, const char *const *names, int32_t count, int64_t timeout_ms, struct skein_answer **answer,
 				   const struct skein_topic **out, int32_t *out_count, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS_LIST(names, count);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+	FACE_NEEDS(out_count);
+
 	struct client_call *call;
 	const struct metadata_response *r;
 	struct client_error why;
@@ -175,6 +199,8 @@ enum skein_code skein_admin_topics(struct skein_client *client, const char *cons
 	*answer = NULL;
 	*out = NULL;
 	*out_count = 0;
+	for (int32_t i = 0; i < count; i++)
+		FACE_NEEDS(names[i]);
 	if (admin_describe_topics(client->client, names, count, timeout_ms, &call, &r, &why) != OK)
 		return face_error(error, &why);
 	*answer = answer_create();
@@ -204,6 +230,12 @@ static enum skein_source source_of(int8_t wire)
 enum skein_code skein_admin_config(struct skein_client *client, enum skein_resource type, const char *name, int64_t timeout_ms, struct skein_answer **answer,
 				   const struct skein_config_entry **out, int32_t *out_count, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(name);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+	FACE_NEEDS(out_count);
+
 	struct client_call *call;
 	const struct describe_configs_response_result *r;
 	struct client_error why;
@@ -231,6 +263,10 @@ enum skein_code skein_admin_config(struct skein_client *client, enum skein_resou
 enum skein_code skein_admin_alter_config(struct skein_client *client, enum skein_resource type, const char *name, const struct skein_setting *changes,
 					 int32_t change_count, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(name);
+	FACE_NEEDS_LIST(changes, change_count);
+
 	struct admin_config *configs;
 	struct client_error why;
 	int count = count_settings(changes, change_count, &configs);
@@ -265,6 +301,11 @@ static void fill_log_dir(struct skein_answer *a, struct skein_log_dir *out, cons
 enum skein_code skein_admin_log_dirs(struct skein_client *client, int32_t broker, int64_t timeout_ms, struct skein_answer **answer, const struct skein_log_dir **out,
 				     int32_t *out_count, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+	FACE_NEEDS(out_count);
+
 	struct client_call *call;
 	const struct describe_log_dirs_response *r;
 	struct client_error why;
@@ -288,6 +329,10 @@ enum skein_code skein_admin_log_dirs(struct skein_client *client, int32_t broker
 enum skein_code skein_admin_place_replica(struct skein_client *client, int32_t broker, const char *topic, int32_t partition, const char *dir, int64_t timeout_ms,
 					  struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(topic);
+	FACE_NEEDS(dir);
+
 	struct client_error why;
 
 	return answer_code(error, admin_place_replica(client->client, broker, topic, partition, dir, timeout_ms, &why), &why);
@@ -304,12 +349,16 @@ static void take_reassign_error(struct skein_reassignment *p, int32_t count, str
 
 enum skein_code skein_admin_reassign(struct skein_client *client, struct skein_reassignment *partitions, int32_t count, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS_LIST(partitions, count);
+
 	struct admin_partition *list = mem_calloc((size_t)MAX(count, 0) + 1, sizeof(*list));
 	const struct alter_partition_reassignments_response *r;
 	struct client_call *call;
 	struct client_error why;
 
 	for (int32_t i = 0; i < count; i++) {
+		FACE_NEEDS(partitions[i].topic);
 		list[i] = (struct admin_partition){ .topic = partitions[i].topic, .partition = partitions[i].partition, .replicas = partitions[i].replicas,
 						    .replica_count = partitions[i].replica_count };
 		partitions[i].error = 0;
@@ -329,6 +378,11 @@ enum skein_code skein_admin_reassign(struct skein_client *client, struct skein_r
 enum skein_code skein_admin_reassignments(struct skein_client *client, int64_t timeout_ms, struct skein_answer **answer, const struct skein_reassignment **out,
 					  int32_t *out_count, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+	FACE_NEEDS(out_count);
+
 	const struct list_partition_reassignments_response *r;
 	struct skein_reassignment *list;
 	struct client_call *call;
@@ -366,12 +420,16 @@ enum skein_code skein_admin_reassignments(struct skein_client *client, int64_t t
 enum skein_code skein_admin_elect_leaders(struct skein_client *client, enum skein_election type, struct skein_offset *partitions, int32_t count, int64_t timeout_ms,
 					  struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS_LIST(partitions, count);
+
 	struct admin_partition *list = mem_calloc((size_t)MAX(count, 0) + 1, sizeof(*list));
 	const struct elect_leaders_response *r;
 	struct client_call *call;
 	struct client_error why;
 
 	for (int32_t i = 0; i < count; i++) {
+		FACE_NEEDS(partitions[i].topic);
 		list[i] = (struct admin_partition){ .topic = partitions[i].topic, .partition = partitions[i].partition };
 		partitions[i].error = 0;
 	}

@@ -43,6 +43,11 @@ static void add_group(void *arg, const struct list_groups_response_group *g)
 enum skein_code skein_admin_groups(struct skein_client *client, const char *state, int64_t timeout_ms, struct skein_answer **answer,
 				   const struct skein_group_entry **out, int32_t *out_count, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+	FACE_NEEDS(out_count);
+
 	struct listing l = { .answer = answer_create() };
 	struct client_error why;
 	struct skein_group_entry *entries;
@@ -94,6 +99,11 @@ static void fill_partitions(struct skein_answer *a, struct skein_group_member *o
 enum skein_code skein_admin_group(struct skein_client *client, const char *id, int64_t timeout_ms, struct skein_answer **answer, const struct skein_group **out,
 				  struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(id);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+
 	const struct describe_groups_response_group *r;
 	struct skein_group_member *members;
 	struct skein_group *group;
@@ -123,6 +133,9 @@ enum skein_code skein_admin_group(struct skein_client *client, const char *id, i
 
 enum skein_code skein_admin_delete_group(struct skein_client *client, const char *id, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(id);
+
 	struct client_error why;
 
 	return answer_code(error, admin_delete_group(client->client, id, timeout_ms, &why), &why);
@@ -131,6 +144,12 @@ enum skein_code skein_admin_delete_group(struct skein_client *client, const char
 enum skein_code skein_admin_group_offsets(struct skein_client *client, const char *id, int64_t timeout_ms, struct skein_answer **answer,
 					  const struct skein_offset **out, int32_t *out_count, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(id);
+	FACE_NEEDS(answer);
+	FACE_NEEDS(out);
+	FACE_NEEDS(out_count);
+
 	const struct offset_fetch_response *r;
 	struct skein_offset *offsets;
 	struct client_call *call;
@@ -170,9 +189,11 @@ static enum skein_code ask_each(struct skein_client *client, ask_fn *ask, const 
 	struct client_error why;
 	enum err e;
 
-	for (int32_t i = 0; i < count; i++)
+	for (int32_t i = 0; i < count; i++) {
+		FACE_NEEDS(offsets[i].topic);
 		list[i] = (struct admin_offset){ .topic = offsets[i].topic, .partition = offsets[i].partition, .offset = is_listing ? -1 : offsets[i].offset,
 						 .timestamp = offsets[i].timestamp, .found_at = -1 };
+	}
 	e = ask(client->client, group, list, count, timeout_ms, &why);
 	for (int32_t i = 0; e == OK && i < count; i++) {
 		offsets[i].error = list[i].error;
@@ -196,22 +217,36 @@ static enum err ask_deletion(struct client *c, const char *group UNUSED, struct 
 
 enum skein_code skein_admin_list_offsets(struct skein_client *client, struct skein_offset *offsets, int32_t count, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS_LIST(offsets, count);
+
 	return ask_each(client, ask_list, NULL, offsets, count, timeout_ms, true, error);
 }
 
 enum skein_code skein_admin_delete_records(struct skein_client *client, struct skein_offset *offsets, int32_t count, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS_LIST(offsets, count);
+
 	return ask_each(client, ask_deletion, NULL, offsets, count, timeout_ms, false, error);
 }
 
 enum skein_code skein_admin_set_group_offsets(struct skein_client *client, const char *id, struct skein_offset *offsets, int32_t count, int64_t timeout_ms,
 					      struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(id);
+	FACE_NEEDS_LIST(offsets, count);
+
 	return ask_each(client, admin_commit_offsets, id, offsets, count, timeout_ms, false, error);
 }
 
 enum skein_code skein_admin_delete_group_offsets(struct skein_client *client, const char *id, struct skein_offset *offsets, int32_t count, int64_t timeout_ms,
 						 struct skein_error *error)
 {
+	FACE_NEEDS(client);
+	FACE_NEEDS(id);
+	FACE_NEEDS_LIST(offsets, count);
+
 	return ask_each(client, admin_delete_offsets, id, offsets, count, timeout_ms, false, error);
 }

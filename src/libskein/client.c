@@ -79,10 +79,19 @@ enum skein_code face_ok(struct skein_error *error)
 	return SKEIN_OK;
 }
 
+void face_null(const char *what, const char *function)
+{
+	fprintf(stderr, "skein: %s must not be NULL, in %s\n", what, function);
+	abort();
+}
+
 /* ---- life ---- */
 
 enum skein_code skein_client_create(struct skein_client **out, const struct skein_config *config, struct skein_error *error)
 {
+	FACE_NEEDS(out);
+	FACE_NEEDS(config);
+
 	struct skein_client *c = mem_calloc(1, sizeof(*c));
 	struct client_spec spec;
 	struct client_error why;
@@ -101,6 +110,8 @@ enum skein_code skein_client_create(struct skein_client **out, const struct skei
 
 void skein_client_destroy(struct skein_client **client)
 {
+	FACE_NEEDS(client);
+
 	struct skein_client *c = *client;
 
 	*client = NULL;
@@ -113,6 +124,8 @@ void skein_client_destroy(struct skein_client **client)
 
 enum skein_code skein_connect(struct skein_client *client, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+
 	struct client_error why;
 
 	if (client_connect(client->client, timeout_ms, &why) != OK)
@@ -132,6 +145,8 @@ void face_touch(struct skein_client *c)
 
 int64_t skein_step(struct skein_client *client, int64_t timeout_ms)
 {
+	FACE_NEEDS(client);
+
 	mono_ms next;
 
 	client->is_woken = false;
@@ -144,12 +159,16 @@ int64_t skein_step(struct skein_client *client, int64_t timeout_ms)
 
 int skein_fd(struct skein_client *client)
 {
+	FACE_NEEDS(client);
+
 	client->is_polled = true;
 	return client_fd(client->client);
 }
 
 void skein_wake(struct skein_client *client)
 {
+	FACE_NEEDS(client);
+
 	__atomic_store_n(&client->is_called_away, true, __ATOMIC_RELEASE);
 	client_wake(client->client);
 }
@@ -158,10 +177,14 @@ void skein_wake(struct skein_client *client)
 
 const char *skein_cluster_id(const struct skein_client *client)
 {
+	FACE_NEEDS(client);
+
 	return client_cluster_id(client->client);
 }
 
 enum skein_code skein_last_error(const struct skein_client *client, struct skein_error *error)
 {
+	FACE_NEEDS(client);
+
 	return face_error(error, client_last_error(client->client));
 }

@@ -122,6 +122,8 @@ struct skein_config *skein_config_create(void)
 
 void skein_config_destroy(struct skein_config **config)
 {
+	FACE_NEEDS(config);
+
 	if (*config != NULL)
 		config_fini(*config);
 	free(*config);
@@ -300,6 +302,10 @@ static enum skein_code refuse(const struct property *p, const char *value, struc
 
 enum skein_code skein_config_set(struct skein_config *config, const char *name, const char *value, struct skein_error *error)
 {
+	FACE_NEEDS(config);
+	FACE_NEEDS(name);
+	FACE_NEEDS(value);
+
 	const struct property *p = find(name, error);
 	int64_t number;
 	bool ok = true;
@@ -335,6 +341,10 @@ enum skein_code skein_config_set(struct skein_config *config, const char *name, 
 
 enum skein_code skein_config_get(const struct skein_config *config, const char *name, char *out, size_t size, struct skein_error *error)
 {
+	FACE_NEEDS(config);
+	FACE_NEEDS(name);
+	FACE_NEEDS_LIST(out, size);
+
 	const struct property *p = find(name, error);
 	struct strbuf list = STRBUF_INIT;
 

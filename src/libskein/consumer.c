@@ -62,6 +62,9 @@ static const char *fault_of(const struct group_member_spec *spec)
 
 enum skein_code skein_consumer_create(struct skein_consumer **out, struct skein_client *client, const struct skein_config *config, struct skein_error *error)
 {
+	FACE_NEEDS(out);
+	FACE_NEEDS(client);
+
 	const struct skein_config *c = config != NULL ? config : &client->config;
 	struct consumer_spec spec = config_consumer_spec(c);
 	struct group_member_spec member = config_member_spec(c);
@@ -89,6 +92,8 @@ enum skein_code skein_consumer_create(struct skein_consumer **out, struct skein_
 
 void skein_consumer_destroy(struct skein_consumer **consumer)
 {
+	FACE_NEEDS(consumer);
+
 	struct skein_consumer *s = *consumer;
 	struct list *link;
 
@@ -400,6 +405,9 @@ static bool next_at(struct skein_consumer *s, mono_ms now, struct skein_event *e
 
 bool skein_next(struct skein_consumer *consumer, struct skein_event *event)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(event);
+
 	bool is_there = next_at(consumer, consumer->member != NULL ? now_of(consumer) : 0, event);
 
 	if (consumer_has_room(consumer->reader))
@@ -409,6 +417,9 @@ bool skein_next(struct skein_consumer *consumer, struct skein_event *event)
 
 bool skein_next_wait(struct skein_consumer *consumer, int64_t timeout_ms, struct skein_event *event)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(event);
+
 	struct client *c = consumer->client->client;
 	mono_ms now = now_of(consumer), deadline = timeout_ms < 0 ? MONO_NEVER : now + timeout_ms;
 
@@ -436,6 +447,8 @@ static bool is_subscribed(const struct skein_consumer *s)
 
 enum skein_code skein_consumer_assign(struct skein_consumer *consumer, const char *topic, int32_t partition, int64_t start, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+
 	if (is_subscribed(consumer))
 		return face_fail(error, SKEIN_INVALID, "the consumer subscribes: its group says what it reads");
 	if (topic == NULL || *topic == '\0' || partition < 0 || start < SKEIN_EARLIEST)
@@ -447,6 +460,9 @@ enum skein_code skein_consumer_assign(struct skein_consumer *consumer, const cha
 
 enum skein_code skein_consumer_unassign(struct skein_consumer *consumer, const char *topic, int32_t partition, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(topic);
+
 	if (is_subscribed(consumer))
 		return face_fail(error, SKEIN_INVALID, "the consumer subscribes: its group says what it reads");
 	if (!consumer_unassign(consumer->reader, topic, partition))
@@ -465,6 +481,9 @@ static enum skein_code may_subscribe(struct skein_consumer *s, struct skein_erro
 
 enum skein_code skein_consumer_subscribe(struct skein_consumer *consumer, const char *const *topics, int32_t topic_count, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS_LIST(topics, topic_count);
+
 	struct group_member_spec spec = consumer->member_spec;
 	enum skein_code code = may_subscribe(consumer, error);
 
@@ -485,6 +504,8 @@ enum skein_code skein_consumer_subscribe(struct skein_consumer *consumer, const 
 
 enum skein_code skein_consumer_subscribe_pattern(struct skein_consumer *consumer, const char *expression, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+
 	enum skein_code code = may_subscribe(consumer, error);
 	char why[200];
 
@@ -500,6 +521,8 @@ enum skein_code skein_consumer_subscribe_pattern(struct skein_consumer *consumer
 
 void skein_consumer_on_rebalance(struct skein_consumer *consumer, skein_rebalance_fn *fn, void *arg)
 {
+	FACE_NEEDS(consumer);
+
 	consumer->on_rebalance = fn;
 	consumer->arg = arg;
 }
@@ -520,6 +543,8 @@ static void tell_all_revoked(struct skein_consumer *s)
 
 enum skein_code skein_consumer_close(struct skein_consumer **consumer, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+
 	struct skein_consumer *s = *consumer;
 	struct client_error why;
 	enum skein_code code = face_ok(error);
@@ -543,6 +568,8 @@ enum skein_code skein_consumer_close(struct skein_consumer **consumer, int64_t t
 
 enum skein_code skein_commit(struct skein_consumer *consumer, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+
 	return start_commit(consumer, error);
 }
 
@@ -562,6 +589,8 @@ static enum skein_code wait_for_commit(struct skein_consumer *s, mono_ms deadlin
 
 enum skein_code skein_commit_wait(struct skein_consumer *consumer, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+
 	mono_ms deadline = now_of(consumer) + timeout_ms;
 	enum skein_code code;
 
@@ -573,6 +602,9 @@ enum skein_code skein_commit_wait(struct skein_consumer *consumer, int64_t timeo
 enum skein_code skein_commit_offsets_wait(struct skein_consumer *consumer, const struct skein_partition *offsets, int32_t count, int64_t timeout_ms,
 					  struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS_LIST(offsets, count);
+
 	struct client *c = consumer->client->client;
 	mono_ms deadline = now_of(consumer) + timeout_ms;
 	struct consumer_position p;
@@ -581,6 +613,7 @@ enum skein_code skein_commit_offsets_wait(struct skein_consumer *consumer, const
 		return face_fail(error, SKEIN_INVALID, "the consumer is in no group: skein_consumer_subscribe");
 	make_room(consumer, count);
 	for (int32_t i = 0; i < count; i++) {
+		FACE_NEEDS(offsets[i].topic);
 		if (!consumer_position(consumer->reader, offsets[i].topic, offsets[i].partition, &p))
 			return face_fail(error, SKEIN_INVALID, "%.200s/%d is not assigned", offsets[i].topic, offsets[i].partition);
 		if (offsets[i].offset < 0 || offsets[i].offset > p.offset)
@@ -616,6 +649,9 @@ static enum skein_code is_assigned(struct skein_consumer *s, bool is, const char
 
 enum skein_code skein_seek(struct skein_consumer *consumer, const char *topic, int32_t partition, int64_t to, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(topic);
+
 	if (to < SKEIN_EARLIEST)
 		return face_fail(error, SKEIN_INVALID, "there is no place %lld in a partition", (long long)to);
 	return is_assigned(consumer, consumer_seek(consumer->reader, topic, partition, to), topic, partition, error);
@@ -623,6 +659,9 @@ enum skein_code skein_seek(struct skein_consumer *consumer, const char *topic, i
 
 enum skein_code skein_seek_time(struct skein_consumer *consumer, const char *topic, int32_t partition, int64_t timestamp, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(topic);
+
 	if (timestamp < 0)
 		return face_fail(error, SKEIN_INVALID, "a time before 1970");
 	return is_assigned(consumer, consumer_seek_time(consumer->reader, topic, partition, timestamp), topic, partition, error);
@@ -630,17 +669,27 @@ enum skein_code skein_seek_time(struct skein_consumer *consumer, const char *top
 
 enum skein_code skein_pause(struct skein_consumer *consumer, const char *topic, int32_t partition, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(topic);
+
 	return is_assigned(consumer, consumer_pause(consumer->reader, topic, partition, true), topic, partition, error);
 }
 
 enum skein_code skein_resume(struct skein_consumer *consumer, const char *topic, int32_t partition, struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(topic);
+
 	return is_assigned(consumer, consumer_pause(consumer->reader, topic, partition, false), topic, partition, error);
 }
 
 enum skein_code skein_position(struct skein_consumer *consumer, const char *topic, int32_t partition, int64_t *offset, int64_t *high_watermark,
 			       struct skein_error *error)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS(topic);
+	FACE_NEEDS(offset);
+
 	struct consumer_position p;
 
 	if (!consumer_position(consumer->reader, topic, partition, &p))
@@ -653,6 +702,9 @@ enum skein_code skein_position(struct skein_consumer *consumer, const char *topi
 
 int32_t skein_assignment(struct skein_consumer *consumer, struct skein_partition *out, int32_t room)
 {
+	FACE_NEEDS(consumer);
+	FACE_NEEDS_LIST(out, room);
+
 	const struct consumer_partition *at = NULL;
 	struct consumer_position p;
 	int32_t n = 0;

@@ -22,6 +22,14 @@ enum skein_code face_error(struct skein_error *error, const struct client_error 
 enum skein_code face_fail(struct skein_error *error, enum skein_code code, const char *fmt, ...) PRINTF(3, 4);
 enum skein_code face_ok(struct skein_error *error);
 
+/*
+ * Rules of the public headers that no error is named for: a pointer that must not be NULL, and one that need not be there for a list of none. Who breaks one is told in a line
+ * on stderr that names the function, and the process ends. No error: who has no client cannot be expected to look at one.
+ */
+#define FACE_NEEDS(p)             (LIKELY((p) != NULL) ? (void)0 : face_null(#p, __func__))
+#define FACE_NEEDS_LIST(p, count) (LIKELY((p) != NULL || (int64_t)(count) <= 0) ? (void)0 : face_null(#p, __func__))
+NORETURN void face_null(const char *what, const char *function);
+
 /* The next step has something to do. */
 void face_touch(struct skein_client *c);
 

@@ -40,6 +40,9 @@ static void on_delivery(void *arg, const struct producer_delivery *d)
 enum skein_code skein_producer_create(struct skein_producer **out, struct skein_client *client, const struct skein_config *config,
 				      skein_delivery_fn *deliver, void *arg, struct skein_error *error)
 {
+	FACE_NEEDS(out);
+	FACE_NEEDS(client);
+
 	struct skein_producer *p = mem_calloc(1, sizeof(*p));
 	struct producer_spec spec = config_producer_spec(config != NULL ? config : &client->config);
 	struct client_error why;
@@ -60,6 +63,8 @@ enum skein_code skein_producer_create(struct skein_producer **out, struct skein_
 
 void skein_producer_destroy(struct skein_producer **producer)
 {
+	FACE_NEEDS(producer);
+
 	struct skein_producer *p = *producer;
 
 	*producer = NULL;
@@ -89,6 +94,9 @@ static const char *fault_of(const struct skein_record *r)
 
 enum skein_code skein_send(struct skein_producer *producer, const struct skein_record *record, struct skein_error *error)
 {
+	FACE_NEEDS(producer);
+	FACE_NEEDS(record);
+
 	struct record_header few[HEADERS_INLINE], *headers = few;
 	const char *fault = fault_of(record);
 	struct client_error why;
@@ -117,6 +125,9 @@ enum skein_code skein_send(struct skein_producer *producer, const struct skein_r
 
 enum skein_code skein_send_wait(struct skein_producer *producer, const struct skein_record *record, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(producer);
+	FACE_NEEDS(record);
+
 	struct client *c = producer->client->client;
 	mono_ms begin = os_mono_ms(client_os(c)), deadline = begin + timeout_ms;
 	enum skein_code code;
@@ -141,17 +152,23 @@ enum skein_code skein_send_wait(struct skein_producer *producer, const struct sk
 
 int64_t skein_pending(const struct skein_producer *producer)
 {
+	FACE_NEEDS(producer);
+
 	return producer_pending(producer->producer);
 }
 
 void skein_push(struct skein_producer *producer)
 {
+	FACE_NEEDS(producer);
+
 	if (producer_push(producer->producer))
 		face_touch(producer->client);
 }
 
 enum skein_code skein_flush(struct skein_producer *producer, int64_t timeout_ms, struct skein_error *error)
 {
+	FACE_NEEDS(producer);
+
 	enum err e = producer_flush(producer->producer, timeout_ms);
 	struct skein_error failure = producer->failure;
 

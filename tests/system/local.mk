@@ -20,7 +20,7 @@ EXTRA_DIST += quickstart walkthrough README.md docs/MIGRATION.md build-aux/steps
 	tests/compat/go tests/compat/java tests/compat/javascript tests/compat/python tests/compat/streams \
 	tests/system/adopt.test tests/system/check-java.test tests/system/migration.test tests/system/cluster.sh tests/system/cluster-java.test tests/system/mixed.test tests/system/mixed-control.test tests/system/office.py tests/system/JavaTools.java tests/system/java_tools.py \
 	tests/system/verifiable_judge.py tests/golden/tools \
-	tests/system/wire.py tests/system/znodes.py tests/system/old_broker.py tests/system/bad_input.py tests/system/crash_judge.py tests/system/duplicates.py tests/system/topic_churn.py
+	tests/system/wire.py tests/system/znodes.py tests/system/late_news.py tests/system/old_broker.py tests/system/bad_input.py tests/system/crash_judge.py tests/system/duplicates.py tests/system/topic_churn.py
 
 # Not in EXTRA_DIST: make would take the name for its target, and make dist would run every test.
 dist-hook:

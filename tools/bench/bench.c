@@ -11,6 +11,7 @@
 #include "value.h"
 
 #define TIMEOUT_MS 60000
+#define NEWS_MS    10000		/* for what one broker has made to be known by another */
 
 static const char help[] =
 	"Usage: skein bench VERB [OPTION...]\n"
@@ -203,6 +204,19 @@ bool bench_create_topics(struct bench *b)
 	return true;
 }
 
+const struct client_topic *bench_topic(struct bench *b, struct client *c, const char *name)
+{
+	const struct client_topic *t = client_topic(c, slice_str(name));
+	mono_ms now, deadline = os_mono_ms(os_real()) + NEWS_MS;
+
+	while ((!t->is_known || t->error == UNKNOWN_TOPIC_OR_PARTITION) && !tool_is_stopped() && (now = os_mono_ms(os_real())) < deadline) {
+		if (t->is_known)
+			client_topic_refresh(c);
+		client_step(c, deadline - now);
+	}
+	return tool_topic_info(c, name, &b->code);
+}
+
 bool bench_make_topics(struct bench *b)
 {
 	char name[300];
@@ -211,7 +225,7 @@ bool bench_make_topics(struct bench *b)
 		return false;
 	for (int i = 0; i < b->topics; i++) {
 		bench_topic_name(b, i, name);
-		if (tool_topic_info(b->client, name, &b->code) == NULL)
+		if (bench_topic(b, b->client, name) == NULL)
 			return false;
 	}
 	return true;

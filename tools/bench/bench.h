@@ -46,6 +46,8 @@ bool bench_make_topics(struct bench *b);
 /* Makes the topics (topic, or topic-0, topic-1, ... when there are several), unless there is one of this name. Sets b->topic. */
 bool bench_create_topics(struct bench *b);
 void bench_topic_name(const struct bench *b, int i, char out[300]);
+/* What the client knows of a topic that is there; a broker that was not the one to make it may hear of it later. NULL: b->code, said why. */
+const struct client_topic *bench_topic(struct bench *b, struct client *c, const char *name);
 void bench_drop_topics(struct bench *b);		/* those that we made, unless they shall be kept */
 
 /* On a terminal a line that is written over by the next one; "": the last is wiped. */

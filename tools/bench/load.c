@@ -230,7 +230,7 @@ static bool add_writer(struct load *l, struct writer_peer *p)
 		return false;
 	}
 	for (int i = 0; i < b->topics; i++) {
-		if (tool_topic_info(p->peer->client, l->topics[i], &b->code) == NULL)
+		if (bench_topic(b, p->peer->client, l->topics[i]) == NULL)
 			return false;
 	}
 	return true;
@@ -249,7 +249,7 @@ static bool add_reader(struct load *l)
 	spec.partition_bytes_max = l->b->fetch_bytes;
 	consumer_create(&l->consumer, p->client, &spec);
 	for (int i = 0; i < l->b->topics; i++) {
-		const struct client_topic *t = tool_topic_info(p->client, l->topics[i], &l->b->code);
+		const struct client_topic *t = bench_topic(l->b, p->client, l->topics[i]);
 		for (int32_t n = 0; t != NULL && n < t->partition_count; n++)
 			consumer_assign(l->consumer, l->topics[i], n, CONSUMER_LATEST);
 		if (t == NULL)

@@ -86,6 +86,7 @@ START_TEST(says_what_is_wrong)
 	expect_error(&spec, "HTTP/1.1 400 Bad Request\r\n", NULL, "broker:9092 is a web server");
 	expect_error(&spec, "\x15\x03\x03\x02\x02\x46", NULL, "speaks TLS");
 	expect_error(&spec, "\x7f\x7f\x7f\x7f", NULL, "impossible size");
+	expect_error(&spec, "\x01\x01\x01\x01", NULL, "impossible size");	/* 16 MiB where the versions should be */
 	expect_error(&spec, "SSH-2.0-x\r\n", NULL, "impossible size");
 	expect_error(&spec, NULL, "elsewhere", "advertised listener elsewhere:9092 of broker 1 does not resolve");
 	spec.bootstrap = "broker:1";

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "input.h"
@@ -96,6 +97,7 @@ START_TEST(resuming)
 	char path[] = "/tmp/skein-resume-XXXXXX", fates[LINES + 1], why[200], name[] = "a \\b\n.txt";
 	char *const inputs[] = { name };
 	struct strbuf head = STRBUF_INIT;
+	struct resume second;
 	int64_t read = 0;
 
 	close(mkstemp(path));
@@ -104,8 +106,10 @@ START_TEST(resuming)
 	for (int round = 0; round < 8; round++) {
 		struct line_set s = { .base = 0 };
 		struct resume r = { .read = 0 };
+		enum err e = resume_open(&r, path, strbuf_cstr(&head), why);
+		ck_assert_msg(e == (round > 0 ? OK : ERR_NOT_FOUND), "%s", why);
+		ck_assert_int_eq(resume_open(&second, path, strbuf_cstr(&head), why), ERR_LOCKED);
 		if (round > 0) {
-			ck_assert_msg(resume_read(&r, path, strbuf_cstr(&head), why) == OK, "%s", why);
 			ck_assert_int_eq(r.read, read);
 			for (int64_t line = 1; line <= LINES; line++) {
 				if (resume_is_done(&r, line) != (fates[line] == '+'))
@@ -117,7 +121,8 @@ START_TEST(resuming)
 		settle_some(&s, fates, 1, &seed);
 		for (read = LINES; read > 0 && fates[read] == ' '; read--)
 			;
-		ck_assert(resume_write(path, strbuf_cstr(&head), &s, read));
+		ck_assert(resume_write(&r, path, strbuf_cstr(&head), &s, read));
+		ck_assert_int_eq(resume_open(&second, path, strbuf_cstr(&head), why), ERR_LOCKED);	/* the new one is locked too */
 		line_set_fini(&s);
 		resume_fini(&r);
 	}
@@ -141,12 +146,18 @@ START_TEST(files_that_are_none_to_resume_from)
 		FILE *f = fopen(path, "w");
 		fprintf(f, "%s%s", strbuf_cstr(&head), bad[i]);
 		fclose(f);
-		ck_assert_msg(resume_read(&r, path, strbuf_cstr(&head), why) == ERR_INVALID && strstr(why, "damaged") != NULL, "%s", bad[i]);
-		ck_assert(resume_read(&r, path, strbuf_cstr(&other), why) == ERR_INVALID && strstr(why, "another command") != NULL);
+		ck_assert_msg(resume_open(&r, path, strbuf_cstr(&head), why) == ERR_INVALID && strstr(why, "damaged") != NULL, "%s", bad[i]);
+		ck_assert(resume_open(&r, path, strbuf_cstr(&other), why) == ERR_INVALID && strstr(why, "another command") != NULL);
 	}
 	unlink(path);
-	ck_assert(resume_read(&r, path, strbuf_cstr(&head), why) == ERR_NOT_FOUND);
+	ck_assert(resume_open(&r, path, strbuf_cstr(&head), why) == ERR_NOT_FOUND);
 	ck_assert(!resume_is_done(&r, 1));
+	resume_fini(&r);
+	unlink(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert(resume_open(&r, path, strbuf_cstr(&head), why) == ERR_INVALID && strstr(why, "no plain file") != NULL);
+	unlink(path);
+	ck_assert(resume_open(&r, "/dev/zero", strbuf_cstr(&head), why) == ERR_INVALID);
 	strbuf_fini(&head);
 	strbuf_fini(&other);
 }
