@@ -416,6 +416,8 @@ def made_bounds(lines):
     u = next(line for line in lines if line.get("bytes") == "UpdateMetadata")
     bounds = [
         ("a broker's return keeps a 10 Gbit/s controller busy for 10 s", lambda s: request_bytes(lines, s, "return", rounds(lines, s))["UpdateMetadata"][1] < 10 * 10 * GIGABIT),
+        ("the same with one UpdateMetadata per AlterPartition, as Java's controller tells it",
+         lambda s: request_bytes(lines, s, "return", alterations(s))["UpdateMetadata"][1] < 10 * 10 * GIGABIT),
         ("a failover sends for 10 s at 10 Gbit/s (everything to everybody)", lambda s: request_bytes(lines, s, "failover")["UpdateMetadata"][1] < 10 * 10 * GIGABIT),
         ("a failover reads ZooKeeper for 10 s", lambda s: store_times(lines, "get", s.P + s.T)[0] < 10),
         ("one UpdateMetadata is larger than socket.request.max.bytes", lambda s: s.P * u["partition"] + s.T * u["topic"] + s.N * u["broker"] < REQUEST_MAX),
