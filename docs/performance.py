@@ -30,12 +30,17 @@ GOALS = [
     ("batched-64k", 0, 0.7, "broker CPU, batches of 64 KiB, s/GB"), ("start", 0, 20, "exec to first acknowledged record, ms"), ("start", 1, 8, "idle memory, MiB"),
     ("e2e", 0, 150, "end to end at 1,000/s, p50, µs"), ("e2e", 1, 500, "the same, p99, µs"), ("e2e", 2, 2000, "the same, p99.9, µs"),
     ("recovery", 0, 200, "restart after kill -9, 1 GiB, ms"), ("partitions", 0, 0.5, "create 2,000 partitions, s"), ("partitions", 2, 64, "memory of 2,000 partitions, MiB"),
-    ("partitions", 3, 0.2, "idle CPU with them, %"),
+    ("partitions", 3, 0.2, "idle CPU with them, %"), ("topics", 0, 0.5, "create 2,000 topics, s"), ("topics", 2, 64, "memory of 2,000 topics, MiB"),
+    ("partitions-10k", 0, 3, "create 10,000 partitions, s"), ("partitions-10k", 2, 350, "memory of 10,000 partitions, MiB"), ("partitions-10k", 3, 0.5, "idle CPU with them, %"),
+    ("e2e-10000", 0, 250, "end to end at 10,000/s, p50, µs"), ("e2e-10000", 1, 2000, "the same, p99, µs"), ("recovery-10g", 0, 200, "restart after kill -9, 10 GiB, ms"),
+    ("idle-connections", 0, 100, "memory of 10,000 idle connections, MiB"), ("idle-connections", 3, 1.3, "cost of a request beside them, times"),
+    ("fan-out", 2, 1.2, "fan-out to 50 consumers, times the sendfile floor"), ("cold", 0, 1.1, "acknowledgements' p99 beside a cold reader, times"),
 ]
 
 
 def all_kinds(row):
-    return ("skein", *(compare.ALL_JAVA if row in compare.HEADLINE else ("java",)), *compare.ROWS[row][1])
+    java = () if row in compare.WITHOUT_JAVA else compare.ALL_JAVA if row in compare.HEADLINE else ("java",)
+    return ("skein", *java, *compare.ROWS[row][1])
 
 
 def present(lines, row):

@@ -117,6 +117,40 @@ enum err admin_create_topic(struct client *c, const char *name, int32_t partitio
 	return error->err;
 }
 
+enum err admin_create_topics(struct client *c, const char *const *names, int count, int32_t partition_count, int16_t replication_factor,
+			     mono_ms timeout_ms, struct client_error *error)
+{
+	struct operation o = admin_begin(c, timeout_ms, error);
+	struct client_call *call = client_call_create(o.client, API_CREATE_TOPICS, NULL, NULL);
+	struct create_topics_request *q = call->request;
+	const struct create_topics_response *r;
+	struct create_topics_request_topic *topics = mem_calloc((size_t)count, sizeof(*topics));
+
+	for (int i = 0; i < count; i++) {
+		create_topics_request_topic_init(&topics[i]);
+		topics[i].name = slice_str(names[i]);
+		topics[i].num_partitions = partition_count;
+		topics[i].replication_factor = replication_factor;
+	}
+	q->topics = topics;
+	q->topics_count = count;
+	q->timeout_ms = (int32_t)MIN(admin_time_left(&o), INT32_MAX);
+	if (admin_ask(&o, call, NODE_CONTROLLER)) {
+		r = call->response;
+		if (r->topics_count != count)
+			admin_left_out(&o);
+		for (int i = 0; i < r->topics_count && error->err == OK; i++) {
+			char name[300];
+
+			snprintf(name, sizeof(name), "%.*s", (int)r->topics[i].name.len, (const char *)r->topics[i].name.ptr);
+			admin_answered(&o, r->topics[i].error_code, "topic", name, r->topics[i].error_message);
+		}
+	}
+	client_call_destroy(&call);
+	free(topics);
+	return error->err;
+}
+
 static void try_delete(struct operation *o, const char *name)
 {
 	struct client_call *call = client_call_create(o->client, API_DELETE_TOPICS, NULL, NULL);

@@ -27,6 +27,9 @@ struct admin_config {
 enum err admin_create_topic(struct client *c, const char *name, int32_t partition_count, int16_t replication_factor,
 			    const struct admin_config *configs, int config_count, mono_ms timeout_ms,
 			    struct client_error *error) MUST_CHECK;
+/* Many in one request, which is sent once: the first error that one of them met is told, the others may be made. */
+enum err admin_create_topics(struct client *c, const char *const *names, int count, int32_t partition_count, int16_t replication_factor,
+			     mono_ms timeout_ms, struct client_error *error) MUST_CHECK;
 enum err admin_delete_topic(struct client *c, const char *name, mono_ms timeout_ms, struct client_error *error) MUST_CHECK;
 /* partition_count: how many there shall be; never fewer than there are. */
 enum err admin_grow_topic(struct client *c, const char *name, int32_t partition_count, mono_ms timeout_ms,

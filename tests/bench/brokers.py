@@ -1,6 +1,7 @@
 """What the benches that put skein beside others share: starting each of them, its processor time, memory and wakes, and how pairs of figures become a ratio."""
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -126,6 +127,50 @@ def recycle_memory(directory):
             os.close(fd)
 
 
+def device(directory):
+    """What the device under a directory does: ({"p50": µs, "p99": µs} of a thousand fdatasync, one after each 4 KiB appended, a thousand a second; sequential bytes per second)."""
+    path = os.path.join(directory, "device")
+    times = []
+    with open(path, "wb", buffering=0) as f:
+        due = time.monotonic()
+        for _ in range(1000):
+            f.write(b"x" * 4096)
+            began = time.monotonic()
+            os.fdatasync(f.fileno())
+            times.append((time.monotonic() - began) * 1e6)
+            due = max(due + 0.001, time.monotonic() - 0.1)
+            time.sleep(max(due - time.monotonic(), 0))
+        began = time.monotonic()
+        for _ in range(256):
+            f.write(bytes(1 << 20))
+        os.fdatasync(f.fileno())
+        rate = (256 << 20) / (time.monotonic() - began)
+    os.truncate(path, 0)
+    times.sort()
+    return {"p50": times[500], "p99": times[990]}, rate
+
+
+def slab_mib():
+    """Of the kernel, where its end of a connection is."""
+    with open("/proc/meminfo", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Slab:")) / 1024
+
+
+def connect_idle(port, count):
+    """So many connections that have asked for the versions once, been answered, and are silent since."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    question = bytes((0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 255, 255))
+    out = []
+    while len(out) < count:
+        some = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(min(200, count - len(out)))]
+        for s in some:
+            s.sendall(question)
+        for s in some:
+            s.recv(65536)
+        out += some
+    return out
+
+
 def in_turns(sides, runs, measure):
     """{kind: [figure of each run]}: first the one, then the other, again and again."""
     figures = {side.kind: [] for side in sides}
@@ -149,6 +194,18 @@ def ratio(above, below):
 
 def interval(r):
     return "(one pair)" if r[1] is None else f"({r[1]:.2f}-{r[2]:.2f})"
+
+
+def set_aside(directory, graveyard):
+    """Empties the files of a directory and moves it out of the way. Nothing is removed before the end: ext4 does not give an inode out again for a minute or more, and each file that is
+    made looks at all of these one by one, so that who comes after a broker with thousands of files would pay for them."""
+    if not os.path.isdir(directory):
+        return
+    for at, _, names in os.walk(directory):
+        for name in names:
+            os.truncate(os.path.join(at, name), 0)
+    os.makedirs(graveyard, exist_ok=True)
+    os.rename(directory, os.path.join(graveyard, str(len(os.listdir(graveyard)))))
 
 
 def remove(directory):

@@ -24,6 +24,10 @@ noinst_PROGRAMS += tests/bench/floor
 tests_bench_floor_SOURCES = tests/bench/floor.c tests/bench/bench.h tests/bench/bench_client.c tests/bench/bench_process.c tests/bench/bench_report.c
 tests_bench_floor_LDADD = $(tests_bench_broker_bench_LDADD)
 $(tests_bench_floor_OBJECTS): | $(wire_gen)
+noinst_PROGRAMS += tests/bench/fan_bench
+tests_bench_fan_bench_SOURCES = tests/bench/fan_bench.c tests/bench/bench.h tests/bench/bench_client.c tests/bench/bench_load.c tests/bench/bench_process.c tests/bench/bench_report.c
+tests_bench_fan_bench_LDADD = $(tests_bench_broker_bench_LDADD) -lpthread
+$(tests_bench_fan_bench_OBJECTS): | $(wire_gen)
 # Calls to ZooKeeper, for docs/SCALE.md.
 noinst_PROGRAMS += tests/bench/coord_bench
 tests_bench_coord_bench_SOURCES = tests/bench/coord_bench.c

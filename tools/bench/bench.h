@@ -19,6 +19,7 @@ struct bench {
 	double      rate;			/* records per second; 0: as fast as they are taken */
 	double      seconds, warm_up;
 	double      gib;
+	double      wait;			/* seconds between kill -9 and the start */
 	int16_t     acks;
 	enum codec  codec;
 	bool        is_json, keeps;

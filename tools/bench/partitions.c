@@ -8,7 +8,7 @@
 #include "client/admin.h"
 #include "client/client_call.h"
 
-#define WAIT_MS 180000
+#define WAIT_MS 600000
 
 static double seconds_since(mono_ns then) { return (double)(os_mono_ns(os_real()) - then) / 1e9; }
 

@@ -229,6 +229,7 @@ static int run(struct bench *b, bool recovers)
 	for (int i = 0; ok && i < b->count && !tool_is_stopped(); i++) {
 		bench_progress("start %d of %d", i + 1, b->count);
 		stop(&s, recovers ? SIGKILL : SIGTERM);
+		os_sleep_ms(os_real(), recovers ? (mono_ms)(b->wait * 1e3) : 0);
 		ok = start_to_ack(&s, true);
 		if (ok && i == 0)
 			look_at_memory(&s);
