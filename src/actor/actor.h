@@ -69,7 +69,10 @@ void msg_init(struct msg *m, uint16_t kind, struct actor *home);
 struct actor_ops {
 	const char *module;	/* "partition": for logs and dumps */
 	bool        is_many;	/* there may be thousands: their threads do without an allocator cache of their own */
-	bool        lends_turns;	/* while it sleeps another thread may run its step (one at a time, nothing else changes); not with a wait of its own */
+	bool        lends_turns;	/* while it sleeps another thread may run its step (one at a time, nothing else changes) */
+	/* The same, but only the thread of another actor with these ops may, and answers are light. One with a wait of its own is in that wait meanwhile: so what
+	 * this touches is its thread's, and a step looks at it only when a->is_on_loan says no. */
+	bool        lends_to_its_like;
 	/* One bounded turn: drain questions and answers, do one slice of upkeep. Returns the work done; 0 = may sleep.
 	 * Before returning 0 it sets a->deadline to when it wants to run again at the latest
 	 * (MONO_NEVER = only when woken): later than now, or it spins, which a simulation asserts. A step that worked may say
@@ -96,7 +99,8 @@ struct actor_counters {		/* written by the actor's thread; read by anyone */
 
 enum actor_rest { ACTOR_AWAKE = 0, ACTOR_ASLEEP, ACTOR_POKED,
 	ACTOR_ON_LOAN,			/* its thread sleeps, another one runs its steps */
-	ACTOR_RECALLED };		/* the same, and its own thread is to run the next step */
+	ACTOR_RECALLED,			/* the same, and its own thread is to run the next step */
+	ACTOR_AWAITED };		/* the same, and waits for that on the word */
 
 /* Embedded in the struct of what it runs. No alignment is asked of the allocator: distance keeps the writers' cache lines apart. */
 struct actor {
@@ -129,6 +133,7 @@ struct actor {
 	int                     wake_count;
 	mono_ms                 armed;		/* the deadline its thread sleeps until */
 	bool                    is_on_loan;	/* the step at hand is run by a borrower */
+	struct actor           *borrower;	/* by this one's thread; NULL: by no actor's. While is_on_loan */
 	struct actor_counters   counters;
 	struct os_thread       *thread;
 	void                   *sched_slot;	/* the scheduler's */
@@ -153,7 +158,8 @@ typedef void msg_dispatch(void *arg, struct msg *m);
 int  actor_drain_questions(struct actor *a, int max, msg_dispatch *dispatch, void *arg);
 /* Answers that came home (and news posted), in the order in which they were sent. Returns the number. */
 int  actor_drain_answers(struct actor *a, msg_dispatch *dispatch, void *arg);
-bool actor_has_mail(const struct actor *a);	/* the owner's thread */
+bool actor_has_mail(const struct actor *a);	/* who has its turn */
+bool actor_has_new_mail(const struct actor *a);	/* of that, what was not taken yet: also without having the turn */
 void actor_flush_wakes(struct actor *a);
 /* Makes a step again, asleep or not: for news in shared memory that mail does not show. Write the news first. Any thread. */
 void actor_wake(struct actor *a);

@@ -54,8 +54,6 @@ void sched_add_ended(struct sched *s, const struct actor *a, uint64_t cpu_ns);
 
 /* Who runs on this thread; also what a failed assertion prints. NULL: nobody. */
 void actor_set_current(struct actor *a);
-/* Mail that was published and not taken yet: what may be read without having the turn. */
-bool actor_has_new_mail(const struct actor *a);
 /* True when nothing keeps a stopped actor whose step returned 0. */
 bool actor_may_end(const struct actor *a);
 

@@ -32,12 +32,15 @@
  *     is mail takes the turn again as anybody may. Who finds ON_LOAN in R leaves it at that, as with
  *     AWAKE. Only the swaps of `rest` give the turn from thread to thread, so what one wrote in its
  *     turn the next one sees; and what is looked at after an announcement is what others
- *     write, never the receiver's own (todo, deadline), because a borrower may be at it.
+ *     write, never the receiver's own (todo, deadline), because a borrower may be at it. From
+ *     ON_LOAN who wants its own thread swaps to RECALLED, and that thread, when it comes by itself,
+ *     to AWAITED; the borrower then cannot announce, and pokes it.
  */
 #include "actor/actor_priv.h"
 
 #include <stdlib.h>
 
+#define BORROW_ROUNDS 8	/* at the end of one step; who is to be woken then is woken */
 #define LANE_QUANTUM 16		/* questions taken from one lane before the next one's turn */
 
 struct lane {
@@ -65,24 +68,43 @@ static void wake_now(struct actor *by, struct actor *a)
 		os_futex_wake(a->sched->os, &a->rest, 1);
 }
 
-/* Wakes first: they run while we borrow. No borrower's borrower: the stack would have no bound. */
+static bool may_borrow(const struct actor *by, const struct actor *from)
+{
+	return from->ops->lends_turns || (from->ops->lends_to_its_like && from->ops == by->ops);
+}
+
+static void wake_later(struct actor *by, struct actor *a, bool is_light);
+
+/*
+ * Wakes first: they run while we borrow. No borrower borrows in a borrowed turn, the stack would have no bound: what such a turn asks for is put on the list of
+ * the actor whose thread it is, and has its round there.
+ */
 void actor_flush_wakes(struct actor *a)
 {
-	int count = a->wake_count, kept = 0;
-	uint32_t heavy = a->wake_heavy;
+	struct actor *lender[ARRAY_LEN(a->wake_list)];
+	struct actor *thread_of = a->is_on_loan ? a->borrower : a;
 
-	a->wake_count = 0;
-	a->wake_heavy = 0;
-	for (int i = 0; i < count; i++) {
-		struct actor *to = a->wake_list[i];
+	for (int round = 0; a->wake_count > 0; round++) {
+		int count = a->wake_count, kept = 0;
+		uint32_t heavy = a->wake_heavy;
 
-		if (!to->ops->lends_turns || a->is_on_loan || (heavy & 1u << i) != 0)
-			wake_now(a, to);
-		else
-			a->wake_list[kept++] = to;
+		a->wake_count = 0;
+		a->wake_heavy = 0;
+		for (int i = 0; i < count; i++) {
+			struct actor *to = a->wake_list[i];
+
+			if ((heavy & 1u << i) != 0 || thread_of == NULL || round == BORROW_ROUNDS || !may_borrow(thread_of, to))
+				wake_now(a, to);
+			else if (thread_of != a && thread_of->wake_count == ARRAY_LEN(thread_of->wake_list))
+				wake_now(a, to);
+			else if (thread_of != a)
+				wake_later(thread_of, to, true);
+			else
+				lender[kept++] = to;
+		}
+		for (int i = 0; i < kept; i++)
+			a->sched->ops->borrow_turns(lender[i]);
 	}
-	for (int i = 0; i < kept; i++)
-		a->sched->ops->borrow_turns(a->wake_list[i]);
 }
 
 static void wake_later(struct actor *by, struct actor *a, bool is_light)
@@ -277,7 +299,7 @@ static void send_home(struct actor *by, struct msg *m)
 	if (by == NULL)
 		__atomic_fetch_add(&s->outsiders, 1, __ATOMIC_SEQ_CST);
 	msg_push(&home->answers, m);	/* from here on m is not ours */
-	wake_for_mail(by, home, false);
+	wake_for_mail(by, home, home->ops->lends_to_its_like);
 	if (by == NULL)
 		__atomic_fetch_sub(&s->outsiders, 1, __ATOMIC_SEQ_CST);
 }

@@ -179,10 +179,11 @@ static void take_back(struct actor *a)
 	for (;;) {
 		uint32_t seen = __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST);
 
-		if (seen == ACTOR_RECALLED)
-			os_futex_wait(a->sched->os, &a->rest, ACTOR_RECALLED, MONO_NEVER);
-		else if (actor_rest_swap(a, seen, seen == ACTOR_ON_LOAN ? ACTOR_RECALLED : ACTOR_AWAKE) == seen
-		         && seen != ACTOR_ON_LOAN)
+		if (seen == ACTOR_AWAITED)
+			os_futex_wait(a->sched->os, &a->rest, ACTOR_AWAITED, MONO_NEVER);
+		else if (seen == ACTOR_ON_LOAN || seen == ACTOR_RECALLED)
+			(void)actor_rest_swap(a, seen, ACTOR_AWAITED);
+		else if (actor_rest_swap(a, seen, ACTOR_AWAKE) == seen)
 			return;
 	}
 }
@@ -220,18 +221,30 @@ static int step(struct actor *a, mono_ms now)
 #define LOAN_STEPS 4	/* who gets more work than this is busy, and wants its own thread */
 
 /* Steps until there is nothing to do. False: its own thread is wanted, to go on, to sleep less long, or to end. */
-static bool step_on_loan(struct actor *a)
+static bool step_on_loan(struct actor *a, struct actor *borrower)
 {
 	struct runner *r = a->sched_slot;
-	int work = 1;
+	bool is_over = false;
 
 	turn_begin(r);
 	a->is_on_loan = true;
-	for (int i = 0; work > 0 && i < LOAN_STEPS; i++)
-		work = step(a, os_mono_ms(a->sched->os));
+	a->borrower = borrower;
+	for (int i = 0; !is_over && i < LOAN_STEPS; i++)
+		is_over = step(a, os_mono_ms(a->sched->os)) == 0 || a->is_settled;
 	a->is_on_loan = false;
 	turn_end(r);
-	return work == 0 && a->todo == 0 && a->deadline >= a->armed && !__atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE);
+	return is_over && a->todo == 0 && a->deadline >= a->armed && !__atomic_load_n(&a->stop_wanted, __ATOMIC_ACQUIRE);
+}
+
+/* Its own thread is to go on: it waits for the word, or in a wait of its own. */
+static void end_loan(struct actor *a)
+{
+	uint32_t was = __atomic_exchange_n(&a->rest, ACTOR_POKED, __ATOMIC_SEQ_CST);
+
+	if (was != ACTOR_AWAITED && a->ops->wake != NULL)
+		a->ops->wake(a);
+	else
+		os_futex_wake(a->sched->os, &a->rest, 1);
 }
 
 /*
@@ -243,11 +256,10 @@ static void threads_borrow_turns(struct actor *a)
 	struct actor *caller = actor_current();
 
 	actor_set_current(a);
-	while (actor_rest_swap(a, ACTOR_ASLEEP, ACTOR_ON_LOAN) == ACTOR_ASLEEP) {
+	for (int i = 1; actor_rest_swap(a, ACTOR_ASLEEP, ACTOR_ON_LOAN) == ACTOR_ASLEEP; i++) {
 		counter_add(&a->counters.turns_lent, 1);
-		if (!step_on_loan(a) || actor_rest_swap(a, ACTOR_ON_LOAN, ACTOR_ASLEEP) != ACTOR_ON_LOAN) {
-			__atomic_exchange_n(&a->rest, ACTOR_POKED, __ATOMIC_SEQ_CST);
-			os_futex_wake(a->sched->os, &a->rest, 1);
+		if (!step_on_loan(a, caller) || i == LOAN_STEPS || actor_rest_swap(a, ACTOR_ON_LOAN, ACTOR_ASLEEP) != ACTOR_ON_LOAN) {
+			end_loan(a);
 			break;
 		}
 		ck_pr_fence_memory();	/* F2, in the receiver's place */

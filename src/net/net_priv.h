@@ -117,6 +117,7 @@ struct network {
 	struct os_event   events[NET_EVENTS];
 	int               event_count;
 	bool              has_polled;	/* events are those of the wait before this step */
+	bool              serves_many;	/* see has_many_busy. These six are its thread's, also while a turn is on loan */
 	uint32_t          spin_skip, spin_pause;	/* see look_again */
 	bool              is_stopping;	/* no call begins any more; read by anyone */
 	bool              is_quiet;	/* stopping, and no call is left; read by anyone */

@@ -214,6 +214,9 @@ static int return_seats(struct network *n)
 	struct list *e;
 	int work = 0;
 
+	if (n->actor.is_on_loan)
+		return 0;	/* events that its own thread brings may still name them */
+
 	for (; (e = list_pop_front(&n->closed)) != NULL; work++)
 		return_seat(n, LIST_ENTRY(e, struct connection, in_open));
 	return work;
@@ -256,10 +259,13 @@ static void poll_now(struct network *n, mono_ms timeout_ms)
 	n->event_count = os_poller_wait(n->os, n->poller, n->events, NET_EVENTS, timeout_ms);
 }
 
+/* On loan there is nothing to look at: its own thread waits in the poller, and brings what that says. */
 static int look_at_sockets(struct network *n)
 {
 	int work;
 
+	if (n->actor.is_on_loan)
+		return 0;
 	if (!n->has_polled)
 		poll_now(n, 0);
 	for (int i = 0; i < n->event_count; i++)
@@ -371,6 +377,16 @@ static bool is_settled(const struct network *n)
 	    && n->asks.count == 0 && !n->is_stopping && n->actor.deadline > n->now;
 }
 
+/* So many connections are busy that others of them send while one is answered: what a sleep costs is shared by all that has come when it ends. */
+static bool has_many_busy(const struct network *n)
+{
+	const struct list *e = n->open.prev;
+
+	for (int i = 1; i < NETWORK_MANY && e != &n->open; i++)
+		e = e->prev;
+	return e != &n->open && n->now - LIST_ENTRY(e, struct connection, in_open)->last_event <= NETWORK_MANY_MS;
+}
+
 static int network_step(struct actor *a, mono_ms now)
 {
 	struct network *n = CONTAINER_OF(a, struct network, actor);
@@ -397,28 +413,22 @@ static int network_step(struct actor *a, mono_ms now)
 		/* not sent yet, so that the scheduler does not know of them */
 		work += n->asks.count;
 	}
-	a->deadline = earliest_deadline(n);
+	a->deadline = list_empty(&n->closed) ? earliest_deadline(n) : n->now;
+	if (!a->is_on_loan)
+		n->serves_many = has_many_busy(n);
 	a->is_settled = work > 0 && is_settled(n);
 	return work;
 }
 
 /*
  * A look may swallow the poller's wake, and whoever finds the actor poked sends no other: so a poke
- * ends the looking as mail does, read after the look.
+ * ends the looking as mail does, read after the look. While a turn is on loan the mail is the borrower's.
  */
 static bool has_news(const struct actor *a)
 {
-	return actor_has_mail(a) || __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST) != ACTOR_ASLEEP;
-}
+	uint32_t rest = __atomic_load_n(&a->rest, __ATOMIC_SEQ_CST);
 
-/* So many connections are busy that others of them send while one is answered: what a sleep costs is shared by all that has come when it ends. */
-static bool serves_many(const struct network *n)
-{
-	const struct list *e = n->open.prev;
-
-	for (int i = 1; i < NETWORK_MANY && e != &n->open; i++)
-		e = e->prev;
-	return e != &n->open && n->now - LIST_ENTRY(e, struct connection, in_open)->last_event <= NETWORK_MANY_MS;
+	return rest != ACTOR_ON_LOAN && (rest != ACTOR_ASLEEP || actor_has_new_mail(a));
 }
 
 /*
@@ -431,7 +441,7 @@ static bool look_again(struct network *n)
 {
 	mono_ns until;
 
-	if (serves_many(n))
+	if (n->serves_many)
 		return false;
 	if (n->spin_skip > 0) {
 		n->spin_skip--;
@@ -468,7 +478,7 @@ static void network_wake(struct actor *a)
 }
 
 static const struct actor_ops network_ops = {
-	.module = "net", .step = network_step, .wait = network_wait, .wake = network_wake,
+	.module = "net", .lends_to_its_like = true, .step = network_step, .wait = network_wait, .wake = network_wake,
 };
 
 /* --- beginning and end ----------------------------------------------------------------------- */

@@ -34,6 +34,8 @@ struct asker {
 	struct actor    actor;
 	int             id;
 	uint64_t        random, sent[RECEIVERS], home, jobs;
+	uint64_t        own_steps;	/* its thread counts */
+	struct os_poller *poller;	/* LENDS_TO_ITS_LIKE: what it sleeps in */
 	int             free_count;
 	struct question pool[POOL], *free[POOL];
 };
@@ -165,20 +167,46 @@ static int asker_step(struct actor *a, mono_ms now UNUSED)
 	int work = actor_drain_answers(a, on_answer, k);
 	int burst = 1 + (int)draw(&k->random, 8);
 
+	if (!a->is_on_loan)
+		k->own_steps++;
+
 	while (burst-- > 0 && k->free_count > 0 && k->home + (uint64_t)(POOL - k->free_count) < QUESTIONS && ask(k))
 		work++;
 	a->deadline = MONO_NEVER;
 	return work;
 }
 
+/* As a network actor waits: while its turns are on loan, on what is its thread's. */
+static void asker_wait(struct actor *a, mono_ms until)
+{
+	struct asker *k = CONTAINER_OF(a, struct asker, actor);
+	struct os_event none[1];
+
+	ck_assert_int_eq(until, MONO_NEVER);
+	k->own_steps++;
+	ck_assert_int_eq(os_poller_wait(os_real(), k->poller, none, 1, -1), 0);
+}
+
+static void asker_wake(struct actor *a)
+{
+	os_poller_wake(os_real(), CONTAINER_OF(a, struct asker, actor)->poller);
+}
+
 /* --- the run ---------------------------------------------------------------------------------- */
 
-static void create_all(bool lends_turns)
+enum lending { LENDS_NOTHING, LENDS_TO_ALL, LENDS_TO_ITS_LIKE };
+
+static void create_all(enum lending lending)
 {
 	static struct actor_ops asker_ops = { .module = "asker", .step = asker_step };
 	static struct actor_ops receiver_ops = { .module = "receiver", .is_many = true, .step = receiver_step };
+	bool has_pollers = lending == LENDS_TO_ITS_LIKE;
 
-	asker_ops.lends_turns = receiver_ops.lends_turns = lends_turns;
+	asker_ops.lends_turns = lending == LENDS_TO_ALL;
+	asker_ops.lends_to_its_like = has_pollers;
+	asker_ops.wait = has_pollers ? asker_wait : NULL;
+	asker_ops.wake = has_pollers ? asker_wake : NULL;
+	receiver_ops.lends_turns = lending != LENDS_NOTHING;
 	workers = workers_create(sched, 3);
 	for (int i = 0; i < RECEIVERS; i++) {
 		receiver[i] = (struct receiver){ .id = i, .random = (uint64_t)i };
@@ -190,6 +218,8 @@ static void create_all(bool lends_turns)
 		struct asker *k = &asker[i];
 
 		*k = (struct asker){ .id = i, .random = (uint64_t)i + 100 };
+		if (has_pollers)
+			ck_assert_int_eq(os_poller_create(os_real(), &k->poller), OK);
 		actor_init(&k->actor, sched, &asker_ops, i < ASKERS ? i : LANE_NONE, "asker-%d", i);
 		for (int q = 0; q < POOL; q++) {
 			msg_init(&k->pool[q].job.msg, MSG_BASE_BROKER, &k->actor);
@@ -213,7 +243,7 @@ static void destroy_all(void)
 	workers_destroy(&workers);
 }
 
-static void check_sums(bool lends_turns)
+static void check_sums(enum lending lending)
 {
 	uint64_t asked[RECEIVERS] = { 0 }, full = 0, lent_by_askers = 0, lent_by_receivers = 0;
 
@@ -231,6 +261,8 @@ static void check_sums(bool lends_turns)
 		full += asker[i].actor.counters.lane_full;
 		lent_by_askers += asker[i].actor.counters.turns_lent;
 		actor_fini(&asker[i].actor);
+		if (asker[i].poller != NULL)
+			os_poller_destroy(os_real(), &asker[i].poller);
 	}
 	for (int r = 0; r < RECEIVERS; r++) {
 		ck_assert_uint_eq(receiver[r].actor.counters.questions, asked[r]);
@@ -238,16 +270,17 @@ static void check_sums(bool lends_turns)
 		actor_fini(&receiver[r].actor);
 	}
 	ck_assert_uint_gt(full, 0);	/* else back-pressure was not tried */
-	ck_assert_int_eq(lent_by_askers > 0, lends_turns);	/* to workers that brought a job home */
-	ck_assert_int_eq(lent_by_receivers > 0, lends_turns);
+	/* To workers that brought a job home; or to askers that had borrowed a receiver's turn. */
+	ck_assert_int_eq(lent_by_askers > 0, lending != LENDS_NOTHING);
+	ck_assert_int_eq(lent_by_receivers > 0, lending != LENDS_NOTHING);
 }
 
 START_TEST(every_message_comes_home_once_and_in_order)
 {
 	sched = sched_threads_create(os_real());
-	create_all(_i == 1);
+	create_all((enum lending)_i);
 	destroy_all();
-	check_sums(_i == 1);
+	check_sums((enum lending)_i);
 	sched_destroy(&sched);
 }
 END_TEST
@@ -260,7 +293,7 @@ int main(int argc, char **argv)
 
 	with_planted_race = argc > 1 && strcmp(argv[1], "--planted-race") == 0;
 	tcase_set_timeout(t, 120);
-	tcase_add_loop_test(t, every_message_comes_home_once_and_in_order, 0, 2);
+	tcase_add_loop_test(t, every_message_comes_home_once_and_in_order, 0, LENDS_TO_ITS_LIKE + 1);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	int failed = srunner_ntests_failed(sr);
