@@ -311,10 +311,10 @@ static int hear_the_asked(struct network *n)
 {
 	int work = 0;
 
-	for (int i = 0; i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
-		actor_flush_wakes(&n->actor);
-		work += actor_drain_answers(&n->actor, on_answer, n);
-		work += wake_resumed(n);
+	for (int i = 0, heard = 1; heard > 0 && i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
+		actor_hear_asked(&n->actor);
+		heard = actor_drain_answers(&n->actor, on_answer, n);
+		work += heard + wake_resumed(n);
 	}
 	return work;
 }
