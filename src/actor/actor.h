@@ -161,6 +161,8 @@ int  actor_drain_answers(struct actor *a, msg_dispatch *dispatch, void *arg);
 bool actor_has_mail(const struct actor *a);	/* who has its turn */
 bool actor_has_new_mail(const struct actor *a);	/* of that, what was not taken yet: also without having the turn */
 void actor_flush_wakes(struct actor *a);
+/* Within a step: who was asked and lends its turns runs now. Its like, and whom these turns ask for in turn, wait for the step's end. */
+void actor_hear_asked(struct actor *a);
 /* Makes a step again, asleep or not: for news in shared memory that mail does not show. Write the news first. Any thread. */
 void actor_wake(struct actor *a);
 

@@ -39,6 +39,7 @@
 #include "actor/actor_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define BORROW_ROUNDS 8	/* at the end of one step; who is to be woken then is woken */
 #define LANE_QUANTUM 16		/* questions taken from one lane before the next one's turn */
@@ -76,35 +77,48 @@ static bool may_borrow(const struct actor *by, const struct actor *from)
 static void wake_later(struct actor *by, struct actor *a, bool is_light);
 
 /*
- * Wakes first: they run while we borrow. No borrower borrows in a borrowed turn, the stack would have no bound: what such a turn asks for is put on the list of
- * the actor whose thread it is, and has its round there.
+ * One look at the list. Wakes first: they run while we borrow. No borrower borrows in a borrowed turn, the stack would have no bound: what such a turn asks for is put
+ * on the list of the actor whose thread it is, and has its round there.
  */
+static void flush_round(struct actor *a, struct actor *thread_of, bool spares_its_like)
+{
+	struct actor *list[ARRAY_LEN(a->wake_list)];
+	int count = a->wake_count, kept = 0;
+	uint32_t heavy = a->wake_heavy;
+
+	memcpy(list, a->wake_list, (size_t)count * sizeof(*list));
+	a->wake_count = 0;
+	a->wake_heavy = 0;
+	for (int i = 0; i < count; i++) {
+		struct actor *to = list[i];
+
+		if ((heavy & 1u << i) != 0 || thread_of == NULL || !may_borrow(thread_of, to))
+			wake_now(a, to);
+		else if (spares_its_like && to->ops->lends_to_its_like)
+			wake_later(a, to, true);
+		else if (thread_of == a)
+			list[kept++] = to;
+		else if (thread_of->wake_count < (int)ARRAY_LEN(thread_of->wake_list))
+			wake_later(thread_of, to, true);
+		else
+			wake_now(a, to);
+	}
+	for (int i = 0; i < kept; i++)
+		a->sched->ops->borrow_turns(list[i]);
+}
+
+void actor_hear_asked(struct actor *a)
+{
+	if (a->wake_count > 0)
+		flush_round(a, a->is_on_loan ? a->borrower : a, true);
+}
+
 void actor_flush_wakes(struct actor *a)
 {
-	struct actor *lender[ARRAY_LEN(a->wake_list)];
 	struct actor *thread_of = a->is_on_loan ? a->borrower : a;
 
-	for (int round = 0; a->wake_count > 0; round++) {
-		int count = a->wake_count, kept = 0;
-		uint32_t heavy = a->wake_heavy;
-
-		a->wake_count = 0;
-		a->wake_heavy = 0;
-		for (int i = 0; i < count; i++) {
-			struct actor *to = a->wake_list[i];
-
-			if ((heavy & 1u << i) != 0 || thread_of == NULL || round == BORROW_ROUNDS || !may_borrow(thread_of, to))
-				wake_now(a, to);
-			else if (thread_of != a && thread_of->wake_count == ARRAY_LEN(thread_of->wake_list))
-				wake_now(a, to);
-			else if (thread_of != a)
-				wake_later(thread_of, to, true);
-			else
-				lender[kept++] = to;
-		}
-		for (int i = 0; i < kept; i++)
-			a->sched->ops->borrow_turns(lender[i]);
-	}
+	for (int round = 0; a->wake_count > 0; round++)
+		flush_round(a, round < BORROW_ROUNDS ? thread_of : NULL, false);
 }
 
 static void wake_later(struct actor *by, struct actor *a, bool is_light)

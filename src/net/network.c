@@ -311,10 +311,10 @@ static int hear_the_asked(struct network *n)
 {
 	int work = 0;
 
-	for (int i = 0; i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
-		actor_flush_wakes(&n->actor);
-		work += actor_drain_answers(&n->actor, on_answer, n);
-		work += wake_resumed(n);
+	for (int i = 0, heard = 1; heard > 0 && i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
+		actor_hear_asked(&n->actor);
+		heard = actor_drain_answers(&n->actor, on_answer, n);
+		work += heard + wake_resumed(n);
 	}
 	return work;
 }
@@ -333,7 +333,8 @@ static int settle_connections(struct network *n)
 {
 	int work = 0;
 
-	refresh_clock(n);
+	if (!list_empty(&n->work))
+		refresh_clock(n);
 	for (int i = 0; i < NETWORK_SETTLE_ROUNDS && !list_empty(&n->work); i++) {
 		struct list round = n->work;
 		struct list *e;
@@ -398,7 +399,8 @@ static int network_step(struct actor *a, mono_ms now)
 	if (net_has_stopped(n) && !n->is_stopping)
 		begin_stop(n);
 	work = look_at_sockets(n);
-	refresh_clock(n);
+	if (work > 0)
+		refresh_clock(n);
 	work += actor_drain_questions(a, NETWORK_QUESTIONS, on_question, n);
 	work += actor_drain_answers(a, on_answer, n);
 	work += look_at_deadlines(n);
@@ -414,7 +416,7 @@ static int network_step(struct actor *a, mono_ms now)
 		work += n->asks.count;
 	}
 	a->deadline = list_empty(&n->closed) ? earliest_deadline(n) : n->now;
-	if (!a->is_on_loan)
+	if (n->net->may_spin && !a->is_on_loan)
 		n->serves_many = has_many_busy(n);
 	a->is_settled = work > 0 && is_settled(n);
 	return work;

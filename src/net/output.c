@@ -1,7 +1,8 @@
 /*
  * Writing: answers leave in request order, as much at a time as the socket takes. An answer is
  * memory with gaps that are filled from segment files: several answers, and pieces of one, leave
- * with one sendv; each gap with sendfile.
+ * with one sendv; each gap with sendfile, but a small one that is in memory is read into the chunk
+ * and leaves with the rest: a lone record's answer is one packet, and wakes its reader once.
  *
  * Before every sendfile the file's generation is compared with the one of the read: a truncation
  * replaces bytes that were read as committed, and a frame that has begun cannot be taken back, so a
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 
 #define OUT_IOV    64
+#define OUT_SMALL_GAP (8u << 10)	/* to copy so much costs less than a system call more */
 #define OUT_TURN   (1u << 20)	/* bytes of one connection before others have their turn */
 #define LOAD_PIECE (1u << 20)	/* bytes that are brought into memory ahead */
 #define LOAD_READ  (64u << 10)
@@ -48,26 +50,54 @@ static size_t memory_end(const struct net_call *nc, size_t gap)
 	return gap < nc->out.gaps_count ? nc->out.gaps[gap].pos : nc->out.len;
 }
 
+/* The bytes of a small gap, if they are in memory, behind what `room` holds already. Looked at after the read: storage bumps the generation before it cuts. */
+static bool read_small_gap(struct network *n, const struct wire_gap *gap, size_t used, struct iovec *iov)
+{
+	const struct log_range *range = gap->file;
+	size_t got = 0;
+
+	if (gap->len > OUT_SMALL_GAP || gap->len > NET_CHUNK - used)
+		return false;
+	*iov = (struct iovec){ n->chunk + used, gap->len };
+	return os_pread_cached(n->os, log_file_fd(range->file), iov->iov_base, gap->len, gap->file_pos, &got) == OK && got == gap->len
+	    && log_file_generation(range->file) == range->generation;
+}
+
+/* The chunk is free here: what was received is cut into frames before anything is sent. */
 static int gather(struct connection *c, struct iovec *iov, size_t *total)
 {
-	size_t pos = c->out_pos, gap = c->out_gap;
+	size_t pos = c->out_pos, gap = c->out_gap, used = 0;
 	int count = 0;
 
 	*total = 0;
 	LIST_FOREACH(e, &c->calls) {
 		struct net_call *nc = LIST_ENTRY(e, struct net_call, in_connection);
-		size_t len;
 
-		if (nc->phase != CALL_ANSWERED || nc->call.wants_close || count == OUT_IOV)
+		if (nc->phase != CALL_ANSWERED || nc->call.wants_close)
 			break;
-		len = memory_end(nc, gap) - pos;
-		iov[count++] = (struct iovec){ nc->out.buf + pos, len };
-		*total += len;
-		if (gap < nc->out.gaps_count)
-			break;
+		for (;; gap++) {
+			size_t len = memory_end(nc, gap) - pos;
+
+			if (count > OUT_IOV - 2)
+				return count;
+			iov[count++] = (struct iovec){ nc->out.buf + pos, len };
+			*total += len;
+			pos += len;
+			if (gap == nc->out.gaps_count)
+				break;
+			if (!read_small_gap(c->network, &nc->out.gaps[gap], used, &iov[count]))
+				return count;
+			used += iov[count].iov_len;
+			*total += iov[count++].iov_len;
+		}
 		pos = gap = 0;
 	}
 	return count;
+}
+
+static bool is_at_gap(const struct connection *c, const struct net_call *nc)
+{
+	return c->out_gap < nc->out.gaps_count && c->out_pos == nc->out.gaps[c->out_gap].pos;
 }
 
 /* --- what has gone --------------------------------------------------------------------------- */
@@ -82,21 +112,6 @@ static void finish_if_sent(struct connection *c, struct net_call *nc)
 	call_free(nc);
 }
 
-static void memory_sent(struct connection *c, size_t sent)
-{
-	struct net_call *nc;
-
-	c->unsent -= sent;
-	while (sent > 0 && (nc = first_answered(c)) != NULL) {
-		size_t part = MIN(sent, memory_end(nc, c->out_gap) - c->out_pos);
-
-		c->out_pos += part;
-		sent -= part;
-		finish_if_sent(c, nc);
-	}
-	ASSERT(sent == 0);
-}
-
 static void gap_sent(struct connection *c, struct net_call *nc, size_t sent)
 {
 	c->out_gap_sent += (uint32_t)sent;
@@ -105,6 +120,29 @@ static void gap_sent(struct connection *c, struct net_call *nc, size_t sent)
 	c->out_gap++;
 	c->out_gap_sent = c->out_gap_ready = 0;
 	finish_if_sent(c, nc);
+}
+
+/* Memory, and gaps that were read into memory. */
+static void memory_sent(struct connection *c, size_t sent)
+{
+	struct net_call *nc;
+
+	while (sent > 0 && (nc = first_answered(c)) != NULL) {
+		size_t part;
+
+		if (is_at_gap(c, nc)) {
+			part = MIN(sent, nc->out.gaps[c->out_gap].len - c->out_gap_sent);
+			c->out_gap_ready = c->out_gap_sent + (uint32_t)part;
+			gap_sent(c, nc, part);
+		} else {
+			part = MIN(sent, memory_end(nc, c->out_gap) - c->out_pos);
+			c->unsent -= part;
+			c->out_pos += part;
+			finish_if_sent(c, nc);
+		}
+		sent -= part;
+	}
+	ASSERT(sent == 0);
 }
 
 /* --- cold ranges ----------------------------------------------------------------------------- */
@@ -207,11 +245,6 @@ static enum err send_gap(struct connection *c, struct net_call *nc, size_t *sent
 		}
 	}
 	return send_piece(c, nc, range, pos, c->out_gap_ready - c->out_gap_sent, sent);
-}
-
-static bool is_at_gap(const struct connection *c, const struct net_call *nc)
-{
-	return c->out_gap < nc->out.gaps_count && c->out_pos == nc->out.gaps[c->out_gap].pos;
 }
 
 static void fail(struct connection *c, enum err err)

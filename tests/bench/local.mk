@@ -12,6 +12,11 @@ tests_bench_cluster_bench_SOURCES = tests/bench/cluster_bench.c tests/bench/benc
 	tests/bench/bench_process.c tests/bench/bench_report.c
 tests_bench_cluster_bench_LDADD = $(tests_bench_broker_bench_LDADD)
 $(tests_bench_cluster_bench_OBJECTS): | $(wire_gen)
+# From end to end on plain sockets.
+noinst_PROGRAMS += tests/bench/raw_e2e
+tests_bench_raw_e2e_SOURCES = tests/bench/raw_e2e.c tests/bench/bench.h tests/bench/bench_client.c tests/bench/bench_process.c tests/bench/bench_report.c
+tests_bench_raw_e2e_LDADD = $(tests_bench_broker_bench_LDADD)
+$(tests_bench_raw_e2e_OBJECTS): | $(wire_gen)
 # What beside_java puts on skein and on Java brokers.
 noinst_PROGRAMS += tests/bench/load_one
 tests_bench_load_one_SOURCES = tests/bench/load_one.c tests/bench/bench.h \
