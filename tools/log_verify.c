@@ -196,7 +196,7 @@ static void add_sums(struct verify *v, const char *dir, const struct inspect_res
 	end_line(v);
 }
 
-/* The marker of a clean stop lies beside the partition's directory. */
+/* The marker of a clean stop, and a broker's lock, lie beside the partition's directory. */
 static bool was_clean(const char *dir)
 {
 	char path[4096 + 32];
@@ -206,10 +206,18 @@ static bool was_clean(const char *dir)
 	return os_stat(os_real(), path, &st) == OK;
 }
 
+static bool is_live(const char *dir)
+{
+	char path[4096 + 8];
+
+	snprintf(path, sizeof(path), "%s/..", dir);
+	return logdir_is_in_use(os_real(), path);
+}
+
 static void verify_dir(struct verify *v, const char *dir)
 {
-	struct inspect_spec spec = { .os = os_real(), .dir = dir, .stream = v->stream, .was_clean = was_clean(dir), .each = take_finding, .tick = tick,
-				     .arg = v };
+	struct inspect_spec spec = { .os = os_real(), .dir = dir, .stream = v->stream, .was_clean = was_clean(dir), .is_live = is_live(dir),
+				     .each = take_finding, .tick = tick, .arg = v };
 	struct inspect_result r;
 
 	v->dir = dir;

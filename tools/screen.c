@@ -1,5 +1,5 @@
 /*
- * What restores the terminal is called by signal handlers as well, so it uses only what they may use: tcsetattr and write.
+ * What restores the terminal is called by signal handlers as well, so it uses only what they may use: tcsetattr, write and poll.
  */
 #include "screen.h"
 
@@ -23,11 +23,19 @@ static void *wake_arg;
 
 /* ---- taking and giving back ---- */
 
+/* A terminal that reads nothing for PUT_MS while somebody has made it non-blocking is given up. */
+#define PUT_MS 1000
+
 static void put(const char *text, size_t len)
 {
+	struct pollfd writable = { .fd = STDOUT_FILENO, .events = POLLOUT };
 	int was = errno;
 
-	for (ssize_t n; len > 0 && ((n = write(STDOUT_FILENO, text, len)) > 0 || errno == EINTR);) {
+	while (len > 0) {
+		ssize_t n = write(STDOUT_FILENO, text, len);
+
+		if (n < 0 && errno != EINTR && (errno != EAGAIN || poll(&writable, 1, PUT_MS) == 0))
+			break;
 		text += MAX(n, 0);
 		len -= (size_t)MAX(n, 0);
 	}
@@ -157,10 +165,10 @@ bool screen_is_ended(void)
 
 bool screen_was_resized(void)
 {
-	bool was = is_resized != 0;
-
-	is_resized = 0;
-	return was;
+	if (is_resized == 0)
+		return false;
+	is_resized = 0;		/* before the drawing: a signal from here on asks for another one, and none is lost */
+	return true;
 }
 
 void screen_size(int *rows, int *columns)

@@ -211,6 +211,11 @@ enum err os_lock(struct os *os, os_fd fd)
 	return os->ops->lock(os, fd);
 }
 
+enum err os_is_locked(struct os *os, os_fd fd, bool *out)
+{
+	return os->ops->is_locked(os, fd, out);
+}
+
 enum err os_space(struct os *os, const char *path, uint64_t *total, uint64_t *usable)
 {
 	*total = *usable = 0;

@@ -76,6 +76,8 @@ enum err os_rmdir(struct os *os, const char *path) MUST_CHECK;	/* ERR_NOT_EMPTY;
 /* Calls each(arg, name, is_dir) for every entry but "." and "..", in byte order of names. The callback may change the directory. */
 enum err os_list_dir(struct os *os, const char *path, void (*each)(void *arg, const char *name, bool is_dir), void *arg) MUST_CHECK;
 enum err os_lock(struct os *os, os_fd fd) MUST_CHECK;	/* fd open for writing. Exclusive until closed, also against Java's FileChannel.lock; ERR_LOCKED at once */
+/* Whether another has it, without taking it for a moment: a broker that starts meanwhile is not refused. */
+enum err os_is_locked(struct os *os, os_fd fd, bool *out) MUST_CHECK;
 enum err os_space(struct os *os, const char *path, uint64_t *total, uint64_t *usable) MUST_CHECK;
 /* Is [pos, pos + len) of the file in memory, as far as the kernel tells cheaply? Wrong answers cost time only. */
 bool     os_is_cached(struct os *os, os_fd fd, int64_t pos, size_t len);

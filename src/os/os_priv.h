@@ -33,6 +33,7 @@ struct os_ops {
 	enum err (*rmdir)(struct os *os, const char *path);
 	enum err (*list_dir)(struct os *os, const char *path, os_each_entry *each, void *arg);
 	enum err (*lock)(struct os *os, os_fd fd);
+	enum err (*is_locked)(struct os *os, os_fd fd, bool *out);
 	enum err (*space)(struct os *os, const char *path, uint64_t *total, uint64_t *usable);
 	bool     (*is_cached)(struct os *os, os_fd fd, int64_t pos, size_t len);
 

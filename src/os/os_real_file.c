@@ -281,6 +281,17 @@ static enum err real_lock(struct os *os UNUSED, os_fd fd)
 	return errno == EAGAIN || errno == EACCES ? ERR_LOCKED : err_from_errno(errno);
 }
 
+static enum err real_is_locked(struct os *os UNUSED, os_fd fd, bool *out)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	*out = false;
+	if (fcntl(fd, F_OFD_GETLK, &lock) != 0)
+		return err_from_errno(errno);
+	*out = lock.l_type != F_UNLCK;
+	return OK;
+}
+
 static enum err real_space(struct os *os UNUSED, const char *path, uint64_t *total, uint64_t *usable)
 {
 	struct statvfs st;
@@ -342,6 +353,7 @@ void os_real_file_ops(struct os_ops *ops)
 	ops->rmdir = real_rmdir;
 	ops->list_dir = real_list_dir;
 	ops->lock = real_lock;
+	ops->is_locked = real_is_locked;
 	ops->space = real_space;
 	ops->is_cached = real_is_cached;
 }

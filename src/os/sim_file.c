@@ -368,6 +368,16 @@ static enum err sim_lock(struct os *os, os_fd fd)
 	return sim_done(m, "lock", (uint64_t)fd, 0, e);
 }
 
+static enum err sim_is_locked(struct os *os, os_fd fd, bool *out)
+{
+	struct sim_os *m = sim_of(os);
+	enum err e = OK;
+	struct sim_fd *f = file_of(m, fd, &e);
+
+	*out = f != NULL && f->inode->locked_by >= 0 && f->inode->locked_by != fd;
+	return f != NULL ? sim_done(m, "is_locked", (uint64_t)fd, 0, OK) : e;
+}
+
 static enum err sim_space(struct os *os, const char *path, uint64_t *total, uint64_t *usable)
 {
 	struct sim_os *m = sim_of(os);
@@ -488,6 +498,7 @@ void sim_file_ops(struct os_ops *ops)
 	ops->rmdir = sim_rmdir;
 	ops->list_dir = sim_list_dir;
 	ops->lock = sim_lock;
+	ops->is_locked = sim_is_locked;
 	ops->space = sim_space;
 	ops->is_cached = sim_is_cached;
 }

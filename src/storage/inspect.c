@@ -158,7 +158,9 @@ static void drop_lone_indexes(struct listing *l)
 	}
 	l->count = kept;
 	if (kept > 0)
-		l->segments[kept - 1].is_last = true;
+		l->segments[kept - 1].is_last = l->segments[kept - 1].may_grow = true;
+	if (kept > 1)
+		l->segments[kept - 2].may_grow = l->x->spec->is_live;
 }
 
 /* Compaction leaves gaps, and when it removes a segment no index of that. An index that begins where the gap does had a .log. */

@@ -1,6 +1,7 @@
 /*
  * What is wrong in a partition's directory, looked at from outside: every byte of every file that means something, and whether the files fit one another. Nothing is
- * locked or changed, so a broker may be running on it; what it is writing meanwhile may look torn.
+ * locked or changed, so a broker may be running on it: segments come, are closed and go between the listing and the look at each, so what the listing does not name is
+ * looked for again; what it is writing meanwhile may look torn.
  *
  * Threads: any; it waits for the device.
  * Memory:  an index or snapshot while it is looked at (10 MiB as a rule, INSPECT_BYTES_MAX at most), one batch.
@@ -41,6 +42,7 @@ struct inspect_spec {
 	const char *dir;
 	struct decompressor *stream;	/* NULL: the CRCs count, the records are not looked into */
 	bool        was_clean;		/* the broker was stopped cleanly: indexes are trusted at the next start */
+	bool        is_live;		/* a broker runs on it: what it may be making or closing just now is no damage */
 	void      (*each)(void *arg, const struct inspect_finding *f);
 	void      (*tick)(void *arg, int64_t bytes, int64_t records);	/* how far it is in this partition, often; NULL */
 	void       *arg;

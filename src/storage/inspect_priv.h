@@ -26,6 +26,7 @@ struct inspected_txn {
 struct inspected_segment {
 	int64_t base_offset;
 	bool    is_last;
+	bool    may_grow;	/* its files keep room for more: the last one, and where a broker runs the one before, which it may be closing */
 	bool    has_log, has_index, has_timeindex, has_txnindex;
 };
 

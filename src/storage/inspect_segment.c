@@ -30,6 +30,7 @@ struct check {
 	char               name[SEGMENT_NAME_MAX];	/* of the .log */
 	struct batch_order order;
 	struct cursor      offsets, times, txns;
+	int64_t            size;		/* of the .log before the indexes were read: they may know nothing of what came later */
 	time_ms            largest;		/* timestamp, of the batches before */
 	int64_t            torn_pos;		/* since here no batch was sound; -1 */
 	int                unsure;		/* damage since then: inside once a sound batch follows */
@@ -67,7 +68,7 @@ static void open_index(struct check *c, struct cursor *i, const char *suffix, si
 	while (has_room && i->used > 0 && memcmp(bytes + i->used - entry, "\0\0\0\0\0\0\0\0\0\0\0", entry) == 0)
 		i->used -= entry;
 	int64_t whole = size / (int64_t)entry * (int64_t)entry;
-	if ((int64_t)i->used < whole && has_room && (!c->s->is_last || c->x->spec->was_clean))
+	if ((int64_t)i->used < whole && has_room && (!c->s->may_grow || c->x->spec->was_clean))
 		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = i->name, AT((int64_t)i->used), .size = size - (int64_t)i->used,
 		    .what = "zeros behind the last entry of a segment that was closed", .then = "a Java broker takes them for entries");
 	if (size != whole)
@@ -276,7 +277,7 @@ static void pass_transaction(struct check *c, struct segment_walk *w, const stru
 	} else if (batch_is_transactional(s->header) && batch_record_count(s->header) > 0) {
 		begin_txn(c->x, batch_producer_id(s->header));
 	}
-	if (!pass_txns(c, last, aborted) && aborted >= 0 && had_records)
+	if (!pass_txns(c, last, aborted) && aborted >= 0 && had_records && s->file_pos < c->size)
 		SAY(c->x, .weight = INSPECT_DAMAGE, .remedy = INSPECT_RECOVER, .file = c->txns.name, OF(last),
 		    .what = "the transaction that ends there was aborted, and is not in it", .then = "who reads only what is committed gets its records");
 }
@@ -333,6 +334,11 @@ static void take_step(struct check *c, struct segment_walk *w, const struct walk
 	}
 	if (s->kind == WALK_BATCH && s->fault == WALK_SOUND) {
 		take_sound(c, w, s);
+		return;
+	}
+	if (c->x->spec->is_live && c->s->may_grow && s->kind == WALK_DAMAGE && s->fault == WALK_TORN && s->is_tail) {
+		SAY(c->x, .weight = INSPECT_NOTE, .file = c->name, AT(s->file_pos), .size = s->size, .what = "a batch of which not all is there",
+		    .then = "the broker that is running may be writing it");
 		return;
 	}
 	if (c->torn_pos < 0)
@@ -392,18 +398,34 @@ static void note_missing(struct check *c, const char *suffix, const char *then, 
 	SAY(c->x, .weight = weight, .remedy = weight == INSPECT_DAMAGE ? INSPECT_RECOVER : INSPECT_NONE, .file = name, .what = "not there", .then = then);
 }
 
-static void open_indexes(struct check *c, int64_t size)
+static bool is_there(const struct check *c, const char *suffix)
 {
-	if (c->s->has_index)
+	char path[LOG_PATH_MAX + SEGMENT_NAME_MAX];
+	struct os_stat st;
+
+	snprintf(path, sizeof(path), "%s/%020lld%s", c->x->spec->dir, (long long)c->s->base_offset, suffix);
+	return os_stat(c->x->spec->os, path, &st) == OK;
+}
+
+/*
+ * The listing is older than the size. A broker makes a segment's .log before its indexes, and removes it before them: an index that was not there then may be now, and
+ * where the .log has gone since, none is missing. Java's makes the newest one's with its first batch.
+ */
+static void open_indexes(struct check *c)
+{
+	bool is_young = c->x->spec->is_live && c->s->is_last;
+
+	if (c->s->has_index || is_there(c, ".index"))
 		open_index(c, &c->offsets, ".index", OFFSET_ENTRY_BYTES, true);
-	else if (size > 0)
+	else if (c->size > 0 && is_there(c, ".log"))
 		note_missing(c, ".index", "the broker makes it anew at its next start", INSPECT_NOTE);
-	if (c->s->has_timeindex)
+	if (c->s->has_timeindex || is_there(c, ".timeindex"))
 		open_index(c, &c->times, ".timeindex", TIME_ENTRY_BYTES, true);
-	else if (size > 0)
-		note_missing(c, ".timeindex", "a broker takes an empty one instead, and looks for times from the segment's beginning", INSPECT_DAMAGE);
+	else if (c->size > 0 && is_there(c, ".log"))
+		note_missing(c, ".timeindex", is_young ? "the broker that is running may be about to make it" :
+			     "a broker takes an empty one instead, and looks for times from the segment's beginning", is_young ? INSPECT_NOTE : INSPECT_DAMAGE);
 	snprintf(c->txns.name, sizeof(c->txns.name), "%020lld.txnindex", (long long)c->s->base_offset);
-	if (c->s->has_txnindex)
+	if (c->s->has_txnindex || is_there(c, ".txnindex"))
 		open_index(c, &c->txns, ".txnindex", TXN_INDEX_ENTRY_SIZE, false);
 }
 
@@ -419,7 +441,8 @@ int64_t inspect_segment(struct inspection *x, const struct inspected_segment *s)
 	batch_order_init(&c.order, s->base_offset, x->epoch);
 	enum err e = os_stat(x->spec->os, path, &st);
 	if (e == OK) {
-		open_indexes(&c, (int64_t)st.size);	/* before the .log: a broker that is running writes them after the batches */
+		c.size = (int64_t)st.size;
+		open_indexes(&c);	/* before the .log: a broker that is running writes them after the batches */
 		e = segment_walk_open(&w, x->spec->os, path, s->base_offset);
 	}
 	if (e == OK) {

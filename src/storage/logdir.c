@@ -69,6 +69,20 @@ static enum err take_lock(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 	return OK;
 }
 
+bool logdir_is_in_use(struct os *os, const char *path)
+{
+	char file[LOGDIR_FILE_MAX];
+	bool is_locked = false;
+	os_fd fd = -1;
+
+	if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, LOGDIR_LOCK_FILE) >= sizeof(file) || os_open(os, file, OS_RDONLY, &fd) != OK)
+		return false;
+	if (os_is_locked(os, fd, &is_locked) != OK)
+		is_locked = false;
+	os_close(os, &fd);
+	return is_locked;
+}
+
 enum err logdir_read_meta(struct os *os, const char *path, struct meta_properties *m, char error[LOGDIR_ERROR_MAX])
 {
 	enum err err = meta_properties_read(m, os, path);

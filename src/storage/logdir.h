@@ -50,6 +50,8 @@ const char *logdir_path(const struct logdir *d);
 const struct meta_properties *logdir_meta(const struct logdir *d);
 /* The same of a directory that is not open; ERR_NOT_FOUND: a fresh one. */
 enum err logdir_read_meta(struct os *os, const char *path, struct meta_properties *m, char error[LOGDIR_ERROR_MAX]) MUST_CHECK;
+/* Whether a broker has it, ours or Java's; false where that cannot be told. */
+bool     logdir_is_in_use(struct os *os, const char *path);
 /* Whether what it says fits this broker (-1: any) of this cluster (NULL: any). false: a sentence. */
 bool     logdir_is_of(const char *path, const struct meta_properties *m, int32_t broker_id, const char *cluster_id, char error[LOGDIR_ERROR_MAX]);
 /* The directory belongs to this broker of this cluster: writes meta.properties when fresh, else

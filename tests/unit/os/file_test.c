@@ -255,9 +255,20 @@ START_TEST(locks_exclude)
 {
 	machine_up(_i);
 	os_fd a = open_ok(".lock", OS_RDWR | OS_CREATE), b = open_ok(".lock", OS_RDWR);
+	bool is_locked = true;
+	ck_assert_int_eq(os_is_locked(os, b, &is_locked), OK);
+	ck_assert(!is_locked);
 	ck_assert_int_eq(os_lock(os, a), OK);
 	ck_assert_int_eq(os_lock(os, b), ERR_LOCKED);
+	os_fd reader = open_ok(".lock", OS_RDONLY);
+	ck_assert_int_eq(os_is_locked(os, reader, &is_locked), OK);
+	ck_assert(is_locked);
+	ck_assert_int_eq(os_is_locked(os, a, &is_locked), OK);
+	ck_assert(!is_locked);		/* its own */
 	os_close(os, &a);
+	ck_assert_int_eq(os_is_locked(os, reader, &is_locked), OK);
+	ck_assert(!is_locked);
+	os_close(os, &reader);
 	ck_assert_int_eq(os_lock(os, b), OK);
 	os_close(os, &b);
 	machine_down();
@@ -325,6 +336,7 @@ START_TEST(locks_exclude_java)
 	machine_up(MACHINE_REAL);
 	ck_assert_int_eq(pipe(ready), 0);
 	os_fd fd = open_ok(".lock", OS_RDWR | OS_CREATE);
+	bool is_locked = false;
 	pid_t pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
@@ -334,6 +346,8 @@ START_TEST(locks_exclude_java)
 	}
 	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
 	ck_assert_int_eq(os_lock(os, fd), ERR_LOCKED);
+	ck_assert_int_eq(os_is_locked(os, fd, &is_locked), OK);
+	ck_assert(is_locked);
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(os_lock(os, fd), OK);

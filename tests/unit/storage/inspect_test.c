@@ -325,6 +325,101 @@ START_TEST(lies_of_the_files_beside)
 }
 END_TEST
 
+/* A broker that runs: between the listing and the look at the last segment its index comes, or its .log goes. */
+struct meanwhile {
+	struct found found;
+	struct kit   k;
+	char         log[64], index[64];
+	bool         comes, goes;
+};
+
+static void take_live_finding(void *arg, const struct inspect_finding *f)
+{
+	take_finding(&((struct meanwhile *)arg)->found, f);
+}
+
+static void on_tick(void *arg, int64_t bytes, int64_t records)
+{
+	struct meanwhile *m = arg;
+	char path[1024];
+
+	(void)bytes;
+	(void)records;
+	snprintf(path, sizeof(path), "%s/%s", m->k.dir, m->comes ? m->index : m->log);
+	if (m->comes)
+		file_put(m->k.os, path, NULL, 0);
+	if (m->goes)
+		ck_assert(os_unlink(m->k.os, path) != ERR_IO);
+	m->comes = m->goes = false;
+}
+
+static int damage_meanwhile(bool is_live, bool comes, bool goes, int nth)
+{
+	struct sim_net *net = sim_net_create(7);
+	struct sim_os *machine = sim_create(net, "one", 7);
+	struct meanwhile m = { .comes = comes, .goes = goes };
+	struct names n = { .suffix = ".log", .k = &m.k };
+	struct inspect_result r;
+	char path[1024];
+
+	kit_init(&m.k, sim_os(machine), "/data", "t-0");
+	kit_copy_golden(&m.k, "segments/segments-0");
+	ck_assert_int_eq(os_list_dir(m.k.os, m.k.dir, take_name, &n), OK);
+	ck_assert_int_ge(n.count, 2);
+	const char *name = n.list[nth < 0 ? n.count - 1 : nth];
+	snprintf(m.log, sizeof(m.log), "%s", name);
+	snprintf(m.index, sizeof(m.index), "%.20s.timeindex", name);
+	snprintf(path, sizeof(path), "%s/%s", m.k.dir, m.index);
+	ck_assert_int_eq(os_unlink(m.k.os, path), OK);
+	struct inspect_spec spec = { .os = m.k.os, .dir = m.k.dir, .stream = stream, .is_live = is_live, .each = take_live_finding, .tick = on_tick, .arg = &m };
+	inspect_partition(&spec, &r);
+	ck_assert_int_eq(r.damage, m.found.damage);
+	sim_destroy(&machine);
+	sim_net_destroy(&net);
+	return r.damage;
+}
+
+START_TEST(what_a_broker_makes_or_removes_meanwhile_is_no_damage)
+{
+	ck_assert_int_eq(damage_meanwhile(false, false, false, -1), 1);
+	ck_assert_int_eq(damage_meanwhile(true, true, false, -1), 0);
+	ck_assert_int_eq(damage_meanwhile(false, true, false, -1), 0);
+	ck_assert_int_eq(damage_meanwhile(true, false, true, -1), 0);
+	ck_assert_int_eq(damage_meanwhile(false, false, true, -1), 0);
+	ck_assert_int_eq(damage_meanwhile(true, false, false, -1), 0);		/* the newest one's is about to be made */
+	ck_assert_int_eq(damage_meanwhile(true, false, false, 0), 1);		/* that of an older one is not */
+}
+END_TEST
+
+/* Half of the last batch: what a broker that runs is writing; damage where none does, or in a segment that is closed. */
+START_TEST(a_batch_that_is_being_written_is_no_damage)
+{
+	for (int i = 0; i < 4; i++) {
+		bool is_live = i & 1, is_closed = i & 2;
+		struct found found = { .damage = 0 };
+		struct inspect_result r;
+		struct story s;
+
+		s.net = sim_net_create(7);
+		s.machine = sim_create(s.net, "one", 7);
+		kit_init(&s.k, sim_os(s.machine), "/data", "t-0");
+		kit_copy_golden(&s.k, "segments/segments-0");
+		struct names n = { .suffix = ".log", .k = &s.k };
+		ck_assert_int_eq(os_list_dir(s.k.os, s.k.dir, take_name, &n), OK);
+		snprintf(s.path, sizeof(s.path), "%s/%s", s.k.dir, n.list[is_closed ? 0 : n.count - 1]);
+		s.bytes = file_bytes(s.k.os, s.path);
+		file_put(s.k.os, s.path, s.bytes.ptr, s.bytes.len - 9);
+		snprintf(s.path, sizeof(s.path), "%s/%.20s.timeindex", s.k.dir, n.list[is_closed ? 0 : n.count - 1]);
+		file_put(s.k.os, s.path, NULL, 0);	/* an entry comes after its batch */
+		struct inspect_spec spec = { .os = s.k.os, .dir = s.k.dir, .stream = stream, .is_live = is_live, .each = take_finding, .arg = &found };
+		inspect_partition(&spec, &r);
+		ck_assert_int_eq(r.damage > 0, !is_live || is_closed);
+		ck_assert_int_eq(r.torn_bytes > 0, !is_live && !is_closed);
+		end(&s);
+	}
+}
+END_TEST
+
 struct placed { int64_t base; int32_t last_delta, epoch; };
 
 /* Which of the batches is said to be out of order: its place, -1 none; of two that contradict each other the one that does not join the others. */
@@ -376,6 +471,8 @@ int main(void)
 	tcase_add_test(t, a_cut_file_is_torn_where_the_batch_begins);
 	tcase_add_test(t, untouched_batches_are_found_in_any_rubble);
 	tcase_add_test(t, lies_of_the_files_beside);
+	tcase_add_test(t, what_a_broker_makes_or_removes_meanwhile_is_no_damage);
+	tcase_add_test(t, a_batch_that_is_being_written_is_no_damage);
 	tcase_add_test(t, of_two_neighbours_the_one_that_does_not_join_is_blamed);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
