@@ -81,39 +81,42 @@ tell_of_two() {
 	equal "committed and lag" "30 0 30 0 30 0 30 0" "$(committed "$group")"
 }
 
-# tell_of_many KIND: the longer form. Three members of which one is killed, another stopped, and both come back, again and again, while records flow: each record is read.
-# How many were read twice is only told: a member that is killed has not committed its last ones, and one whose commit meets a rebalance may not have either.
+# tell_of_many NAME [KIND...]: the longer form. Three members, of the kind NAME or of three kinds, of which one is killed, another stopped, and both come back, again and again,
+# while records flow: each record is read. How many were read twice is only told: a member that is killed has not committed its last ones, and one whose commit meets a
+# rebalance may not have either.
 tell_of_many() {
-	local kind=$1 topic=many-$1 group=many-$1 round n dead=() lives=()
+	local name=$1 topic=many-$1 group=many-$1 round n dead=() lives=() kinds
 	[ -n "${SKEIN_TEST_FULL:-}" ] || return 0
+	if [ $# -gt 1 ]; then kinds=("${@:2}"); else kinds=("$1" "$1" "$1"); fi
 	create_topic "$(b)" "$topic" 4
-	for n in 1 2 3; do member_start "$kind-$n.0" "$kind" "$group" "$topic"; lives+=("$kind-$n.0"); done
-	launch "flow-$kind" bash -c 'set -o pipefail
-		for ((i = 1; i <= 60000; i++)); do [ ! -e "$1.end" ] || break; echo $i; sleep 0.01; done | tee "$1" | kcat -P -b "$2" -t "$3" -X enable.idempotence=true' \
-		flow "$scratch/many-$kind" "$(b)" "$topic"
+	for n in 0 1 2; do member_start "$name-$n.0" "${kinds[n]}" "$group" "$topic"; lives+=("$name-$n.0"); done
+	launch "flow-$name" bash -c 'set -o pipefail
+		for ((i = 1; i <= 60000; i++)); do [ ! -e "$1.end" ] || break; echo $i; sleep 0.01; done | tee "$1" | kcat -P -b "$2" -t "$3" -X enable.idempotence=true -X sticky.partitioning.linger.ms=0' \
+		flow "$scratch/many-$name" "$(b)" "$topic"
 	for round in 1 2 3; do
 		n=$((round % 3))
 		eventually 60 has_records $(($(count_of "${lives[n]}") + 50)) "${lives[n]}"
 		kill -KILL "$(pid_of "${lives[n]}")"
 		eventually 5 has_ended "${lives[n]}"
 		dead+=("${lives[n]}")
-		lives[n]=$kind-$((n + 1)).$round
-		member_start "${lives[n]}" "$kind" "$group" "$topic"
+		lives[n]=$name-$n.$round
+		member_start "${lives[n]}" "${kinds[n]}" "$group" "$topic"
 		n=$(((round + 1) % 3))
 		eventually 60 has_records $(($(count_of "${lives[n]}") + 50)) "${lives[n]}"
 		member_stop "${lives[n]}"
 		dead+=("${lives[n]}")
-		lives[n]=$kind-$((n + 1)).$round
-		member_start "${lives[n]}" "$kind" "$group" "$topic"
+		lives[n]=$name-$n.$round
+		member_start "${lives[n]}" "${kinds[n]}" "$group" "$topic"
 	done
-	touch "$scratch/many-$kind.end"
-	eventually 30 has_ended "flow-$kind"
-	is_read() { records_of "${lives[@]}" "${dead[@]}" | cut -d' ' -f3 | sort -nu | cmp -s - "$scratch/many-$kind"; }
+	touch "$scratch/many-$name.end"
+	eventually 30 has_ended "flow-$name"
+	is_read() { records_of "${lives[@]}" "${dead[@]}" | cut -d' ' -f3 | sort -nu | cmp -s - "$scratch/many-$name"; }
 	eventually 60 is_read
+	eventually 60 has_members "$group" "1 1 2"	# who has just been started is there, and will hear that it is to end
 	for n in "${lives[@]}"; do member_stop "$n"; done
 	eventually 60 has_members "$group" ""
 	equal "lag" "0 0 0 0" "$(committed "$group" | tr ' ' '\n' | sed -n 'n;p' | xargs)"
-	echo "# $kind: $(wc -l <"$scratch/many-$kind") records, $(records_of "${lives[@]}" "${dead[@]}" | cut -d' ' -f1,2 | sort | uniq -d | wc -l) read more than once"
+	echo "# $name: $(wc -l <"$scratch/many-$name") records, $(records_of "${lives[@]}" "${dead[@]}" | cut -d' ' -f1,2 | sort | uniq -d | wc -l) read more than once"
 }
 
 # prepare_clients: fetches the pinned clients of other languages, once per machine.
