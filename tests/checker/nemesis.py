@@ -2,11 +2,12 @@
 """One history: a cluster of three brokers, clients, faults drawn from a seed, healing, the final read, and the judgement.
 
    nemesis.py --dir DIR --workload PROGRAM [--broker skein|java|mixed|KIND,KIND,KIND] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
-              [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
+              [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--epochs] [--steps N] [--config KEY=VALUE]...
 
 In DIR, which must not exist: histories/*.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
 (configuration, log, data), workload.log. One line on stdout tells the outcome, before it what is wrong. Exit code: 0 good, 1 an anomaly, 77 skipped.
 
+--epochs: idempotent producers alone; it is told which kind of broker made them take new epochs (epochs.py). A fault named twice comes twice as often.
 A seed determines what is planned: faults, targets, lengths. What the cluster makes of it is not repeatable.
 """
 import argparse
@@ -21,6 +22,7 @@ import sys
 import time
 
 import checker
+import epochs
 import rebuild
 import replicas
 from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
@@ -309,6 +311,17 @@ class Plan:
         if wait is not None:
             self.running.append([time.monotonic() + wait, pair[1]])
 
+    def one(self):
+        """A fault from its beginning to its end; then, when all replicas are in sync, other leaders are elected."""
+        self.count += 1
+        for fault in (self.rng.choices(self.choice, self.weights)[0], elect):
+            for wait in fault(self.cluster, random.Random(self.rng.random())):
+                self.cluster.sleep(wait)
+            try:
+                self.cluster.until(HEAL_S, self.cluster.is_whole, "the replicas are not all in sync")
+            except TimeoutError as e:
+                self.cluster.note("not whole", why=str(e))
+
     def end(self):
         """All that runs comes to its end without waiting."""
         while self.running:
@@ -348,8 +361,9 @@ class Run:
         self.faults.write(json.dumps({"t": now_ns(), "f": what, **more}) + "\n")
 
     def client(self, program, *args):
+        more = {"WORKLOAD_DEBUG": "eos", "WORKLOAD_IDEMPOTENT_ONLY": "1"} if self.options.epochs else {}
         with open(self.path("workload.log"), "ab") as log:
-            return subprocess.Popen([*program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([*program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **more})
 
     def java(self, *args):
         """JavaLoad.java with these arguments, as a command."""
@@ -360,7 +374,9 @@ class Run:
         """Clients whose histories go to that folder; those of Java only where brokers of both kinds are."""
         c, o = self.cluster, self.options
         clients = [([o.workload], o.rate, "history"), ([os.path.join(HERE, "single.py")], SINGLE_RATE, "single")]
-        if c.is_mixed:
+        if o.epochs:
+            clients = clients[:1]
+        elif c.is_mixed:
             clients.append((self.java(), o.rate, "java"))
         return [self.client(program + ["run"] * (name != "single"), c.bootstrap, c.topic, PARTITIONS, seconds, rate, o.seed, f"{folder}/{name}.jsonl")
                 for program, rate, name in clients]
@@ -405,9 +421,12 @@ class Run:
         try:
             plan = Plan(c, random.Random(o.seed), o.faults.split(",") if o.faults else None)
             end = time.monotonic() + o.seconds
-            while time.monotonic() < end:
-                plan.step()
-                c.sleep(0.05)
+            while time.monotonic() < end and not 0 < o.steps <= plan.count:
+                if o.steps:
+                    plan.one()
+                else:
+                    plan.step()
+                    c.sleep(0.05)
             self.heal(plan)
             self.end_load(clients)
         finally:
@@ -471,6 +490,8 @@ class Run:
         self.said.append("controllers: " + ", ".join(f"{n} {kind}" for kind, n in elected.items() if n))
         if self.cluster.ended_by_themselves:
             self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
+        if self.options.epochs:
+            self.said.append(epochs.summary(epochs.read(self.path("workload.log"), self.path("faults.jsonl"), kinds_of(self.options))))
         ends = self.judge_history(folder)
         if ends is not None:
             self.wrong += replicas.compare(TOPIC, PARTITIONS, [self.cluster.data(i) for i in BROKERS], ends)
@@ -490,7 +511,9 @@ def arguments():
     a.add_argument("--rate", type=int, default=60)
     a.add_argument("--zookeepers", type=int, choices=[1, 3], default=1)
     a.add_argument("--faults", default="")
+    a.add_argument("--steps", type=int, default=0, help="so many faults, one at a time, within --seconds")
     a.add_argument("--loopback", action="store_true")
+    a.add_argument("--epochs", action="store_true")
     a.add_argument("--config", action="append", default=[])
     return a.parse_args()
 

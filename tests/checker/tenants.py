@@ -112,7 +112,7 @@ def examine(data, broker, cluster_id, trimmed):
 class Tenants(nemesis.Run):
     def __init__(self, options):
         self.state_file = os.path.join(options.state, "state.json")
-        options.dir, options.zookeepers = options.state, 1
+        options.dir, options.zookeepers, options.epochs = options.state, 1, False
         self.state = {"round": 0, "starts": 0, "kinds": ["java", "java", "skein"], "changes": {}, "topics": [], "groups": {}, "trimmed": {}, "read": [],
                       "producer": None, "is_in_doubt": False, "refused": 0, "transactions": 0}
         if os.path.exists(self.state_file):
