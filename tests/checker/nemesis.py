@@ -35,6 +35,7 @@ HEAL_S = 60            # from the last fault to all replicas in sync, under load
 AFTERWARDS_S = 4       # of load when all is healed: everybody must get on
 GROUP_S = 8            # as much longer where there is a group: its dead members must be missed first
 STOP_S = 20
+CLIENTS_BEGIN_S = 60   # a Java client takes some seconds, and some more on a busy machine
 CLIENTS_END_S = 90     # more than workload.c's FLUSH_S
 SINGLE_RATE = 30       # records per second of single.py
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -378,8 +379,21 @@ class Run:
             clients = clients[:1]
         elif c.is_mixed:
             clients.append((self.java(), o.rate, "java"))
-        return [self.client(program + ["run"] * (name != "single"), c.bootstrap, c.topic, PARTITIONS, seconds, rate, o.seed, f"{folder}/{name}.jsonl")
-                for program, rate, name in clients]
+        begun = [self.client(program + ["run"] * (name != "single"), c.bootstrap, c.topic, PARTITIONS, seconds, rate, o.seed, f"{folder}/{name}.jsonl")
+                 for program, rate, name in clients]
+        files = [f"{folder}/{name}.jsonl" for _, _, name in clients]
+        try:
+            c.until(CLIENTS_BEGIN_S, lambda: all(os.path.exists(f) and os.path.getsize(f) > 0 for f in files), "the clients have not begun")
+        except TimeoutError:
+            for p in begun:
+                p.kill()
+            raise
+        return begun
+
+    @staticmethod
+    def afterwards():
+        """So long everybody may take to get on when all is healed: longer where others keep the processors busy."""
+        return AFTERWARDS_S * min(max(1, os.getloadavg()[0] / os.cpu_count() / 2), 10)
 
     def end_load(self, clients):
         for p in clients:
@@ -462,7 +476,7 @@ class Run:
             c.until(HEAL_S, self.is_tidy, "topics that came and went are not gone")
             self.note("healed")
             self.said.append(f"{plan.count} faults, healed in {time.monotonic() - begun:.1f} s")
-            c.sleep(AFTERWARDS_S + (GROUP_S if c.is_mixed else 0))
+            c.sleep(self.afterwards() + (GROUP_S if c.is_mixed else 0))
         except TimeoutError as e:
             self.wrong.append(f"{e}: {c.tell_views()}")
             self.said.append(f"{plan.count} faults, not healed")

@@ -358,7 +358,7 @@ class Tenants(nemesis.Run):
                     self.elect(rng)
             c.until(HEAL_S, c.is_whole, "the replicas are not all in sync")
             self.note("healed")
-            c.sleep(nemesis.AFTERWARDS_S)
+            c.sleep(self.afterwards())
             self.end_load(clients)
         finally:
             for p in clients:
