@@ -342,13 +342,13 @@ def kinds_of(options):
 
 
 class Run:
-    def __init__(self, options, goes_on=False):
+    def __init__(self, options, goes_on=False, is_mixed=False):
         self.options, self.dir = options, os.path.abspath(options.dir)
         os.makedirs(self.dir, exist_ok=goes_on)
         self.faults = open(self.path("faults.jsonl"), "a", encoding="ascii", buffering=1)
         self.wrong, self.said = [], []
         self.cluster = Cluster(self.dir, kinds_of(options), options.program, self.note, options.zookeepers, not options.loopback,
-                               dict(c.split("=", 1) for c in options.config))
+                               dict(c.split("=", 1) for c in options.config), is_mixed)
         self.cluster.in_hand = set()
 
     def path(self, name):

@@ -122,7 +122,7 @@ class Tenants(nemesis.Run):
                 self.state = json.load(f)
         self.state["starts"] += 1
         options.broker = ",".join(self.state["kinds"])
-        super().__init__(options, goes_on=True)
+        super().__init__(options, goes_on=True, is_mixed=True)
         self.save()
 
     def save(self):
