@@ -256,6 +256,7 @@ class Tenants(nemesis.Run):
             if errors != (0, 0):
                 self.wrong.append(f"{TRIMMED}-{k}: records were not taken or deleted: errors {errors}")
             self.state["trimmed"][str(k)] = [start, end]
+            self.save()
         c.topic = topic
 
     # ---- transactions ----------------------------------------------------------------------------------------------------------
