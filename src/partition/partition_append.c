@@ -11,8 +11,12 @@
 #include "partition/partition_priv.h"
 #include "record/batch.h"
 
-/* How long after a refusal for want of room a gap in a producer's sequence is put down to it: longer than the producer's other requests are under way. */
-#define FULL_EXCUSES_MS 10000
+/*
+ * How long after a refusal a gap in a producer's sequence is put down to it: longer than the producer's other requests are under way. Who asked a leader before
+ * it knew that it was one, or had its followers, comes again at once; a gap that has another reason must not wait for long.
+ */
+#define FULL_EXCUSES_MS  10000
+#define EARLY_EXCUSES_MS 3000
 
 static void append_answer(struct partition *p, struct partition_append *m, enum kafka_error error)
 {
@@ -26,6 +30,13 @@ static void append_refuse(struct partition *p, struct partition_append *m, enum 
 {
 	m->base_offset = m->log_append_time = m->log_start_offset = -1;
 	append_answer(p, m, error);
+}
+
+/* From now on a gap is put down to an append that was refused with this error. */
+static void append_excuse(struct partition *p, enum kafka_error error, mono_ms until)
+{
+	p->excuse = error;
+	p->excuses_until = until;
 }
 
 /* Kafka's order: leadership before the in-sync set, both before a byte is written. */
@@ -48,6 +59,8 @@ void partition_on_append(struct partition *p, struct partition_append *m)
 	m->leader_id = p->has_role ? p->leader : -1;
 	m->leader_epoch = p->has_role ? p->leader_epoch : -1;
 	enum kafka_error error = is_old ? NOT_LEADER_OR_FOLLOWER : append_check(p, m);
+	if ((error == NOT_LEADER_OR_FOLLOWER && !is_old) || error == NOT_ENOUGH_REPLICAS)
+		append_excuse(p, error, os_mono_ms(p->spec.log.os) + EARLY_EXCUSES_MS);
 	if (error != NONE) {
 		append_refuse(p, m, error);
 		return;
@@ -88,16 +101,16 @@ static void append_park(struct partition *p, struct partition_append *m, mono_ms
 }
 
 /*
- * One append's result, as the log gave it. What a producer has sent behind an append that found no room leaves a gap. OUT_OF_ORDER_SEQUENCE_NUMBER would make
- * librdkafka begin a new epoch, in which it sends again, under new sequence numbers, what other partitions may have: duplicates. It gets the error of the
- * append that is missing, and comes again behind that.
+ * One append's result, as the log gave it. What a producer has sent behind an append that found no room, or no leader yet (the first was here before the
+ * controller's word, the second after it), or too few in sync, leaves a gap. OUT_OF_ORDER_SEQUENCE_NUMBER would make librdkafka begin a new epoch, in which it sends again, under
+ * new sequence numbers, what this log or other partitions may have: duplicates. It gets the error of the append that is missing, and comes again behind that.
  */
 static void append_written(struct partition *p, struct partition_append *m, mono_ms now)
 {
 	const struct log_append *a = &m->append;
 
-	if (a->error == OUT_OF_ORDER_SEQUENCE_NUMBER && now < p->full_excuses_until) {
-		append_refuse(p, m, KAFKA_STORAGE_ERROR);
+	if (a->error == OUT_OF_ORDER_SEQUENCE_NUMBER && now < p->excuses_until) {
+		append_refuse(p, m, p->excuse);
 		return;
 	}
 	if (a->error != NONE) {
@@ -138,7 +151,7 @@ void partition_write_batch(struct partition *p, mono_ms now)
 		if (!p->is_full)
 			LOG_WARN(&p->actor.log, disk_full, KV_STR("dir", p->dir), KV_ERR(e));
 		p->is_full = true;
-		p->full_excuses_until = now + FULL_EXCUSES_MS;
+		append_excuse(p, KAFKA_STORAGE_ERROR, now + FULL_EXCUSES_MS);
 	} else if (e == OK && p->is_full && log_end_offset(p->log) > end_before) {	/* a refused append shows no room */
 		LOG_INFO(&p->actor.log, disk_has_room);
 		p->is_full = false;

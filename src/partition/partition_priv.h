@@ -103,7 +103,8 @@ struct partition {
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
-	mono_ms                full_excuses_until;	/* partition_append.c; 0: no append has met it */
+	enum kafka_error       excuse;		/* partition_append.c: with what a gap is answered until then; 0: no append was refused so */
+	mono_ms                excuses_until;
 
 	struct partition_copy *copy;		/* of a move under way; NULL */
 	int                    copies_out;	/* jobs of copies, also of given-up ones */

@@ -200,11 +200,12 @@ class Process:
 
 class Cluster:
     """kinds: {broker: "skein" or "java"}, of any of which another may become (settle); program: skein's path. config: more broker configuration.
+    is_mixed: brokers of one kind may become of two.
     note(f, **fields): where events are told. topic: the one that the questions below are about."""
 
-    def __init__(self, folder, kinds, program, note, zookeepers=1, want_links=True, config=None):
+    def __init__(self, folder, kinds, program, note, zookeepers=1, want_links=True, config=None, is_mixed=False):
         self.folder, self.program, self.note = os.path.abspath(folder), program, note
-        self.kinds, self.topic, self.is_mixed = dict(kinds), TOPIC, len(set(kinds.values())) > 1
+        self.kinds, self.topic, self.is_mixed = dict(kinds), TOPIC, is_mixed or len(set(kinds.values())) > 1
         self.wrong = []                               # what no fault explains: crashes, stops that do not end
         self.ended_by_themselves = 0
         self.zk_names = [f"zk{i}" for i in range(1, zookeepers + 1)]
@@ -218,7 +219,7 @@ class Cluster:
             raise Missing("java is missing (ZooKeeper needs it)")
         if not os.path.exists(ZOOKEEPER_JAR):
             raise Missing("the package zookeeper is missing")
-        if "java" in self.kinds.values():
+        if self.is_mixed or "java" in self.kinds.values():
             got = subprocess.run([os.path.join(SYSTEM, "java-kafka"), "classpath"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             if got.returncode != 0:
                 raise Missing("Apache Kafka cannot be had: " + got.stderr.strip()[-200:])

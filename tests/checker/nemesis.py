@@ -2,11 +2,12 @@
 """One history: a cluster of three brokers, clients, faults drawn from a seed, healing, the final read, and the judgement.
 
    nemesis.py --dir DIR --workload PROGRAM [--broker skein|java|mixed|KIND,KIND,KIND] [--program SKEIN] [--seed N] [--seconds N] [--rate N]
-              [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--config KEY=VALUE]...
+              [--zookeepers 1|3] [--faults NAME,...] [--loopback] [--epochs] [--steps N] [--config KEY=VALUE]...
 
 In DIR, which must not exist: histories/*.jsonl (clients), faults.jsonl (what was done to the cluster), b1..b3, zk1..
 (configuration, log, data), workload.log. One line on stdout tells the outcome, before it what is wrong. Exit code: 0 good, 1 an anomaly, 77 skipped.
 
+--epochs: idempotent producers alone; it is told which kind of broker made them take new epochs (epochs.py). A fault named twice comes twice as often.
 A seed determines what is planned: faults, targets, lengths. What the cluster makes of it is not repeatable.
 """
 import argparse
@@ -21,6 +22,7 @@ import sys
 import time
 
 import checker
+import epochs
 import rebuild
 import replicas
 from cluster import BROKERS, PARTITIONS, SESSION_TIMEOUT_MS, TOPIC, Cluster, Missing, now_ns
@@ -33,6 +35,7 @@ HEAL_S = 60            # from the last fault to all replicas in sync, under load
 AFTERWARDS_S = 4       # of load when all is healed: everybody must get on
 GROUP_S = 8            # as much longer where there is a group: its dead members must be missed first
 STOP_S = 20
+CLIENTS_BEGIN_S = 180  # a Java client takes some seconds, and some more on a busy machine
 CLIENTS_END_S = 90     # more than workload.c's FLUSH_S
 SINGLE_RATE = 30       # records per second of single.py
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -309,6 +312,17 @@ class Plan:
         if wait is not None:
             self.running.append([time.monotonic() + wait, pair[1]])
 
+    def one(self):
+        """A fault from its beginning to its end; then, when all replicas are in sync, other leaders are elected."""
+        self.count += 1
+        for fault in (self.rng.choices(self.choice, self.weights)[0], elect):
+            for wait in fault(self.cluster, random.Random(self.rng.random())):
+                self.cluster.sleep(wait)
+            try:
+                self.cluster.until(HEAL_S, self.cluster.is_whole, "the replicas are not all in sync")
+            except TimeoutError as e:
+                self.cluster.note("not whole", why=str(e))
+
     def end(self):
         """All that runs comes to its end without waiting."""
         while self.running:
@@ -328,13 +342,13 @@ def kinds_of(options):
 
 
 class Run:
-    def __init__(self, options, goes_on=False):
+    def __init__(self, options, goes_on=False, is_mixed=False):
         self.options, self.dir = options, os.path.abspath(options.dir)
         os.makedirs(self.dir, exist_ok=goes_on)
         self.faults = open(self.path("faults.jsonl"), "a", encoding="ascii", buffering=1)
         self.wrong, self.said = [], []
         self.cluster = Cluster(self.dir, kinds_of(options), options.program, self.note, options.zookeepers, not options.loopback,
-                               dict(c.split("=", 1) for c in options.config))
+                               dict(c.split("=", 1) for c in options.config), is_mixed)
         self.cluster.in_hand = set()
 
     def path(self, name):
@@ -348,8 +362,9 @@ class Run:
         self.faults.write(json.dumps({"t": now_ns(), "f": what, **more}) + "\n")
 
     def client(self, program, *args):
+        more = {"WORKLOAD_DEBUG": "eos", "WORKLOAD_IDEMPOTENT_ONLY": "1"} if self.options.epochs else {}
         with open(self.path("workload.log"), "ab") as log:
-            return subprocess.Popen([*program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen([*program, *map(str, args)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **more})
 
     def java(self, *args):
         """JavaLoad.java with these arguments, as a command."""
@@ -360,10 +375,25 @@ class Run:
         """Clients whose histories go to that folder; those of Java only where brokers of both kinds are."""
         c, o = self.cluster, self.options
         clients = [([o.workload], o.rate, "history"), ([os.path.join(HERE, "single.py")], SINGLE_RATE, "single")]
-        if c.is_mixed:
+        if o.epochs:
+            clients = clients[:1]
+        elif c.is_mixed:
             clients.append((self.java(), o.rate, "java"))
-        return [self.client(program + ["run"] * (name != "single"), c.bootstrap, c.topic, PARTITIONS, seconds, rate, o.seed, f"{folder}/{name}.jsonl")
-                for program, rate, name in clients]
+        begun = [self.client(program + ["run"] * (name != "single"), c.bootstrap, c.topic, PARTITIONS, seconds, rate, o.seed, f"{folder}/{name}.jsonl")
+                 for program, rate, name in clients]
+        files = [f"{folder}/{name}.jsonl" for _, _, name in clients]
+        try:
+            c.until(CLIENTS_BEGIN_S, lambda: all(os.path.exists(f) and os.path.getsize(f) > 0 for f in files), "the clients have not begun")
+        except TimeoutError:
+            for p in begun:
+                p.kill()
+            raise
+        return begun
+
+    @staticmethod
+    def afterwards():
+        """So long everybody may take to get on when all is healed: longer where others keep the processors busy."""
+        return AFTERWARDS_S * min(max(1, os.getloadavg()[0] / os.cpu_count() / 2), 10)
 
     def end_load(self, clients):
         for p in clients:
@@ -405,9 +435,12 @@ class Run:
         try:
             plan = Plan(c, random.Random(o.seed), o.faults.split(",") if o.faults else None)
             end = time.monotonic() + o.seconds
-            while time.monotonic() < end:
-                plan.step()
-                c.sleep(0.05)
+            while time.monotonic() < end and not 0 < o.steps <= plan.count:
+                if o.steps:
+                    plan.one()
+                else:
+                    plan.step()
+                    c.sleep(0.05)
             self.heal(plan)
             self.end_load(clients)
         finally:
@@ -443,7 +476,7 @@ class Run:
             c.until(HEAL_S, self.is_tidy, "topics that came and went are not gone")
             self.note("healed")
             self.said.append(f"{plan.count} faults, healed in {time.monotonic() - begun:.1f} s")
-            c.sleep(AFTERWARDS_S + (GROUP_S if c.is_mixed else 0))
+            c.sleep(self.afterwards() + (GROUP_S if c.is_mixed else 0))
         except TimeoutError as e:
             self.wrong.append(f"{e}: {c.tell_views()}")
             self.said.append(f"{plan.count} faults, not healed")
@@ -471,6 +504,8 @@ class Run:
         self.said.append("controllers: " + ", ".join(f"{n} {kind}" for kind, n in elected.items() if n))
         if self.cluster.ended_by_themselves:
             self.said.append(f"{self.cluster.ended_by_themselves} servers ended by themselves")
+        if self.options.epochs:
+            self.said.append(epochs.summary(epochs.read(self.path("workload.log"), self.path("faults.jsonl"), kinds_of(self.options))))
         ends = self.judge_history(folder)
         if ends is not None:
             self.wrong += replicas.compare(TOPIC, PARTITIONS, [self.cluster.data(i) for i in BROKERS], ends)
@@ -490,7 +525,9 @@ def arguments():
     a.add_argument("--rate", type=int, default=60)
     a.add_argument("--zookeepers", type=int, choices=[1, 3], default=1)
     a.add_argument("--faults", default="")
+    a.add_argument("--steps", type=int, default=0, help="so many faults, one at a time, within --seconds")
     a.add_argument("--loopback", action="store_true")
+    a.add_argument("--epochs", action="store_true")
     a.add_argument("--config", action="append", default=[])
     return a.parse_args()
 

@@ -112,7 +112,7 @@ def examine(data, broker, cluster_id, trimmed):
 class Tenants(nemesis.Run):
     def __init__(self, options):
         self.state_file = os.path.join(options.state, "state.json")
-        options.dir, options.zookeepers = options.state, 1
+        options.dir, options.zookeepers, options.epochs = options.state, 1, False
         self.state = {"round": 0, "starts": 0, "kinds": ["java", "java", "skein"], "changes": {}, "topics": [], "groups": {}, "trimmed": {}, "read": [],
                       "producer": None, "is_in_doubt": False, "refused": 0, "transactions": 0}
         if os.path.exists(self.state_file):
@@ -122,7 +122,7 @@ class Tenants(nemesis.Run):
                 self.state = json.load(f)
         self.state["starts"] += 1
         options.broker = ",".join(self.state["kinds"])
-        super().__init__(options, goes_on=True)
+        super().__init__(options, goes_on=True, is_mixed=True)
         self.save()
 
     def save(self):
@@ -256,6 +256,7 @@ class Tenants(nemesis.Run):
             if errors != (0, 0):
                 self.wrong.append(f"{TRIMMED}-{k}: records were not taken or deleted: errors {errors}")
             self.state["trimmed"][str(k)] = [start, end]
+            self.save()
         c.topic = topic
 
     # ---- transactions ----------------------------------------------------------------------------------------------------------
@@ -358,7 +359,7 @@ class Tenants(nemesis.Run):
                     self.elect(rng)
             c.until(HEAL_S, c.is_whole, "the replicas are not all in sync")
             self.note("healed")
-            c.sleep(nemesis.AFTERWARDS_S)
+            c.sleep(self.afterwards())
             self.end_load(clients)
         finally:
             for p in clients:

@@ -12,6 +12,9 @@
  * "not persisted" is not enough: it says so of NOT_LEADER_OR_FOLLOWER, which with acks=all comes also after the append, and sends
  * such a record again even with no retries allowed. What one attempt does is judged by single.py.
  *
+ * WORKLOAD_DEBUG in the environment is librdkafka's "debug", whose lines go to standard error: with eos they say why a producer took a new epoch.
+ * WORKLOAD_IDEMPOTENT_ONLY: all producers are idempotent, and nobody consumes: more records for what is only about them.
+ *
  * Exit code: 0 the history is whole, 1 it is not (deadline passed, file not written), 2 usage.
  */
 #include <librdkafka/rdkafka.h>
@@ -68,7 +71,7 @@ struct client {
 	uint64_t         random;
 };
 
-static const char *brokers, *topic;
+static const char *brokers, *topic, *debug;
 static int32_t     partitions;
 static int64_t     seconds, rate;
 static FILE       *history;
@@ -76,6 +79,7 @@ static pthread_mutex_t        history_lock = PTHREAD_MUTEX_INITIALIZER;
 static volatile sig_atomic_t  is_told_to_stop;
 static bool                   is_consuming = true;    /* atomic; false ends the consumers */
 static bool                   has_failed;             /* the final read */
+static bool                   is_idempotent_only;
 
 static void on_signal(int sig)
 {
@@ -151,7 +155,10 @@ static rd_kafka_conf_t *common_conf(void)
 	set(conf, "topic.metadata.refresh.fast.interval.ms", "100");
 	set(conf, "topic.metadata.propagation.max.ms", "60000");
 	set(conf, "log.connection.close", "false");
-	set(conf, "log_level", "2");
+	if (debug != NULL)                     /* it raises the level of the log */
+		set(conf, "debug", debug);
+	else
+		set(conf, "log_level", "2");
 	return conf;
 }
 
@@ -452,20 +459,21 @@ static void start(struct client *c, void *(*run)(void *))
 static void run(uint64_t seed)
 {
 	static struct client p[PRODUCERS], c[CONSUMERS];
+	int consumers = is_idempotent_only ? 0 : CONSUMERS;
 
 	signal(SIGTERM, on_signal);
 	for (int i = 0; i < PRODUCERS; i++) {
-		p[i] = (struct client){ .index = i, .kind = producers[i], .random = seed * 100 + (uint64_t)i };
+		p[i] = (struct client){ .index = i, .kind = is_idempotent_only ? IDEMPOTENT : producers[i], .random = seed * 100 + (uint64_t)i };
 		start(&p[i], producer_run);
 	}
-	for (int i = 0; i < CONSUMERS; i++) {
+	for (int i = 0; i < consumers; i++) {
 		c[i] = (struct client){ .index = i, .random = seed * 100 + 50 + (uint64_t)i };
 		start(&c[i], consumer_run);
 	}
 	for (int i = 0; i < PRODUCERS; i++)
 		pthread_join(p[i].thread, NULL);
 	__atomic_store_n(&is_consuming, false, __ATOMIC_RELAXED);
-	for (int i = 0; i < CONSUMERS; i++)
+	for (int i = 0; i < consumers; i++)
 		pthread_join(c[i].thread, NULL);
 	note("workload", "\"type\":\"ok\",\"f\":\"end\"");
 }
@@ -515,6 +523,8 @@ int main(int argc, char **argv)
 		usage();
 	brokers = argv[2];
 	topic = argv[3];
+	debug = getenv("WORKLOAD_DEBUG");
+	is_idempotent_only = getenv("WORKLOAD_IDEMPOTENT_ONLY") != NULL;
 	partitions = (int32_t)atoi(argv[4]);
 	seconds = atoll(argv[5]);
 	rate = is_run ? atoll(argv[6]) : 0;

@@ -191,6 +191,53 @@ START_TEST(a_retry_is_a_duplicate_also_while_the_first_is_parked)
 }
 END_TEST
 
+static enum kafka_error sequence_now(int32_t sequence)
+{
+	struct ask a;
+
+	return answer_of(ask_append_as(&a, 1, FOREVER, 1, 77, sequence));
+}
+
+static void set_min_insync_replicas(int32_t n)
+{
+	struct ask a;
+
+	r.config.min_insync_replicas = n;
+	msg_init(&a.msg, PARTITION_config, NULL);
+	a.config.config = r.config;
+	rig_ask(&r, &a);
+	rig_wait(&r, &a);
+}
+
+/* What is sent behind a record that came before the controller's word, or while too few were in sync, is no gap: it comes again behind that. */
+START_TEST(who_asked_too_early_leaves_no_gap)
+{
+	struct ask a;
+
+	rig_lead(&r, 0);
+	ck_assert_int_eq(sequence_now(0), NONE);
+	ck_assert_int_eq(role_now(1, 5, 2), NONE);
+	ck_assert_int_eq(sequence_now(1), NOT_LEADER_OR_FOLLOWER);
+	ck_assert_int_eq(role_now(0, 6, 1), NONE);
+	ck_assert_int_eq(answer_of(ask_append_as(&a, 1, FOREVER, 1, 77, 2)), NOT_LEADER_OR_FOLLOWER);
+	ck_assert_int_eq(a.append.base_offset, -1);
+	ck_assert_int_eq(a.append.leader_id, 0);
+	ck_assert_int_eq(sequence_now(1), NONE);
+	ck_assert_int_eq(sequence_now(1), NONE);
+	ck_assert_int_eq(sequence_now(2), NONE);
+	ck_assert_int_eq(sequence_now(9), NOT_LEADER_OR_FOLLOWER);
+	rig_pass(&r, 3000);
+	ck_assert_int_eq(sequence_now(9), OUT_OF_ORDER_SEQUENCE_NUMBER);
+	set_min_insync_replicas(2);
+	ck_assert_int_eq(answer_of(ask_append_as(&a, -1, FOREVER, 1, 77, 3)), NOT_ENOUGH_REPLICAS);
+	set_min_insync_replicas(1);
+	ck_assert_int_eq(sequence_now(4), NOT_ENOUGH_REPLICAS);
+	ck_assert_int_eq(sequence_now(3), NONE);
+	ck_assert_int_eq(sequence_now(4), NONE);
+	ck_assert_int_eq(rig_read_all(&r, 0, NULL, NULL), 5);
+}
+END_TEST
+
 /* --- acknowledgement -------------------------------------------------------------------------------------------------------------------- */
 
 static const struct { enum flush_acks setting; int16_t acks; bool needs_sync; } acks_rules[] = {
@@ -896,6 +943,7 @@ int main(void)
 	tcase_add_test(t, lost_leadership_answers_what_is_parked);
 	tcase_add_test(t, answers_keep_the_order_of_questions);
 	tcase_add_test(t, a_retry_is_a_duplicate_also_while_the_first_is_parked);
+	tcase_add_test(t, who_asked_too_early_leaves_no_gap);
 	tcase_add_loop_test(t, who_waits_for_the_disk, 0, (int)ARRAY_LEN(acks_rules));
 	tcase_add_test(t, one_sync_serves_all_that_came_meanwhile);
 	tcase_add_test(t, a_set_of_two_waits_for_the_other_replica);
