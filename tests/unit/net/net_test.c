@@ -673,6 +673,36 @@ START_TEST(a_file_that_is_too_short_closes_the_connection)
 }
 END_TEST
 
+/* More than fit into the room for them at once, with memory between. */
+START_TEST(small_pieces_of_files_leave_with_their_answers)
+{
+	rig_make_file(r, 8192);
+	begin();
+	for (int i = 0; i < 20; i++)
+		client_ask(c, RIG_PRODUCE, i, i % 4 == 3 ? OP_ECHO : OP_FILE, i % 4 == 3 ? 0 : 8192 - i % 3, i % 4 == 3 ? "x" : "");
+	for (int i = 0; i < 20; i++) {
+		if (i % 4 == 3)
+			client_expect(c, i, "x");
+		else
+			expect_file(i, 8192 - i % 3);
+	}
+	RIG_WAIT(r, __atomic_load_n(&r->file.refs, __ATOMIC_ACQUIRE) == 0);
+}
+END_TEST
+
+START_TEST(a_small_file_that_is_too_short_closes_the_connection)
+{
+	rig_make_file(r, 1000);
+	begin();
+	client_ask(c, RIG_PRODUCE, 0, OP_FILE, 1001, "");
+	for (int i = 0; i < 20000 && !c->has_ended; i++)
+		if (!client_receive(c))
+			rig_pump(r);
+	ck_assert(c->has_ended);
+	ck_assert_uint_le(c->in_len, 16 + 1000);
+}
+END_TEST
+
 START_TEST(a_connection_may_go_in_the_middle_of_a_file)
 {
 	rig_make_file(r, 8 << 20);
@@ -825,6 +855,8 @@ static void add_tests(TCase *tc, bool is_sim)
 	tcase_add_test(tc, files_are_sent_between_other_answers);
 	tcase_add_test(tc, a_cut_file_closes_the_connection);
 	tcase_add_test(tc, a_file_that_is_too_short_closes_the_connection);
+	tcase_add_test(tc, small_pieces_of_files_leave_with_their_answers);
+	tcase_add_test(tc, a_small_file_that_is_too_short_closes_the_connection);
 	tcase_add_test(tc, a_connection_may_go_in_the_middle_of_a_file);
 	if (is_sim)
 		tcase_add_test(tc, cold_files_are_fetched_first);
