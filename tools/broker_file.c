@@ -138,7 +138,7 @@ int broker_file_arguments(struct broker_file *f, struct broker_file_options *o, 
 		case 'o':
 			o->ndjson = strcmp(optarg, "ndjson") == 0;
 			if (!o->ndjson && strcmp(optarg, "text") != 0)
-				return tool_usage(verb->name, "\"%s\" is no value for this option", optarg);
+				return tool_usage(verb->name, "--output \"%s\": text or ndjson", optarg);
 			break;
 		case 'h': fputs(verb->help, stdout); return -1;
 		default: return tool_usage_told(verb->name);

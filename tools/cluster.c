@@ -335,7 +335,7 @@ static int parse(struct cluster_verb *x, int argc, char **argv)
 		case 'y': x->yes = true; break;
 		case 'o':
 			if (!show_output_of(optarg, &x->output))
-				return tool_usage("cluster", "\"%s\" is no value for this option", optarg);
+				return tool_bad_value("cluster", SHOW_OUTPUTS);
 			break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage_told("cluster");

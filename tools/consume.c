@@ -102,10 +102,11 @@ static void run(struct consume *x)
 			client_step(x->client, STEP_MS);
 	}
 	record_print_end(&x->output.bytes, &x->print, x->count == 0);
-	if (!consume_flush(x) && x->code == EXIT_OK)
-		x->code = EXIT_FAILED;
+	bool ok = consume_flush(x);
 	if (tool_is_stopped() && !is_done(x))
 		say_stopped(x);
+	if (!ok && !x->output.is_cut_off && x->code == EXIT_OK)
+		x->code = EXIT_FAILED;
 	if (x->code != EXIT_OK && x->output.written > 0 && x->code != EXIT_DAMAGE)
 		x->code = EXIT_PARTIAL;
 }
@@ -191,37 +192,38 @@ static int parse(struct consume *x, int argc, char **argv)
 	int c;
 
 	while ((c = tool_getopt(argc, argv, "p:g:en:o:f:k:D:h", options, NULL)) != -1) {
-		char why[100] = "it is no value for this option";
+		char told[100] = "";
+		const char *why = told;
 		bool ok = true, is_told = false;
 		switch (c) {
-		case 'p': ok = value_numbers(optarg, x->numbers, CONSUME_PLACES_MAX, &x->number_count); break;
+		case 'p': ok = value_numbers(optarg, x->numbers, CONSUME_PLACES_MAX, &x->number_count); why = "numbers of partitions, as 0,2,5-7"; break;
 		case 'g': x->group = optarg; break;
 		case OPT_PATTERN: x->is_pattern = true; break;
 		case OPT_INTERNAL: x->with_internal = true; break;
-		case OPT_FROM: ok = value_start(optarg, &x->start); x->tail_count = -1; break;
-		case OPT_SINCE: ok = set_since(x, optarg); x->tail_count = -1; break;
-		case OPT_TAIL: ok = value_int(optarg, 0, 100000000, &x->tail_count); break;
+		case OPT_FROM: ok = value_start(optarg, &x->start); why = VALUE_STARTS; x->tail_count = -1; break;
+		case OPT_SINCE: ok = set_since(x, optarg); why = VALUE_AGES; x->tail_count = -1; break;
+		case OPT_TAIL: ok = value_int(optarg, 0, 100000000, &x->tail_count); why = "a number of records, 0 to 100000000"; break;
 		case 'e': x->exits_at_end = true; break;
-		case 'n': ok = value_int(optarg, 0, INT64_MAX, &x->count_max); break;
+		case 'n': ok = value_int(optarg, 0, INT64_MAX, &x->count_max); why = "a number of records, from 0"; break;
 		case OPT_KEY: x->filter.key = optarg; break;
-		case OPT_HEADER: ok = record_filter_header(&x->filter, optarg); break;
-		case OPT_GREP: ok = record_filter_value(&x->filter, optarg, why); break;
+		case OPT_HEADER: ok = record_filter_header(&x->filter, optarg); why = "NAME, or NAME=VALUE"; break;
+		case OPT_GREP: ok = record_filter_value(&x->filter, optarg, told); break;
 		case OPT_COMMITTED: is_told = !tool_property("isolation.level", "read_committed"); break;
 		case OPT_CONTROL: x->with_control = true; break;
-		case 'o': ok = record_print_set(&x->print, optarg, why); break;
-		case 'f': ok = record_print_set_format(&x->print, optarg, why); break;
-		case 'k': ok = value_unescape(&x->print.key_separator, optarg); break;
-		case 'D': strbuf_reserve(&x->print.delimiter, 1); ok = value_unescape(&x->print.delimiter, optarg); break;
+		case 'o': ok = record_print_set(&x->print, optarg, told); break;
+		case 'f': ok = record_print_set_format(&x->print, optarg, told); break;
+		case 'k': ok = value_unescape(&x->print.key_separator, optarg); why = VALUE_HEX; break;
+		case 'D': strbuf_reserve(&x->print.delimiter, 1); ok = value_unescape(&x->print.delimiter, optarg); why = VALUE_HEX; break;
 		case OPT_NULL: x->print.null_text = optarg; break;
-		case OPT_DECODE: ok = decode_kind_parse(optarg, &x->print.decode); snprintf(why, sizeof(why), DECODE_KINDS); break;
-		case OPT_TIMEOUT: ok = value_int(optarg, 1, INT32_MAX, &x->stall_ms); break;
+		case OPT_DECODE: ok = decode_kind_parse(optarg, &x->print.decode); why = DECODE_KINDS; break;
+		case OPT_TIMEOUT: ok = value_int(optarg, 1, INT32_MAX, &x->stall_ms); why = "milliseconds, from 1"; break;
 		case 'h': fputs(help, stdout); return -1;
 		default: is_told = true;
 		}
 		if (is_told)
 			return tool_usage_told("consume");
 		if (!ok)
-			return tool_usage("consume", "\"%s\": %s", optarg, why);
+			return tool_bad_value("consume", why);
 	}
 	x->names = argv + optind;
 	x->name_count = argc - optind;

@@ -44,6 +44,7 @@ struct output {
 	size_t              mark_count, mark_capacity;
 	int64_t             written;		/* records, whole */
 	bool                is_broken;		/* for ever: nothing more goes out */
+	bool                is_cut_off;	/* broken by a signal that came while the reader did not read: no failure */
 };
 
 struct consume {

@@ -125,6 +125,7 @@ bool consume_flush(struct consume *x)
 	}
 	if (done < o->bytes.len) {
 		o->is_broken = true;
+		o->is_cut_off = errno == EINTR;
 		say_broken(x, i < o->mark_count ? &o->marks[i] : NULL, done - begin);
 	}
 	o->mark_count = 0;

@@ -132,6 +132,16 @@ static bool set_state(struct group *x, const char *text)
 	return false;
 }
 
+static const char *wanted_of(int option)
+{
+	switch (option) {
+	case 's': return "Stable, Empty, PreparingRebalance, CompletingRebalance or Dead";
+	case 't': return "beginning, end, current, an offset, or @" VALUE_TIMES;
+	case 'o': return SHOW_OUTPUTS;
+	default:  return "a number of records, with - for back";
+	}
+}
+
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct group *x, int argc, char **argv)
 {
@@ -161,7 +171,7 @@ static int parse(struct group *x, int argc, char **argv)
 		default: return tool_usage_told("group");
 		}
 		if (!ok)
-			return tool_usage("group", "\"%s\" is no value for this option", optarg);
+			return tool_bad_value("group", wanted_of(c));
 	}
 	x->names = argv + optind;
 	x->name_count = argc - optind;

@@ -108,6 +108,7 @@ static int look_up(struct group *x, const struct group_offsets *from, int64_t ti
 	return code;
 }
 
+/* Says so where the log does not hold what was asked for. */
 static int64_t new_offset(const struct group *x, const struct reset *r, int i)
 {
 	int64_t first = r->first.items[i].offset, end = r->end.items[i].offset, now = r->now.items[i].offset, to = now >= 0 ? now : end;
@@ -121,8 +122,12 @@ static int64_t new_offset(const struct group *x, const struct reset *r, int i)
 		}
 	}
 	if (x->has_shift && __builtin_add_overflow(to, x->shift, &to))
-		to = x->shift > 0 ? end : first;
-	return MAX(MIN(to, end), first);
+		to = x->shift > 0 ? INT64_MAX : INT64_MIN;
+	int64_t held = MAX(MIN(to, end), first);
+	if (held != to && (x->has_shift || (x->has_to && !x->is_current)))
+		tool_say("%s:%d holds %lld to %lld: not %lld but %lld is taken", r->now.items[i].topic, r->now.items[i].partition, (long long)first, (long long)end, (long long)to,
+			 (long long)held);
+	return held;
 }
 
 static void show_object_of(struct show_list *list, const struct group *x, const struct admin_offset *was, int64_t to)
@@ -250,10 +255,14 @@ static int reset_all(struct group *x, struct reset *r)
 	}
 	if (!is_ordered(x)) {
 		show_all(x, r, to);
-		if (!x->dry_run && isatty(0) && tool_flush() && tool_confirm(false, "Commit these offsets?", ""))
-			code = commit(x, r, to);
-		else
+		if (x->dry_run || !isatty(0) || !tool_flush()) {
 			tool_say("nothing is changed%s", x->dry_run ? ": --dry-run" : " yet; --execute does it");
+		} else if (tool_confirm(false, "Commit these offsets?", "")) {
+			code = commit(x, r, to);
+		} else {
+			tool_say("nothing is changed");
+			code = EXIT_FAILED;
+		}
 	} else {
 		code = commit(x, r, to);
 		show_all(x, r, to);

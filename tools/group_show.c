@@ -196,7 +196,11 @@ static int list_names(struct group *x)
 	if (l.count > 0)
 		qsort(l.names, (size_t)l.count, sizeof(*l.names), by_text);
 	for (int i = 0; i < l.count; i++) {
-		puts(l.names[i]);
+		struct strbuf line = STRBUF_INIT;
+
+		value_add_visible(&line, slice_str(l.names[i]));	/* a name may hold a newline; json has it as it is */
+		puts(strbuf_cstr(&line));
+		strbuf_fini(&line);
 		free(l.names[i]);
 	}
 	free(l.names);

@@ -74,6 +74,12 @@ static void keep_standard_files(void)
 	}
 }
 
+/* Whatever has been printed, a help text too, has also been written; else that is said. */
+static int written(int code)
+{
+	return code == EXIT_OK && !tool_flush() ? EXIT_FAILED : code;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -81,11 +87,11 @@ int main(int argc, char **argv)
 	keep_standard_files();
 	if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
 		printf("skein %s\n", PACKAGE_VERSION);
-		return EXIT_OK;
+		return written(EXIT_OK);
 	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		print_help(stdout);
-		return EXIT_OK;
+		return written(EXIT_OK);
 	}
 	if (strcmp(name, COMPLETE_WORD) == 0)
 		return complete(verbs, ARRAY_LEN(verbs), (const char *const *)argv + 2, argc - 2);
@@ -95,7 +101,7 @@ int main(int argc, char **argv)
 		char full[32];	/* what getopt_long() begins its complaints with */
 		snprintf(full, sizeof(full), "skein %s", name);
 		argv[1] = full;
-		return verbs[i].run(argc - 1, argv + 1);
+		return written(verbs[i].run(argc - 1, argv + 1));
 	}
 	if (argc > 1)
 		fprintf(stderr, "skein: there is no verb \"%s\"\n\n", name);

@@ -77,6 +77,36 @@ bool profile_is_there(struct slice text, struct slice name)
 	return false;
 }
 
+static int first_line_of(struct slice text, struct slice section)
+{
+	struct profile_reader r = { .text = text };
+	struct profile_line line;
+
+	while (profile_next(&r, &line)) {
+		if (line.kind == LINE_SECTION && slice_eq(line.name, section))
+			return line.number;
+	}
+	return 0;
+}
+
+bool profile_check(struct slice text, const char *path, struct strbuf *why)
+{
+	struct profile_reader r = { .text = text };
+	struct profile_line line;
+
+	while (profile_next(&r, &line)) {
+		int first = line.kind == LINE_SECTION ? first_line_of(text, line.name) : line.number;
+
+		if (line.kind == LINE_WRONG)
+			strbuf_printf(why, "%s:%d: neither [profile] nor property = value", path, line.number);
+		else if (first < line.number)
+			strbuf_printf(why, "%s:%d: profile "SLICE_FMT" is in line %d already", path, line.number, SLICE_ARG(line.name), first);
+		if (why->len > 0)
+			return false;
+	}
+	return true;
+}
+
 static bool is_use(const struct profile_line *line)
 {
 	return line->kind == LINE_PROPERTY && slice_is_null(line->section) && slice_eq_str(line->name, "use");
@@ -222,8 +252,13 @@ static enum err write_private(const char *path, struct slice text)
 bool profile_write(const char *path, struct slice text, struct strbuf *why)
 {
 	char tmp[PROFILE_PATH_MAX + 32], dir[PROFILE_PATH_MAX];
+	ssize_t linked;
 	enum err e;
 
+	if ((linked = readlink(path, dir, sizeof(dir) - 1)) > 0) {		/* one that leads to a file has been followed */
+		strbuf_printf(why, "%s is a link to %.*s, which is not there", path, (int)linked, dir);
+		return false;
+	}
 	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
 	snprintf(tmp, sizeof(tmp), "%s.%d", path, (int)getpid());
 	e = os_mkdir_all(os_real(), dir);

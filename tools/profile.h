@@ -31,6 +31,8 @@ struct profile_reader {
 bool profile_next(struct profile_reader *r, struct profile_line *line);
 
 bool profile_name_is_valid(const char *name);		/* letters, digits, . _ - */
+/* Whether the text is one that verbs can go by: each line is understood, and no profile stands in two places. False: why says where not. */
+bool profile_check(struct slice text, const char *path, struct strbuf *why) MUST_CHECK;
 bool profile_is_there(struct slice text, struct slice name);
 struct slice profile_in_use(struct slice text);		/* null: none */
 

@@ -269,7 +269,7 @@ static int parse(struct profile *x, int argc, char **argv)
 		case 'o':
 			x->ndjson = strcmp(optarg, "ndjson") == 0;
 			if (!x->ndjson && strcmp(optarg, "text") != 0)
-				return tool_usage("profile", "\"%s\" is no value for this option", optarg);
+				return tool_usage("profile", "--output \"%s\": text or ndjson", optarg);
 			break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage_told("profile");
@@ -280,6 +280,15 @@ static int parse(struct profile *x, int argc, char **argv)
 	return EXIT_OK;
 }
 
+/* A verb that names no cluster refuses to go by it. */
+static void tell_unknown_use(const struct profile *x)
+{
+	struct slice used = profile_in_use(slice_str(x->text));
+
+	if (!slice_is_null(used) && !profile_is_there(slice_str(x->text), used))
+		tool_say("profile "SLICE_FMT" is in use, and is not there: skein profile use tells another, or none", SLICE_ARG(used));
+}
+
 static int run(struct profile *x, int (*verb)(struct profile *x))
 {
 	struct strbuf why = STRBUF_INIT;
@@ -288,11 +297,13 @@ static int run(struct profile *x, int (*verb)(struct profile *x))
 	if (!profile_path(x->path))
 		strbuf_add_str(&why, "neither $XDG_CONFIG_HOME nor $HOME says where profiles are kept");
 	else if (profile_read(x->path, &x->text, &why))
-		code = verb(x);
+		code = profile_check(slice_str(x->text), x->path, &why) ? verb(x) : EXIT_USAGE;
 	if (why.len > 0)
 		tool_say("%s", strbuf_cstr(&why));
 	free(x->text);
 	strbuf_fini(&why);
+	if (code == EXIT_OK)
+		tell_unknown_use(x);
 	if (!tool_flush() && code == EXIT_OK)
 		code = EXIT_FAILED;
 	return code;

@@ -668,7 +668,7 @@ static int parse(struct reassign *x, int argc, char **argv)
 		default: return tool_usage_told("cluster reassign");
 		}
 		if (!ok)
-			return tool_usage("cluster reassign", "\"%s\" is no value for this option", optarg);
+			return tool_bad_value("cluster reassign", c == 'o' ? "text or ndjson" : c == 'r' ? "a number from 1 to 32767" : "bytes a second, from 1");
 	}
 	x->names = argv + optind;
 	x->name_count = argc - optind;

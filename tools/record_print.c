@@ -66,26 +66,13 @@ static void add_text(struct strbuf *out, struct slice s, const char *null_text)
 		strbuf_add_slice(out, s);
 }
 
-/* On one line, and without harm to a terminal. Bytes from 0x80 on stay: they are most likely UTF-8. */
 static void add_visible(struct strbuf *out, struct slice s, const char *null_text)
 {
 	if (slice_is_null(s))
 		strbuf_add_str(out, null_text);
 	else if (s.len == 0)
 		strbuf_add_str(out, "\"\"");
-	for (size_t i = 0; i < s.len; i++) {
-		uint8_t c = s.ptr[i];
-		if (c == '\n')
-			strbuf_add_str(out, "\\n");
-		else if (c == '\t')
-			strbuf_add_str(out, "\\t");
-		else if (c == '\\')
-			strbuf_add_str(out, "\\\\");
-		else if (c < 0x20 || c == 0x7f)
-			strbuf_printf(out, "\\x%02x", c);
-		else
-			strbuf_add_char(out, (char)c);
-	}
+	value_add_visible(out, s);
 }
 
 static void add_headers(struct strbuf *out, const struct record *r, const char *null_text, void (*add)(struct strbuf *, struct slice, const char *))

@@ -312,7 +312,7 @@ static int parse(struct settings *x, int argc, char **argv)
 		case OPT_FORCE: x->force = true; break;
 		case 'o':
 			if (!show_output_of(optarg, &x->output))
-				return tool_usage("config", "\"%s\" is no value for this option", optarg);
+				return tool_bad_value("config", SHOW_OUTPUTS);
 			break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage_told("config");

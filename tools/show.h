@@ -15,6 +15,7 @@ int show_by_partition(const void *a, const void *b);	/* struct metadata_response
 /* What -o says. Objects have the same names in json (an array of them) and in ndjson (one per line). */
 enum show_output { SHOW_DEFAULT, SHOW_TEXT, SHOW_WIDE, SHOW_JSON, SHOW_NDJSON };
 #define SHOW_OUTPUT_HELP "text, wide (more columns), json (an array) or ndjson (an object per line)"
+#define SHOW_OUTPUTS "text, wide, json or ndjson"
 bool show_output_of(const char *text, enum show_output *out) MUST_CHECK;
 static inline bool show_is_json(enum show_output o)
 {

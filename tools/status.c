@@ -195,7 +195,7 @@ static int parse(struct status_verb *x, int argc, char **argv)
 		case 'o':
 			x->ndjson = strcmp(optarg, "ndjson") == 0;
 			if (!x->ndjson && strcmp(optarg, "text") != 0)
-				return tool_usage("status", "\"%s\" is no value for this option", optarg);
+				return tool_bad_value("status", "text or ndjson");
 			break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage_told("status");

@@ -43,7 +43,7 @@ static int cells_of(uint32_t c)
 /* Takes the next thing to be shown off the text: how many bytes, and cells. What must not be shown is one byte that takes a cell. */
 static size_t next_cells(struct slice text, size_t at, int *cells, bool *is_safe)
 {
-	size_t n = utf8_printable_at(text.ptr + at, text.len - at);
+	size_t n = utf8_visible_at(text.ptr + at, text.len - at);
 
 	*is_safe = n > 0;
 	*cells = n > 0 ? cells_of(code_point(text.ptr + at, n)) : 1;

@@ -22,6 +22,7 @@ static struct target {
 	struct { const char *name, *value; } given[PROPERTIES_MAX];	/* as properties, in the order of the command line */
 	int  count;
 	const char *verb;		/* "skein topic", for complaints */
+	const char *option;		/* the last one that a verb got, by its long name */
 	bool is_aimed;			/* the command line names a cluster */
 	char profile[100];		/* which one holds; "": none */
 	bool is_profile_told;		/* by the command line: it is over the environment then */
@@ -128,13 +129,11 @@ static bool take_profile(struct slice text, const char *path, struct strbuf *why
 	struct nearest near;
 	bool is_there = false;
 
+	if (!profile_check(text, path, why))
+		return false;
 	choose_profile(text);
 	nearest_init(&near, slice_str(target.profile));
 	while (profile_next(&r, &line)) {
-		if (line.kind == LINE_WRONG) {
-			strbuf_printf(why, "%s:%d: neither [profile] nor property = value", path, line.number);
-			return false;
-		}
 		if (line.kind == LINE_SECTION)
 			nearest_offer(&near, line.name);
 		if (target.profile[0] == '\0' || slice_is_null(line.section) || !slice_eq_str(line.section, target.profile))
@@ -193,7 +192,7 @@ int tool_getopt(int argc, char **argv, const char *letters, const struct option 
 	struct option all[OPTIONS_MAX + ARRAY_LEN(ours)];
 	char all_letters[200];
 	size_t n = 0;
-	int c;
+	int c, at = -1;
 
 	target.verb = argv[0];
 	while (options[n].name != NULL)
@@ -202,11 +201,21 @@ int tool_getopt(int argc, char **argv, const char *letters, const struct option 
 	memcpy(all, options, n * sizeof(*all));		/* the verb's first: *index counts in its table */
 	memcpy(all + n, ours, sizeof(ours));
 	snprintf(all_letters, sizeof(all_letters), "%sb:X:", letters);
-	while ((c = getopt_long(argc, argv, all_letters, all, index)) == 'b' || c == 'X' || c == OPT_PROFILE) {
+	while ((c = getopt_long(argc, argv, all_letters, all, &at)) == 'b' || c == 'X' || c == OPT_PROFILE) {
 		if (!take(c))
 			return '?';
 	}
+	for (size_t i = 0; at < 0 && i < n; i++)
+		at = options[i].val == c ? (int)i : -1;
+	target.option = at >= 0 ? all[at].name : "";
+	if (at >= 0 && index != NULL)
+		*index = at;
 	return c == -1 && !load_profile() ? '?' : c;
+}
+
+int tool_bad_value(const char *verb, const char *wanted)
+{
+	return tool_usage(verb, "--%s \"%s\": %s", target.option, optarg, wanted);
 }
 
 /* ---- connecting ---- */
@@ -250,6 +259,16 @@ bool tool_is_aimed(void)
 	return target.is_aimed;
 }
 
+/* Nothing that is over the profile has said another address. */
+static bool is_bootstrap_of_profile(void)
+{
+	const char *address = NULL;
+
+	for (int i = 0; i < target.property_count; i++)
+		address = strcmp(target.properties[i].name, "bootstrap.servers") == 0 ? target.properties[i].value : address;
+	return address != NULL && strcmp(address, tool_bootstrap()) == 0;
+}
+
 struct client *tool_connect(int *code)
 {
 	struct client_spec spec = tool_client_spec();
@@ -262,7 +281,7 @@ struct client *tool_connect(int *code)
 		return NULL;
 	}
 	if (client_connect(c, CONNECT_TIMEOUT_MS, &error) != OK) {
-		tool_say(target.profile[0] != '\0' ? "%s (profile %s)" : "%s", error.text, target.profile);
+		tool_say(is_bootstrap_of_profile() ? "%s (profile %s)" : "%s", error.text, target.profile);
 		*code = tool_exit_code(&error);
 		client_destroy(&c);
 	}

@@ -73,6 +73,8 @@ int  tool_usage_told(const char *verb);
 
 /* As getopt_long(), for verbs that connect: -b, -X and --profile are taken here and stand in no table of theirs. *index, where not NULL, counts in options. */
 int  tool_getopt(int argc, char **argv, const char *letters, const struct option *options, int *index);
+/* EXIT_USAGE, after saying that the value of the option that tool_getopt has given last cannot be one; wanted: what could be. */
+int  tool_bad_value(const char *verb, const char *wanted);
 /* A verb's own option that is another way to say a property; what comes later holds. False after saying why. The strings stay where they are. */
 bool tool_property(const char *name, const char *value);
 /* False after writing the reason into why. */
@@ -96,7 +98,7 @@ struct client *tool_connect(int *code);
 const struct client_topic *tool_topic_info(struct client *c, const char *name, int *code);
 
 /*
- * From now on SIGINT and SIGTERM end the client's wait and make tool_is_stopped true; a second one ends the process.
+ * From now on SIGINT, SIGTERM and SIGHUP (unless it is ignored, as nohup has it) end the client's wait and make tool_is_stopped true; a second one ends the process.
  * NULL before the client is destroyed.
  */
 void tool_catch_signals(struct client *c);

@@ -291,17 +291,17 @@ static int parse(struct top_verb *x, int argc, char **argv)
 		switch (c) {
 		case 'i':
 			if (!value_seconds(optarg, 500, 3600000, &x->shown.interval_ms))
-				return tool_usage("top", "--interval \"%s\" is no number of seconds from 0.5 to 3600", optarg);
+				return tool_bad_value("top", "seconds, 0.5 to 3600");
 			x->has_interval = true;
 			break;
 		case 'm':
 			if (!add_source(x, optarg))
-				return tool_usage("top", "--metrics \"%s\" is not HOST:PORT", optarg);
+				return tool_bad_value("top", "HOST:PORT");
 			break;
 		case OPT_ONCE: x->is_once = true; break;
 		case 'o':
 			if (!show_output_of(optarg, &x->output))
-				return tool_usage("top", "\"%s\" is no value for this option", optarg);
+				return tool_bad_value("top", SHOW_OUTPUTS);
 			break;
 		case 'h': fputs(help, stdout); return -1;
 		default: return tool_usage_told("top");

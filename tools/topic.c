@@ -24,7 +24,7 @@ static const char help[] =
 	"  -u, --unset NAME         alter: back to the default; may be repeated\n"
 	"      --if-not-exists      create: an existing topic is no error\n"
 	"      --internal           list, describe, watch: also those the brokers keep for themselves\n"
-	"  -y, --yes                delete: do not ask\n"
+	"  -y, --yes                grow, delete: do not ask\n"
 	"      --dry-run            grow, delete: only say what would be done\n"
 	"  -i, --interval SECONDS   watch: between two lines (default: 1)\n"
 	"  -n, --count N            watch: end after so many intervals (default: at Ctrl-C)\n"
@@ -44,7 +44,7 @@ static const char help[] =
 	"  skein topic describe orders\n"
 	"  skein topic watch orders --interval 5\n"
 	"  skein topic alter orders -u retention.ms\n"
-	"  skein topic grow orders --partitions 24 --dry-run\n"
+	"  skein topic grow orders --partitions 24\n"
 	"  skein topic delete orders --yes\n";
 
 /* ---- create, alter, delete ---- */
@@ -171,6 +171,8 @@ static int grow(struct topic *x)
 		tool_say("nothing is changed: --dry-run");
 		return EXIT_OK;
 	}
+	if (!tool_confirm(x->yes, "Do that?", "growing a topic cannot be undone"))
+		return EXIT_FAILED;
 	tool_change_begin();
 	enum err e = admin_grow_topic(x->client, name, x->partition_count, TOPIC_TIMEOUT_MS, &error);
 	tool_change_end();
@@ -213,6 +215,19 @@ static bool set_number(const char *text, int64_t max, int64_t *out)
 	return value_int(text, 1, max, out);
 }
 
+static const char *wanted_of(int option)
+{
+	switch (option) {
+	case 'p': return "a number from 1";
+	case 'r': return "a number from 1 to 32767";
+	case 'c': return "NAME=VALUE";
+	case 'u': return "the name of a setting";
+	case 'i': return "seconds, 0.1 to 3600";
+	case 'n': return "a number from 1";
+	default:  return SHOW_OUTPUTS;
+	}
+}
+
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct topic *x, int argc, char **argv)
 {
@@ -245,7 +260,7 @@ static int parse(struct topic *x, int argc, char **argv)
 		default: return tool_usage_told("topic");
 		}
 		if (!ok)
-			return tool_usage("topic", "\"%s\" is no value for this option", optarg);
+			return tool_bad_value("topic", wanted_of(c));
 	}
 	x->names = argv + optind;
 	x->name_count = argc - optind;

@@ -428,10 +428,11 @@ static void watch_all(struct topic *x, struct show_list *list, const struct look
 /* One interval; false after saying why it cannot go on. */
 static bool watch_once(struct topic *x, struct show_list *list, const struct look *now, const struct look *before, int *code)
 {
-	if (now->error.err != OK) {	/* it may be back for the next one */
-		tool_say("%s", now->error.text);
+	if (now->error.err != OK) {	/* it may be back for the next one; the code is that of the last */
+		*code = tool_fail(&now->error);
 		return true;
 	}
+	*code = EXIT_OK;
 	for (int i = 0; i < x->name_count; i++) {
 		const struct look_topic *t = look_topic_of(now, slice_str(x->names[i]));
 

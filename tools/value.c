@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
+
 bool value_int(const char *text, int64_t min, int64_t max, int64_t *out)
 {
 	char *end;
@@ -77,7 +79,11 @@ static bool parse_date(const char *text, int64_t *out)
 			end++;
 		if (*end != '\0')
 			continue;
-		*out = (int64_t)timegm(&tm) * 1000 + ms;
+		struct tm real = tm;
+		time_t seconds = timegm(&real);		/* makes 2 March of 30 February */
+		if (real.tm_mday != tm.tm_mday || real.tm_mon != tm.tm_mon || real.tm_sec != tm.tm_sec)
+			return false;
+		*out = (int64_t)seconds * 1000 + ms;
 		return true;
 	}
 	return false;
@@ -119,6 +125,8 @@ bool value_duration(const char *text, int64_t *out)
 	return false;
 }
 
+#define SINCE_MS_MIN 100000000000	/* March 1973; a smaller number is an age that lacks its unit */
+
 bool value_since(const char *text, int64_t now_ms, int64_t *out)
 {
 	int64_t ago;
@@ -127,7 +135,9 @@ bool value_since(const char *text, int64_t now_ms, int64_t *out)
 		*out = MAX(0, now_ms - ago);
 		return true;
 	}
-	return text[0] == '@' ? parse_time(text + 1, out) : parse_date(text, out);
+	if (text[0] == '@')
+		return parse_time(text + 1, out);
+	return value_int(text, SINCE_MS_MIN, INT64_MAX, out) || parse_date(text, out);
 }
 
 bool value_start(const char *text, struct value_start *out)
@@ -185,6 +195,22 @@ bool value_unescape(struct strbuf *out, const char *text)
 		}
 	}
 	return true;
+}
+
+void value_add_visible(struct strbuf *out, struct slice s)
+{
+	for (size_t i = 0; i < s.len;) {
+		size_t n = utf8_visible_at(s.ptr + i, s.len - i);
+		uint8_t c = s.ptr[i];
+
+		if (c == '\n' || c == '\t' || c == '\\')
+			strbuf_add_str(out, c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\\\");
+		else if (n == 0)
+			strbuf_printf(out, "\\x%02x", c);
+		else
+			strbuf_add(out, s.ptr + i, n);
+		i += MAX(n, 1u);
+	}
 }
 
 static bool insert_number(int32_t n, int32_t *out, int max, int *count)

@@ -33,14 +33,25 @@ bool value_start(const char *text, struct value_start *out) MUST_CHECK;
 /* "90s", "2h", "1d12h", "1500ms", "2w" in milliseconds; units are not optional, each comes once, the larger before the smaller. */
 bool value_duration(const char *text, int64_t *out) MUST_CHECK;
 
-/* Milliseconds since 1970: so long before now_ms, or a time as in value_start, whose "@" only a number needs. */
+/* Milliseconds since 1970: so long before now_ms, or a time as in value_start, whose "@" may be left out; a number of less than twelve digits needs it. */
 bool value_since(const char *text, int64_t now_ms, int64_t *out) MUST_CHECK;
+
+#define VALUE_TIMES  "2026-11-22, 2026-11-22T19:28:07Z, milliseconds since 1970"	/* in complaints */
+#define VALUE_HEX    "\\x wants two hexadecimal digits"
+#define VALUE_STARTS "beginning, end, an offset, or @" VALUE_TIMES
+#define VALUE_AGES   "an age (90s, 2h, 1d12h) or a time (" VALUE_TIMES ")"
 
 /* Splits "name=value" in place. The name is not empty. */
 bool value_pair(char *text, char **name, char **value) MUST_CHECK;
 
 /* \n \t \r \0 \\ \xHH; others stay as they are. Appends. False: \x without two digits. */
 bool value_unescape(struct strbuf *out, const char *text) MUST_CHECK;
+
+/*
+ * On one line and without harm to a terminal, as value_unescape takes it back: controls (those of U+0080 to U+009F too), what turns the direction of writing, and bytes
+ * that are no UTF-8 become \xHH. Appends.
+ */
+void value_add_visible(struct strbuf *out, struct slice s);
 
 /* "0,2,5-7" into a list. False also beyond max numbers. Ascending and without doubles whatever the order typed. */
 bool value_numbers(const char *text, int32_t *out, int max, int *count) MUST_CHECK;

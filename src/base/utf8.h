@@ -25,4 +25,13 @@ static inline size_t utf8_printable_at(const uint8_t *p, size_t len)
 	return is_odd ? 0 : n;
 }
 
+/* The same for a terminal: what turns the direction of writing, and with it what stands beside it, may not be shown either. */
+static inline size_t utf8_visible_at(const uint8_t *p, size_t len)
+{
+	size_t n = utf8_printable_at(p, len);
+	uint32_t c = n == 2 ? (p[0] & 0x1fU) << 6 | (p[1] & 0x3fU) : n == 3 ? (p[0] & 0xfU) << 12 | (p[1] & 0x3fU) << 6 | (p[2] & 0x3fU) : 0;
+
+	return c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ? 0 : n;
+}
+
 #endif

@@ -202,7 +202,33 @@ START_TEST(durations)
 	ck_assert(value_since("1h", 1000, &v) && v == 0);
 	ck_assert(value_since("2023-11-14T22:13:20Z", 0, &v) && v == 1700000000000);
 	ck_assert(value_since("@5", 0, &v) && v == 5);
+	ck_assert(value_since("1795897111383", 0, &v) && v == 1795897111383);
+	ck_assert(!value_since("99999999999", 0, &v));		/* an age that lacks its unit */
+	ck_assert(value_since("2024-02-29", 0, &v) && v == 1709164800000);
+	ck_assert(!value_since("2026-02-29", 0, &v) && !value_since("2026-04-31T10:00", 0, &v) && !value_since("@2026-02-30", 0, &v));
 	ck_assert(!value_since("5", 0, &v));
+}
+END_TEST
+
+/* What is shown can be typed again, and nothing in it is obeyed by a terminal. */
+START_TEST(text_that_may_be_shown)
+{
+	static const struct { const char *text, *shown; } all[] = {
+		{ "plain \xc3\xa4 \xe2\x82\xac", "plain \xc3\xa4 \xe2\x82\xac" }, { "a\nb\tc\\d", "a\\nb\\tc\\\\d" }, { "\x1b[31m\x7f", "\\x1b[31m\\x7f" },
+		{ "\xc2\x9b" "31m", "\\xc2\\x9b31m" }, { "\xe2\x80\xae" "abc", "\\xe2\\x80\\xaeabc" }, { "\xd8\x9c\xe2\x81\xa6", "\\xd8\\x9c\\xe2\\x81\\xa6" },
+		{ "\xff\xc3", "\\xff\\xc3" }, { "\xe2\x80\x94", "\xe2\x80\x94" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct strbuf out = STRBUF_INIT, back = STRBUF_INIT;
+
+		value_add_visible(&out, slice_str(all[i].text));
+		ck_assert_str_eq(strbuf_cstr(&out), all[i].shown);
+		ck_assert(value_unescape(&back, strbuf_cstr(&out)));
+		ck_assert_str_eq(strbuf_cstr(&back), all[i].text);
+		strbuf_fini(&out);
+		strbuf_fini(&back);
+	}
 }
 END_TEST
 
@@ -217,6 +243,7 @@ int main(void)
 	tcase_add_test(tc, filters);
 	tcase_add_test(tc, printing);
 	tcase_add_test(tc, durations);
+	tcase_add_test(tc, text_that_may_be_shown);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
