@@ -10,7 +10,7 @@
 #include "config.h"
 #include "value.h"
 
-#define TIMEOUT_MS 60000
+#define TIMEOUT_MS 300000
 
 static const char help[] =
 	"Usage: skein bench VERB [OPTION...]\n"
