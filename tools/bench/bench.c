@@ -10,7 +10,7 @@
 #include "config.h"
 #include "value.h"
 
-#define TIMEOUT_MS 60000
+#define TIMEOUT_MS 300000
 #define NEWS_MS    10000		/* for what one broker has made to be known by another */
 
 static const char help[] =
