@@ -437,11 +437,25 @@ static void set_properties(struct produce *x)
 	config_fini(&config);
 }
 
+enum { OPT_NULL = 256, OPT_REPARTITION, OPT_LINGER, OPT_BATCH_SIZE, OPT_REQUEST_SIZE, OPT_TIMEOUT, OPT_RATE, OPT_RESUME, OPT_SKIP_LINES,
+	       OPT_KEEP_GOING };
+
+static const char *wanted_of(int c)
+{
+	switch (c) {
+	case 'p': return "a partition's number, from 0";
+	case 'H': return "NAME=VALUE, 64 times at most";
+	case 'i':
+	case 'o': return "text, json or ndjson";
+	case OPT_RATE: return "a number from 1, of lines a second, or N/s, N/m, N/h";
+	case OPT_SKIP_LINES: return "a number of lines, from 0";
+	default: return "at least one character; \\n, \\t, \\0 and \\xNN stand for others";
+	}
+}
+
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct produce *x, int argc, char **argv)
 {
-	enum { OPT_NULL = 256, OPT_REPARTITION, OPT_LINGER, OPT_BATCH_SIZE, OPT_REQUEST_SIZE, OPT_TIMEOUT, OPT_RATE, OPT_RESUME, OPT_SKIP_LINES,
-	       OPT_KEEP_GOING };
 	static const struct option options[] = {
 		{ "key-separator", required_argument, NULL, 'k' },
 		{ "null", required_argument, NULL, OPT_NULL }, { "header", required_argument, NULL, 'H' },
@@ -483,7 +497,7 @@ static int parse(struct produce *x, int argc, char **argv)
 		if (is_told)
 			return tool_usage_told("produce");
 		if (!ok)
-			return tool_usage("produce", "\"%s\" is no value for this option", optarg);
+			return tool_bad_value("produce", wanted_of(c));
 	}
 	if (optind == argc)
 		return tool_usage("produce", "give a topic");

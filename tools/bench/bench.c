@@ -331,6 +331,17 @@ static bool set_option(struct bench *b, int c)
 	}
 }
 
+static const char *wanted_of(int c)
+{
+	switch (c) {
+	case 'z': return "none, gzip, snappy, lz4 or zstd";
+	case 'a': return "0, 1 or all";
+	case 'o': return "text or json";
+	case 't': return "a name of less than 240 characters";
+	default:  return "a number that is possible there";
+	}
+}
+
 /* EXIT_OK: go on. -1: help was printed. */
 static int parse(struct bench *b, const struct bench_verb *v, int argc, char **argv)
 {
@@ -347,7 +358,7 @@ static int parse(struct bench *b, const struct bench_verb *v, int argc, char **a
 			return tool_usage("bench", "%s has no option %s%s", v->name, index >= 0 ? "--" : "-",
 					  index >= 0 ? options[index].name : (char[]){ (char)c, '\0' });
 		if (!set_option(b, c))
-			return tool_usage("bench", "\"%s\" is no value for this option", optarg);
+			return tool_bad_value("bench", wanted_of(c));
 	}
 	if (optind < argc && strchr(v->options, 'N') != NULL)
 		b->command = argv + optind;
