@@ -598,7 +598,7 @@ static bool has_grown(const struct group_member *m)
 	return false;
 }
 
-/* A group reads what there is, and waits for the rest; who has mistyped a name is told. */
+/* A group reads what there is, and waits for the rest; who has mistyped a name is told. One that was found and is gone is no news: it is let go. */
 static void tell_missing(struct group_member *m)
 {
 	char subject[300];
@@ -608,7 +608,7 @@ static void tell_missing(struct group_member *m)
 		bool is_missing = t->is_known && t->error != NONE && !kafka_error_is_retriable(t->error);
 
 		is_missing |= t->is_known && t->error == UNKNOWN_TOPIC_OR_PARTITION && m->state == GROUP_STATE_STABLE;
-		if (is_missing && !m->is_missing_told[i]) {
+		if (is_missing && !t->is_found && !m->is_missing_told[i]) {
 			snprintf(subject, sizeof(subject), "group %.100s: topic %.150s", m->group, t->name);
 			client_error_set_kafka(&m->error, t->error, subject, SLICE_NULL);
 			m->tells_trouble = true;
