@@ -300,10 +300,10 @@ static int run(struct profile *x, int (*verb)(struct profile *x))
 		code = profile_check(slice_str(x->text), x->path, &why) ? verb(x) : EXIT_USAGE;
 	if (why.len > 0)
 		tool_say("%s", strbuf_cstr(&why));
-	free(x->text);
-	strbuf_fini(&why);
 	if (code == EXIT_OK)
 		tell_unknown_use(x);
+	free(x->text);
+	strbuf_fini(&why);
 	if (!tool_flush() && code == EXIT_OK)
 		code = EXIT_FAILED;
 	return code;
