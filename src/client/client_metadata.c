@@ -167,19 +167,22 @@ static void on_metadata(struct client_call *call)
 
 /* ---- the question ---- */
 
-static bool is_missing(const struct client_topic *t)
+static bool is_there(const struct client_topic *t)
 {
-	return !t->is_known || t->error == UNKNOWN_TOPIC_OR_PARTITION;
+	return t->is_known && t->error == NONE;
 }
 
-/* Some topic that the caller has named may have to be made. A request says it for all its topics: those that were found and are gone are left out then. */
+/*
+ * Some topic that the caller has named may have to be made, or is being made. A request says it for all its topics, so those that were found and may be gone are left
+ * out of it; the next one asks for them, and makes nothing.
+ */
 static bool may_make(struct client *c)
 {
 	MAP_FOREACH(e, &c->topics) {
 		const struct client_topic *t = e->value;
 
-		if (!t->is_found && is_missing(t))
-			return c->spec.allow_auto_create;
+		if (!t->is_found && !is_there(t))
+			return c->spec.allow_auto_create && !c->has_left_out;
 	}
 	return false;
 }
@@ -192,19 +195,24 @@ static void ask(struct client *c)
 	int32_t n = 0;
 
 	q->allow_auto_topic_creation = may_make(c);
+	c->has_left_out = false;
 	q->topics = arena_alloc(&call->arena, MAX(count, 1u) * sizeof(*q->topics));
 	ASSERT(q->topics != NULL);
 	MAP_FOREACH(e, &c->topics) {
 		const struct client_topic *t = e->value;
 
-		if (e->key.len > TOPIC_NAME_MAX || (q->allow_auto_topic_creation && t->is_found && is_missing(t)))
+		if (e->key.len > TOPIC_NAME_MAX)
 			continue;
+		if (q->allow_auto_topic_creation && t->is_found && !is_there(t)) {
+			c->has_left_out = true;
+			continue;
+		}
 		metadata_request_topic_init(&q->topics[n]);
 		q->topics[n++].name = e->key;
 	}
 	q->topics_count = n;
 	c->metadata_call = call;
-	c->metadata_is_due = false;
+	c->metadata_is_due = c->has_left_out;
 	client_call_send(call, NODE_ANY, 0);
 }
 

@@ -70,6 +70,7 @@ struct client {
 	struct map          topics;		/* name -> struct client_topic */
 	struct client_call *metadata_call;	/* under way, or NULL */
 	bool                metadata_is_due, is_connected;
+	bool                has_left_out;	/* the last question named not all topics: client_metadata.c */
 	mono_ms             metadata_at;	/* not before; and when the next one is due anyway */
 	mono_ms             metadata_expires;
 	int                 metadata_failures;

@@ -48,8 +48,10 @@ int main(int argc, char **argv)
 		{ "offsets[i].topic ask_each", [&] { skein_admin_list_offsets(client.raw(), &nameless, 1, 0, nullptr); } },
 	};
 	std::size_t n = argc == 2 ? std::strtoul(argv[1], nullptr, 10) : all.size();
-	if (n >= all.size())
+	if (n >= all.size()) {
+		skein_config_destroy(&c);
 		return 0;
+	}
 	std::printf("%s\n", all[n].name);
 	std::fflush(stdout);
 	all[n].run();
