@@ -313,6 +313,7 @@ static int hear_the_asked(struct network *n)
 
 	for (int i = 0, heard = 1; heard > 0 && i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
 		actor_hear_asked(&n->actor);
+		refresh_clock(n);	/* their disk may have held them, and so us */
 		heard = actor_drain_answers(&n->actor, on_answer, n);
 		work += heard + wake_resumed(n);
 	}
