@@ -63,8 +63,9 @@ in_sync() { [[ $(cluster state 2>/dev/null) =~ ^all\ replicas\ of\ [1-9][0-9]*\ 
 
 produce() { kcat -P -b "$(all_addresses)" -t "$1" -X acks=all -X message.timeout.ms=30000 "${@:2}"; }
 consume() { kcat -C -b "$(all_addresses)" -t "$1" -e -q -X fetch.wait.max.ms=50 "${@:2}"; }
-# holds TOPIC N: the numbers 1 to N are there, each once.
-holds() {
+# holds TOPIC N: the numbers 1 to N are there, each once. A leader that has just become one shows what is committed when another replica has fetched from it, and not before.
+holds() { eventually 10 reads "$@"; }
+reads() {
 	consume "$1" >"$scratch/read"
 	sort -n "$scratch/read" | cmp - <(seq 1 "$2")
 }
