@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "base/address.h"
 #include "cluster.h"
 #include "look.h"
 #include "table.h"
@@ -42,12 +43,12 @@ static void broker_object(struct strbuf *out, const struct look *l, const struct
 
 static void broker_row(struct table *t, const struct look *l, const struct look_broker *b)
 {
-	char text[SHOW_TEXT_SIZE], address[SHOW_ADDRESS_SIZE];
+	char text[SHOW_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
 	enum table_mark mark = b->is == NULL ? TABLE_BAD : b->error.err != OK || b->dirs_failed > 0 ? TABLE_WARN : TABLE_PLAIN;
 
 	table_add(t, mark, "%d", b->id);
 	if (b->is != NULL)
-		table_add(t, TABLE_PLAIN, "%s", show_address(address, b->is->host, b->is->port));
+		table_add(t, TABLE_PLAIN, "%s", address_text(address, b->is->host, b->is->port));
 	else
 		table_add(t, TABLE_PLAIN, "-");
 	table_add(t, TABLE_PLAIN, SLICE_FMT, SLICE_ARG(b->is != NULL && !slice_is_null(b->is->rack) ? b->is->rack : SLICE_LIT("-")));

@@ -9,12 +9,12 @@
 
 #include <skein/skein.h>
 
+#include "base/address.h"
 #include "base/config_table.h"
 #include "client/admin.h"
 #include "client/admin_group.h"
 #include "help_text.h"
 #include "profile.h"
-#include "show.h"
 #include "tool.h"
 
 #define TIMEOUT_MS 1000
@@ -198,9 +198,9 @@ static void offer_brokers(struct completion *x, const char *end)
 	if (connect_soon(x) == NULL || admin_describe_brokers(x->client, TIMEOUT_MS, &answer, &r, &error) != OK)
 		return;
 	for (int32_t i = 0; i < r->brokers_count; i++) {
-		char id[16], meaning[SHOW_ADDRESS_SIZE];
+		char id[16], meaning[ADDRESS_TEXT_SIZE];
 		snprintf(id, sizeof(id), "%d", r->brokers[i].node_id);
-		show_address(meaning, r->brokers[i].host, r->brokers[i].port);
+		address_text(meaning, r->brokers[i].host, r->brokers[i].port);
 		offer(x, slice_str(id), end, meaning);
 	}
 	admin_answer_destroy(&answer);

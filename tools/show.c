@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 #include <stdlib.h>
 
 int show_by_name(const void *a, const void *b)
@@ -106,14 +105,6 @@ const char *show_age(char out[SHOW_TEXT_SIZE], int64_t ms)
 		snprintf(out, SHOW_TEXT_SIZE, "%" PRId64 "h%" PRId64 "m", s / 3600, s / 60 % 60);
 	else
 		snprintf(out, SHOW_TEXT_SIZE, "%" PRId64 "d%" PRId64 "h", s / 86400, s / 3600 % 24);
-	return out;
-}
-
-const char *show_address(char out[SHOW_ADDRESS_SIZE], struct slice host, int32_t port)
-{
-	bool is_v6 = host.len > 0 && memchr(host.ptr, ':', host.len) != NULL;
-
-	snprintf(out, SHOW_ADDRESS_SIZE, "%s%.*s%s:%d", is_v6 ? "[" : "", (int)MIN(host.len, 255u), (const char *)host.ptr, is_v6 ? "]" : "", port);
 	return out;
 }
 

@@ -37,9 +37,6 @@ const char *show_bytes(char out[SHOW_TEXT_SIZE], int64_t bytes);
 const char *show_rate(char out[SHOW_TEXT_SIZE], double per_second);
 /* "0 s", "12 s", "4m10s", "3h12m", "2d4h"; "-" when negative. */
 const char *show_age(char out[SHOW_TEXT_SIZE], int64_t ms);
-/* "host:port", an IPv6 address in brackets. */
-#define SHOW_ADDRESS_SIZE 300
-const char *show_address(char out[SHOW_ADDRESS_SIZE], struct slice host, int32_t port);
 const char *show_number(char out[SHOW_TEXT_SIZE], int64_t n);	/* "-" when negative */
 void show_json_number(struct strbuf *out, int64_t n);		/* null when negative */
 

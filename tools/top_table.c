@@ -1,6 +1,7 @@
 /*
  * The tables of skein top: of each view which rows there are, in which orders they can be, and what stands in their columns.
  */
+#include "base/address.h"
 #include "top.h"
 
 #include <stdio.h>
@@ -160,13 +161,13 @@ static double broker_key(const struct top *t, const struct row *r, int sort)
 
 static void broker_cells(const struct top *t, struct table *table, const struct row *r)
 {
-	char address[SHOW_ADDRESS_SIZE];
+	char address[ADDRESS_TEXT_SIZE];
 	const struct look_broker *b = r->item;
 	enum table_mark mark = b->is == NULL ? TABLE_BAD : b->error.err != OK || b->dirs_failed > 0 ? TABLE_WARN : TABLE_PLAIN;
 
 	table_add(table, mark, "%d", b->id);
 	if (b->is != NULL)
-		table_add(table, TABLE_PLAIN, "%s", show_address(address, b->is->host, b->is->port));
+		table_add(table, TABLE_PLAIN, "%s", address_text(address, b->is->host, b->is->port));
 	else
 		table_add(table, TABLE_PLAIN, "-");
 	table_add(table, TABLE_PLAIN, SLICE_FMT, SLICE_ARG(b->is != NULL && !slice_is_null(b->is->rack) ? b->is->rack : SLICE_LIT("-")));

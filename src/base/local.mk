@@ -25,7 +25,7 @@ src_base_libskein_base_a_SOURCES = \
 	src/base/slice.h \
 	src/base/strbuf.c src/base/strbuf.h \
 	src/base/throttle.c src/base/throttle.h \
-	src/base/utf16.c src/base/utf16.h src/base/utf8.h \
+	src/base/utf16.c src/base/utf16.h src/base/utf8.h src/base/address.h \
 	src/base/uuid.c src/base/uuid.h \
 	src/base/varint.h
 

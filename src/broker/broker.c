@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "broker/assembly.h"
 #include "broker/reload.h"
 #include "broker/serve_config.h"
@@ -238,10 +239,11 @@ static const char *durability(const struct broker_config *c)
 	return "";
 }
 
-/* In an address with a port it stands in brackets. */
 static void add_address(struct strbuf *out, const char *host, int port)
 {
-	strbuf_printf(out, strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host, port);
+	char text[ADDRESS_TEXT_SIZE];
+
+	strbuf_add_str(out, address_text(text, slice_str(host), port));
 }
 
 /* Nothing without one. */

@@ -50,7 +50,7 @@ void client_io_close(struct client_node *node)
 
 static void fail(struct client_node *node, enum err err, const char *what)
 {
-	char name[300];
+	char name[ADDRESS_TEXT_SIZE];
 	struct client_error why;
 
 	client_node_name(node, name);

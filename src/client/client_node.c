@@ -40,11 +40,9 @@ void client_node_destroy(struct client_node **nodep)
 	free(node);
 }
 
-void client_node_name(const struct client_node *node, char out[300])
+void client_node_name(const struct client_node *node, char out[ADDRESS_TEXT_SIZE])
 {
-	bool is_ipv6 = strchr(node->host, ':') != NULL;
-
-	snprintf(out, 300, is_ipv6 ? "[%s]:%d" : "%s:%d", node->host, node->port);
+	address_text(out, slice_str(node->host), node->port);
 }
 
 struct client_node *client_node_find(struct client *c, int32_t id, int line)
@@ -200,7 +198,7 @@ void client_node_drop(struct client *c, int32_t node_id, int line, const struct 
 
 static void fail_resolve(struct client_node *node, enum err err)
 {
-	char name[300];
+	char name[ADDRESS_TEXT_SIZE];
 	struct client_error why;
 
 	client_node_name(node, name);
@@ -214,7 +212,7 @@ static void fail_resolve(struct client_node *node, enum err err)
 
 static void fail_connect(struct client_node *node, enum err err)
 {
-	char name[300], addr[64];
+	char name[ADDRESS_TEXT_SIZE], addr[64];
 	struct client_error why;
 
 	client_node_name(node, name);
@@ -282,7 +280,7 @@ static void on_versions(struct client_call *call)
 {
 	struct client_node *node = call->owner;
 	const struct api_versions_response *r = call->response;
-	char name[300];
+	char name[ADDRESS_TEXT_SIZE];
 	struct client_error why;
 
 	if (call->error.err != OK || node->negotiation != call)
@@ -371,7 +369,7 @@ static bool is_spoken(struct client_node *node, struct client_call *call)
 	if (node->has_fixed_versions)
 		return true;
 	if (low > high) {
-		char name[300];
+		char name[ADDRESS_TEXT_SIZE];
 		struct client_error why;
 		client_node_name(node, name);
 		client_error_set(&why, ERR_UNSUPPORTED, "%s does not speak a version of %s that we speak", name,
@@ -408,7 +406,7 @@ void client_node_send(struct client_node *node, struct client_call *call)
 static mono_ms check_deadlines(struct client_node *node, mono_ms now)
 {
 	mono_ms next = MONO_NEVER;
-	char name[300];
+	char name[ADDRESS_TEXT_SIZE];
 	struct client_error why;
 
 	LIST_FOREACH(e, &node->in_flight) {

@@ -4,6 +4,7 @@
 #ifndef SKEIN_CLIENT_PRIV_H
 #define SKEIN_CLIENT_PRIV_H
 
+#include "base/address.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/strbuf.h"
@@ -68,6 +69,7 @@ struct client {
 	int32_t             controller_id;
 	/* metadata */
 	struct map          topics;		/* name -> struct client_topic */
+	int                 found_count;	/* of them, by client_topic_found */
 	struct client_call *metadata_call;	/* under way, or NULL */
 	bool                metadata_is_due, is_connected;
 	bool                has_left_out;	/* the last question named not all topics: client_metadata.c */
@@ -111,7 +113,7 @@ void    client_node_event(struct client_node *node, int events);
 mono_ms client_node_turn(struct client_node *node, mono_ms now);
 void    client_node_send(struct client_node *node, struct client_call *call);
 void    client_node_fail(struct client_node *node, const struct client_error *why);
-void    client_node_name(const struct client_node *node, char out[300]);	/* "host:port" */
+void    client_node_name(const struct client_node *node, char out[ADDRESS_TEXT_SIZE]);
 
 /* client_io.c: bytes in and out of a node's socket */
 void client_io_readable(struct client_node *node);

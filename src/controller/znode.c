@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/address.h"
+
 static void emit(json_t *root, struct strbuf *out)
 {
 	char *text = json_dumps(root, JSON_COMPACT);
@@ -287,12 +289,12 @@ void znode_broker_encode(const struct cluster_broker *b, time_ms now, struct str
 {
 	json_t *root = json_object(), *endpoints = json_array(), *map = json_object();
 	const struct cluster_endpoint *plain = NULL;
-	char text[512];
+	char text[512], address[ADDRESS_TEXT_SIZE];
 
 	for (int i = 0; i < b->endpoint_count; i++) {
 		const struct cluster_endpoint *e = &b->endpoints[i];
 
-		snprintf(text, sizeof(text), strchr(e->host, ':') != NULL ? "%s://[%s]:%d" : "%s://%s:%d", e->listener, e->host, e->port);
+		snprintf(text, sizeof(text), "%.200s://%s", e->listener, address_text(address, slice_str(e->host), e->port));
 		json_array_append_new(endpoints, json_string(text));
 		json_object_set_new(map, e->listener, json_string(e->protocol));
 		if (plain == NULL && strcmp(e->protocol, "PLAINTEXT") == 0)

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <zookeeper/zookeeper.h>
 
+#include "base/address.h"
 #include "base/config_value.h"
 #include "base/list.h"
 #include "base/strbuf.h"
@@ -657,13 +658,13 @@ static char *library_connect(const char *connect, const char *chroot)
 {
 	struct slice rest = slice_of(connect, strcspn(connect, "/")), item, host;
 	struct strbuf out = STRBUF_INIT;
+	char address[ADDRESS_TEXT_SIZE];
 	uint16_t port;
 
 	while (config_list_next(&rest, &item)) {
 		if (!config_zookeeper_server(item, &host, &port))
 			continue;
-		bool is_v6 = memchr(host.ptr, ':', host.len) != NULL;
-		strbuf_printf(&out, "%s%s"SLICE_FMT"%s:%u", out.len > 0 ? "," : "", is_v6 ? "[" : "", SLICE_ARG(host), is_v6 ? "]" : "", port);
+		strbuf_printf(&out, "%s%s", out.len > 0 ? "," : "", address_text(address, host, port));
 	}
 	strbuf_add_str(&out, chroot);
 	char *text = mem_strdup(strbuf_cstr(&out));
