@@ -42,7 +42,7 @@ static void take_assignment(struct consume *x, const struct group_event *e)
 	if (x->consumer == NULL)
 		consume_set_places(x, NULL, 0);
 	for (int i = 0; i < count; i++) {
-		struct place *p = consume_add_place(x, client_topic(x->client, slice_str(list[i].topic))->name, list[i].partition);
+		struct place *p = consume_add_place(x, list[i].topic, list[i].partition);
 		if (p != NULL && list[i].offset >= 0)
 			consumer_assign(x->consumer, p->topic, p->partition, list[i].offset);
 		else if (p != NULL)
@@ -56,7 +56,7 @@ static void take_assignment(struct consume *x, const struct group_event *e)
 static void give_back(struct consume *x, const struct group_partition *list, int32_t count)
 {
 	for (int32_t i = 0; i < count; i++)
-		consume_remove_place(x, client_topic(x->client, slice_str(list[i].topic))->name, list[i].partition);
+		consume_remove_place(x, list[i].topic, list[i].partition);
 	if (x->place_count == 0)
 		consume_drop_places(x);
 }

@@ -101,6 +101,7 @@ struct client_topic {
 	int16_t                  error;		/* UNKNOWN_TOPIC_OR_PARTITION: there is none */
 	bool                     is_known;	/* has an answer come at all? */
 	bool                     is_found;	/* of client_topic_found */
+	bool                     is_lost;	/* of client_topic_lost: not asked for any more, and what is known of it is old */
 	uint32_t                 version;	/* counts answers */
 	int32_t                  partition_count;
 	struct client_partition *partitions;	/* by number */
@@ -111,8 +112,14 @@ struct client_topic {
  * must not change. Leaders that have moved are noticed by whoever asks them: client_topic_refresh.
  */
 const struct client_topic *client_topic(struct client *c, struct slice name);
-/* The same for one that the cluster has named and nobody else: were it deleted, asking for it would not make it anew where brokers make topics that are asked for. */
+/*
+ * The same for one that the cluster has named and nobody else: were it deleted, asking for it would not make it anew where brokers make topics that are asked for.
+ * NULL: too many have been found already (CLIENT_FOUND_MAX); no cluster has so many, and somebody may lie.
+ */
+#define CLIENT_FOUND_MAX 200000
 const struct client_topic *client_topic_found(struct client *c, struct slice name);
+/* One that was found: the cluster names it no more. It stays where it is, and is kept up to date again when it is found or named again. */
+void client_topic_lost(struct client *c, const char *name);
 void client_topic_refresh(struct client *c);	/* soon, within the limits of the backoff */
 
 #endif

@@ -9,18 +9,28 @@
 #define TOPIC_NAME_MAX 249	/* of Kafka's */
 #define MAKING_ANSWERS 10	/* so often a topic that we may have made is asked for again at once */
 
-/* The topics are those the caller has named, so their number is the caller's to bound. */
+/* The topics are those the caller has named, so their number is the caller's to bound, and those that were found, which are CLIENT_FOUND_MAX at most. */
 static struct client_topic *topic_get(struct client *c, struct slice name)
 {
 	return map_get(&c->topics, name);
+}
+
+static void revive(struct client *c, struct client_topic *t)
+{
+	if (!t->is_lost)
+		return;
+	t->is_lost = false;
+	client_topic_refresh(c);
 }
 
 const struct client_topic *client_topic(struct client *c, struct slice name)
 {
 	struct client_topic *t = topic_get(c, name);
 
-	if (t != NULL)
+	if (t != NULL) {
+		revive(c, t);
 		return t;
+	}
 	t = mem_calloc(1, sizeof(*t));
 	t->name = mem_strndup((const char *)name.ptr, name.len);
 	map_put(&c->topics, slice_str(t->name), t);
@@ -39,11 +49,22 @@ const struct client_topic *client_topic_found(struct client *c, struct slice nam
 	struct client_topic *t = topic_get(c, name);
 
 	if (t == NULL) {
+		if (c->found_count == CLIENT_FOUND_MAX)
+			return NULL;
+		c->found_count++;
 		client_topic(c, name);
 		t = topic_get(c, name);
 		t->is_found = true;
 	}
+	revive(c, t);
 	return t;
+}
+
+void client_topic_lost(struct client *c, const char *name)
+{
+	struct client_topic *t = topic_get(c, slice_str(name));
+
+	t->is_lost = t->is_found;
 }
 
 /* Who asks for it between two turns, and waits for a descriptor, is to find that there is something to do. */
@@ -201,7 +222,7 @@ static void ask(struct client *c)
 	MAP_FOREACH(e, &c->topics) {
 		const struct client_topic *t = e->value;
 
-		if (e->key.len > TOPIC_NAME_MAX)
+		if (e->key.len > TOPIC_NAME_MAX || t->is_lost)
 			continue;
 		if (q->allow_auto_topic_creation && t->is_found && !is_there(t)) {
 			c->has_left_out = true;

@@ -36,7 +36,7 @@ struct group_member_spec {
 				 .rebalance_timeout_ms = 60000 }
 
 struct group_partition {
-	const char *topic;		/* lives as long as the client */
+	const char *topic;		/* that of struct client_topic: lives as long as the client, and equal names are the same pointer */
 	int32_t     partition;
 	int64_t     offset;		/* assigned: where the group stands, -1: nowhere yet; to be committed: the next one to be read */
 	int32_t     leader_epoch;	/* of the record before it, -1: not known */

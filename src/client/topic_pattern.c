@@ -43,20 +43,47 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Those that are not there any more: they need not be asked for. Both lists are by name. */
+static void lose_rest(struct topic_pattern *p, const char *const *names, int32_t count)
+{
+	for (int32_t i = 0, at = 0; i < p->count; i++) {
+		while (at < count && strcmp(names[at], p->names[i]) < 0)
+			at++;
+		if (at == count || names[at] != p->names[i])
+			client_topic_lost(p->client, p->names[i]);
+	}
+}
+
+/* Whatever a broker says, no topic is subscribed to twice. */
+static int32_t each_once(const char **names, int32_t count)
+{
+	int32_t n = 0;
+
+	for (int32_t i = 0; i < count; i++) {
+		if (n == 0 || names[n - 1] != names[i])
+			names[n++] = names[i];
+	}
+	return n;
+}
+
 static void take(struct topic_pattern *p, const struct metadata_response *r)
 {
 	const char **names = mem_calloc((size_t)r->topics_count + 1, sizeof(*names));
 	int32_t count = 0;
 
 	for (int32_t i = 0; i < r->topics_count; i++) {
-		if (matches(p, &r->topics[i]))
-			names[count++] = client_topic_found(p->client, r->topics[i].name)->name;
+		const struct client_topic *t = matches(p, &r->topics[i]) ? client_topic_found(p->client, r->topics[i].name) : NULL;
+
+		if (t != NULL)
+			names[count++] = t->name;
 	}
 	if (count > 0)
 		qsort(names, (size_t)count, sizeof(*names), by_name);
+	count = each_once(names, count);
 	if (!p->is_known || count != p->count || (count > 0 && memcmp(names, p->names, (size_t)count * sizeof(*names)) != 0))
 		p->has_changed = true;
 	p->is_known = true;
+	lose_rest(p, names, count);
 	free(p->names);
 	p->names = names;
 	p->count = count;
