@@ -2,6 +2,7 @@
  * One topic that is written at a rate, and many consumers that read all of it: what compare puts on brokers for its row "fan-out". One line of JSON.
  *
  *	fan_bench PORT TOPIC CONSUMERS SECONDS MB-PER-S PID FILE	TOPIC: empty, of one partition. FILE: its log
+ *	fan_bench bare FILE BYTES					the floor alone, with so many bytes a call
  *
  * Clients on plain sockets, that throw away what they get without copying it: librdkafka takes several times what a broker does, and there would be little left for that. A consumer
  * asks for what comes next as soon as it has been answered, for 1 MiB at most, and waits for it at the end. The floor: a process that does nothing but sendfile of the same file.
@@ -12,6 +13,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -149,8 +151,12 @@ static void read_all(struct fan *f, struct reader_at *readers, int count)
 
 int main(int argc, char **argv)
 {
+	if (argc == 4 && strcmp(argv[1], "bare") == 0) {
+		printf("{\"bare_s_per_gb\":%.6f}\n", load_sendfile(argv[2], atoi(argv[3]), (uint64_t)FLOOR_BYTES));
+		return 0;
+	}
 	if (argc != 8)
-		bench_die("usage: fan_bench PORT TOPIC CONSUMERS SECONDS MB-PER-S PID FILE");
+		bench_die("usage: fan_bench PORT TOPIC CONSUMERS SECONDS MB-PER-S PID FILE, or fan_bench bare FILE BYTES");
 	struct fan f = { .port = (uint16_t)atoi(argv[1]), .topic = argv[2], .seconds = atof(argv[4]) };
 	int count = atoi(argv[3]);
 	pid_t pid = atoi(argv[6]);

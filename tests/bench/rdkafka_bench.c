@@ -21,6 +21,7 @@
 #define FLUSH_MS     60000
 #define WARM_UP_NS   1000000000
 #define BYTES_MAX    (1 << 20)
+#define POOL_BYTES   (1 << 20)	/* of different values: beyond what lz4 and snappy look back */
 #define RUN_BYTES    750000000	/* so much memory has its machine, see brokers.recycle_memory */
 
 static struct {
@@ -135,31 +136,34 @@ static void tell(double seconds)
 	printf(",\"machine\":\"%s\"}\n", noise_is_quiet(&x.noise) ? "quiet" : "busy");
 }
 
-static uint8_t *make_value(void)
+/* Each of its own, so that no codec finds one in another; half of it is easy to compress. */
+static uint8_t *make_values(int64_t count)
 {
-	uint8_t *value = mem_calloc((size_t)x.bytes, 1);
+	uint8_t *values = mem_calloc((size_t)count, (size_t)x.bytes);
 
-	os_random(os_real(), value, (size_t)x.bytes / 2);	/* the other half is easy to compress */
-	memcpy(value, &x.id, sizeof(x.id));
-	return value;
+	for (int64_t i = 0; i < count; i++)
+		os_random(os_real(), values + i * x.bytes, (size_t)x.bytes / 2);
+	memcpy(values, &x.id, sizeof(x.id));
+	return values;
 }
 
 static void produce(const char *brokers, char **settings)
 {
 	rd_kafka_t *rk = create(RD_KAFKA_PRODUCER, brokers, settings);
-	uint8_t *value = make_value();
+	int64_t count = POOL_BYTES / x.bytes + 1;
+	uint8_t *values = make_values(count);
 	mono_ns began = os_mono_ns(os_real()), until = began + (mono_ns)(x.seconds * 1e9);
 
 	for (int64_t sent = 0; os_mono_ns(os_real()) < until && sent + 16 * x.bytes <= RUN_BYTES; sent += 16 * x.bytes) {
 		for (int i = 0; i < 16; i++)
-			produce_one(rk, value, 0);
+			produce_one(rk, values + (sent / x.bytes + i) % count * x.bytes, 0);
 		rd_kafka_poll(rk, 0);
 	}
 	if (rd_kafka_flush(rk, FLUSH_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		fail("flush", "not all were acknowledged");
 	tell((double)(os_mono_ns(os_real()) - began) / 1e9);
 	rd_kafka_destroy(rk);
-	free(value);
+	free(values);
 }
 
 static void take(const rd_kafka_message_t *m)
@@ -254,7 +258,7 @@ static void end_to_end(const char *brokers, double rate, char **settings)
 	os_random(os_real(), &x.id, sizeof(x.id));
 	x.id |= 1;
 	rd_kafka_t *in = create(RD_KAFKA_PRODUCER, brokers, settings), *out = consumer(brokers, RD_KAFKA_OFFSET_END, settings);
-	uint8_t *value = make_value();
+	uint8_t *value = make_values(1);
 	int64_t total = (int64_t)(rate * (x.seconds + 1)), expected = total + 1;
 	pthread_t reports, records;
 

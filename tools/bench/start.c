@@ -161,7 +161,7 @@ static bool start_to_ack(struct starting *s, bool counts)
 	struct client *c = connect_soon(s, deadline);
 	if (c == NULL)
 		return false;
-	enum err e = admin_create_topic(c, TOPIC, 1, 1, NULL, 0, ACK_MS, &error);
+	enum err e = admin_create_topic(c, TOPIC, s->b->partitions, 1, NULL, 0, ACK_MS, &error);
 	bool ok = e == OK || e == ERR_EXISTS;
 	if (!ok)
 		s->b->code = tool_fail(&error);
