@@ -129,6 +129,29 @@ static enum err create_directory(struct os *os, const char *dir, bool *is_new)
 	return e == ERR_EXISTS ? OK : e;
 }
 
+/* Nothing but the two files that a new log has. */
+static void look_at_name(void *arg, const char *name, bool is_dir)
+{
+	bool *is_untouched = arg;
+	const char *suffix;
+	int64_t base;
+
+	*is_untouched = *is_untouched && !is_dir && segment_parse_name(name, &base, &suffix) && base == 0 &&
+		(strcmp(suffix, segment_suffix[SEGMENT_LOG]) == 0 || strcmp(suffix, segment_suffix[SEGMENT_TIMES]) == 0);
+}
+
+/* Of a log that was made, and whose first flush, with which partition.metadata comes, has not ended, nothing was promised. If it holds nothing either, it is new still. */
+static bool is_untouched(const struct log_spec *spec)
+{
+	struct segment_store store = { .dir = (char *)(uintptr_t)spec->dir };
+	char path[LOG_PATH_MAX];
+	struct os_stat st;
+	bool is = spec->recovery_point <= 0 && spec->log_start_offset <= 0;
+
+	segment_path(&store, 0, segment_suffix[SEGMENT_LOG], path);
+	return is && os_stat(spec->os, path, &st) == OK && st.size == 0 && os_list_dir(spec->os, spec->dir, look_at_name, &is) == OK && is;
+}
+
 enum err log_add_first_segment(struct log *log, int64_t offset, time_ms now)
 {
 	struct segment *s = segment_new(&log->store, offset, now);
@@ -212,7 +235,7 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 		log->extra_snapshots[i] = -1;
 	log->first_unstable_offset = -1;
 	log->owes_files = e == ERR_NO_SPACE;
-	log->is_new = is_new || log->owes_files;
+	log->is_new = is_new || log->owes_files || is_untouched(spec);
 	/* Also when it was there: a killed process may have made it and not synced its name. */
 	log->owes_parent = log->is_new || !spec->had_clean_shutdown;
 	if ((e = check_topic_id(log, spec, recovery)) == OK && (e = log_load(log, spec, recovery)) == OK) {

@@ -5,6 +5,7 @@
  *	raw_e2e relay RATE SECONDS	the same bytes through a process that does nothing but recv and send
  *
  * One thread with both sockets. When each record is due is known before the first, and is where its times count from. The first half second is not counted.
+ * One line of JSON, in microseconds.
  */
 #include "bench.h"
 
@@ -145,7 +146,7 @@ static void tell(const struct run *r, const char *what, const struct times *t)
 		return;
 	qsort(t->values + skipped, (size_t)n, sizeof(double), compare);
 	const double *v = t->values + skipped;
-	printf("%s: p50 %.0f us, p90 %.0f, p99 %.0f, p99.9 %.0f, max %.0f\n", what, v[n / 2] * 1e6, v[(int)(n * 0.9)] * 1e6, v[(int)(n * 0.99)] * 1e6,
+	printf(",\"%s\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p99_9\":%.1f,\"max\":%.1f}", what, v[n / 2] * 1e6, v[(int)(n * 0.9)] * 1e6, v[(int)(n * 0.99)] * 1e6,
 	       v[(int)(n * 0.999)] * 1e6, v[n - 1] * 1e6);
 }
 
@@ -203,8 +204,10 @@ int main(int argc, char **argv)
 	r.zero = bench_now() + 0.05;
 	static const uint8_t relayed[RELAY_BYTES];
 	load(&r, r.is_relay ? slice_of(relayed, sizeof(relayed)) : slice_of(w.buf, w.len));
-	tell(&r, "acknowledged", &r.ack);
-	tell(&r, "end to end", &r.end_to_end);
+	printf("{\"records\":%d", r.end_to_end.count);
+	tell(&r, "ack_us", &r.ack);
+	tell(&r, "end_to_end_us", &r.end_to_end);
+	printf("}\n");
 	writer_fini(&w);
 	bench_batch_fini(&batch);
 	free(r.ack.values);

@@ -78,7 +78,7 @@ static const struct bench_verb {
 	{ "connections", bench_connections, "dco", 0 },
 	{ "partitions", bench_partitions, "pTRKo", 0 },
 	{ "start",   bench_start,   "No", 0 },
-	{ "recover", bench_recover, "NGwo", 0 },
+	{ "recover", bench_recover, "NGpwo", 0 },
 	{ "groups",  bench_groups,  "Mpto", 0 },
 };
 

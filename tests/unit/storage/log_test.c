@@ -652,6 +652,46 @@ START_TEST(a_log_without_files_can_be_ended)
 }
 END_TEST
 
+static void kill_and_open(struct kit *k, struct sim_os *machine)
+{
+	log_close(&k->log);
+	sim_crash(machine, SIM_CRASH_PROCESS);
+	k->spec.had_clean_shutdown = false;
+	kit_open(k);
+}
+
+/* Two thousand of these are to open again in no time. But what was written, or flushed once, is looked for. */
+START_TEST(a_log_without_records_is_new_after_a_kill)
+{
+	struct sim_os *machine = sim_create(NULL, "m", 1);
+	struct log_append a;
+	struct log_flush f;
+	struct kit k;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	sim_fail_often(machine, SIM_SYNC, NULL, 1000000, ERR_IO);
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	kill_and_open(&k, machine);
+	ck_assert(!log_wants_flush(k.log));
+	ck_assert_int_eq(log_begin_epoch(k.log, 1), OK);
+	ck_assert(!log_wants_flush(k.log));
+	ck_assert_int_eq(append_numbered(&k, 0, &a), OK);
+	sim_fail_often(machine, SIM_SYNC, NULL, 0, OK);
+	kill_and_open(&k, machine);
+	ck_assert_int_eq(log_end_offset(k.log), a.base_offset + 2);
+	ck_assert(log_wants_flush(k.log));
+	ck_assert_int_eq(log_truncate_to(k.log, 0), OK);
+	ck_assert(log_flush_begin(k.log, &f));
+	log_flush_run(&f);
+	ck_assert_int_eq(log_flush_end(k.log, &f), OK);
+	kill_and_open(&k, machine);
+	ck_assert(log_wants_flush(k.log));	/* its epochs are in a file: it is not new */
+	log_close(&k.log);
+	sim_destroy(&machine);
+}
+END_TEST
+
 START_TEST(an_io_error_is_told)
 {
 	struct sim_os *machine = sim_create(NULL, "m", 1);
@@ -971,6 +1011,7 @@ int main(void)
 	tcase_add_test(t, a_kill_while_indexes_are_remade_leaves_none_half);
 	tcase_add_loop_test(t, an_index_that_lies_is_made_anew, 0, ARRAY_LEN(lies));
 	tcase_add_loop_test(t, a_mark_does_not_vouch_for_the_indexes_of_another, 0, ARRAY_LEN(anothers));
+	tcase_add_test(t, a_log_without_records_is_new_after_a_kill);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));
