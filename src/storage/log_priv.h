@@ -126,9 +126,9 @@ enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_
 	int64_t at, struct txn_index *txns) MUST_CHECK;
 /* Headers from the state's end to to_offset. Without transaction index entries: those are there. */
 enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *records) MUST_CHECK;
-/* State at the end from the newest snapshot and the log; a snapshot there. */
 /* The newest up to an offset; without one, as if nothing were known below the first segment. */
 enum err log_load_snapshot(struct log *log, int64_t up_to, time_ms now) MUST_CHECK;
+/* State at the end from the newest snapshot and the log; a snapshot there. */
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records) MUST_CHECK;
 enum err log_write_snapshot(struct log *log) MUST_CHECK;
 /* At open and in a truncation: the same, but one at or below the recovery point is synced, and without space it is owed, as it

@@ -521,8 +521,8 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 		: make_plan(log, spec, damaged_from);
 	if ((e = read_epochs(log, &plan)) != OK || (e = bring_up(log, spec, &plan, recovery)) != OK)
 		return e;
-	/* A killed process may have renamed segments away that a power cut would bring back: before
-	 * anything is appended it is settled which exist. */
+	/* A killed process may have renamed segments away that a power cut would bring back: with the
+	 * next flush, before an acks=all answer, it is settled which exist. */
 	if (!is_new && (!spec->had_clean_shutdown || recovery->segments_recovered > 0))
 		log->is_dir_dirty = true;
 	log_epochs_will_change(log);
