@@ -521,10 +521,11 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 		: make_plan(log, spec, damaged_from);
 	if ((e = read_epochs(log, &plan)) != OK || (e = bring_up(log, spec, &plan, recovery)) != OK)
 		return e;
-	/* A killed process may have renamed segments away that a power cut would bring back: with the
-	 * next flush, before an acks=all answer, it is settled which exist. */
-	if (!is_new && (!spec->had_clean_shutdown || recovery->segments_recovered > 0))
-		log->is_dir_dirty = true;
+	/* A killed process may have renamed segments away that a power cut would bring back: before
+	 * anything is appended it is settled which exist. */
+	if (!is_new && (!spec->had_clean_shutdown || recovery->segments_recovered > 0) &&
+		(e = os_fsync_dir(log->os, log->store.dir)) != OK)
+		return e;
 	log_epochs_will_change(log);
 	if (log->epochs.is_dirty) {	/* found by the recovery: until they are on disk, another
 					 * restart has to find them again */
