@@ -3,7 +3,8 @@
  *
  * The clean-shutdown marker says "every byte here was synced and closed". It is removed, and the
  * removal synced, before anything else is read: a marker that came back after a power cut would
- * make the next start trust files that were being written. It is written last.
+ * make the next start trust files that were being written. It is written last. The sync is also for
+ * what a killed process has renamed here: what this start finds, and goes by, no power cut undoes.
  */
 #include "storage/logdir_priv.h"
 
@@ -287,11 +288,8 @@ static enum err take_clean_marker(struct logdir *d)
 
 	logdir_file(d, LOGDIR_CLEAN_FILE, path);
 	err = os_unlink(d->os, path);
-	if (err == OK) {
-		d->had_clean_shutdown = true;
-		err = os_fsync_dir(d->os, d->path);
-	}
-	return err == ERR_NOT_FOUND ? OK : err;
+	d->had_clean_shutdown = err == OK;
+	return err == OK || err == ERR_NOT_FOUND ? os_fsync_dir(d->os, d->path) : err;
 }
 
 /* They save work; without them a log is cleaned from its start. */
