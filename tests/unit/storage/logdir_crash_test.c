@@ -293,15 +293,22 @@ static void life_prepare(void)
 	ck_assert(is_stopped);
 }
 
-static void life_check(enum sim_crash kind, bool has_ended)
+static struct logdir *load_dir(void)
 {
-	struct logdir_known k;
 	struct logdir *d;
 
-	(void)has_ended;
 	ck_assert_msg(logdir_open(&d, os, &source, "d", error) == OK, "%s", error);
 	ck_assert_msg(logdir_claim(d, 1, "abc", error) == OK, "%s", error);
 	ck_assert_msg(logdir_load(d, error) == OK, "%s", error);
+	return d;
+}
+
+static void life_check(enum sim_crash kind, bool has_ended)
+{
+	struct logdir_known k;
+	struct logdir *d = load_dir();
+
+	(void)has_ended;
 	logdir_known(d, "orders", 0, &k);
 	/* Clean exactly when it was stopped; while the start or the end of it was under way,
 	 * either. */
@@ -330,6 +337,31 @@ END_TEST
 START_TEST(a_second_life)
 {
 	tell_all(&(struct story){ life_prepare, life_run, life_check });
+}
+END_TEST
+
+/* A start goes by the names that a killed process has left in the page cache: no power cut later may bring back another one. */
+START_TEST(a_name_that_was_lost_stays_lost)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct os_stat st;
+
+		sim = sim_create(NULL, "host", seed);
+		os = sim_os(sim);
+		ck_assert_int_eq(os_mkdir(os, "d"), OK);
+		ck_assert_int_eq(os_mkdir(os, "d/t-0"), OK);
+		ck_assert_int_eq(os_fsync_dir(os, "."), OK);
+		ck_assert_int_eq(os_fsync_dir(os, "d"), OK);
+		struct logdir *d = load_dir();
+		ck_assert_int_eq(logdir_give_up(d, "t-0", "t", 0), OK);
+		logdir_close(&d);
+		sim_crash(sim, SIM_CRASH_PROCESS);
+		d = load_dir();
+		logdir_close(&d);
+		sim_crash(sim, SIM_CRASH_POWER);
+		ck_assert_int_eq(os_stat(os, "d/t-0", &st), ERR_NOT_FOUND);
+		sim_destroy(&sim);
+	}
 }
 END_TEST
 
@@ -385,6 +417,7 @@ int main(void)
 	tcase_add_test(tc, snapshots);
 	tcase_add_test(tc, a_first_life);
 	tcase_add_test(tc, a_second_life);
+	tcase_add_test(tc, a_name_that_was_lost_stays_lost);
 	tcase_add_test(tc, no_room_leaves_the_old_content);
 	suite_add_tcase(s, tc);
 
