@@ -129,7 +129,7 @@ static void partition_on_offline(struct partition *p, struct partition_offline *
 }
 
 /* On the partition's own thread, so that many partitions recover in parallel and none holds up another. */
-static void partition_open_log(struct partition *p, mono_ms now)
+static void partition_open_log(struct partition *p)
 {
 	struct log_recovery recovery = { 0 };
 	enum err e = log_open(&p->log, &p->spec.log, &recovery);
@@ -146,8 +146,6 @@ static void partition_open_log(struct partition *p, mono_ms now)
 	} else if (p->config.min_insync_replicas == 0) {
 		p->config.min_insync_replicas = 1;
 	}
-	if (!p->spec.log.had_clean_shutdown)
-		partition_flush_begin_quietly(p, now);
 	partition_copy_resume(p);
 	partition_publish(p);
 }
@@ -363,7 +361,7 @@ static int partition_step(struct actor *a, mono_ms now)
 	ASSERT(p->magic == PARTITION_MAGIC);
 	if (p->log == NULL && p->refusal == NONE) {	/* the first step */
 		p->refusal = NOT_LEADER_OR_FOLLOWER;
-		partition_open_log(p, now);
+		partition_open_log(p);
 	}
 	int work = actor_drain_answers(a, partition_on_home, p);
 

@@ -6,7 +6,6 @@
 #include "partition/partition_priv.h"
 
 #define FLUSH_RETRY_MS 500	/* after a disk was too full for the small files */
-#define QUIET_MS       1000	/* after a crash, and as much again: not all logs at once */
 
 bool partition_is_durable(const struct partition *p, int64_t offset)
 {
@@ -42,22 +41,9 @@ static bool flush_is_due(struct partition *p, mono_ms now)
 	return now >= p->flush_due;
 }
 
-/* What nobody waits for: the log's own wishes. Not beside a start after a crash, when thousands of logs have some. */
-static bool log_has_its_way(struct partition *p, mono_ms now)
-{
-	if (now >= p->log_waits_until)
-		p->log_waits_until = 0;
-	return p->log_waits_until == 0 && log_wants_flush(p->log);
-}
-
-void partition_flush_begin_quietly(struct partition *p, mono_ms now)
-{
-	p->log_waits_until = now + QUIET_MS + p->spec.log.partition % QUIET_MS;
-}
-
 void partition_flush_if_wanted(struct partition *p, mono_ms now)
 {
-	if (p->flush.is_out || partition_copy_wants_log(p) || now < p->flush_retry || (!p->flush_wanted && !log_has_its_way(p, now) && !flush_is_due(p, now)))
+	if (p->flush.is_out || partition_copy_wants_log(p) || now < p->flush_retry || (!p->flush_wanted && !log_wants_flush(p->log) && !flush_is_due(p, now)))
 		return;
 	p->flush_wanted = false;
 	p->flush_due = MONO_NEVER;
@@ -73,7 +59,7 @@ mono_ms partition_flush_deadline(const struct partition *p)
 {
 	if (p->flush.is_out || partition_copy_wants_log(p))
 		return MONO_NEVER;	/* its coming home, or that of what the swap waits for, is a wake */
-	return MIN(p->flush_due, p->flush_wanted ? p->flush_retry : p->log_waits_until != 0 ? p->log_waits_until : MONO_NEVER);
+	return p->flush_wanted ? MIN(p->flush_due, p->flush_retry) : p->flush_due;
 }
 
 /* Does anything parked still need a sync? */

@@ -99,7 +99,6 @@ struct partition {
 	struct partition_flush_job flush;
 	bool                   flush_wanted;	/* somebody waits for a sync, or the log asked for one */
 	mono_ms                flush_retry;	/* not before: the last one found the disk full */
-	mono_ms                log_waits_until;	/* 0: no; before, it gets no flush that only it wants */
 	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
@@ -218,7 +217,6 @@ mono_ms partition_deletions_deadline(const struct partition *p);
 bool partition_is_durable(const struct partition *p, int64_t offset);
 void partition_flush_all(struct partition *p);		/* the set has come down to this replica */
 void partition_flush_if_wanted(struct partition *p, mono_ms now);
-void partition_flush_begin_quietly(struct partition *p, mono_ms now);	/* its log has come through a crash: what only it wants waits a second or two */
 mono_ms partition_flush_deadline(const struct partition *p);	/* when the next flush is to begin */
 void partition_on_flush_home(struct partition *p);
 

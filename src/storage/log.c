@@ -235,7 +235,7 @@ enum err log_open(struct log **out, const struct log_spec *spec, struct log_reco
 		log->extra_snapshots[i] = -1;
 	log->first_unstable_offset = -1;
 	log->owes_files = e == ERR_NO_SPACE;
-	log->is_new = is_new || log->owes_files || is_untouched(spec);
+	log->is_new = is_new || log->owes_files || (!spec->had_clean_shutdown && is_untouched(spec));
 	/* Also when it was there: a killed process may have made it and not synced its name. */
 	log->owes_parent = log->is_new || !spec->had_clean_shutdown;
 	if ((e = check_topic_id(log, spec, recovery)) == OK && (e = log_load(log, spec, recovery)) == OK) {

@@ -62,7 +62,6 @@ struct log {
 	/* The next flush also syncs the name of the directory, writes partition.metadata. */
 	bool     owes_parent, owes_metadata;
 	bool     is_new;			/* its directory was made when it was opened, or nobody has come further with it */
-	bool     may_have_snapshots;		/* of producers: else none is looked for */
 	/* What a full disk has put off. Files: those of its one, empty segment, and perhaps the directory,
 	 * are made with the first append. */
 	bool     owes_files, owes_snapshot;
@@ -126,8 +125,6 @@ enum err log_feed_scanned(struct log *log, struct batch_scan *scan, const uint8_
 	int64_t at, struct txn_index *txns) MUST_CHECK;
 /* Headers from the state's end to to_offset. Without transaction index entries: those are there. */
 enum err log_replay_producers(struct log *log, int64_t to_offset, int64_t *records) MUST_CHECK;
-/* The newest up to an offset; without one, as if nothing were known below the first segment. */
-enum err log_load_snapshot(struct log *log, int64_t up_to, time_ms now) MUST_CHECK;
 /* State at the end from the newest snapshot and the log; a snapshot there. */
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records) MUST_CHECK;
 enum err log_write_snapshot(struct log *log) MUST_CHECK;

@@ -140,7 +140,7 @@ static enum err write_snapshot(struct log *log, int64_t *offset)
 		return OK;	/* Kafka has none for an empty log */
 	enum err e = producer_snapshot_write(log->os, log->store.dir, log->producers, offset);
 
-	log->is_dir_dirty = log->may_have_snapshots = true;
+	log->is_dir_dirty = true;
 	if (e == OK) {
 		log->bytes_since_snapshot = 0;
 		log->owes_snapshot = false;
@@ -169,19 +169,10 @@ enum err log_write_snapshot_or_owe(struct log *log)
 	return OK;
 }
 
-enum err log_load_snapshot(struct log *log, int64_t up_to, time_ms now)
-{
-	int64_t below = log->segments[0]->base_offset - 1;
-
-	if (log->may_have_snapshots)
-		return producer_snapshot_load_newest(log->os, log->store.dir, log->producers, below, up_to, now);
-	producer_state_clear(log->producers, below);
-	return OK;
-}
-
 enum err log_reload_producers(struct log *log, time_ms now, int64_t *records)
 {
-	enum err e = log_load_snapshot(log, log->end_offset, now);
+	enum err e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
+		log->segments[0]->base_offset - 1, log->end_offset, now);
 
 	if (e == OK)
 		e = log_replay_producers(log, log->end_offset, records);

@@ -345,10 +345,12 @@ static enum err load_producers(struct log *log, const struct recovery_plan *plan
 	int64_t base = log->segments[plan->first]->base_offset;
 	enum err e = OK;
 
-	if (!plan->is_resumed && log->may_have_snapshots)
+	if (!plan->is_resumed)
 		e = producer_snapshot_remove_above(log->os, log->store.dir, base);
 	if (e == OK)
-		e = log_load_snapshot(log, plan->is_resumed ? INT64_MAX : base, now);
+		e = producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
+			log->segments[0]->base_offset - 1, plan->is_resumed ? INT64_MAX : base,
+			now);
 	return e == OK ? log_replay_producers(log, to_offset, &recovery->records_replayed) : e;
 }
 
@@ -428,7 +430,8 @@ static enum err start_anew(struct log *log, int64_t offset, time_ms now,
 static enum err load_clean_producers(struct log *log, const struct log_spec *spec,
 	struct log_recovery *recovery)
 {
-	enum err e = log->is_new ? OK : log_load_snapshot(log, log->end_offset, spec->now);
+	enum err e = log->is_new ? OK : producer_snapshot_load_newest(log->os, log->store.dir, log->producers,
+		log->segments[0]->base_offset - 1, log->end_offset, spec->now);
 
 	return e == OK ? log_replay_producers(log, log->end_offset, &recovery->records_replayed)
 		: e;
@@ -453,7 +456,7 @@ static enum err bring_up(struct log *log, const struct log_spec *spec, struct re
 		e = load_clean_producers(log, spec, recovery);
 	if (e == OK && log->end_offset < log->start_offset)
 		e = start_anew(log, log->start_offset, spec->now, recovery);
-	if (e == OK && log->may_have_snapshots)	/* of a log that was longer: a truncation did not get to them */
+	if (e == OK && !log->is_new)	/* of a log that was longer: a truncation did not get to them */
 		e = producer_snapshot_remove_above(log->os, log->store.dir, log->end_offset);
 	if (e == OK && producer_state_end_offset(log->producers) != log->end_offset)
 		e = log_reload_producers(log, spec->now, &recovery->records_replayed);

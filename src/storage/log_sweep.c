@@ -251,20 +251,11 @@ static enum err remove_stray_snapshots(struct log *log)
 	return e;
 }
 
-static bool are_of_producers(const struct listing *l)
-{
-	for (int i = 0; i < l->count; i++)
-		if (producer_snapshot_is_suffix(l->files[i].suffix))
-			return true;
-	return false;
-}
-
 enum err log_sweep(struct log *log, time_ms now, int64_t *damaged_from)
 {
 	struct listing l = { 0 };
 	enum err e = os_list_dir(log->os, log->store.dir, add_found, &l);
 
-	log->may_have_snapshots = are_of_producers(&l);
 	if (e == OK)
 		e = sweep_leftovers(log, &l);
 	if (e == OK)
@@ -275,7 +266,7 @@ enum err log_sweep(struct log *log, time_ms now, int64_t *damaged_from)
 		e = remove_orphan_indexes(log, &l);
 	if (e == OK)
 		e = attach_segments(log, &l, now, damaged_from);
-	if (e == OK && log->may_have_snapshots)
+	if (e == OK)
 		e = remove_stray_snapshots(log);
 	free(l.files);
 	return e;

@@ -281,7 +281,7 @@ static void take_entry(void *arg, const struct checkpoint_entry *e)
 	}
 }
 
-static enum err take_clean_marker(struct logdir *d)
+static enum err take_clean_marker(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 {
 	char path[LOGDIR_FILE_MAX];
 	enum err err;
@@ -289,7 +289,10 @@ static enum err take_clean_marker(struct logdir *d)
 	logdir_file(d, LOGDIR_CLEAN_FILE, path);
 	err = os_unlink(d->os, path);
 	d->had_clean_shutdown = err == OK;
-	return err == OK || err == ERR_NOT_FOUND ? os_fsync_dir(d->os, d->path) : err;
+	if (err != OK && err != ERR_NOT_FOUND)
+		return say(error, err, "%s cannot be removed: %s", path, err_text(err));
+	err = os_fsync_dir(d->os, d->path);
+	return err == OK ? OK : say(error, err, "log directory %s cannot be synced: %s", d->path, err_text(err));
 }
 
 /* They save work; without them a log is cleaned from its start. */
@@ -324,10 +327,9 @@ enum err logdir_load(struct logdir *d, char error[LOGDIR_ERROR_MAX])
 
 	if (logdir_is_offline(d))
 		return OK;
-	err = take_clean_marker(d);
+	err = take_clean_marker(d, error);
 	if (err != OK)
-		return say(error, err, "%s/" LOGDIR_CLEAN_FILE " cannot be removed: %s", d->path,
-			err_text(err));
+		return err;
 	for (int kind = 0; kind < LOGDIR_CHECKPOINTS; kind++) {
 		struct loading l = { d, (enum logdir_checkpoint)kind, false };
 

@@ -61,11 +61,6 @@ bool producer_snapshot_parse_name(const char *name, int64_t *offset)
 	return parse_name(name, SNAPSHOT_SUFFIX, offset);
 }
 
-bool producer_snapshot_is_suffix(const char *suffix)
-{
-	return strcmp(suffix, SNAPSHOT_SUFFIX) == 0 || strcmp(suffix, BATCHES_SUFFIX) == 0;
-}
-
 static enum err path_of(char out[PATH_SIZE], const char *dir, int64_t offset, const char *suffix)
 {
 	int n = snprintf(out, PATH_SIZE, "%s/%020lld%s", dir, (long long)offset, suffix);

@@ -25,7 +25,6 @@
 
 /* "00000000000000000023.snapshot"; false when name is not exactly that form. */
 void producer_snapshot_name(int64_t offset, char out[PRODUCER_SNAPSHOT_NAME_MAX]);
-bool producer_snapshot_is_suffix(const char *suffix);	/* of a snapshot, or of the file that lies beside one */
 bool producer_snapshot_parse_name(const char *name, int64_t *offset);
 
 /* Writes the state as it is, staged batches included, named by its end offset; nothing when the
