@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A member of a group. consume.py confluent|kafka-python BOOTSTRAP GROUP TOPIC
 
-Prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group.
+Prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group. confluent prints
+"uncommitted P OFFSET" for each record whose commit was refused: librdkafka sends one behind its JoinGroup, where it waits, and has the old generation when it is looked at.
 """
 import signal
 import sys
@@ -24,7 +25,7 @@ def confluent(bootstrap, group, topic):
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
                          "session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "cooperative-sticky"})
     consumer.subscribe([topic])
-    mine, is_uncommitted = None, False
+    mine, is_uncommitted, printed = None, False, []
     while goes_on:
         messages = consumer.consume(100, 0.2)
         now = sorted(p.partition for p in consumer.assignment())
@@ -35,13 +36,17 @@ def confluent(bootstrap, group, topic):
             if m.error():
                 raise KafkaException(m.error())
             say(m.partition(), m.offset(), m.value().decode())
+            printed.append((m.partition(), m.offset()))
         if messages or is_uncommitted:
             try:
                 consumer.commit(asynchronous=False)
-                is_uncommitted = False
+                is_uncommitted, printed = False, []
             except KafkaException as e:     # a rebalance is on its way: with the next one, or by who reads it next
                 if e.args[0].code() not in (KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError._ASSIGNMENT_LOST, KafkaError._NO_OFFSET):
                     raise
+                for record in printed:
+                    say("uncommitted", *record)
+                printed = []
                 is_uncommitted = e.args[0].code() != KafkaError._NO_OFFSET
     consumer.close()
 
