@@ -13,6 +13,7 @@
 enum { UPKEEP_JOB = MSG_BASE_LOGDIR };
 
 #define PURGE_INTERVAL_MS 10000
+#define MARKS_PAUSE_MS    100	/* between marks that partitions have asked for */
 
 struct upkeep {
 	struct actor            actor;
@@ -31,6 +32,7 @@ struct upkeep {
 	bool                    purge;
 	struct cluster         *job_picture;	/* keeps the addresses alive */
 	mono_ms                 watermark_due, recovery_due, starts_due, purge_due;
+	mono_ms                 marks_due;	/* not before, and only if they are wanted */
 };
 
 struct collect {
@@ -171,7 +173,9 @@ static int upkeep_step(struct actor *a, mono_ms now)
 	if (!a->stop_wanted)
 		tell_failed(u);
 	if (!u->is_out && u->picture != NULL && !a->stop_wanted) {
-		u->what = 0;
+		u->what = now >= u->marks_due && __atomic_exchange_n(&u->spec.marks->wanted, false, __ATOMIC_ACQ_REL) ? CHECKPOINT_MARKS : 0;
+		if (u->what != 0)
+			u->marks_due = now + MARKS_PAUSE_MS;
 		if (due(&u->watermark_due, now, u->spec.watermark_interval_ms))
 			u->what |= CHECKPOINT_WATERMARK | CHECKPOINT_MARKS;
 		if (due(&u->recovery_due, now, u->spec.recovery_interval_ms))
@@ -192,7 +196,13 @@ static int upkeep_step(struct actor *a, mono_ms now)
 			work++;
 		}
 	}
-	a->deadline = u->is_out || u->picture == NULL ? MONO_NEVER : MIN(MIN(u->watermark_due, u->purge_due), MIN(u->recovery_due, u->starts_due));
+	if (u->is_out || u->picture == NULL) {
+		a->deadline = MONO_NEVER;
+	} else {
+		a->deadline = MIN(MIN(u->watermark_due, u->purge_due), MIN(u->recovery_due, u->starts_due));
+		if (__atomic_load_n(&u->spec.marks->wanted, __ATOMIC_ACQUIRE))
+			a->deadline = MIN(a->deadline, MAX(u->marks_due, now + 1));
+	}
 	return work;
 }
 
@@ -217,6 +227,7 @@ enum err upkeep_start(struct upkeep **out, const struct upkeep_spec *spec)
 		free(u);
 		return e;
 	}
+	spec->marks->writer = &u->actor;
 	*out = u;
 	return OK;
 }

@@ -26,6 +26,19 @@ static void partition_addr_destroy(struct counted *c)
 	free(a);
 }
 
+static void ask_for_mark(struct partition *p)
+{
+	struct partition_marks *marks = p->spec.marks;
+	const struct log_progress_mark *mark = &p->addr->mark;
+
+	if (marks == NULL || mark->file_size - (mark->segment_base == p->marked_base ? p->marked_size : 0) < PARTITION_MARK_BYTES)
+		return;
+	p->marked_base = mark->segment_base;
+	p->marked_size = mark->file_size;
+	if (!__atomic_exchange_n(&marks->wanted, true, __ATOMIC_ACQ_REL))
+		actor_wake(marks->writer);
+}
+
 /* A reader that sees the sequence odd, or changed after it read, reads again: partition_checkpoint.c. */
 static void publish_mark(struct partition *p)
 {
@@ -47,6 +60,7 @@ static void publish_mark(struct partition *p)
 	PUBLISH(a->mark.offset_entries, mark.offset_entries);
 	PUBLISH(a->mark.time_entries, mark.time_entries);
 	__atomic_store_n(&a->mark_sequence, a->mark_sequence + 1, __ATOMIC_RELEASE);
+	ask_for_mark(p);
 }
 
 void partition_publish(struct partition *p)

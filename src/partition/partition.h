@@ -100,6 +100,15 @@ struct partition_cleaners {
 	uint32_t running;		/* atomic: passes under way */
 	bool     changed;		/* atomic: since cleaner-offset-checkpoint was written, or began to be */
 };
+/*
+ * Who writes progress marks: one for all partitions of a broker. Between its rounds it is asked by partitions that have grown by PARTITION_MARK_BYTES, so that a start after a
+ * kill reads no more than about that of each again, however fast it was written.
+ */
+#define PARTITION_MARK_BYTES (64 << 20)
+struct partition_marks {
+	struct actor *writer;
+	bool          wanted;		/* atomic: set, and then writer is woken */
+};
 /* One thread at a time. The throttle is there already. */
 void     partition_cleaners_configure(struct partition_cleaners *c, const struct broker_config *config);
 
@@ -128,6 +137,7 @@ struct partition_spec {
 	size_t          stack_bytes;
 	struct partition_movers *movers;	/* NULL in tests of what does not move */
 	struct partition_cleaners *cleaners;	/* NULL: nothing is compacted */
+	struct partition_marks *marks;		/* NULL: written when it is their time only (tests) */
 	/* An unfinished copy that was found at start: the directory, and its name there (copied). NULL: none. */
 	struct logdir  *copy_dir;
 	const char     *copy_name;

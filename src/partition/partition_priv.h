@@ -100,6 +100,7 @@ struct partition {
 	bool                   flush_wanted;	/* somebody waits for a sync, or the log asked for one */
 	mono_ms                flush_retry;	/* not before: the last one found the disk full */
 	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
+	int64_t                marked_base, marked_size;	/* of the segment and its bytes for which a progress mark was asked */
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */
