@@ -100,6 +100,12 @@ enum err os_ftruncate(struct os *os, os_fd fd, int64_t size)
 	return os->ops->ftruncate(os, fd, size);
 }
 
+enum err os_allocate(struct os *os, os_fd fd, int64_t pos, int64_t len)
+{
+	ASSERT(pos >= 0 && len > 0);
+	return os->ops->allocate(os, fd, pos, len);
+}
+
 enum err os_fdatasync(struct os *os, os_fd fd)
 {
 	return os->ops->sync(os, fd, true);

@@ -63,6 +63,8 @@ enum err os_pread_cached(struct os *os, os_fd fd, void *buf, size_t len, int64_t
 enum err os_pwritev(struct os *os, os_fd fd, const struct iovec *iov, int n, int64_t pos) MUST_CHECK;
 enum err os_pwrite(struct os *os, os_fd fd, const void *buf, size_t len, int64_t pos) MUST_CHECK;
 enum err os_ftruncate(struct os *os, os_fd fd, int64_t size) MUST_CHECK;
+/* Blocks for [pos, pos + len), which may lie behind the end of the file; its size and content stay. They go back with the next os_ftruncate, to the same size, too. */
+enum err os_allocate(struct os *os, os_fd fd, int64_t pos, int64_t len) MUST_CHECK;
 enum err os_fdatasync(struct os *os, os_fd fd) MUST_CHECK;	/* waits for the device: workers only. A failed one is never retried */
 enum err os_fsync(struct os *os, os_fd fd) MUST_CHECK;
 enum err os_fsync_dir(struct os *os, const char *path) MUST_CHECK;

@@ -24,6 +24,7 @@ struct os_ops {
 	enum err (*pread_cached)(struct os *os, os_fd fd, void *buf, size_t len, int64_t pos, size_t *got);
 	enum err (*pwritev)(struct os *os, os_fd fd, const struct iovec *iov, int n, int64_t pos);
 	enum err (*ftruncate)(struct os *os, os_fd fd, int64_t size);
+	enum err (*allocate)(struct os *os, os_fd fd, int64_t pos, int64_t len);
 	enum err (*sync)(struct os *os, os_fd fd, bool data_only);
 	enum err (*fstat)(struct os *os, os_fd fd, struct os_stat *out);
 	enum err (*stat)(struct os *os, const char *path, struct os_stat *out);

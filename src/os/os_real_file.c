@@ -112,6 +112,14 @@ static enum err real_ftruncate(struct os *os UNUSED, os_fd fd, int64_t size)
 	return OK;
 }
 
+static enum err real_allocate(struct os *os UNUSED, os_fd fd, int64_t pos, int64_t len)
+{
+	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, pos, len) != 0)
+		if (errno != EINTR)
+			return err_from_errno(errno);
+	return OK;
+}
+
 /* --- how long syncs take: any thread counts, so each number is an atomic of its own --- */
 
 const uint32_t process_sync_bounds_us[PROCESS_SYNC_BUCKETS - 1] = {
@@ -344,6 +352,7 @@ void os_real_file_ops(struct os_ops *ops)
 	ops->pread_cached = real_pread_cached;
 	ops->pwritev = real_pwritev;
 	ops->ftruncate = real_ftruncate;
+	ops->allocate = real_allocate;
 	ops->sync = real_sync;
 	ops->fstat = real_fstat;
 	ops->stat = real_stat;

@@ -262,6 +262,19 @@ static enum err sim_ftruncate(struct os *os, os_fd fd, int64_t size)
 	return sim_done(m, "ftruncate", (uint64_t)fd, (uint64_t)size, e);
 }
 
+/* Nothing is kept of it: a file of the simulation has no blocks. It can be refused as a write can. */
+static enum err sim_allocate(struct os *os, os_fd fd, int64_t pos, int64_t len)
+{
+	struct sim_os *m = sim_of(os);
+	enum err e;
+	struct sim_fd *f = file_of(m, fd, &e);
+
+	if (f == NULL)
+		return e;
+	e = admit(m, SIM_WRITE, f->path);
+	return sim_done(m, "allocate", (uint64_t)fd, sim_mix((uint64_t)pos, (uint64_t)len), e);
+}
+
 static enum err sim_sync(struct os *os, os_fd fd, bool data_only)
 {
 	struct sim_os *m = sim_of(os);
@@ -489,6 +502,7 @@ void sim_file_ops(struct os_ops *ops)
 	ops->pread_cached = sim_pread_cached;
 	ops->pwritev = sim_pwritev;
 	ops->ftruncate = sim_ftruncate;
+	ops->allocate = sim_allocate;
 	ops->sync = sim_sync;
 	ops->fstat = sim_fstat;
 	ops->stat = sim_stat;

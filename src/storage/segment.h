@@ -24,6 +24,7 @@
 #define SEGMENT_NAME_MAX   48
 #define LOG_PATH_MAX       1024
 #define STAGE_BATCHES_MAX  256
+#define SEGMENT_AHEAD      (16u << 20)	/* bytes of blocks a large segment has before it needs them */
 
 #define SEGMENT_CLEANED ".cleaned"	/* being written by a compaction */
 #define SEGMENT_SWAP    ".swap"	/* whole, and about to take the place of others */
@@ -63,6 +64,7 @@ struct segment {
 	bool     is_sparse;			/* entries are missing that there was no room for: another making gives others */
 	bool     is_remade;			/* its .index is made anew, under another name until all indexes are whole */
 	const char *extra;			/* behind each file's name while it is not in its place: SEGMENT_CLEANED, SEGMENT_SWAP; "" */
+	int64_t  allocated;			/* up to where its .log was given blocks ahead; INT64_MAX: it cannot be */
 	struct segment_tail tail;
 	struct index_file   offsets, times;
 	struct txn_index    txns;

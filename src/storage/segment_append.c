@@ -135,6 +135,33 @@ enum err segment_commit_indexes(struct segment *s, struct segment_stage *g)
 	return e;
 }
 
+/*
+ * Blocks for what comes next in one piece: who looks for one with each page pays a quarter of a large append for it. Only for a segment that is large already, so that small logs take
+ * what they need and no more; and never a reason to fail.
+ */
+static void allocate_ahead(struct segment *s, os_fd fd, uint32_t end)
+{
+	if (LIKELY(end <= s->allocated) || end < SEGMENT_AHEAD)
+		return;
+	int64_t from = MAX(s->allocated, (int64_t)s->tail.size);
+
+	s->allocated = os_allocate(s->store->os, fd, from, end - from + SEGMENT_AHEAD) == OK ? (int64_t)end + SEGMENT_AHEAD : INT64_MAX;
+}
+
+/* What was not needed goes back; also what a killed broker had asked for. */
+static enum err give_back_blocks(struct segment *s)
+{
+	struct log_file *f;
+	enum err e;
+
+	if (s->tail.size < SEGMENT_AHEAD)
+		return OK;
+	if ((e = segment_file(s, SEGMENT_LOG, &f)) == OK)
+		e = os_ftruncate(s->store->os, f->fd, s->tail.size);
+	s->allocated = 0;
+	return e;
+}
+
 enum err segment_commit(struct segment *s, struct segment_stage *g, bool *is_broken)
 {
 	struct log_file *f, *held;
@@ -145,13 +172,16 @@ enum err segment_commit(struct segment *s, struct segment_stage *g, bool *is_bro
 	if ((e = segment_file(s, SEGMENT_LOG, &f)) != OK)
 		return e;
 	held = log_file_ref(f);
+	allocate_ahead(s, f->fd, g->tail.size);
 	e = os_pwritev(s->store->os, f->fd, g->iov, g->iov_count, s->tail.size);
 	if (LIKELY(e == OK))
 		e = write_entries(s, g);
-	if (LIKELY(e == OK))
+	if (LIKELY(e == OK)) {
 		make_true(s, g);
-	else if (os_ftruncate(s->store->os, f->fd, s->tail.size) != OK)
-		*is_broken = true;
+	} else {
+		s->allocated = 0;
+		*is_broken = os_ftruncate(s->store->os, f->fd, s->tail.size) != OK;
+	}
 	log_file_unref(&held);
 	return e;
 }
@@ -213,9 +243,10 @@ enum err segment_finish(struct segment *s)
 	if ((e = segment_file(s, SEGMENT_TIMES, &f)) != OK ||
 		(e = index_file_trim(&s->times, s->store->os, f->fd)) != OK)
 		return e;
-	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK)
+	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
+	    (e = index_file_trim(&s->offsets, s->store->os, f->fd)) != OK)
 		return e;
-	return index_file_trim(&s->offsets, s->store->os, f->fd);
+	return give_back_blocks(s);
 }
 
 /* The last entries that remain after an index was cut. */
@@ -294,6 +325,7 @@ enum err segment_truncate(struct segment *s, uint32_t file_pos, int64_t end_offs
 	if ((e = os_ftruncate(s->store->os, f->fd, file_pos)) != OK)
 		return e;
 	s->tail.size = file_pos;
+	s->allocated = 0;
 	s->tail.bytes_since_entry = 0;
 	s->offsets.count = offset_count;
 	s->times.count = time_count;

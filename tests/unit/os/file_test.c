@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,6 +110,32 @@ START_TEST(truncate_both_ways)
 	ck_assert_int_eq(os_ftruncate(os, fd, 8), OK);
 	expect_bytes(fd, "0123\0\0\0\0", 8);		/* what was cut does not come back */
 	ck_assert_int_eq(os_fdatasync(os, fd), OK);
+	os_close(os, &fd);
+	machine_down();
+}
+END_TEST
+
+/* Blocks beyond the end, which neither size nor content show, and which go back. */
+START_TEST(blocks_ahead)
+{
+	machine_up(_i);
+	os_fd fd = open_ok("a", OS_RDWR | OS_CREATE);
+	write_at(fd, "0123456789", 0);
+	ck_assert_int_eq(os_allocate(os, fd, 10, 1 << 20), OK);
+	ck_assert_uint_eq(size_of(fd), 10);
+	struct stat st = { 0 };
+	if (_i == MACHINE_REAL) {
+		ck_assert_int_eq(fstat(fd, &st), 0);
+		ck_assert_int_ge((long long)st.st_blocks * 512, 1 << 20);
+	}
+	write_at(fd, "abc", 10);
+	expect_bytes(fd, "0123456789abc", 13);
+	ck_assert_int_eq(os_ftruncate(os, fd, 13), OK);
+	expect_bytes(fd, "0123456789abc", 13);
+	if (_i == MACHINE_REAL) {
+		ck_assert_int_eq(fstat(fd, &st), 0);
+		ck_assert_int_le((long long)st.st_blocks * 512, 1 << 16);
+	}
 	os_close(os, &fd);
 	machine_down();
 }
@@ -387,6 +414,7 @@ int main(void)
 	tcase_add_loop_test(tc, open_flags, 0, MACHINES);
 	tcase_add_loop_test(tc, gather_writes_and_holes, 0, MACHINES);
 	tcase_add_loop_test(tc, truncate_both_ways, 0, MACHINES);
+	tcase_add_loop_test(tc, blocks_ahead, 0, MACHINES);
 	tcase_add_loop_test(tc, stat_and_clocks, 0, MACHINES);
 	tcase_add_loop_test(tc, names, 0, MACHINES);
 	tcase_add_loop_test(tc, directories, 0, MACHINES);
