@@ -38,7 +38,8 @@ struct msg {
 	void            *context;	/* the asker's own mark (a network actor's call); nobody else looks at it */
 	uint16_t         kind;		/* MSG_BASE_x + enum of the receiver's <module>_msg.h: unique in the process */
 	uint8_t          at;		/* enum msg_at */
-	bool             is_light;	/* to serve it takes no longer than to wake somebody: see actor_ops.lends_turns. The asker says so after msg_init */
+	bool             is_light;	/* the asker's thread may serve it: it takes no longer than to wake somebody, or nobody else waits for that thread. See
+					 * actor_ops.lends_turns. The asker says so after msg_init */
 };
 
 /* Each receiver module takes one range of kinds. */

@@ -237,7 +237,8 @@ static void ask_partition(struct call *c, struct produce_item *it)
 		return;
 	}
 	msg_init(&it->append.msg, PARTITION_append, network_actor(c->network));
-	it->append.msg.is_light = it->verdict->batch_bytes <= LIGHT_APPEND_BYTES;
+	it->append.msg.is_light = it->verdict->batch_bytes <= LIGHT_APPEND_BYTES ||
+		(it->verdict->batch_bytes >= LONE_APPEND_BYTES && network_serves_one(c->network));
 	it->append.append.batch = it->verdict->batch;
 	it->append.append.batch_bytes = (uint32_t)it->verdict->batch_bytes;
 	it->append.acks = r->acks;

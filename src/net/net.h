@@ -162,6 +162,8 @@ void call_count(struct call *c, enum net_data what, uint64_t n);
 enum { NETWORK_SLOT_API, NETWORK_SLOT_COUNT };
 void *network_slot(struct network *n, int slot);
 void  network_set_slot(struct network *n, int slot, void *value);
+/* In a handler: no other connection of this actor waits for an answer, and nobody whose step it ran has held it up lately. Then more may be done on its thread: msg.is_light. */
+bool          network_serves_one(const struct network *n);
 struct actor *network_actor(struct network *n);		/* home of all messages */
 void *network_app(struct network *n);
 int   network_index(const struct network *n);

@@ -134,6 +134,7 @@ struct network {
 	struct list       free_calls, resumed;
 	int               free_call_count, calls_in_use;
 	int               busy_connections;	/* open ones with a call */
+	mono_ns           held_until;	/* see network_serves_one */
 	struct timers     parks;
 	struct asks       asks;
 	struct frame_pool frames;

@@ -16,6 +16,8 @@
 #define NETWORK_SPIN_NS      40000
 #define NETWORK_MANY         8	/* connections that had an event within so many milliseconds */
 #define NETWORK_MANY_MS      2
+#define NETWORK_HELD_NS      10000000	/* so long in the step of another: a device, not the work. Then it runs nothing heavy */
+#define NETWORK_SHUNS_NS     1000000000	/* for so long */
 #define NETWORK_SPIN_PAUSE_MAX 255	/* sleeps between two looks that are not worth it */
 
 static void refresh_clock(struct network *n)
@@ -312,12 +314,21 @@ static int hear_the_asked(struct network *n)
 	int work = 0;
 
 	for (int i = 0, heard = 1; heard > 0 && i < NETWORK_HEAR_ROUNDS && n->actor.wake_count > 0; i++) {
+		mono_ns begin = n->now_ns;
+
 		actor_hear_asked(&n->actor);
 		refresh_clock(n);	/* their disk may have held them, and so us */
+		if (n->now_ns - begin > NETWORK_HELD_NS)
+			n->held_until = n->now_ns + NETWORK_SHUNS_NS;
 		heard = actor_drain_answers(&n->actor, on_answer, n);
 		work += heard + wake_resumed(n);
 	}
 	return work;
+}
+
+bool network_serves_one(const struct network *n)
+{
+	return n->busy_connections <= 1 && n->now_ns >= n->held_until;
 }
 
 static int wake_stalled(struct network *n)

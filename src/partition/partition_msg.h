@@ -11,6 +11,7 @@
 
 #define REPLICAS_MAX 64		/* of one partition; a longer list from the coordination store is refused by its reader */
 #define LIGHT_APPEND_BYTES (16 * 1024)	/* to write so much, of a producer or a leader, takes no longer than to wake the partition: msg.is_light */
+#define LONE_APPEND_BYTES  (256 * 1024)	/* from here on it is cheaper to write where the bytes were received and checked, for they lie in that processor's cache */
 
 /* X(name, struct): the enum, the dispatch switch and the names in dumps come from here. */
 #define PARTITION_MSG_TABLE(X) \
