@@ -24,6 +24,7 @@ static struct producer_batch *piece_begin(const struct producer_batch *b, int32_
 	piece->state = BATCH_OPEN;
 	piece->created_at = b->created_at;	/* the time to deliver counts from there */
 	piece->maybe_written = b->maybe_written;	/* if it was, the broker does not know the pieces and refuses them */
+	piece->error = b->error;		/* and why, for who is told that nobody knows */
 	piece->base_sequence = b->base_sequence;
 	if (b->base_sequence != NO_SEQUENCE) {
 		piece->base_sequence = sequence_add(b->base_sequence, first);

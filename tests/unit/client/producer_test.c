@@ -209,7 +209,7 @@ START_TEST(keeps_order_without_idempotence)
 	spec.is_idempotent = false;
 	spec.acks = 1;
 	run_init(&x, 300 + (uint64_t)_i, spec);
-	x.rig.broker->faults = (struct fake_faults){ .refuse = 150, .cut_before = 50 };
+	x.rig.broker->faults = (struct fake_faults){ .refuse = 150 };	/* no cut: it would take answers with it that were on their way */
 	send_all(&x, RECORDS, 60000);
 	drain(&x, 60000);
 	check_log(&x, 1);	/* nothing was in doubt, so nothing doubled */
@@ -417,8 +417,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, delivers, 0, 15);
 	tcase_add_loop_test(tc, each_once_and_in_order_whatever_happens, 0, 40);
-	tcase_add_loop_test(tc, goes_on_after_final_failures, 0, 40);
-	tcase_add_loop_test(tc, keeps_order_without_idempotence, 0, 10);
+	tcase_add_loop_test(tc, goes_on_after_final_failures, 0, 400);
+	tcase_add_loop_test(tc, keeps_order_without_idempotence, 0, 200);
 	tcase_add_loop_test(tc, without_acks, 0, 5);
 	tcase_add_test(tc, gives_up_in_time);
 	tcase_add_test(tc, memory_is_bounded);
