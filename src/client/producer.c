@@ -55,6 +55,7 @@ enum err producer_create(struct producer **out, struct client *c, const struct p
 	p->producer_id = NO_PRODUCER_ID;
 	p->producer_epoch = NO_PRODUCER_EPOCH;
 	list_init(&p->requests);
+	list_init(&p->waiting);
 	p->user.on_turn = producer_turn;
 	client_user_add(c, &p->user);
 	*out = p;
@@ -73,6 +74,7 @@ static struct producer_topic *topic_get(struct producer *p, struct slice name)
 	t->name = mem_strndup((const char *)name.ptr, name.len);
 	t->info = client_topic(p->client, name);
 	t->sticky = -1;
+	list_init(&t->waiting);
 	map_put(&p->topics, slice_str(t->name), t);
 	return t;
 }
@@ -156,6 +158,10 @@ static struct producer_batch *open_batch(struct producer *p, struct producer_par
 	b->created_at = os_mono_ms(client_os(p->client));
 	batch_build_begin(&b->builder, &spec, NULL, &b->bytes, (size_t)p->spec.request_size_max);
 	list_push_back(&part->batches, &b->link);
+	if (!list_linked(&part->waiting))
+		list_push_back(&part->topic->waiting, &part->waiting);
+	if (!list_linked(&part->topic->waiting_topics))
+		list_push_back(&p->waiting, &part->topic->waiting_topics);
 	return b;
 }
 

@@ -36,6 +36,7 @@ struct producer_batch {
 struct producer_partition {
 	struct producer_topic *topic;
 	int32_t                number;
+	struct list            waiting;		/* of the topic, from its first batch until a round has found it without any */
 	struct list            batches;		/* IN_FLIGHT and READY ones in the order of their sequences, an OPEN one last */
 	int32_t                next_sequence;
 	int32_t                in_flight;	/* batches */
@@ -48,6 +49,8 @@ struct producer_topic {
 	const struct client_topic *info;
 	struct producer_partition **partitions;	/* pointers: batches point at partitions while the array grows */
 	int32_t                    partition_count;
+	struct list                waiting_topics;	/* of the producer, as long as waiting is not empty */
+	struct list                waiting;	/* partitions with batches: of thousands mostly a few */
 	int32_t                    sticky;	/* where records without key go now; -1: to be chosen */
 	size_t                     sticky_bytes;
 };
@@ -61,6 +64,7 @@ struct producer {
 	struct compressor     *compressor;	/* NULL for CODEC_NONE */
 	struct strbuf          scratch;		/* a batch while it is compressed */
 	struct map             topics;
+	struct list            waiting;		/* struct producer_topic */
 	int64_t                pending;		/* records */
 	int64_t                memory;
 	bool                   is_pushed;	/* no lingering until nothing is pending */

@@ -48,6 +48,7 @@ static void restart_sequences(struct producer *p)
 				b->base_sequence = NO_SEQUENCE;
 				if (!b->maybe_written)
 					continue;
+				ASSERT(b->error.err != OK);	/* or it would be told as delivered */
 				client_error_set(&lost, b->error.err, "%.200s; it may have been written", b->error.text);
 				producer_batch_finish(p, b, -1, -1, &lost);
 			}
@@ -377,13 +378,14 @@ static bool send_to(struct producer *p, int32_t leader, mono_ms now, mono_ms *ne
 	int32_t count = 0;
 	size_t bytes = 0, shared_max = MIN((size_t)p->spec.request_size_max, REQUEST_SHARED_BYTES);
 
-	MAP_FOREACH(e, &p->topics) {
-		struct producer_topic *t = e->value;
-		for (int32_t i = 0; i < MIN(t->partition_count, t->info->partition_count); i++) {
-			if (t->partitions[i] == NULL || t->info->partitions[i].leader != leader ||
+	LIST_FOREACH(e, &p->waiting) {
+		struct producer_topic *t = LIST_ENTRY(e, struct producer_topic, waiting_topics);
+		LIST_FOREACH(w, &t->waiting) {
+			struct producer_partition *part = LIST_ENTRY(w, struct producer_partition, waiting);
+			if (part->number >= t->info->partition_count || t->info->partitions[part->number].leader != leader ||
 			    count == REQUEST_BATCHES_MAX)
 				continue;
-			struct producer_batch *b = next_batch(p, t->partitions[i], now, next);
+			struct producer_batch *b = next_batch(p, part, now, next);
 			if (b == NULL || (count > 0 && bytes + b->bytes.len > shared_max))
 				continue;
 			bytes += b->bytes.len;
@@ -395,23 +397,31 @@ static bool send_to(struct producer *p, int32_t leader, mono_ms now, mono_ms *ne
 	return count > 0;
 }
 
-/* Calls send_to once per leader that has partitions here; partitions without one make us look again. */
+/*
+ * Calls send_to once per leader that has partitions here; partitions without one make us look again. Only this takes partitions from the lists of those that have batches: the lists
+ * may be walked by somebody else when a batch ends.
+ */
 static bool send_round(struct producer *p, mono_ms now, mono_ms *next)
 {
 	int32_t done[64];
 	int done_count = 0;
 	bool has_sent = false;
 
-	MAP_FOREACH(e, &p->topics) {
-		struct producer_topic *t = e->value;
-		for (int32_t i = 0; i < MIN(t->partition_count, t->info->partition_count); i++) {
-			int32_t leader = t->info->partitions[i].leader;
+	LIST_FOREACH(e, &p->waiting) {
+		struct producer_topic *t = LIST_ENTRY(e, struct producer_topic, waiting_topics);
+		LIST_FOREACH(w, &t->waiting) {
+			struct producer_partition *part = LIST_ENTRY(w, struct producer_partition, waiting);
 			bool is_done = done_count == (int)ARRAY_LEN(done);
-			if (t->partitions[i] == NULL || list_empty(&t->partitions[i]->batches))
+			if (list_empty(&part->batches)) {
+				list_remove(&part->waiting);
 				continue;
+			}
+			if (part->number >= t->info->partition_count)
+				continue;
+			int32_t leader = t->info->partitions[part->number].leader;
 			if (leader < 0) {
 				client_topic_refresh(p->client);
-				(void)next_batch(p, t->partitions[i], now, next);	/* for its deadline */
+				(void)next_batch(p, part, now, next);	/* for its deadline */
 				continue;
 			}
 			for (int k = 0; k < done_count; k++)
@@ -422,18 +432,17 @@ static bool send_round(struct producer *p, mono_ms now, mono_ms *next)
 			if (client_node_load(p->client, leader) < p->spec.in_flight_max)
 				has_sent = send_to(p, leader, now, next) || has_sent;
 		}
+		if (list_empty(&t->waiting))
+			list_remove(&t->waiting_topics);
 	}
 	return has_sent;
 }
 
 static void fail_everything(struct producer *p)
 {
-	MAP_FOREACH(e, &p->topics) {
-		struct producer_topic *t = e->value;
-		for (int32_t i = 0; i < t->partition_count; i++) {
-			if (t->partitions[i] == NULL)
-				continue;
-			LIST_FOREACH(link, &t->partitions[i]->batches) {
+	LIST_FOREACH(e, &p->waiting) {
+		LIST_FOREACH(w, &LIST_ENTRY(e, struct producer_topic, waiting_topics)->waiting) {
+			LIST_FOREACH(link, &LIST_ENTRY(w, struct producer_partition, waiting)->batches) {
 				struct producer_batch *b = LIST_ENTRY(link, struct producer_batch, link);
 				if (b->state != BATCH_IN_FLIGHT)
 					producer_batch_finish(p, b, -1, -1, &p->fatal);
@@ -445,12 +454,9 @@ static void fail_everything(struct producer *p)
 /* While no id is to be had nothing is sent, but time goes on for what waits. */
 static void expire_waiting(struct producer *p, mono_ms now, mono_ms *next)
 {
-	MAP_FOREACH(e, &p->topics) {
-		struct producer_topic *t = e->value;
-		for (int32_t i = 0; i < t->partition_count; i++) {
-			if (t->partitions[i] == NULL)
-				continue;
-			LIST_FOREACH(link, &t->partitions[i]->batches) {
+	LIST_FOREACH(e, &p->waiting) {
+		LIST_FOREACH(w, &LIST_ENTRY(e, struct producer_topic, waiting_topics)->waiting) {
+			LIST_FOREACH(link, &LIST_ENTRY(w, struct producer_partition, waiting)->batches) {
 				struct producer_batch *b = LIST_ENTRY(link, struct producer_batch, link);
 				mono_ms deadline = b->created_at + p->spec.delivery_timeout_ms;
 				if (b->state != BATCH_IN_FLIGHT && deadline <= now)
