@@ -118,7 +118,8 @@ static bool start(struct consume *x)
 	if (!consume_find_topics(x))
 		return false;
 	if (x->group != NULL) {
-		consume_join(x);
+		if (x->topic_count > 0)		/* else consume_group_discover does, when there is one */
+			consume_join(x);
 		return true;
 	}
 	if (!consume_find_places(x))

@@ -27,8 +27,12 @@ void consume_join(struct consume *x)
 
 void consume_group_discover(struct consume *x)
 {
-	if (x->member != NULL && x->pattern != NULL && topic_pattern_changed(x->pattern) && consume_take_matching(x))
+	if (x->group == NULL || x->pattern == NULL || !topic_pattern_changed(x->pattern) || !consume_take_matching(x))
+		return;
+	if (x->member != NULL)
 		group_member_subscribe(x->member, x->topics, x->topic_count);
+	else if (x->topic_count > 0)		/* what it has waited for */
+		consume_join(x);
 }
 
 /* Eager assignors have taken everything away before; a cooperative one only adds. */

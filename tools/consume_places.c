@@ -49,7 +49,7 @@ bool consume_take_matching(struct consume *x)
 static bool find_matching(struct consume *x)
 {
 	mono_ms deadline = os_mono_ms(os_real()) + ADMIN_TIMEOUT_MS, now;
-	bool is_known = false;
+	bool is_known = false, waits = x->group != NULL && !x->exits_at_end;
 	char why[200];
 
 	if (topic_pattern_create(&x->pattern, x->client, (const char *const *)x->names, x->name_count, x->with_internal, DISCOVER_EVERY_MS, why) != OK) {
@@ -62,8 +62,9 @@ static bool find_matching(struct consume *x)
 		tool_say("which topics there are was not answered within %d ms", ADMIN_TIMEOUT_MS);
 		x->code = EXIT_TIMED_OUT;
 	} else if (topic_pattern_count(x->pattern) == 0) {
-		tool_say("there is no topic that \"%s\"%s matches as a whole", x->names[0], x->name_count > 1 ? ", or another of these expressions," : "");
-		x->code = EXIT_NOT_FOUND;
+		tool_say("there is no topic that \"%s\"%s matches as a whole%s", x->names[0], x->name_count > 1 ? ", or another of these expressions," : "",
+		         waits ? "; waiting for one" : "");
+		x->code = waits ? EXIT_OK : EXIT_NOT_FOUND;
 	} else if (!consume_take_matching(x)) {
 		x->code = EXIT_USAGE;
 	}
@@ -229,7 +230,7 @@ void consume_discover(struct consume *x)
 {
 	mono_ms now = os_mono_ms(os_real());
 
-	if (x->member != NULL || x->number_count > 0 || x->exits_at_end || now < x->discover_at)
+	if (x->group != NULL || x->number_count > 0 || x->exits_at_end || now < x->discover_at)
 		return;
 	if (x->pattern != NULL && topic_pattern_changed(x->pattern))
 		(void)consume_take_matching(x);
