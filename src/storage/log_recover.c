@@ -171,8 +171,11 @@ static enum err cut_indexes(struct segment *s, struct resume from)
 static enum err finish_recovered(struct log *log, int at)
 {
 	struct segment *s = log->segments[at];
-	enum err e = segment_finish(s);
+	enum err e;
 
+	if (at == log->segment_count - 1)
+		s->allocated = s->tail.size;	/* at least: what a killed broker has asked for beyond it goes back */
+	e = segment_finish(s);
 	if (e == ERR_NO_SPACE && at + 1 < log->segment_count)
 		return segment_disown_indexes(s);
 	if (e == OK || e == ERR_NO_SPACE)

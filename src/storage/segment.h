@@ -64,7 +64,7 @@ struct segment {
 	bool     is_sparse;			/* entries are missing that there was no room for: another making gives others */
 	bool     is_remade;			/* its .index is made anew, under another name until all indexes are whole */
 	const char *extra;			/* behind each file's name while it is not in its place: SEGMENT_CLEANED, SEGMENT_SWAP; "" */
-	int64_t  allocated;			/* up to where its .log was given blocks ahead; INT64_MAX: it cannot be */
+	int64_t  allocated;			/* up to where its .log was given blocks ahead; 0: it was not; INT64_MAX: it cannot be */
 	struct segment_tail tail;
 	struct index_file   offsets, times;
 	struct txn_index    txns;

@@ -148,13 +148,12 @@ static void allocate_ahead(struct segment *s, os_fd fd, uint32_t end)
 	s->allocated = os_allocate(s->store->os, fd, from, end - from + SEGMENT_AHEAD) == OK ? (int64_t)end + SEGMENT_AHEAD : INT64_MAX;
 }
 
-/* What was not needed goes back; also what a killed broker had asked for. */
 static enum err give_back_blocks(struct segment *s)
 {
 	struct log_file *f;
 	enum err e;
 
-	if (s->tail.size < SEGMENT_AHEAD)
+	if (s->allocated == 0)		/* the file's time stays as it is */
 		return OK;
 	if ((e = segment_file(s, SEGMENT_LOG, &f)) == OK)
 		e = os_ftruncate(s->store->os, f->fd, s->tail.size);
