@@ -19,7 +19,7 @@
 #include "sim/seeds.h"
 
 #define SEED_FIRST    1
-#define SEED_LAST     1750
+#define SEED_LAST     2500
 #define CRASHES       4		/* per seed */
 #define PRODUCERS     3
 #define BATCHES_MAX   400	/* of one producer in one life of a seed */
@@ -332,7 +332,7 @@ START_TEST(every_life)
 	       (double)(last - first + 1) / MAX(seconds, 0.001));
 	ck_assert_uint_gt(points, 0);
 	if (!is_chosen && SEEDS_SLOWNESS == 1)		/* a few lives may happen to see less than their share */
-		ck_assert(points >= 8000 && moves >= 300 && settled >= 5);
+		ck_assert(points >= 10000 && moves >= 400 && settled >= 10);
 }
 END_TEST
 
