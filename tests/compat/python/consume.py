@@ -2,7 +2,8 @@
 """A member of a group. consume.py confluent|kafka-python BOOTSTRAP GROUP TOPIC
 
 Prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group. confluent prints
-"uncommitted P OFFSET" for each record whose commit was refused: librdkafka sends one behind its JoinGroup, where it waits, and has the old generation when it is looked at.
+"uncommitted P OFFSET" for each record whose commit was refused: librdkafka sends one behind its JoinGroup, where it waits, and has the old generation when it is looked at. It prints
+"committed P OFFSET" when a later commit has made up for that, as it does for partitions that it has kept.
 """
 import signal
 import sys
@@ -20,32 +21,39 @@ def say(*words):
 
 
 def confluent(bootstrap, group, topic):
-    from confluent_kafka import Consumer, KafkaError, KafkaException
+    from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
                          "session.timeout.ms": 6000, "heartbeat.interval.ms": 500, "partition.assignment.strategy": "cooperative-sticky"})
     consumer.subscribe([topic])
-    mine, is_uncommitted, printed = None, False, []
+    mine, is_uncommitted, printed, refused = None, False, [], set()
     while goes_on:
         messages = consumer.consume(100, 0.2)
         now = sorted(p.partition for p in consumer.assignment())
         if now != mine and (now or mine):
             say("assigned", *now)
             mine = now
+        refused = {r for r in refused if r[0] in now}
         for m in messages:
             if m.error():
                 raise KafkaException(m.error())
             say(m.partition(), m.offset(), m.value().decode())
             printed.append((m.partition(), m.offset()))
+            refused.discard(printed[-1])    # read again: it had lost the partition for a moment
         if messages or is_uncommitted:
             try:
                 consumer.commit(asynchronous=False)
                 is_uncommitted, printed = False, []
+                for p in consumer.committed([TopicPartition(topic, n) for n in {n for n, _ in refused}]) if refused else ():
+                    for record in sorted(r for r in refused if r[0] == p.partition and r[1] < p.offset):
+                        say("committed", *record)
+                        refused.discard(record)
             except KafkaException as e:     # a rebalance is on its way: with the next one, or by who reads it next
                 if e.args[0].code() not in (KafkaError.ILLEGAL_GENERATION, KafkaError.REBALANCE_IN_PROGRESS, KafkaError._ASSIGNMENT_LOST, KafkaError._NO_OFFSET):
                     raise
                 for record in printed:
                     say("uncommitted", *record)
+                refused.update(printed)
                 printed = []
                 is_uncommitted = e.args[0].code() != KafkaError._NO_OFFSET
     consumer.close()
