@@ -31,9 +31,12 @@ static void ask_for_mark(struct partition *p)
 	struct partition_marks *marks = p->spec.marks;
 	const struct log_progress_mark *mark = &p->addr->mark;
 
-	if (marks == NULL || mark->file_size - (mark->segment_base == p->marked_base ? p->marked_size : 0) < PARTITION_MARK_BYTES)
+	if (mark->segment_base != p->marked_base || mark->file_size < p->marked_size) {	/* another segment, or a log that was cut */
+		p->marked_base = mark->segment_base;
+		p->marked_size = 0;
+	}
+	if (marks == NULL || mark->file_size - p->marked_size < PARTITION_MARK_BYTES)
 		return;
-	p->marked_base = mark->segment_base;
 	p->marked_size = mark->file_size;
 	if (!__atomic_exchange_n(&marks->wanted, true, __ATOMIC_ACQ_REL))
 		actor_wake(marks->writer);
