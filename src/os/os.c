@@ -66,6 +66,11 @@ void os_close(struct os *os, os_fd *fd)
 	*fd = -1;
 }
 
+int os_fd_percent(struct os *os, os_fd fd)
+{
+	return os->ops->fd_percent(os, fd);
+}
+
 enum err os_pread(struct os *os, os_fd fd, void *buf, size_t len, int64_t pos, size_t *got)
 {
 	ASSERT(pos >= 0);

@@ -56,6 +56,8 @@ struct os_stat {
 
 enum err os_open(struct os *os, const char *path, int flags, os_fd *out) MUST_CHECK;
 void     os_close(struct os *os, os_fd *fd);		/* takes the descriptor away: *fd becomes -1; -1 is ignored */
+/* How much of the descriptors that the process may have is taken, in per cent, told by one that was just opened (the kernel gives out the lowest free number). */
+int      os_fd_percent(struct os *os, os_fd fd);
 enum err os_pread(struct os *os, os_fd fd, void *buf, size_t len, int64_t pos, size_t *got) MUST_CHECK;	/* *got < len: end of file */
 /* Like os_pread, but answers ERR_AGAIN rather than waiting for a device (RWF_NOWAIT); bytes may still be fewer. */
 enum err os_pread_cached(struct os *os, os_fd fd, void *buf, size_t len, int64_t pos, size_t *got) MUST_CHECK;

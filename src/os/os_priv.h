@@ -20,6 +20,7 @@ struct os_ops {
 
 	enum err (*open)(struct os *os, const char *path, int flags, os_fd *out);
 	void     (*close)(struct os *os, os_fd fd);
+	int      (*fd_percent)(struct os *os, os_fd fd);
 	enum err (*pread)(struct os *os, os_fd fd, void *buf, size_t len, int64_t pos, size_t *got);
 	enum err (*pread_cached)(struct os *os, os_fd fd, void *buf, size_t len, int64_t pos, size_t *got);
 	enum err (*pwritev)(struct os *os, os_fd fd, const struct iovec *iov, int n, int64_t pos);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -46,6 +47,15 @@ static void real_close(struct os *os UNUSED, os_fd fd)
 
 	close(fd);	/* never again after EINTR: Linux has released the number */
 	errno = e;	/* callers close on their error paths, and log errno afterwards */
+}
+
+static int real_fd_percent(struct os *os UNUSED, os_fd fd)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == 0)
+		return 0;
+	return (int)MIN((uint64_t)fd * 100 / r.rlim_cur, 100);
 }
 
 static enum err real_pread(struct os *os UNUSED, os_fd fd, void *buf, size_t len, int64_t pos, size_t *got)
@@ -348,6 +358,7 @@ void os_real_file_ops(struct os_ops *ops)
 {
 	ops->open = real_open;
 	ops->close = real_close;
+	ops->fd_percent = real_fd_percent;
 	ops->pread = real_pread;
 	ops->pread_cached = real_pread_cached;
 	ops->pwritev = real_pwritev;

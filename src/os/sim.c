@@ -292,6 +292,11 @@ void sim_set_cold(struct sim_os *m, unsigned per_million)
 	m->cold_per_million = per_million;
 }
 
+void sim_set_fd_percent(struct sim_os *m, int percent)
+{
+	m->fd_percent = percent;
+}
+
 void sim_set_capacity(struct sim_os *m, const char *path, uint64_t bytes)
 {
 	struct sim_place place;

@@ -74,6 +74,8 @@ void sim_fail_often(struct sim_os *m, enum sim_op op, const char *under, unsigne
 void sim_set_capacity(struct sim_os *m, const char *path, uint64_t bytes);
 /* How often os_is_cached and os_pread_cached say that a range is not in memory. 100000 at the start. */
 void sim_set_cold(struct sim_os *m, unsigned per_million);
+/* What os_fd_percent says. 0 at the start. */
+void sim_set_fd_percent(struct sim_os *m, int percent);
 
 /* --- the network ------------------------------------------------------------------------------ */
 /* Each piece of a stream travels so long, drawn anew, never overtaking. 1000..3000 at the start; min >= 1. */

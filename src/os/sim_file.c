@@ -198,6 +198,11 @@ static bool sim_is_cached(struct os *os, os_fd fd, int64_t pos, size_t len)
 	return !is_cold;
 }
 
+static int sim_fd_percent(struct os *os, os_fd fd UNUSED)
+{
+	return sim_of(os)->fd_percent;
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static int write_iov(struct sim_os *m, struct sim_inode *f, const struct iovec *iov, int n, int64_t pos, size_t limit)
@@ -515,4 +520,5 @@ void sim_file_ops(struct os_ops *ops)
 	ops->is_locked = sim_is_locked;
 	ops->space = sim_space;
 	ops->is_cached = sim_is_cached;
+	ops->fd_percent = sim_fd_percent;
 }

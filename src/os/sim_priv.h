@@ -167,6 +167,7 @@ struct sim_os {
 	bool              is_dead;
 	uint64_t          disk_ops, dies_at;	/* dies_at 0: not armed */
 	unsigned          cold_per_million;
+	int               fd_percent;
 	struct sim_fault  once, often[SIM_OP_COUNT + 1];
 	enum sim_op       once_op;
 	struct sim_rng    entropy, chance;	/* os_random; faults, cold reads, partial effects */

@@ -369,6 +369,8 @@ static void partition_rest(struct partition *p, mono_ms now, int work)
 			log_release_files(p->log);
 		os_stack_trim(p->spec.log.os);
 	}
+	if (partition_is_usable(p) && log_release_spare_files(p->log))
+		p->rest_due = MIN(p->rest_due, now + PARTITION_SPARE_MS);
 }
 
 static int partition_step(struct actor *a, mono_ms now)

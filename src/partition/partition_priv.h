@@ -9,6 +9,7 @@
 
 #define PARTITION_DRAIN_MAX 512		/* questions per step: bounds how long a timer or a job's answer waits */
 #define PARTITION_REST_MS   10000	/* idle for so long: descriptors are given back */
+#define PARTITION_SPARE_MS  100		/* until those that others need are looked at again, which a reader has not brought back yet */
 #define PARTITION_MAGIC     0x70617274u
 
 struct partition_flush_job {

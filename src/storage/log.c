@@ -296,6 +296,11 @@ void log_release_files(struct log *log)
 	file_cache_drop_idle(&log->store.cache, 0);
 }
 
+bool log_release_spare_files(struct log *log)
+{
+	return file_cache_drop_spare(&log->store.cache);
+}
+
 enum err log_delete(struct log **plog)
 {
 	struct log *log = *plog;

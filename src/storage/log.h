@@ -83,6 +83,8 @@ void     log_set_topic_id(struct log *log, struct uuid topic_id);
 /* Closes all descriptors that no reader holds: for upkeep of a log that has been idle for a
  * while. */
 void     log_release_files(struct log *log);
+/* At the end of each turn: closes those of them that others need more, as descriptors are scarce. True: readers hold some still. */
+bool     log_release_spare_files(struct log *log);
 /* Clean close: final time index entries, indexes trimmed, producer snapshot, everything synced;
  * then log_close. Waits for the device. */
 enum err log_close_clean(struct log *log) MUST_CHECK;

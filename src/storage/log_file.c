@@ -49,6 +49,7 @@ void file_cache_init(struct file_cache *c, struct os *os)
 {
 	c->os = os;
 	c->count = 0;
+	c->has_spare = false;
 	list_init(&c->open);
 }
 
@@ -65,6 +66,12 @@ void file_cache_drop(struct file_cache *c, struct log_file **place)
 	log_file_unref(&f);
 }
 
+/* Acquire pairs with the last outside unref: nobody but the log can take a new reference. */
+static bool is_held(const struct log_file *f)
+{
+	return __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) > 1;
+}
+
 void file_cache_drop_idle(struct file_cache *c, int keep)
 {
 	struct list *at = c->open.prev;
@@ -72,14 +79,30 @@ void file_cache_drop_idle(struct file_cache *c, int keep)
 	while (at != &c->open && c->count > keep) {
 		struct log_file *f = LIST_ENTRY(at, struct log_file, link);
 		at = at->prev;
-		/* Acquire pairs with the last outside unref: nobody but the log can take a new
-		 * reference. */
-		if (__atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1)
+		if (!is_held(f))
 			file_cache_drop(c, f->place);
 	}
 }
 
-enum err file_cache_get(struct file_cache *c, struct log_file **place, const char *path, int flags)
+bool file_cache_drop_spare(struct file_cache *c)
+{
+	struct list *at = c->open.next;
+
+	if (LIKELY(!c->has_spare))
+		return false;
+	c->has_spare = false;
+	while (at != &c->open) {
+		struct log_file *f = LIST_ENTRY(at, struct log_file, link);
+		at = at->next;
+		if (f->is_spare && is_held(f))
+			c->has_spare = true;
+		else if (f->is_spare)
+			file_cache_drop(c, f->place);
+	}
+	return c->has_spare;
+}
+
+enum err file_cache_get(struct file_cache *c, struct log_file **place, const char *path, int flags, int share_percent)
 {
 	struct log_file *f = *place;
 	os_fd fd;
@@ -96,7 +119,9 @@ enum err file_cache_get(struct file_cache *c, struct log_file **place, const cha
 	if ((e = os_open(c->os, path, flags, &fd)) != OK)
 		return e;
 	f = mem_alloc(sizeof(*f));
-	*f = (struct log_file){ .place = place, .os = c->os, .fd = fd, .refs = 1, .generation = 1 };
+	*f = (struct log_file){ .place = place, .os = c->os, .fd = fd, .refs = 1, .generation = 1,
+		.is_spare = os_fd_percent(c->os, fd) > share_percent };
+	c->has_spare |= f->is_spare;
 	list_push_front(&c->open, &f->link);
 	c->count++;
 	*place = f;

@@ -69,7 +69,8 @@ static bool flush_begin(struct log *log, struct log_flush *f, bool is_closing)
 		f->is_whole = !is_active || is_closing;
 		f->has_more = !is_active;
 		f->snapshot_offset = f->is_whole ? f->up_to : -1;
-		if (!f->is_whole && segment_file(s, SEGMENT_LOG, &file) == OK)
+		/* A spare one is not held while the job waits for its turn: a worker opens it again. */
+		if (!f->is_whole && segment_file(s, SEGMENT_LOG, &file) == OK && !file->is_spare)
 			f->file = log_file_ref(file);
 	} else if (!owes_more(log)) {
 		return false;
@@ -143,8 +144,10 @@ void log_flush_run(struct log_flush *f)
 	f->result = OK;
 	if (f->file != NULL && os_fdatasync(f->os, f->file->fd) != OK)
 		f->result = ERR_IO;
-	else if (f->file == NULL && f->segment_base >= 0)
+	else if (f->file == NULL && f->is_whole)
 		f->result = log_sync_segment(f->os, f->dir, f->segment_base, f->snapshot_offset);
+	else if (f->file == NULL && f->segment_base >= 0)
+		f->result = sync_by_name(f->os, f->dir, f->segment_base, segment_suffix[SEGMENT_LOG]);
 	if (f->result == OK && f->epochs != NULL)
 		f->result = leader_epochs_write(f->epochs, f->os, f->dir);
 	if (f->result == OK && !uuid_is_zero(f->topic_id))

@@ -77,7 +77,7 @@ enum err segment_file(struct segment *s, enum segment_part part, struct log_file
 	if (UNLIKELY(s->files[part] == NULL))
 		segment_own_path(s, part == SEGMENT_OFFSETS && s->is_remade ? REMADE_SUFFIX : segment_suffix[part], path);
 	e = file_cache_get(&s->store->cache, &s->files[part], path,
-		s->store->is_borrowed ? OS_RDONLY : flags);
+		s->store->is_borrowed ? OS_RDONLY : flags, part == SEGMENT_LOG ? LOG_FDS_PERCENT : INDEX_FDS_PERCENT);
 	*out = s->files[part];
 	return e;
 }
@@ -127,7 +127,7 @@ enum err segment_make(struct segment *s)
 	ASSERT(s->tail.size == 0);
 	segment_own_path(s, segment_suffix[SEGMENT_LOG], path);
 	e = file_cache_get(&store->cache, &s->files[SEGMENT_LOG], path,
-		OS_RDWR | OS_CREATE | OS_TRUNC);
+		OS_RDWR | OS_CREATE | OS_TRUNC, LOG_FDS_PERCENT);
 	if (e == OK)
 		e = os_fstat(store->os, s->files[SEGMENT_LOG]->fd, &st);
 	if (e == OK)

@@ -125,6 +125,7 @@ void rig_init_beside(struct rig *r, struct rig *first, int32_t broker_id, uint64
 	r->lag_ms = 30000;
 	r->sim = sim_create(first != NULL ? sim_net_of(first->sim) : NULL, host, seed);
 	r->os = sim_os(r->sim);
+	sim_set_fd_percent(r->sim, (int)(seed % 3 * 50));	/* all files stay open; indexes are closed after each step; all are */
 	r->sched = first != NULL ? sched_sim_add_machine(first->sched, r->os) : sched_sim_create(r->os, seed);
 	if (first == NULL)
 		sched_sim_set_clock(r->sched, sim_clock_next_event, sim_clock_advance, r->sim);

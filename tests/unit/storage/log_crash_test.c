@@ -660,6 +660,7 @@ static void run_seed(uint64_t seed, int *crashes, int *resumed)
 	struct world w = { .random = seed * 2654435761u + 17, .now = 1700000000000 };
 
 	w.machine = sim_create(NULL, "m", seed);
+	sim_set_fd_percent(w.machine, (int)(seed % 3 * 50));
 	kit_init(&w.k, sim_os(w.machine), "/data", "t-0");
 	ck_assert_int_eq(os_fsync_dir(w.k.os, "/"), OK);
 	w.k.config.segment_bytes = 400 + (int32_t)draw(&w, 3000);
@@ -675,6 +676,8 @@ static void run_seed(uint64_t seed, int *crashes, int *resumed)
 			do_clean_restart(&w);
 		else
 			step(&w);
+		if (w.k.log != NULL)
+			ck_assert(!log_release_spare_files(w.k.log));
 		if (sim_is_dead(w.machine) || draw(&w, 12) == 0)
 			crash(&w, draw(&w, 2) == 0 ? SIM_CRASH_PROCESS : SIM_CRASH_POWER);
 	}
