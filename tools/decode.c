@@ -8,7 +8,7 @@
 
 #include "json_record.h"
 #include "wire/gen/consumer_protocol_assignment.h"
-#include "wire/gen/consumer_protocol_subscription.h"
+#include "wire/subscription.h"
 #include "wire/gen/group_metadata_key.h"
 #include "wire/gen/group_metadata_value.h"
 #include "wire/gen/offset_commit_key.h"
@@ -76,10 +76,9 @@ static bool version_of(struct reader *r, struct slice bytes, int16_t *version)
 static bool subscription(struct strbuf *out, struct slice bytes, struct arena *arena)
 {
 	struct consumer_protocol_subscription s;
-	struct reader r;
 	int16_t version;
 
-	if (!version_of(&r, bytes, &version) || !consumer_protocol_subscription_decode(&s, &r, MIN(version, CONSUMER_MAX), arena))
+	if (!subscription_read(bytes, &s, &version, arena))
 		return false;
 	strbuf_printf(out, ",\"subscription\":{\"version\":%d,\"topics\":[", version);
 	for (int32_t i = 0; i < s.topics_count; i++) {

@@ -9,6 +9,7 @@
 #include "wire/gen/consumer_protocol_assignment.h"
 #include "wire/gen/join_group.h"
 #include "wire/gen/sync_group.h"
+#include "wire/subscription.h"
 
 #define SUBSCRIPTION_VERSION 3
 #define ASSIGNMENT_VERSION   1
@@ -147,15 +148,10 @@ static struct consumer_protocol_subscription *read_subscriptions(const struct gr
 	struct consumer_protocol_subscription *all = group_alloc(joined, (size_t)r->members_count, sizeof(*all));
 
 	for (int32_t i = 0; i < r->members_count; i++) {
-		struct reader bytes = reader_of(r->members[i].metadata);
-		int16_t version = get_i16(&bytes);
+		int16_t version;
 
-		consumer_protocol_subscription_init(&all[i]);
-		if (bytes.failed || version < 0 ||
-		    !consumer_protocol_subscription_decode(&all[i], &bytes, MIN(version, SUBSCRIPTION_VERSION), &joined->arena)) {
-			consumer_protocol_subscription_init(&all[i]);
+		if (!subscription_read(r->members[i].metadata, &all[i], &version, &joined->arena))
 			continue;
-		}
 		if (m->strategy == ASSIGN_STICKY && !slice_is_null(all[i].user_data))
 			get_previous(joined, all[i].user_data, &all[i]);
 		if (m->strategy == ASSIGN_COOPERATIVE && all[i].generation_id < 0 && all[i].user_data.len >= 4) {	/* as members before version 2 say it */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/utf16.h"
-#include "wire/gen/consumer_protocol_subscription.h"
+#include "wire/subscription.h"
 
 #define SUBSCRIPTION_BYTES (16u << 20)	/* decoded */
 
@@ -238,15 +238,6 @@ char *group_vote(const struct group *g)
 	return best < 0 ? NULL : copy_text(first->protocols[best].name);
 }
 
-/* A subscription as consumers write it. What follows it is of a newer version. */
-static bool read_subscription(struct slice metadata, struct consumer_protocol_subscription *s, struct arena *arena)
-{
-	struct reader r = reader_of(metadata);
-	int16_t version = get_i16(&r);
-
-	return !r.failed && version >= 0 && consumer_protocol_subscription_decode(s, &r, MIN(version, 3), arena);
-}
-
 static bool is_utf8(struct slice s)
 {
 	while (s.len > 0) {
@@ -280,6 +271,7 @@ bool group_can_read(const struct group_join *j)
 {
 	struct consumer_protocol_subscription s;
 	struct arena arena;
+	int16_t version;
 	bool ok = true;
 
 	if (!slice_eq_str(j->protocol_type, "consumer"))
@@ -287,7 +279,7 @@ bool group_can_read(const struct group_join *j)
 	arena_init(&arena, SUBSCRIPTION_BYTES);
 	for (int32_t i = 0; ok && i < j->protocol_count; i++) {
 		arena_reset(&arena);
-		ok = read_subscription(j->protocols[i].metadata, &s, &arena) && is_strict(j->protocols[i].metadata, &s);
+		ok = subscription_read(j->protocols[i].metadata, &s, &version, &arena) && is_strict(j->protocols[i].metadata, &s);
 	}
 	arena_fini(&arena);
 	return ok;
@@ -297,12 +289,13 @@ static bool add_topics(struct group_topics *t, const struct group_protocol *p)
 {
 	struct consumer_protocol_subscription s;
 	struct arena arena;
+	int16_t version;
 	bool is_readable;
 
 	if (p == NULL)
 		return false;
 	arena_init(&arena, SUBSCRIPTION_BYTES);
-	is_readable = read_subscription(p->metadata, &s, &arena);
+	is_readable = subscription_read(p->metadata, &s, &version, &arena);
 	for (int32_t i = 0; is_readable && i < s.topics_count; i++)
 		map_put(&t->topics, s.topics[i], t);		/* a slice of the member's metadata */
 	arena_fini(&arena);

@@ -16,7 +16,7 @@ noinst_LIBRARIES += src/libskein/libskein_pic.a
 src_libskein_libskein_pic_a_SOURCES = $(libskein_face_sources) \
 	src/base/arena.c src/base/base.c src/base/crc32c.c src/base/err.c src/base/map.c src/base/nearest.c src/base/strbuf.c \
 	src/os/os.c src/os/os_real.c src/os/os_real_file.c src/os/os_real_poll.c src/os/os_real_socket.c src/os/os_real_thread.c \
-	src/wire/header.c src/wire/wire.c \
+	src/wire/header.c src/wire/subscription.c src/wire/wire.c \
 	src/record/batch.c src/record/build.c src/record/compress.c src/record/decompress.c src/record/record.c \
 	src/client/assign.c src/client/group_lead.c src/client/admin.c src/client/admin_config.c src/client/admin_group.c src/client/client.c src/client/client_api.c src/client/client_call.c src/client/client_io.c \
 	src/client/client_metadata.c src/client/client_node.c src/client/consumer.c src/client/consumer_fetch.c src/client/group_member.c src/client/topic_pattern.c \

@@ -81,6 +81,7 @@ EXTRA_DIST += NOTICE $(gen_wire) build-aux/import-messages $(wire_schemas) src/w
 noinst_LIBRARIES += src/wire/libskein_wire.a
 src_wire_libskein_wire_a_SOURCES = \
 	src/wire/header.c src/wire/header.h \
+	src/wire/subscription.c src/wire/subscription.h \
 	src/wire/wire.c src/wire/wire.h \
 	$(wire_gen)
 

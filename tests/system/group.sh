@@ -11,7 +11,7 @@ member_start() {
 	skein)                  launch "$name" "$skein" consume "$topic" --group "$group" --from beginning -f '%p %o %v\n' -b "$(b)" ;;
 	libskein-*)             launch "$name" "$scratch/member" "${kind#libskein-}" "$(b)" "$group" "$topic" ${5:+"$5"} ;;
 	confluent|kafka-python) launch "$name" "$clients/python/bin/python" "$top/tests/compat/python/consume.py" "$kind" "$(b)" "$group" "$topic" ;;
-	franz|sarama)           launch "$name" "$clients/go/consume" "$kind" "$(b)" "$group" "$topic" ;;
+	franz|sarama|kafka-go)  launch "$name" "$clients/go/consume" "$kind" "$(b)" "$group" "$topic" ;;
 	java-*)                 launch "$name" java -Xmx64m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dlog4j.configuration="file:$clients/java/log4j.properties" \
 		-cp "$clients/java:$("$here/java-kafka" classpath)" Consume "${kind#java-}" "$(b)" "$group" "$topic" ${5:+"$5"} ;;
 	kafkajs)                launch "$name" node "$clients/javascript/consume.js" "$(b)" "$group" "$topic" ;;

@@ -4,6 +4,7 @@ go 1.19
 
 require (
 	github.com/IBM/sarama v1.40.1
+	github.com/segmentio/kafka-go v0.4.47
 	github.com/twmb/franz-go v1.14.4
 )
 
@@ -25,6 +26,6 @@ require (
 	github.com/pierrec/lz4/v4 v4.1.18 // indirect
 	github.com/rcrowley/go-metrics v0.0.0-20201227073835-cf1acfcdf475 // indirect
 	github.com/twmb/franz-go/pkg/kmsg v1.6.1 // indirect
-	golang.org/x/crypto v0.11.0 // indirect
-	golang.org/x/net v0.12.0 // indirect
+	golang.org/x/crypto v0.14.0 // indirect
+	golang.org/x/net v0.17.0 // indirect
 )

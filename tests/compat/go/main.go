@@ -1,6 +1,6 @@
-// A member of a group. consume franz|sarama BOOTSTRAP GROUP TOPIC
+// A member of a group. consume franz|sarama|kafka-go BOOTSTRAP GROUP TOPIC
 //
-// Prints "assigned P..." for each assignment and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group.
+// Prints "assigned P..." for each assignment (not kafka-go, which keeps it to itself) and "P OFFSET VALUE" for each record, commits what it has printed, ends at SIGTERM and leaves the group.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -117,9 +118,31 @@ func saramaMember(ctx context.Context, bootstrap, group, topic string) {
 	}
 }
 
+// It joins with a subscription of version 1 that has no owned partitions.
+func kafkaGo(ctx context.Context, bootstrap, group, topic string) {
+	member := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{bootstrap}, GroupID: group, Topic: topic, StartOffset: kafka.FirstOffset,
+		SessionTimeout: 6 * time.Second, HeartbeatInterval: 500 * time.Millisecond, MaxWait: 200 * time.Millisecond})
+	for ctx.Err() == nil {
+		m, err := member.FetchMessage(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			die(err)
+		}
+		sayRecord(int32(m.Partition), m.Offset, m.Value)
+		if err := member.CommitMessages(context.Background(), m); err != nil {
+			die(err)
+		}
+	}
+	if err := member.Close(); err != nil {
+		die(err)
+	}
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	members := map[string]func(context.Context, string, string, string){"franz": franz, "sarama": saramaMember}
+	members := map[string]func(context.Context, string, string, string){"franz": franz, "sarama": saramaMember, "kafka-go": kafkaGo}
 	members[os.Args[1]](ctx, os.Args[2], os.Args[3], os.Args[4])
 }

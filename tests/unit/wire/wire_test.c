@@ -7,6 +7,7 @@
 #include "wire/gen/fetch.h"
 #include "wire/gen/metadata.h"
 #include "wire/header.h"
+#include "wire/subscription.h"
 
 static struct arena arena;
 static struct writer w;
@@ -387,6 +388,38 @@ START_TEST(a_client_id_is_never_compact_and_null_reads_as_empty)
 }
 END_TEST
 
+/* Version 1 as kafka-go writes it, with nothing behind the user data; cut anywhere else it is none. */
+START_TEST(a_subscription_may_lack_its_last_fields)
+{
+	static const uint8_t bytes[] = { 0, 3, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 2, 'u', 'd',
+		0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 5, 0, 1, 'r', 'n', 'e', 'w' };
+	static const struct { size_t len; int32_t owned, generation; bool has_rack; } good[] = {
+		{ 15, 0, -1, false }, { 30, 1, -1, false }, { 34, 1, 5, false }, { 37, 1, 5, true }, { sizeof(bytes), 1, 5, true },
+	};
+	struct consumer_protocol_subscription s;
+	int16_t version;
+	size_t next = 0;
+
+	for (size_t len = 0; len <= sizeof(bytes); len++) {
+		bool is_good = len > 37 || good[next].len == len;
+
+		arena_reset(&arena);
+		ck_assert_int_eq(subscription_read(slice_of(bytes, len), &s, &version, &arena), is_good);
+		if (!is_good)
+			continue;
+		ck_assert_int_eq(version, 3);
+		ck_assert_int_eq(s.topics_count, 1);
+		ck_assert_int_eq((int)s.user_data.len, 2);
+		ck_assert_int_eq(s.owned_partitions_count, good[next].owned);
+		ck_assert_int_eq(s.generation_id, good[next].generation);
+		ck_assert_int_eq(!slice_is_null(s.rack_id), good[next].has_rack);
+		next += len <= 37;
+	}
+	ck_assert(!subscription_read(SLICE_NULL, &s, &version, &arena));
+	ck_assert(!subscription_read(slice_of("\377\377\0\0\0\0", 6), &s, &version, &arena));
+}
+END_TEST
+
 START_TEST(the_table_knows_every_api)
 {
 	int known = 0;
@@ -433,6 +466,7 @@ int main(void)
 	tcase_add_test(t, tags_inside_elements_are_read);
 	tcase_add_test(t, header_versions_follow_the_api);
 	tcase_add_test(t, a_client_id_is_never_compact_and_null_reads_as_empty);
+	tcase_add_test(t, a_subscription_may_lack_its_last_fields);
 	tcase_add_test(t, the_table_knows_every_api);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
