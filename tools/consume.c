@@ -26,7 +26,8 @@ static const char help[] =
 	"      --timeout MS         with --exit: give up partitions that nobody answers for so long (default 15000)\n"
 	"  -n, --count N            end after N records have been printed\n"
 	"  -g, --group GROUP        read as a member of this group, from where it stands; what has been written\n"
-	"                           is committed. --from then says where to begin where it stands nowhere\n"
+	"                           is committed. --from then says where to begin where it stands nowhere, or at\n"
+	"                           what has been deleted\n"
 	"Which records:\n"
 	"      --key PATTERN        whose key is this; * stands for any bytes, ? for one, \\ before them for themselves\n"
 	"      --header NAME[=PATTERN]  with such a header; may be repeated, for all of them\n"
@@ -201,8 +202,8 @@ static int parse(struct consume *x, int argc, char **argv)
 		case 'g': x->group = optarg; break;
 		case OPT_PATTERN: x->is_pattern = true; break;
 		case OPT_INTERNAL: x->with_internal = true; break;
-		case OPT_FROM: ok = value_start(optarg, &x->start); why = VALUE_STARTS; x->tail_count = -1; break;
-		case OPT_SINCE: ok = set_since(x, optarg); why = VALUE_AGES; x->tail_count = -1; break;
+		case OPT_FROM: ok = x->is_start_told = value_start(optarg, &x->start); why = VALUE_STARTS; x->tail_count = -1; break;
+		case OPT_SINCE: ok = x->is_start_told = set_since(x, optarg); why = VALUE_AGES; x->tail_count = -1; break;
 		case OPT_TAIL: ok = value_int(optarg, 0, 100000000, &x->tail_count); why = "a number of records, 0 to 100000000"; break;
 		case 'e': x->exits_at_end = true; break;
 		case 'n': ok = value_int(optarg, 0, INT64_MAX, &x->count_max); why = "a number of records, from 0"; break;

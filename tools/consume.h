@@ -23,6 +23,7 @@ struct place {			/* a partition that is read */
 	const char *topic;	/* lives as long as the client, which has one for each name: pointers can be compared */
 	int32_t     partition;
 	bool        has_ended;	/* has been at its end, or has failed */
+	bool        is_begun_anew;	/* its group stood where there is nothing any more */
 	char       *trouble;	/* what it suffers from, told since its last record; NULL */
 	bool        is_sought;	/* tail: the place to begin is looked for */
 	struct tail tail;
@@ -55,6 +56,7 @@ struct consume {
 	bool                is_pattern, with_internal;
 	struct topic_pattern *pattern;		/* NULL: not is_pattern, or not begun */
 	struct value_start  start;
+	bool                is_start_told;
 	int64_t             tail_count;		/* -1: not asked for */
 	bool                exits_at_end, with_control;
 	int64_t             count_max;		/* -1: no end */

@@ -337,9 +337,21 @@ static int place_failed(struct consume *x, const struct consumer_event *event)
 	int64_t first, end;
 
 	if (error.kafka == OFFSET_OUT_OF_RANGE && find_offset(x, &e, ADMIN_EARLIEST, &first) && find_offset(x, &e, ADMIN_LATEST, &end))
-		client_error_set(&error, ERR_OUT_OF_RANGE, "%s/%d: there is no offset %lld: it can be read from %lld, and the next record gets %lld (OFFSET_OUT_OF_RANGE)",
-				 e.topic, e.partition, (long long)e.offset, (long long)first, (long long)end);
+		client_error_set(&error, ERR_OUT_OF_RANGE, "%s/%d: there is no offset %lld: it can be read from %lld, and the next record gets %lld (OFFSET_OUT_OF_RANGE)%s",
+				 e.topic, e.partition, (long long)e.offset, (long long)first, (long long)end,
+				 x->group == NULL ? "" : "; --from says where to go on, or skein group reset");
 	return tool_fail(&error);
+}
+
+/* What comes behind where the group stands has been deleted, or the topic made anew: --from counts, as where it stands nowhere. */
+static bool begin_anew(struct consume *x, struct place *p, const struct consumer_event *e)
+{
+	if (x->group == NULL || !x->is_start_told || p->is_begun_anew || p->written >= 0 || e->error->kafka != OFFSET_OUT_OF_RANGE)
+		return false;
+	p->is_begun_anew = true;
+	tool_say("%s/%d: offset %lld, where group %s stands, is not there any more; going on where --from says", p->topic, p->partition, (long long)e->offset, x->group);
+	consume_begin(x, p);
+	return true;
 }
 
 static bool on_record(struct consume *x, struct place *p, const struct consumer_event *e)
@@ -382,6 +394,8 @@ bool consume_on_event(struct consume *x, const struct consumer_event *e)
 			set_trouble(x, p, e->error->text);
 		break;
 	case CONSUMER_FAILED:
+		if (begin_anew(x, p, e))
+			break;
 		place_ended(x, p);
 		x->code = place_failed(x, e);
 		break;
