@@ -100,6 +100,11 @@ static void copy_run(struct job *j)
 		e = log_truncate_fully_and_start_at(y->log, y->restart_at);
 	if (e == OK && y->cut_to >= 0)
 		e = log_truncate_to(y->log, y->cut_to);
+	if (y->restart_at >= 0 || y->cut_to >= 0) {	/* nobody reads what was cut off, and it may be what fills the directory */
+		enum err purged = logdir_purge_files(y->os, y->path);
+
+		e = e != OK ? e : purged;
+	}
 	if (e == OK && y->read_result == OK && y->range.len > 0)
 		y->read_result = read_range(y);
 	if (e == OK && y->read_result == OK && y->range.len > 0)
@@ -389,6 +394,7 @@ static void swap_is_home(struct partition *p, struct partition_copy *y)
 		log_close(&y->old);
 		partition_storage_failed(p, "move", y->result);
 	} else {
+		partition_purge_later(p);	/* what its last cut has left */
 		LOG_INFO(&p->actor.log, replica_moved, KV_STR("from", logdir_path(y->old_dir)), KV_STR("to", y->name), KV_I64("end", y->end_offset));
 		tell_moved(p);
 		if (y->old_result != OK)

@@ -397,6 +397,51 @@ START_TEST(a_restart_goes_on_with_the_copy)
 }
 END_TEST
 
+static void count_deleted(void *arg, const char *name, bool is_dir UNUSED)
+{
+	*(int *)arg += strstr(name, ".deleted") != NULL;
+}
+
+static void look_into_copy(void *arg, const char *name, bool is_dir UNUSED)
+{
+	char path[128];
+
+	if (strstr(name, "-future") == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", logdir_path(second()), name);
+	ck_assert_int_eq(os_list_dir(r.os, path, count_deleted, arg), OK);
+}
+
+/* It may be what fills the directory that the copy grows in. */
+START_TEST(what_a_copy_does_not_need_any_more_is_removed)
+{
+	const int32_t live[] = { RIG_BROKER };
+	struct ask a = { 0 };
+	int deleted = 0;
+
+	begin(40);
+	slow(100);
+	ck_assert_int_eq(move_to(second()), NONE);
+	rig_pass(&r, 100);
+	append(40);
+	msg_init(&a.msg, PARTITION_delete_records, NULL);
+	a.delete_records.offset = 231;
+	a.delete_records.live_count = 1;
+	memcpy(a.delete_records.live, live, sizeof(live));
+	rig_ask(&r, &a);
+	rig_wait(&r, &a);
+	ck_assert_int_eq(a.delete_records.error, NONE);
+	rig_pass(&r, 2000);
+	ck_assert_int_eq(names_with(second(), "-future"), 1);
+	ck_assert_int_eq(os_list_dir(r.os, logdir_path(second()), look_into_copy, &deleted), OK);
+	ck_assert_int_eq(deleted, 0);
+	slow(INT64_MAX);
+	rig_pass(&r, 5000);
+	check_moved(first(), second());
+	ck_assert_int_eq(rig_read_all(&r, 231, NULL, NULL), 3);
+}
+END_TEST
+
 static void follow(int32_t epoch)
 {
 	struct ask a;
@@ -636,6 +681,7 @@ int main(void)
 	tcase_add_test(t, asked_back_to_where_it_is);
 	tcase_add_test(t, a_replica_that_is_deleted_takes_its_copy_along);
 	tcase_add_loop_test(t, a_restart_goes_on_with_the_copy, 0, 2);
+	tcase_add_test(t, what_a_copy_does_not_need_any_more_is_removed);
 	tcase_add_loop_test(t, a_truncation_cuts_the_copy, 0, 4);
 	tcase_add_test(t, a_role_changes_meanwhile);
 	tcase_add_test(t, the_other_directory_is_full);
