@@ -29,7 +29,7 @@ tools_libskein_tools_a_SOURCES = \
 	tools/produce.c tools/produce.h tools/produce_report.c \
 	tools/profile.c tools/profile.h tools/profile_verb.c \
 	tools/progress.c tools/progress.h \
-	tools/reassign.c tools/reassign_throttle.c \
+	tools/reassign.c tools/reassign_dirs.c tools/reassign_dirs.h tools/reassign_throttle.c \
 	tools/record_filter.c tools/record_filter.h tools/record_print.c tools/record_print.h \
 	tools/resume.c tools/resume.h \
 	tools/screen.c tools/screen.h \

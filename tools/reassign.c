@@ -9,6 +9,7 @@
 
 #include "cluster.h"
 #include "controller/assignment.h"
+#include "reassign_dirs.h"
 #include "show.h"
 #include "tool.h"
 #include "value.h"
@@ -50,6 +51,7 @@ struct reassign {
 	enum mode      mode;
 	bool           is_mixed;	/* more than one of the modes was given */
 	bool           wait, ndjson;
+	bool           asks_dirs;	/* moves between log directories matter */
 	int64_t        replication_factor;	/* 0: as it is */
 	int64_t        throttle;		/* bytes per second; 0: none */
 	char         **names;
@@ -317,9 +319,11 @@ static int place(struct reassign *x, const struct partition_list *l)
 		const struct admin_partition *p = &l->items[i];
 
 		for (int32_t k = 0; k < p->replica_count && p->log_dirs != NULL; k++) {
-			if (p->log_dirs[k] != NULL && admin_place_replica(x->client, p->replicas[k], p->topic, p->partition, p->log_dirs[k],
-									  CLUSTER_TIMEOUT_MS, &error) != OK)
-				return tool_fail(&error);
+			if (p->log_dirs[k] == NULL ||
+			    admin_place_replica(x->client, p->replicas[k], p->topic, p->partition, p->log_dirs[k], CLUSTER_TIMEOUT_MS, &error) == OK)
+				continue;
+			tool_say("%s:%d cannot be placed in %s on broker %d", p->topic, p->partition, p->log_dirs[k], p->replicas[k]);
+			return tool_fail(&error);
 		}
 	}
 	return EXIT_OK;
@@ -347,7 +351,13 @@ static int submit(struct reassign *x, const struct partition_list *l)
 struct progress {
 	int partitions;		/* that move */
 	int added, adding;	/* new replicas: in sync, in all */
+	int between;		/* replicas that move between directories of one broker */
 };
+
+static bool moves(const struct progress *p)
+{
+	return p->partitions > 0 || p->between > 0;
+}
 
 static bool is_in(const int32_t *ids, int32_t count, int32_t id)
 {
@@ -413,32 +423,59 @@ static void count_progress(const struct reassign *x, const struct list_partition
 	}
 }
 
+/* What the cluster and its brokers say. All zero bytes: nothing yet. */
+struct now {
+	struct client_call *list, *described;
+	const struct list_partition_reassignments_response *moving;
+	const struct metadata_response *metadata;
+	struct all_dirs     dirs;
+};
+
+static int now_ask(struct reassign *x, struct now *n)
+{
+	struct client_error error;
+
+	*n = (struct now){ 0 };
+	if (admin_list_reassignments(x->client, CLUSTER_TIMEOUT_MS, &n->list, &n->moving, &error) != OK ||
+	    admin_describe_topics(x->client, NULL, 0, CLUSTER_TIMEOUT_MS, &n->described, &n->metadata, &error) != OK)
+		return tool_fail(&error);
+	if (x->asks_dirs)
+		all_dirs_ask(&n->dirs, x->client, n->metadata);
+	return EXIT_OK;
+}
+
+static void now_fini(struct now *n)
+{
+	all_dirs_fini(&n->dirs);
+	admin_answer_destroy(&n->described);
+	admin_answer_destroy(&n->list);
+}
+
 static int look(struct reassign *x, struct progress *sum, struct strbuf *out)
 {
-	struct client_call *list = NULL, *metadata = NULL;
-	const struct list_partition_reassignments_response *r;
-	const struct metadata_response *m;
-	struct client_error error;
-	int code = EXIT_OK;
+	struct now n;
+	int code = now_ask(x, &n);
 
 	*sum = (struct progress){ 0 };
-	if (admin_list_reassignments(x->client, CLUSTER_TIMEOUT_MS, &list, &r, &error) != OK ||
-	    admin_describe_topics(x->client, NULL, 0, CLUSTER_TIMEOUT_MS, &metadata, &m, &error) != OK)
-		code = tool_fail(&error);
-	else
-		count_progress(x, r, m, sum, out);
-	admin_answer_destroy(&metadata);
-	admin_answer_destroy(&list);
+	if (code == EXIT_OK) {
+		count_progress(x, n.moving, n.metadata, sum, out);
+		sum->between = all_dirs_moving(&n.dirs, x->ndjson, out);
+	}
+	now_fini(&n);
 	return code;
 }
 
 static void say_progress(const struct progress *p, const char *before, const char *behind)
 {
-	if (p->partitions == 0)
-		fprintf(stderr, "%snothing is moving%s", before, behind);
-	else
-		fprintf(stderr, "%s%d partition%s moving, %d of %d new replicas in sync%s", before, p->partitions,
-			p->partitions == 1 ? " is" : "s are", p->added, p->adding, behind);
+	fputs(before, stderr);
+	if (!moves(p))
+		fputs("nothing is moving", stderr);
+	if (p->partitions > 0)
+		fprintf(stderr, "%d partition%s moving, %d of %d new replicas in sync%s", p->partitions, p->partitions == 1 ? " is" : "s are", p->added,
+			p->adding, p->between > 0 ? ", and " : "");
+	if (p->between > 0)
+		fprintf(stderr, "%d replica%s moving between log directories", p->between, p->between == 1 ? " is" : "s are");
+	fputs(behind, stderr);
 }
 
 /* The progress line stays one line, and is for terminals only. */
@@ -447,7 +484,7 @@ static int wait_until_done(struct reassign *x, struct progress *p)
 	int code = EXIT_OK;
 
 	tool_catch_signals(x->client);
-	while (code == EXIT_OK && p->partitions > 0 && !tool_is_stopped()) {
+	while (code == EXIT_OK && moves(p) && !tool_is_stopped()) {
 		mono_ms until = os_mono_ms(os_real()) + LOOK_EVERY_MS;
 
 		if (isatty(2))
@@ -460,13 +497,15 @@ static int wait_until_done(struct reassign *x, struct progress *p)
 		fputs("\r\033[K", stderr);
 	say_progress(p, "", "\n");
 	tool_catch_signals(NULL);
-	return code == EXIT_OK && p->partitions > 0 ? EXIT_FAILED : code;
+	return code == EXIT_OK && moves(p) ? EXIT_FAILED : code;
 }
 
 static int status(struct reassign *x)
 {
 	struct strbuf out = STRBUF_INIT;
 	struct progress p;
+
+	x->asks_dirs = true;
 	int code = look(x, &p, &out);
 
 	fwrite(strbuf_cstr(&out), 1, out.len, stdout);
@@ -477,6 +516,17 @@ static int status(struct reassign *x)
 		return wait_until_done(x, &p);
 	say_progress(&p, "", "\n");
 	return EXIT_OK;
+}
+
+static bool plan_names_dirs(const struct partition_list *l)
+{
+	for (int i = 0; i < l->count; i++) {
+		for (int32_t k = 0; k < l->items[i].replica_count && l->items[i].log_dirs != NULL; k++) {
+			if (l->items[i].log_dirs[k] != NULL)
+				return true;
+		}
+	}
+	return false;
 }
 
 static void plan_fini(struct partition_list *l)
@@ -503,9 +553,9 @@ static int follow_up(struct reassign *x, const struct partition_list *l, bool li
 
 	if (code == EXIT_OK && x->wait)
 		code = wait_until_done(x, &p);
-	if (code == EXIT_OK && p.partitions == 0 && lifts)
+	if (code == EXIT_OK && !moves(&p) && lifts)
 		code = reassign_lift(x->client, l);
-	else if (p.partitions > 0 && lifts)
+	else if (moves(&p) && lifts)
 		say_limit_stays();
 	return code;
 }
@@ -515,7 +565,7 @@ static void give_back_limit(struct reassign *x, const struct partition_list *l)
 {
 	struct progress p;
 
-	if (look(x, &p, NULL) == EXIT_OK && p.partitions == 0)
+	if (look(x, &p, NULL) == EXIT_OK && !moves(&p))
 		reassign_lift(x->client, l);
 	else
 		say_limit_stays();
@@ -527,6 +577,7 @@ static int execute(struct reassign *x)
 	int code = load_plan(&l, x->file);
 	bool is_limited = code == EXIT_OK && x->throttle > 0;
 
+	x->asks_dirs = plan_names_dirs(&l);
 	if (is_limited)
 		code = reassign_limit(x->client, &l, x->throttle);
 	if (code == EXIT_OK)
@@ -562,29 +613,21 @@ static bool is_moving(const struct list_partition_reassignments_response *r, con
 
 static int compare_with_plan(struct reassign *x, const struct partition_list *l)
 {
-	struct client_call *answer = NULL, *list = NULL;
-	const struct list_partition_reassignments_response *r;
-	const struct metadata_response *m;
-	struct client_error error;
-	int done = 0;
+	struct now n;
+	int done = 0, code = now_ask(x, &n);
 
-	if (admin_list_reassignments(x->client, CLUSTER_TIMEOUT_MS, &list, &r, &error) != OK ||
-	    admin_describe_topics(x->client, NULL, 0, CLUSTER_TIMEOUT_MS, &answer, &m, &error) != OK) {
-		admin_answer_destroy(&list);
-		return tool_fail(&error);
-	}
-	for (int i = 0; i < l->count; i++) {
-		bool is_done = is_as_planned(m, &l->items[i]);
+	for (int i = 0; code == EXIT_OK && i < l->count; i++) {
+		const struct admin_partition *p = &l->items[i];
+		bool is_between, is_placed = all_dirs_are_as_planned(&n.dirs, p, &is_between), is_done = is_as_planned(n.metadata, p) && is_placed;
 
 		done += is_done;
 		if (!is_done)
-			printf("%s:%d is not as planned%s\n", l->items[i].topic, l->items[i].partition,
-			       is_moving(r, &l->items[i]) ? " yet: it is moving" : "");
+			printf("%s:%d is not as planned%s\n", p->topic, p->partition, is_moving(n.moving, p) || is_between ? " yet: it is moving" : "");
 	}
-	printf("%d of %d partition%s as planned\n", done, l->count, l->count == 1 ? " is" : "s are");
-	admin_answer_destroy(&answer);
-	admin_answer_destroy(&list);
-	return done == l->count ? EXIT_OK : done > 0 ? EXIT_PARTIAL : EXIT_FAILED;
+	if (code == EXIT_OK)
+		printf("%d of %d partition%s as planned\n", done, l->count, l->count == 1 ? " is" : "s are");
+	now_fini(&n);
+	return code != EXIT_OK ? code : done == l->count ? EXIT_OK : done > 0 ? EXIT_PARTIAL : EXIT_FAILED;
 }
 
 static int verify(struct reassign *x)
@@ -592,6 +635,7 @@ static int verify(struct reassign *x)
 	struct partition_list l = { 0 };
 	int code = load_plan(&l, x->file);
 
+	x->asks_dirs = plan_names_dirs(&l);
 	if (code == EXIT_OK)
 		code = follow_up(x, &l, true);
 	if (code == EXIT_OK)
@@ -600,33 +644,37 @@ static int verify(struct reassign *x)
 	return code;
 }
 
-/* What is moving now, when nothing is named. */
-static int list_moving(struct reassign *x, struct partition_list *l)
+static void list_moving(const struct list_partition_reassignments_response *r, struct partition_list *l)
 {
-	struct client_call *answer;
-	const struct list_partition_reassignments_response *r;
-	struct client_error error;
-
-	if (admin_list_reassignments(x->client, CLUSTER_TIMEOUT_MS, &answer, &r, &error) != OK)
-		return tool_fail(&error);
 	for (int32_t t = 0; t < r->topics_count; t++) {
 		for (int32_t p = 0; p < r->topics[t].partitions_count; p++)
 			partition_list_add(l, r->topics[t].name, r->topics[t].partitions[p].partition_index);
 	}
-	admin_answer_destroy(&answer);
-	return EXIT_OK;
 }
 
+/* Of what is named, else of all. Who has ended a move between directories need not hear that the controller knows of none. */
 static int cancel(struct reassign *x)
 {
-	struct partition_list l = { 0 };
-	int code = x->name_count > 0 ? partition_list_read(&l, x->client, x->names, x->name_count) : list_moving(x, &l);
+	struct partition_list named = { 0 }, moving = { 0 };
+	struct now n = { 0 };
+	int ended = 0, code = x->name_count > 0 ? partition_list_read(&named, x->client, x->names, x->name_count) : EXIT_OK;
 
-	if (code == EXIT_OK && l.count == 0)
-		fputs("nothing is moving\n", stderr);
-	else if (code == EXIT_OK)
-		code = submit(x, &l);
-	partition_list_fini(&l);
+	x->asks_dirs = true;
+	if (code == EXIT_OK)
+		code = now_ask(x, &n);
+	if (code == EXIT_OK) {
+		list_moving(n.moving, &moving);
+		ended = all_dirs_cancel(&n.dirs, x->client, named.items, named.count, &code);
+		if (ended > 0)
+			fprintf(stderr, "%d replica%s moving between log directories: stopped\n", ended, ended == 1 ? " was" : "s were");
+		if (x->name_count > 0 ? ended == 0 : moving.count > 0)
+			code = tool_both(code, submit(x, x->name_count > 0 ? &named : &moving));
+		else if (ended == 0 && code == EXIT_OK)
+			fputs("nothing is moving\n", stderr);
+	}
+	now_fini(&n);
+	partition_list_fini(&named);
+	partition_list_fini(&moving);
 	return code;
 }
 
