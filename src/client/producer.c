@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "client/murmur2.h"
+#include "wire/gen/produce.h"
 
 static bool is_spec_valid(const struct producer_spec *s, struct client_error *error)
 {
@@ -204,12 +205,32 @@ void producer_batch_free(struct producer_batch *b)
 	free(b);
 }
 
+/* KIP-467: of a batch that is refused for some of its records the answer names these (not all, if they are many). */
+static const struct client_error *error_of(const struct producer_batch *b, int32_t record, const struct client_error *error, struct client_error *own)
+{
+	const struct produce_response_partition_response *r = b->refusal;
+	char subject[300];
+
+	if (r == NULL)
+		return error;
+	snprintf(subject, sizeof(subject), "%s/%d", b->partition->topic->name, b->partition->number);
+	for (int32_t i = 0; i < r->record_errors_count; i++) {
+		if (r->record_errors[i].batch_index == record) {
+			client_error_set_kafka(own, r->error_code, subject, r->record_errors[i].batch_index_error_message);
+			return own;
+		}
+	}
+	client_error_set(own, error->err, "%s: not written, for another record of its batch was refused (%s)", subject, kafka_error_name(r->error_code));
+	own->kafka = error->kafka;
+	return own;
+}
+
 /* Tells every record's fate, oldest first, and forgets the batch. */
 void producer_batch_finish(struct producer *p, struct producer_batch *b, int64_t base_offset, time_ms append_time,
 			   const struct client_error *error)
 {
-	struct producer_delivery d = { .topic = b->partition->topic->name, .partition = b->partition->number,
-				       .error = error };
+	struct producer_delivery d = { .topic = b->partition->topic->name, .partition = b->partition->number };
+	struct client_error own;
 
 	if (base_offset > INT64_MAX - b->record_count)	/* no log is so long: whoever says so does not know */
 		base_offset = -1;
@@ -218,6 +239,7 @@ void producer_batch_finish(struct producer *p, struct producer_batch *b, int64_t
 	p->pending -= b->record_count;
 	for (int32_t i = 0; i < b->record_count && p->spec.on_delivery != NULL; i++) {
 		d.tag = b->tags[i].tag;
+		d.error = error_of(b, i, error, &own);
 		d.offset = error->err == OK && base_offset >= 0 ? base_offset + i : -1;
 		d.timestamp = append_time >= 0 ? append_time : b->tags[i].timestamp;
 		p->spec.on_delivery(p->spec.arg, &d);

@@ -31,6 +31,7 @@ struct producer_batch {
 	int32_t                  base_sequence;	/* NO_SEQUENCE until it is first sent */
 	bool                     maybe_written;	/* an attempt ended without an answer that excludes it */
 	struct client_error      error;		/* of the last attempt */
+	const struct produce_response_partition_response *refusal;	/* while its records' fates are told: which of them were refused, and why; NULL */
 };
 
 struct producer_partition {

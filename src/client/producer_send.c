@@ -172,10 +172,14 @@ static void batch_answered(struct producer *p, struct producer_batch *b,
 	snprintf(subject, sizeof(subject), "%s/%d", b->partition->topic->name, b->partition->number);
 	client_error_set_kafka(&error, r->error_code, subject, r->error_message);
 	b->maybe_written = b->maybe_written || leaves_doubt(&error);
-	if (error.err == ERR_TOO_LARGE)
+	if (r->record_errors_count > 0 && !client_error_is_retriable(&error)) {
+		b->refusal = r;
+		batch_failed(p, b, &error);
+	} else if (error.err == ERR_TOO_LARGE) {
 		batch_too_large(p, b, &error);
-	else
+	} else {
 		batch_retry(p, b, &error, now);
+	}
 }
 
 static struct producer_batch *take_batch(struct producer_request *q, struct slice topic, int32_t number)
