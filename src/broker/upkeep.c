@@ -94,7 +94,12 @@ static void upkeep_run(struct job *j)
 		if (logdir_is_offline(d))
 			continue;
 		logdir_look_at_space(d);
-		enum err e = u->job_picture != NULL ? partition_write_checkpoints(d, c.addrs, c.count, u->what) : OK;
+		enum err e = (u->what & CHECKPOINT_WATERMARK) != 0 ? logdir_check_place(d) : OK;
+		if (e != OK && !err_is_passing(e)) {
+			logdir_set_offline(d, e, "its meta.properties: was the directory emptied, or its file system taken away?");
+			continue;
+		}
+		e = u->job_picture != NULL ? partition_write_checkpoints(d, c.addrs, c.count, u->what) : OK;
 		/* a full disk is no damage: what stands is older but right, and the next round tries again */
 		if (e != OK && !err_is_passing(e))
 			logdir_set_offline(d, e, "checkpoints");

@@ -393,6 +393,15 @@ enum err logdir_space(struct logdir *d, uint64_t *total, uint64_t *usable)
 	return os_space(d->os, d->path, total, usable);
 }
 
+enum err logdir_check_place(struct logdir *d)
+{
+	char path[LOGDIR_FILE_MAX];
+	struct os_stat st;
+
+	logdir_file(d, "meta.properties", path);
+	return os_stat(d->os, path, &st);
+}
+
 void logdir_look_at_space(struct logdir *d)
 {
 	uint64_t total, usable;

@@ -135,7 +135,12 @@ enum err logdir_mark_holds(struct os *os, os_fd segment, const struct log_progre
 
 /* Any thread */
 enum err logdir_space(struct logdir *d, uint64_t *total, uint64_t *usable) MUST_CHECK;
-/* The same, kept for those who may not wait: who looks (when the directory is opened, then a worker now and then), and what was seen last. Zeros: nothing yet. */
+/*
+ * Is what lies under its name still this directory? ERR_NOT_FOUND: meta.properties has gone, for somebody has emptied it or taken its file system away. Logs go on in files that
+ * nobody will find again, without any error: so the owner asks now and then.
+ */
+enum err logdir_check_place(struct logdir *d) MUST_CHECK;
+/* The space again, kept for those who may not wait: who looks (when the directory is opened, then a worker now and then), and what was seen last. Zeros: nothing yet. */
 void     logdir_look_at_space(struct logdir *d);
 void     logdir_seen_space(const struct logdir *d, uint64_t *total, uint64_t *usable);	/* any thread */
 bool     logdir_is_offline(const struct logdir *d);			/* any thread */
