@@ -123,6 +123,15 @@ static void refuse(struct acceptor *a, os_fd fd, const struct os_addr *peer)
 	os_close(a->net->os, &fd);
 }
 
+static void tell_if_full(struct acceptor *a)
+{
+	int max = a->net->spec->max_connections;
+
+	if (a->open >= max && !a->is_full_told)
+		LOG_WARN(&a->actor.log, net_full, KV_I32("connections", a->open));
+	a->is_full_told = a->is_full_told ? a->open >= max - max / 10 : a->open >= max;
+}
+
 static void deal(struct acceptor *a, int listener, os_fd fd, const struct os_addr *peer)
 {
 	const struct net_spec *spec = a->net->spec;
@@ -232,6 +241,7 @@ static int acceptor_step(struct actor *actor, mono_ms now)
 	work += a->event_count;
 	a->event_count = 0;
 	a->has_polled = false;
+	tell_if_full(a);
 	poll_listeners(a, may_accept(a, now));
 	actor->deadline = a->retry_at > now ? a->retry_at : MONO_NEVER;
 	return work;

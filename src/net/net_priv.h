@@ -169,6 +169,7 @@ struct acceptor {
 	struct list       seats[NETWORK_THREADS_MAX];	/* lent by each network actor */
 	int               seat_count[NETWORK_THREADS_MAX];
 	int               open;		/* connections of the broker */
+	bool              is_full_told;	/* since they were fewer by a tenth */
 	struct map        by_ip;	/* struct ip_count */
 	mono_ms           retry_at;	/* accepting failed: not before */
 	uint64_t          refused;	/* read by anyone */
