@@ -1,4 +1,9 @@
-"""What the benches that put skein beside others share: starting each of them, its processor time, memory and wakes, and how pairs of figures become a ratio."""
+"""What the benches that put skein beside others share: starting each of them, its processor time, memory and wakes, and how pairs of figures become a ratio.
+
+What is started here ends with who started it, also when that is killed: programs get a signal from the kernel, and a ZooKeeper server is stopped by a shell that waits for the end of a pipe.
+"""
+import ctypes
+import fcntl
 import os
 import random
 import resource
@@ -17,6 +22,15 @@ BENCH = os.path.join(TOP, "tests", "bench")
 JVM = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true"]
 HEAP = {"java": ["-Xmx1G", "-Xms1G"], "java-kraft": ["-Xmx1G", "-Xms1G"], "java-tuned": ["-Xmx6G", "-Xms1G"]}
 WAIT_S = 120
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MARK = "made-by-a-bench-of-skein"
+pipes = {}              # of the shells that wait for our end, by the directory of their ZooKeeper server
+
+
+class Failure(SystemExit):
+    """A sentence on what is missing or has failed. Who does not catch it ends with it."""
 
 
 def free_port():
@@ -34,7 +48,7 @@ def wait_for_port(port, process, what):
     until = time.monotonic() + WAIT_S
     while not listens(port):
         if process.poll() is not None or time.monotonic() > until:
-            sys.exit(f"{what}: nobody listens on port {port}")
+            raise Failure(f"{what}: nobody listens on port {port}")
         time.sleep(0.002)
 
 
@@ -46,11 +60,24 @@ def write_log4j(directory):
 
 
 def java_classpath():
-    return subprocess.run([os.path.join(SYSTEM, "java-kafka"), "classpath"], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+    if shutil.which("java") is None:
+        raise Failure("java is missing: apt-get install default-jre-headless")
+    done = subprocess.run([os.path.join(SYSTEM, "java-kafka"), "classpath"], stdout=subprocess.PIPE, check=False, text=True)
+    if done.returncode != 0:
+        raise Failure("Apache Kafka's jars are not there: tests/system/java-kafka get")
+    return done.stdout.strip()
 
 
-def zookeeper(verb, directory, *port):
-    subprocess.run([os.path.join(SYSTEM, "zookeeper"), verb, directory, *map(str, port)], check=verb == "start")
+def zookeeper(verb, directory="", *port):
+    """start, stop or available. What was never begun may be stopped, too."""
+    script = os.path.join(SYSTEM, "zookeeper")
+    if verb == "start":
+        pipes[directory] = subprocess.Popen(["sh", "-c", 'read -r _; exec "$0" stop "$1"', script, directory], stdin=subprocess.PIPE, start_new_session=True).stdin
+    done = subprocess.run([script, verb, directory, *map(str, port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, text=True)
+    if verb == "stop" and directory in pipes:
+        pipes.pop(directory).close()
+    if verb != "stop" and done.returncode != 0:
+        raise Failure(f"ZooKeeper: {done.stdout.strip().removeprefix('skipped: ')}")
 
 
 def properties_of(name):
@@ -70,9 +97,38 @@ def skein_command(skein, settings):
     return [skein, "serve"] + [word for s in settings for word in ("--override", s)]
 
 
+def popen(command, with_signal, **more):
+    """A process that gets this signal when we end. In a group of its own: Control-C is for us, who end it when its turn has come. What ends us waits while it is forked, where Python
+    would lose the exception."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+    def prepare():
+        os.setpgid(0, 0)
+        LIBC.prctl(PR_SET_PDEATHSIG, with_signal)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        return subprocess.Popen(list(map(str, command)), preexec_fn=prepare, **more)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def start(command, log):
     with open(log, "a", encoding="ascii") as out:
-        return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        return popen(command, signal.SIGKILL, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+
+def run(command, timeout):
+    """What a client prints. When it is killed here, what it has started ends, too (`skein bench start` sees to that)."""
+    with popen(command, signal.SIGTERM, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            out = process.communicate(timeout=timeout)[0]
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{' '.join(process.args)}: has not ended within {timeout} s") from None
+        finally:
+            process.kill()
+    if process.returncode != 0:
+        raise Failure(f"{' '.join(process.args)}: has ended with {process.returncode}")
+    return out
 
 
 def end(process, with_signal=signal.SIGKILL):
@@ -227,5 +283,26 @@ def set_aside(directory, graveyard):
     os.rename(directory, os.path.join(graveyard, str(len(os.listdir(graveyard)))))
 
 
-def remove(directory):
-    shutil.rmtree(directory, ignore_errors=True)
+def claim(directory):
+    """Makes a directory one's own: one that is not there, or empty, or that a bench which was killed has left, whose mark is in it. Returns what holds it meanwhile, and whether it is new."""
+    is_new = not os.path.lexists(directory)
+    try:
+        os.makedirs(directory, exist_ok=True)
+        names = os.listdir(directory)
+        if names and MARK not in names:
+            raise Failure(f"{directory} is not empty, and no bench has made what is in it: name a directory that is empty or not there")
+        mark = open(os.path.join(directory, MARK), "a", encoding="ascii")
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Failure(f"{directory}: another bench is at work in it") from None
+    except OSError as e:
+        raise Failure(f"{directory}: {e.strerror}: name a directory that is empty or not there") from None
+    return mark, is_new
+
+
+def remove(path):
+    """A directory and all that is in it, or a file."""
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.unlink(path)

@@ -44,6 +44,7 @@ tests_bench_rdkafka_bench_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 tests_bench_rdkafka_bench_LDADD = tools/libskein_tools.a src/os/libskein_os.a src/base/libskein_base.a -lrdkafka -lpthread
 endif
 EXTRA_DIST += tests/bench/command_start tests/bench/compare tests/bench/brokers.py tests/bench/java-tuned.properties tests/bench/README.md tests/bench/failover tests/bench/group_bench.py tests/bench/beside_java
+EXTRA_DIST += tests/system/compare.test
 
 bench: $(bin_PROGRAMS) tests/bench/broker_bench
 	tests/bench/broker_bench --json bench.json --dir "$$(pwd)/bench-data" \
