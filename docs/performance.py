@@ -3,6 +3,8 @@
 
    performance.py [--check]     --check: changes nothing; exit code 1 when the file or a plot is not what the lines say
 
+Of each row only lines of one group are taken: of the same revision, programs, machine and settings. It is the newest with three pairs, or else of those with most pairs the newest.
+
 Lines: docs/performance/lines.jsonl. Marks: <!-- made: WHAT --> ... <!-- /made -->, WHAT: machine, row NAME, growth NAME, plot NAME, goals, losses.
 """
 import argparse
@@ -58,6 +60,18 @@ def all_kinds(row):
     return ("skein", *java, *compare.ROWS[row][1])
 
 
+def counted(lines, row):
+    n = compare.pairs(lines, row)
+    return f"{n} pair{'' if n == 1 else 's'}" if len(all_kinds(row)) > 1 else f"{n} run{'' if n == 1 else 's'}"
+
+
+def made_at(lines, rows):
+    """Of which revision, and on which machine, rows are: what not all lines have in common, for small print."""
+    differ = [k for k in compare.WHERE if len({line.get(k) for line in lines}) > 1]
+    groups = sorted({tuple(str(line[k]) if k == "revision" else f"{k} {line[k]}" for k in differ if k in line) for line in lines if line["row"] in rows})
+    return "; of " + " and of ".join(", ".join(g) for g in groups) if differ and groups else ""
+
+
 def present(lines, row):
     return [k for k in all_kinds(row) if compare.newest(lines, row, k)]
 
@@ -77,10 +91,11 @@ def ratio(lines, row, kind, of):
 
 def made_machine(lines):
     def of(key):
-        return ", ".join(sorted({str(line[key]) for line in lines}))
+        return ", ".join(sorted({str(line[key]) for line in lines if key in line}))
     quiet = [line["machine"] for line in lines if "machine" in line]
     loads = [line["load_1m"] for line in lines]
-    return (f"Measured at revision {of('revision')}, kernel {of('kernel')}, {of('processors')} processors ({of('cpu')}), settings {of('config')}. "
+    build = f" (programs {of('build')})" if of("build") else ""
+    return (f"Measured at revision {of('revision')}{build}, kernel {of('kernel')}, {of('processors')} processors ({of('cpu')}), settings {of('config')}. "
             f"The load of the machine was {min(loads):.0f} to {max(loads):.0f}; {quiet.count('quiet')} of {len(quiet)} runs met a quiet machine.")
 
 
@@ -89,7 +104,7 @@ def made_row(lines, row):
     kinds = present(lines, row)
     if "skein" not in kinds:
         return f"*{what}*: not measured yet."
-    out = [f"*{what}*; {len(compare.newest(lines, row, 'skein'))} pairs; `tests/bench/compare --rows {row} BUILD`", "",
+    out = [f"*{what}*; {counted(lines, row)}{made_at(lines, [row])}; `tests/bench/compare --rows {row} BUILD`", "",
            "| | " + " | ".join(NAMES[k] for k in kinds) + " | " + " | ".join(f"{NAMES[k]} / skein" for k in kinds[1:]) + " |", "|---" * (2 * len(kinds)) + "|"]
     for name, unit, of in columns:
         cells = [compare.number(median(lines, row, k, of)) for k in kinds]
@@ -115,11 +130,15 @@ def made_goals(lines):
     return "As measured, on the machine above and beside what else it did:\n\n" + "\n".join(out)
 
 
+def growth_rows(what):
+    """{n: row}: a fan of 50 is the row fan-out."""
+    return {**{n: f"{what}-{n}" for n in compare.GROWTH[what]}, **({50: "fan-out"} if what == "fan" else {})}
+
+
 def growth(lines, what):
-    """{kind: [(n, cost)]}: a fan of 50 is the row fan-out."""
+    """{kind: [(n, cost)]}"""
     series = {}
-    for n in (*compare.GROWTH[what], *((50,) if what == "fan" else ())):
-        row = "fan-out" if (what, n) == ("fan", 50) else f"{what}-{n}"
+    for n, row in growth_rows(what).items():
         for kind in present(lines, row):
             v = median(lines, row, kind, compare.ROWS[row][3][0][2])
             if v is not None:
@@ -132,10 +151,15 @@ def made_growth(lines, what):
     sizes = sorted({n for s in series.values() for n, _ in s})
     if not sizes:
         return f"*{GROWTH_TITLES[what]}*: not measured yet."
-    out = [f"*{GROWTH_TITLES[what]}*; `tests/bench/compare --rows {','.join(f'{what}-{n}' for n in compare.GROWTH[what])} BUILD`", "",
+    rows = growth_rows(what)
+    made = {made_at(lines, [rows[n]]) for n in sizes}
+    out = [f"*{GROWTH_TITLES[what]}*{made.pop() if len(made) == 1 else ''}; `tests/bench/compare --rows {','.join(f'{what}-{n}' for n in compare.GROWTH[what])} BUILD`", "",
            f"| {GROWTH[what]} | " + " | ".join(f"{n:,}" for n in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
     for kind, points in series.items():
         out.append(f"| {NAMES[kind]} | " + " | ".join(compare.number(dict(points).get(n)) for n in sizes) + " |")
+    out.append("| pairs | " + " | ".join(str(compare.pairs(lines, rows[n])) for n in sizes) + " |")
+    if made:
+        out.append("| | " + " | ".join(made_at(lines, [rows[n]]).removeprefix("; ") for n in sizes) + " |")
     return "\n".join(out)
 
 
@@ -152,10 +176,10 @@ def made_losses(lines):
                     r = (1 / r[0], *(None if x is None else 1 / x for x in (r[2], r[1])))
                 if r[2] is not None and r[2] < 1:
                     lost.append(f"- {what}: {name}: {NAMES[kind]} has {told} of ours")
-                elif r[1] is None or r[1] < 1:
+                elif (r[0] if r[1] is None else r[1]) < 1:
                     open_.append(f"- {what}: {name}: {NAMES[kind]} {told}")
     return ("Java is better, and the interval says so:\n\n" + ("\n".join(lost) or "- nothing") +
-            "\n\nThe interval holds 1, or there is but one pair, so nobody has won:\n\n" + ("\n".join(open_) or "- nothing"))
+            "\n\nThe interval holds 1, or there is but one pair, in which Java was better: nobody has won:\n\n" + ("\n".join(open_) or "- nothing"))
 
 
 # ---- plots: SVG, by hand ----
@@ -240,7 +264,7 @@ def main():
     a.add_argument("--check", action="store_true")
     o = a.parse_args()
     with open(os.path.join(DOCS, "performance", "lines.jsonl"), encoding="utf-8") as f:
-        lines = [json.loads(line) for line in f]
+        lines = compare.one_group_a_row([json.loads(line) for line in f])
     page = os.path.join(DOCS, "PERFORMANCE.md")
     with open(page, encoding="utf-8") as f:
         before = f.read()
