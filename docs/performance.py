@@ -5,7 +5,8 @@
 
 Of each row only lines of one group are taken: of the same revision, programs, machine and settings. It is the newest with three pairs, or else of those with most pairs the newest.
 
-Lines: docs/performance/lines.jsonl. Marks: <!-- made: WHAT --> ... <!-- /made -->, WHAT: machine, row NAME, growth NAME, plot NAME, goals, losses.
+Lines: docs/performance/lines.jsonl. Marks: <!-- made: WHAT --> ... <!-- /made -->, WHAT: machine, row NAME, growth NAME, plot NAME, goals, losses. Each is on the page once: one that is missing
+fails, so that no row is left out.
 """
 import argparse
 import importlib.machinery
@@ -23,30 +24,44 @@ loader = importlib.machinery.SourceFileLoader("compare", COMPARE)
 compare = importlib.util.module_from_spec(importlib.util.spec_from_loader("compare", loader))
 loader.exec_module(compare)
 
+def least_and_middle(row, label, middle, limit, words):
+    """Both readings of a row that is the least of three runs."""
+    return (row, label, limit, f"{words}, least of three runs"), (row, middle, limit, "the middle one of them")
+
+
 NAMES = {"skein": "skein", "java": "Java, defaults", "java-tuned": "Java, tuned", "java-kraft": "Java, KRaft", "null": "null broker", "loop": "bare loop"}
 COLOURS = {"skein": "#1b7f5c", "java": "#b3542e", "java-tuned": "#d08a4e", "java-kraft": "#7a5195", "null": "#b8b8b8", "loop": "#808080"}
-# (row, column of its figures, at most, in words[, at least instead])
+MIDDLE = "the same, the middle one of three runs"
+# (row, label of its figure, at most, or (at most, of whose), in words[, at least instead])
 GOALS = [
-    ("small", 0, 10, "broker CPU of a request of one small record, 5 in flight, µs"), ("small", 0, (1 / 6, "java"), "the same by Java's"),
-    ("small", 0, (2, "loop"), "the same by the bare loop's"), ("small-100", 0, 8, "the same, 100 in flight, µs"),
-    ("connections-100", 0, 12, "the same, 100 connections, µs"), ("batched", 0, 0.6, "broker CPU, batches of 1 MB, s/GB"), ("batched", 0, (1.3, "loop"), "the same by the bare loop's"),
-    ("batched", 0, (0.5, "java"), "the same by Java's"), ("batched-64k", 0, 0.7, "broker CPU, batches of 64 KiB, s/GB"),
-    ("lz4", 2, 0.6, "broker CPU, lz4, s/GB on the wire"),
-    ("fetch-1m", 2, 1.3, "hot fetch, 1 MiB, by bare sendfile"), ("fetch-1m", 0, (1, "java"), "the same by Java's"), ("fetch-10m", 2, 1.3, "hot fetch, 10 MiB, by bare sendfile"),
-    ("fetch-10m", 0, (1, "java"), "the same by Java's"), ("start", 0, 20, "exec to first acknowledged record, ms"), ("start", 1, 8, "idle memory, MiB"),
-    ("memory", 0, 32, "memory after 3 GB in and 3 GB out, MiB"),
-    *((row, c, limit, f"end to end at {at}, {p}, µs") for row, at, limits in (("e2e", "1,000/s", (150, 500, 2000)), ("e2e-all", "1,000/s, acks=all", (150, 500, 2000)),
+    ("small", "broker CPU", 10, "broker CPU of a request of one small record, 5 in flight, acks=1, µs"), ("small", "broker CPU", (1 / 6, "java"), "the same by Java's"),
+    ("small", "broker CPU", (2, "loop"), "the same by the bare loop's"), ("small-100", "broker CPU", 8, "the same, 100 in flight, µs"),
+    ("connections-100", "broker CPU", 12, "the same, 100 connections, µs"),
+    *least_and_middle("batched", "broker CPU", MIDDLE, 0.6, "broker CPU, batches of 1 MB, s/GB"),
+    *least_and_middle("batched", "broker CPU", MIDDLE, (1.3, "loop"), "broker CPU, batches of 1 MB, by the bare loop's"),
+    *least_and_middle("batched", "broker CPU", MIDDLE, (0.5, "java"), "broker CPU, batches of 1 MB, by Java's"),
+    *least_and_middle("batched-64k", "broker CPU", MIDDLE, 0.7, "broker CPU, batches of 64 KiB, s/GB"),
+    *least_and_middle("lz4", "the same, per GB on the wire", "the middle one of three runs, per GB on the wire", 0.6, "broker CPU, lz4, s/GB on the wire"),
+    ("fetch-1m", "the one by the other", 1.3, "hot fetch, 1 MiB, by bare sendfile"), ("fetch-1m", "broker CPU", (1, "java"), "the same by Java's"),
+    ("fetch-10m", "the one by the other", 1.3, "hot fetch, 10 MiB, by bare sendfile"), ("fetch-10m", "broker CPU", (1, "java"), "the same by Java's"),
+    ("start", "exec to first acknowledged record", 20, "exec to first acknowledged record, ms"), ("start", "memory", 8, "idle memory, MiB"),
+    ("memory", "memory", 32, "memory after 3 GB in and 3 GB out, MiB"),
+    *((row, f"end to end {p}", limit, f"end to end at {at}, {p}, µs") for row, at, limits in (("e2e", "1,000/s", (150, 500, 2000)), ("e2e-all", "1,000/s, acks=all", (150, 500, 2000)),
       ("e2e-5000", "5,000/s", (150, 500, 2000)), ("e2e-5000-all", "5,000/s, acks=all", (150, 500, 2000)), ("e2e-10000", "10,000/s", (250, 2000)))
-      for c, (limit, p) in enumerate(zip(limits, ("p50", "p99", "p99.9")))),
-    ("fsync", 0, 90, "synced before each answer: bytes, of the least of what is without syncs and the device, %", True),
-    ("fsync", 5, 2000, "acknowledged at 1,000/s, p99 above the device's own, µs"),
-    ("recovery", 0, 200, "restart after kill -9, 1 GiB, ms"), ("recovery-10g", 0, 200, "the same, 10 GiB, ms"), ("recovery-2000", 0, 300, "the same, 2,000 partitions, ms"),
-    ("partitions", 0, 0.5, "create 2,000 partitions, s"), ("partitions", 2, 64, "memory of 2,000 partitions, MiB"),
-    ("partitions", 3, 0.2, "idle CPU with them, %"), ("topics", 0, 0.5, "create 2,000 topics, s"), ("topics", 2, 64, "memory of 2,000 topics, MiB"),
-    ("topics", 3, 0.2, "idle CPU with them, %"),
-    ("partitions-10k", 0, 3, "create 10,000 partitions, s"), ("partitions-10k", 2, 350, "memory of 10,000 partitions, MiB"), ("partitions-10k", 3, 0.5, "idle CPU with them, %"),
-    ("idle-connections", 0, 100, "memory of 10,000 idle connections, MiB"), ("idle-connections", 3, 1.3, "cost of a request beside them, times"),
-    ("fan-out", 2, 1.2, "fan-out to 50 consumers, times the sendfile floor"), ("cold", 0, 1.1, "acknowledgements' p99 beside a cold reader, times"),
+      for limit, p in zip(limits, ("p50", "p99", "p99.9"))),
+    ("fsync", "bytes acknowledged, of the least of what is without syncs and the device", 90,
+     "synced before each answer: bytes, of the least of what is without syncs and the device, %", True),
+    ("fsync", "the one above the other", 2000, "acknowledged at 1,000/s, p99 above the device's own, µs"),
+    ("recovery", "exec to first acknowledged record", 200, "restart after kill -9, 1 GiB, ms"), ("recovery-10g", "exec to first acknowledged record", 200, "the same, 10 GiB, ms"),
+    ("recovery-2000", "exec to first acknowledged record", 300, "the same, 2,000 partitions, nothing written to them, ms"),
+    ("partitions", "create them", 0.5, "create 2,000 partitions, s"), ("partitions", "memory added", 64, "memory of 2,000 partitions, MiB"),
+    ("partitions", "idle CPU with them", 0.2, "idle CPU with them, %"), ("topics", "create them", 0.5, "create 2,000 topics, s"),
+    ("topics", "memory added", 64, "memory of 2,000 topics, MiB"), ("topics", "idle CPU with them", 0.2, "idle CPU with them, %"),
+    ("partitions-10k", "create them", 3, "create 10,000 partitions, s"), ("partitions-10k", "memory added", 350, "memory of 10,000 partitions, MiB"),
+    ("partitions-10k", "idle CPU with them", 0.5, "idle CPU with them, %"),
+    ("idle-connections", "memory of them", 100, "memory of 10,000 idle connections, MiB"), ("idle-connections", "the same by that without them", 1.3, "cost of a request beside them, times"),
+    ("fan-out", "the one by the other", 1.2, "fan-out to 50 consumers, times the sendfile floor"),
+    ("cold", "acknowledged, p99, beside it by alone", 1.1, "acknowledgements' p99 beside a cold reader, times"),
 ]
 # What stands in a table beside the figures, and is nobody's.
 REFERENCES = ("hiccups", "the same through a relay", "the same by bare sendfile", "the device's own")
@@ -58,6 +73,13 @@ GROWTH_TITLES = {"over": "Broker CPU of a record, over many partitions, µs", "c
 def all_kinds(row):
     java = () if row in compare.WITHOUT_JAVA else compare.ALL_JAVA if row in compare.HEADLINE else ("java",)
     return ("skein", *java, *compare.ROWS[row][1])
+
+
+def figure(row, label):
+    for name, _, of in compare.ROWS[row][3] if row in compare.ROWS else ():
+        if name == label:
+            return of
+    sys.exit(f"performance.py: there is no figure '{label}' in a row {row} of tests/bench/compare")
 
 
 def counted(lines, row):
@@ -115,10 +137,17 @@ def made_row(lines, row):
     return "\n".join(out)
 
 
+def told_apart(v, limit):
+    """With as many digits as tell it from its goal."""
+    if v is None or v == limit or compare.number(v) != compare.number(limit):
+        return compare.number(v)
+    return next(s for s in (f"{v:,.{digits}f}" for digits in range(1, 20)) if float(s.replace(",", "")) != limit)
+
+
 def made_goals(lines):
     out = ["| | goal | skein | |", "|---|---|---|---|"]
-    for row, column, limit, words, *at_least in GOALS:
-        of = compare.ROWS[row][3][column][2]
+    for row, label, limit, words, *at_least in GOALS:
+        of = figure(row, label)
         if isinstance(limit, tuple):
             limit, kind = limit
             r = ratio(lines, row, kind, of)
@@ -126,8 +155,8 @@ def made_goals(lines):
         else:
             v = median(lines, row, "skein", of)
         reached = v is not None and (v >= limit if at_least else v <= limit)
-        out.append(f"| {words} | {'at least ' if at_least else ''}{compare.number(limit)} | {compare.number(v)} | {'not measured' if v is None else 'reached' if reached else 'missed'} |")
-    return "As measured, on the machine above and beside what else it did:\n\n" + "\n".join(out)
+        out.append(f"| {words} | {'at least ' if at_least else ''}{compare.number(limit)} | {told_apart(v, limit)} | {'not measured' if v is None else 'reached' if reached else 'missed'} |")
+    return "As measured, on the machines above and beside what else they did:\n\n" + "\n".join(out)
 
 
 def growth_rows(what):
@@ -259,6 +288,24 @@ def plots(lines):
     return out
 
 
+MARK = r"<!-- made: ([a-z0-9 -]+?) -->"
+
+
+def wrong_marks(page):
+    """In words: marks that are not there, or twice, or unknown, or without an end. A row of a growth table needs none of its own."""
+    of_growth = {f"{what}-{n}" for what, sizes in compare.GROWTH.items() for n in sizes}
+    known = {"machine", "goals", "losses", *(f"plot {name}" for name in ("small", "batched", "latency", *GROWTH)), *(f"growth {what}" for what in GROWTH),
+             *(f"row {row}" for row in compare.ROWS if row not in of_growth)}
+    there = re.findall(MARK, page)
+    wrong = [f"the mark made: {mark} is missing" for mark in sorted(known - set(there))]
+    wrong += [f"the mark made: {mark} is there {there.count(mark)} times" for mark in sorted(set(there)) if there.count(mark) > 1]
+    wrong += [f"the mark made: {mark} is unknown" for mark in sorted(set(there) - known - {f"row {row}" for row in of_growth})]
+    order = re.findall(r"<!-- (made: |/made -->)", page)
+    if order != ["made: ", "/made -->"] * (len(order) // 2):
+        wrong.append("a mark made: has no <!-- /made -->, or the other way round")
+    return wrong
+
+
 def main():
     a = argparse.ArgumentParser(usage=__doc__)
     a.add_argument("--check", action="store_true")
@@ -268,6 +315,12 @@ def main():
     page = os.path.join(DOCS, "PERFORMANCE.md")
     with open(page, encoding="utf-8") as f:
         before = f.read()
+    wrong = wrong_marks(before)
+    for words in wrong:
+        print(f"{os.path.relpath(page)}: {words}")
+    if wrong:
+        print(f"0 passed, {len(wrong)} failed")
+        sys.exit(1)
     drawn = plots(lines)
     makers = {"machine": made_machine, "goals": made_goals, "losses": made_losses}
 
@@ -278,7 +331,7 @@ def main():
         else:
             body = made_row(lines, argument) if what == "row" else made_growth(lines, argument) if what == "growth" else makers[what](lines)
         return f"<!-- made: {m.group(1)} -->\n{body}\n<!-- /made -->"
-    wanted = {page: re.sub(r"<!-- made: ([a-z0-9 -]+?) -->\n.*?<!-- /made -->", made, before, flags=re.S)}
+    wanted = {page: re.sub(MARK + r"\n.*?<!-- /made -->", made, before, flags=re.S)}
     wanted.update({os.path.join(DOCS, "performance", name): body for name, body in drawn.items()})
     stale = []
     for path, body in wanted.items():
