@@ -55,6 +55,7 @@ static const char help[] =
 	"its latency counts from there, whether or not the broker was ready to take it. As fast as they are taken,\n"
 	"it counts from the sending. Beside every latency stands how quiet the machine was: steal, and what an\n"
 	"idle thread that sleeps for 1 ms waits longer.\n\n"
+	"The command of start and recover must be the broker's own process, and the only broker at its address.\n\n"
 	"Examples:\n"
 	"  skein bench produce -r 5000 -d 30\n"
 	"  skein bench produce -r 0 -s 1024 --batch-size 1000000 --linger 20 -a 1\n"

@@ -18,12 +18,16 @@
 #define ACK_MS      180000	/* within which a broker must have come up */
 #define END_MS      60000	/* within which it must have ended */
 #define SETTLE_MS   2000	/* before its memory is looked at */
+#define LOOK_MS     3000	/* within which another broker would answer */
+#define STEP_MS     100
 #define VALUE_BYTES 1024
 #define TOPIC       "skein-bench-start"
 
 struct starting {
 	struct bench    *b;
 	pid_t            pid;		/* 0: nothing runs */
+	int              status;	/* of the last that ended, as waitpid tells it */
+	int              runs;		/* of the command, so far */
 	struct histogram times;
 	double           memory_kib;	/* the greatest seen */
 };
@@ -32,6 +36,7 @@ static mono_ns now_ns(void) { return os_mono_ns(os_real()); }
 
 static bool start(struct starting *s)
 {
+	s->runs++;
 	s->pid = fork();
 	if (s->pid == 0) {
 		int nowhere = open("/dev/null", O_RDWR);
@@ -54,11 +59,19 @@ static bool start(struct starting *s)
 /* True once it is there no more. */
 static bool is_gone(struct starting *s)
 {
-	int status;
-
-	if (s->pid != 0 && waitpid(s->pid, &status, WNOHANG) == s->pid)
+	if (s->pid != 0 && waitpid(s->pid, &s->status, WNOHANG) == s->pid)
 		s->pid = 0;
 	return s->pid == 0;
+}
+
+/* Says how it ended, before a record was acknowledged. */
+static void say_gone(struct starting *s)
+{
+	bool is_signal = WIFSIGNALED(s->status);
+
+	tool_say("the command has ended %s %d before a record was acknowledged", is_signal ? "by signal" : "with exit code",
+		 is_signal ? WTERMSIG(s->status) : WEXITSTATUS(s->status));
+	s->b->code = EXIT_UNREACHABLE;
 }
 
 static void stop(struct starting *s, int number)
@@ -80,6 +93,26 @@ static void stop(struct starting *s, int number)
 
 /* ---- the first record ---- */
 
+/* Whoever answers already would be measured in the place of the command, which cannot have the port. */
+static bool is_free(struct starting *s)
+{
+	struct client_spec spec = tool_client_spec();
+	struct client_error error;
+	struct client *c = NULL;
+
+	if (client_create(&c, os_real(), &spec, &error) != OK) {
+		s->b->code = tool_usage("bench", "%s", error.text);
+	} else if (client_connect(c, LOOK_MS, &error) == OK) {
+		if (s->runs == 0)
+			tool_say("a broker answers at %s already: it, and not the command, would be measured", tool_bootstrap());
+		else
+			tool_say("a broker answers at %s still, though the command has ended: it must be the broker's own process (in a script: exec)", tool_bootstrap());
+		s->b->code = EXIT_FAILED;
+	}
+	client_destroy(&c);
+	return s->b->code == EXIT_OK;
+}
+
 static struct client *connect_soon(struct starting *s, mono_ms deadline)
 {
 	struct client_spec spec = tool_client_spec();
@@ -94,8 +127,11 @@ static struct client *connect_soon(struct starting *s, mono_ms deadline)
 	}
 	while (!client_is_connected(c)) {
 		if (tool_is_stopped() || is_gone(s) || os_mono_ms(os_real()) >= deadline) {
-			tool_say(s->pid == 0 ? "the command has ended" : "no broker answers; %s", client_last_error(c)->text);
 			s->b->code = EXIT_UNREACHABLE;
+			if (s->pid == 0)
+				say_gone(s);
+			else
+				tool_say("no broker answers; %s", client_last_error(c)->text);
 			client_destroy(&c);
 			return NULL;
 		}
@@ -133,17 +169,22 @@ static bool write_records(struct starting *s, struct client *c, int64_t count)
 	for (int64_t i = 0; e == OK && i < count && refused.err == OK;) {
 		e = producer_send(p, &r, &error);
 		if (e == ERR_AGAIN) {
-			client_step(c, 100);
-			e = tool_is_stopped() ? ERR_CLOSED : OK;
+			client_step(c, STEP_MS);
+			e = is_gone(s) ? ERR_CLOSED : OK;
 		} else {
 			i++;
 		}
 	}
-	if (e == OK && (e = producer_flush(p, ACK_MS)) != OK)
+	mono_ms deadline = os_mono_ms(os_real()) + ACK_MS;
+	while (e == OK && (e = producer_flush(p, STEP_MS)) == ERR_TIMEOUT && !is_gone(s) && os_mono_ms(os_real()) < deadline)
+		e = OK;
+	if (e == ERR_TIMEOUT)
 		client_error_set(&error, e, "not acknowledged in time");
 	if (e == OK && refused.err != OK)
 		error = refused;
-	if (e != OK || refused.err != OK)
+	if (is_gone(s))
+		say_gone(s);
+	else if (e != OK || refused.err != OK)
 		s->b->code = tool_fail(&error);
 	producer_destroy(&p);
 	return s->b->code == EXIT_OK;
@@ -152,6 +193,8 @@ static bool write_records(struct starting *s, struct client *c, int64_t count)
 /* From the execution to the acknowledgement; the broker runs when it is true. */
 static bool start_to_ack(struct starting *s, bool counts)
 {
+	if (!is_free(s))
+		return false;
 	mono_ns began = now_ns();
 	mono_ms deadline = os_mono_ms(os_real()) + ACK_MS;
 	struct client_error error = CLIENT_ERROR_NONE;
@@ -163,7 +206,9 @@ static bool start_to_ack(struct starting *s, bool counts)
 		return false;
 	enum err e = admin_create_topic(c, TOPIC, s->b->partitions, 1, NULL, 0, ACK_MS, &error);
 	bool ok = e == OK || e == ERR_EXISTS;
-	if (!ok)
+	if (!ok && is_gone(s))
+		say_gone(s);
+	else if (!ok)
 		s->b->code = tool_fail(&error);
 	ok = ok && write_records(s, c, 1);
 	/* A broker that has just come back may know later of the topic than its controller does. */
