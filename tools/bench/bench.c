@@ -12,6 +12,7 @@
 
 #define TIMEOUT_MS 300000
 #define NEWS_MS    10000		/* for what one broker has made to be known by another */
+#define NAME_SIZE  300			/* of a topic's name */
 
 static const char help[] =
 	"Usage: skein bench VERB [OPTION...]\n"
@@ -132,6 +133,43 @@ void bench_times(struct bench *b, const char *name, const struct histogram *h)
 	strbuf_add_str(&b->json, "]}");
 }
 
+static void tell_setting(struct bench *b)
+{
+	char acks[16];
+
+	snprintf(acks, sizeof(acks), b->acks < 0 ? "all" : "%d", b->acks);
+	bench_word(b, "bench", b->verb);
+	bench_word(b, "version", PACKAGE_VERSION);
+	if (strchr(b->options, 'c') != NULL)
+		bench_number(b, "connections", b->connections, 0);
+	if (strchr(b->options, 'G') != NULL)
+		bench_number(b, "gib", b->gib, 3);
+	if (strchr(b->options, 'M') != NULL)
+		bench_number(b, "members", b->members, 0);
+	if (strchr(b->options, 'T') != NULL)
+		bench_number(b, "topics", b->topics, 0);
+	if (strchr(b->options, 'p') != NULL)
+		bench_number(b, "partitions", b->partitions, 0);
+	if (strchr(b->options, 's') == NULL)
+		return;
+	bench_number(b, "replicas", b->replicas, 0);
+	bench_word(b, "acks", acks);
+	bench_word(b, "compression", b->codec == CODEC_NONE ? "none" : codec_name(b->codec));
+	bench_number(b, "size", b->size, 0);
+	bench_number(b, "keys", b->keys, 0);
+	bench_number(b, "linger_ms", b->linger_ms, 0);
+	bench_number(b, "batch_size", b->batch_size, 0);
+	bench_number(b, "in_flight", b->in_flight, 0);
+	bench_number(b, "rate_asked", b->rate, 1);
+}
+
+void bench_begin(struct bench *b)
+{
+	tell_setting(b);
+	if (noise_begin(&b->noise) != OK)
+		tool_say("no thread watches the machine: %m");
+}
+
 static void tell_noise(struct bench *b)
 {
 	bench_number(b, "steal_percent", b->noise.steal_percent, 2);
@@ -180,24 +218,30 @@ bool bench_connect(struct bench *b)
 void bench_topic_name(const struct bench *b, int i, char out[300])
 {
 	if (b->topics == 1)
-		snprintf(out, 300, "%s", b->topic);
+		snprintf(out, NAME_SIZE, "%s", b->topic);
 	else
-		snprintf(out, 300, "%s-%d", b->topic, i);
+		snprintf(out, NAME_SIZE, "%s-%d", b->topic, i);
+}
+
+const char **bench_topic_names(const struct bench *b)
+{
+	const char **list = mem_calloc((size_t)b->topics, sizeof(*list) + NAME_SIZE);
+	char *at = (char *)(list + b->topics);
+
+	for (int i = 0; i < b->topics; i++, at += NAME_SIZE) {
+		bench_topic_name(b, i, at);
+		list[i] = at;
+	}
+	return list;
 }
 
 /* Topics of our own, all in one request, as who has to make many does it. False: the broker did not take it; some may be there. */
 static bool create_at_once(struct bench *b)
 {
-	char (*names)[300] = mem_calloc((size_t)b->topics, sizeof(*names));
-	const char **list = mem_calloc((size_t)b->topics, sizeof(*list));
+	const char **names = bench_topic_names(b);
 	struct client_error error;
+	enum err e = admin_create_topics(b->client, names, b->topics, b->partitions, (int16_t)b->replicas, TIMEOUT_MS, &error);
 
-	for (int i = 0; i < b->topics; i++) {
-		bench_topic_name(b, i, names[i]);
-		list[i] = names[i];
-	}
-	enum err e = admin_create_topics(b->client, list, b->topics, b->partitions, (int16_t)b->replicas, TIMEOUT_MS, &error);
-	free(list);
 	free(names);
 	return e == OK;
 }
@@ -239,6 +283,32 @@ const struct client_topic *bench_topic(struct bench *b, struct client *c, const 
 	return tool_topic_info(c, name, &b->code);
 }
 
+/* What was there before has as many partitions and replicas as it has, whatever was asked for: that is what is told. */
+static bool look_at_topics(struct bench *b)
+{
+	const char **names = bench_topic_names(b);
+	const struct metadata_response *m;
+	struct client_call *answer = NULL;
+	struct client_error error;
+
+	if (admin_describe_topics(b->client, names, b->topics, TIMEOUT_MS, &answer, &m, &error) != OK)
+		b->code = tool_fail(&error);
+	for (int32_t i = 0, seen = 0; b->code == EXIT_OK && i < m->topics_count; i++) {
+		const struct metadata_response_topic *t = &m->topics[i];
+		if (t->error_code != NONE || t->partitions_count == 0)	/* just made, as asked, and not heard of there yet */
+			continue;
+		if (seen++ > 0 && t->partitions_count != b->partitions) {
+			tool_say("topic "SLICE_FMT" has %d partitions and another one %d: those of one run must have equally many", SLICE_ARG(t->name), t->partitions_count, b->partitions);
+			b->code = EXIT_FAILED;
+		}
+		b->partitions = t->partitions_count;
+		b->replicas = t->partitions[0].replica_nodes_count;
+	}
+	admin_answer_destroy(&answer);
+	free(names);
+	return b->code == EXIT_OK;
+}
+
 bool bench_make_topics(struct bench *b)
 {
 	char name[300];
@@ -250,7 +320,7 @@ bool bench_make_topics(struct bench *b)
 		if (bench_topic(b, b->client, name) == NULL)
 			return false;
 	}
-	return true;
+	return b->own_topic[0] != '\0' || look_at_topics(b);
 }
 
 void bench_drop_topics(struct bench *b)
@@ -368,36 +438,6 @@ static int parse(struct bench *b, const struct bench_verb *v, int argc, char **a
 	return EXIT_OK;
 }
 
-static void tell_setting(struct bench *b, const struct bench_verb *v)
-{
-	char acks[16];
-
-	snprintf(acks, sizeof(acks), b->acks < 0 ? "all" : "%d", b->acks);
-	bench_word(b, "bench", v->name);
-	bench_word(b, "version", PACKAGE_VERSION);
-	if (strchr(v->options, 'c') != NULL)
-		bench_number(b, "connections", b->connections, 0);
-	if (strchr(v->options, 'G') != NULL)
-		bench_number(b, "gib", b->gib, 3);
-	if (strchr(v->options, 'M') != NULL)
-		bench_number(b, "members", b->members, 0);
-	if (strchr(v->options, 'T') != NULL)
-		bench_number(b, "topics", b->topics, 0);
-	if (strchr(v->options, 'p') != NULL)
-		bench_number(b, "partitions", b->partitions, 0);
-	if (strchr(v->options, 's') == NULL)
-		return;
-	bench_number(b, "replicas", b->replicas, 0);
-	bench_word(b, "acks", acks);
-	bench_word(b, "compression", b->codec == CODEC_NONE ? "none" : codec_name(b->codec));
-	bench_number(b, "size", b->size, 0);
-	bench_number(b, "keys", b->keys, 0);
-	bench_number(b, "linger_ms", b->linger_ms, 0);
-	bench_number(b, "batch_size", b->batch_size, 0);
-	bench_number(b, "in_flight", b->in_flight, 0);
-	bench_number(b, "rate_asked", b->rate, 1);
-}
-
 int tool_bench(int argc, char **argv)
 {
 	static struct bench b = {	/* static: a histogram lies in it */
@@ -417,15 +457,14 @@ int tool_bench(int argc, char **argv)
 	if (v == NULL)
 		return tool_usage("bench", argc > 1 ? "there is no \"%s\"" : "say what%s", name);
 	b.verb = v->name;
+	b.options = v->options;
 	b.rate = v->rate;
 	argv[1] = argv[0];
 	b.code = parse(&b, v, argc - 1, argv + 1);
 	if (b.code == -1)
 		return EXIT_OK;
-	if (b.code == EXIT_OK) {
-		tell_setting(&b, v);
+	if (b.code == EXIT_OK)
 		b.code = v->run(&b);
-	}
 	noise_end(&b.noise);
 	tool_catch_signals(NULL);
 	client_destroy(&b.client);

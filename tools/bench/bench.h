@@ -13,8 +13,10 @@
 /* What was typed, or the defaults of bench.c. A verb takes the options that its help tells; the others are refused. */
 struct bench {
 	const char *verb, *topic;	/* topic NULL: one of our own, deleted afterwards */
+	const char *options;			/* that the verb takes, by their letters */
 	char      **command;			/* start, recover: what runs a broker */
-	int32_t     topics, partitions, replicas, connections, count, members, keys, size, linger_ms, batch_size, in_flight, fetch_bytes;
+	int32_t     topics, connections, count, members, keys, size, linger_ms, batch_size, in_flight, fetch_bytes;
+	int32_t     partitions, replicas;	/* from bench_make_topics on those of the topics, if they were there before */
 	int64_t     records;			/* 0: until the time is over */
 	double      rate;			/* records per second; 0: as fast as they are taken */
 	double      seconds, warm_up;
@@ -42,11 +44,14 @@ int bench_recover(struct bench *b);
 int bench_groups(struct bench *b);
 
 bool bench_connect(struct bench *b);			/* false: b->code, said why */
+/* The setting is told, and the machine watched: when all is known, before anything is measured. */
+void bench_begin(struct bench *b);
 /* Makes the topics and waits for their leaders. */
 bool bench_make_topics(struct bench *b);
 /* Makes the topics (topic, or topic-0, topic-1, ... when there are several), unless there is one of this name. Sets b->topic. */
 bool bench_create_topics(struct bench *b);
 void bench_topic_name(const struct bench *b, int i, char out[300]);
+const char **bench_topic_names(const struct bench *b);	/* all of them; free it */
 /* What the client knows of a topic that is there; a broker that was not the one to make it may hear of it later. NULL: b->code, said why. */
 const struct client_topic *bench_topic(struct bench *b, struct client *c, const char *name);
 void bench_drop_topics(struct bench *b);		/* those that we made, unless they shall be kept */

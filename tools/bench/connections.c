@@ -220,8 +220,7 @@ int bench_connections(struct bench *b)
 		tool_say("there is nothing to wait with: %s", err_text(e));
 		return EXIT_FAILED;
 	}
-	if (noise_begin(&b->noise) != OK)
-		tool_say("no thread watches the machine: %m");
+	bench_begin(b);
 	s.lines = mem_calloc((size_t)b->connections, sizeof(*s.lines));
 	for (int i = 0; i < b->connections; i++)
 		s.lines[i].fd = -1;

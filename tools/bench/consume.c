@@ -107,8 +107,7 @@ int bench_consume(struct bench *b)
 	if (b->topic == NULL)
 		return tool_usage("bench", "consume needs --topic");
 	if (bench_connect(b) && prepare(&r)) {
-		if (noise_begin(&b->noise) != OK)
-			tool_say("no thread watches the machine: %m");
+		bench_begin(b);
 		run(&r);
 		if (b->code == EXIT_OK)
 			b->code = bench_tell(b);

@@ -182,11 +182,11 @@ int bench_groups(struct bench *b)
 		tool_say("there is nothing to wait with: %m");
 		return EXIT_FAILED;
 	}
-	if (noise_begin(&b->noise) != OK)
-		tool_say("no thread watches the machine: %m");
 	g.members = mem_calloc((size_t)b->members, sizeof(*g.members));
-	if (bench_make_topics(b))
+	if (bench_make_topics(b)) {
+		bench_begin(b);
 		run(&g);
+	}
 	for (int i = 0; i < g.count; i++)
 		if (g.members[i].member != NULL)
 			group_member_destroy(&g.members[i].member);

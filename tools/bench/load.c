@@ -366,8 +366,7 @@ static int load(struct bench *b, bool reads)
 	l = (struct load){ .b = b, .peers = PEERS_INIT, .error = CLIENT_ERROR_NONE };
 	if (prepare(&l, reads)) {
 		fill_value(&l);
-		if (noise_begin(&b->noise) != OK)
-			tool_say("no thread watches the machine: %m");
+		bench_begin(b);
 		clock_t before = clock();
 		set_schedule(&l);
 		run(&l);

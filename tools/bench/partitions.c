@@ -52,20 +52,13 @@ int bench_partitions(struct bench *b)
 {
 	if (!bench_connect(b))
 		return b->code;
-	if (noise_begin(&b->noise) != OK)
-		tool_say("no thread watches the machine: %m");
+	bench_begin(b);
 	mono_ns began = os_mono_ns(os_real());
 	if (bench_create_topics(b)) {
-		char (*names)[300] = mem_calloc((size_t)b->topics, sizeof(*names));
-		const char **list = mem_calloc((size_t)b->topics, sizeof(*list));
-		for (int i = 0; i < b->topics; i++) {
-			bench_topic_name(b, i, names[i]);
-			list[i] = names[i];
-		}
+		const char **names = bench_topic_names(b);
 		bench_number(b, "create_s", seconds_since(began), 4);
-		if (wait_until_led(b, list))
+		if (wait_until_led(b, names))
 			bench_number(b, "led_s", seconds_since(began), 4);
-		free(list);
 		free(names);
 	}
 	bench_progress("%s", "");

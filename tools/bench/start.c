@@ -273,8 +273,7 @@ static int run(struct bench *b, bool recovers)
 	s = (struct starting){ .b = b, .memory_kib = -1 };
 	if (b->command == NULL)
 		return tool_usage("bench", "%s needs the command of a broker behind --", b->verb);
-	if (noise_begin(&b->noise) != OK)
-		tool_say("no thread watches the machine: %m");
+	bench_begin(b);
 	if (recovers)
 		ok = start_to_ack(&s, false) && fill(&s);
 	for (int i = 0; ok && i < b->count && !tool_is_stopped(); i++) {
