@@ -13,6 +13,7 @@
 #define TIMEOUT_MS 300000
 #define NEWS_MS    10000		/* for what one broker has made to be known by another */
 #define NAME_SIZE  300			/* of a topic's name */
+#define RATE_MIN   1e-6			/* records per second: beyond it times do not fit */
 
 static const char help[] =
 	"Usage: skein bench VERB [OPTION...]\n"
@@ -84,6 +85,11 @@ static const struct bench_verb {
 	{ "groups",  bench_groups,  "Mpto", 0 },
 };
 
+int64_t bench_records_due(const struct bench *b)
+{
+	return b->records > 0 ? b->records : (int64_t)(b->seconds * b->rate + 1e-6);
+}
+
 /* ---- the result ---- */
 
 void bench_word(struct bench *b, const char *name, const char *value)
@@ -103,8 +109,14 @@ void bench_word(struct bench *b, const char *name, const char *value)
 
 void bench_number(struct bench *b, const char *name, double value, int decimals)
 {
-	strbuf_printf(&b->text, "%-28s %.*f\n", name, decimals, value);
-	strbuf_printf(&b->json, "%s\"%s\":%.*f", b->json.len > 0 ? "," : "", name, decimals, value);
+	char number[400];
+
+	if (decimals == BENCH_AS_TYPED)
+		snprintf(number, sizeof(number), "%.12g", value);
+	else
+		snprintf(number, sizeof(number), "%.*f", decimals, value);
+	strbuf_printf(&b->text, "%-28s %s\n", name, number);
+	strbuf_printf(&b->json, "%s\"%s\":%s", b->json.len > 0 ? "," : "", name, number);
 }
 
 static double us(uint64_t ns) { return (double)ns / 1e3; }
@@ -160,7 +172,7 @@ static void tell_setting(struct bench *b)
 	bench_number(b, "linger_ms", b->linger_ms, 0);
 	bench_number(b, "batch_size", b->batch_size, 0);
 	bench_number(b, "in_flight", b->in_flight, 0);
-	bench_number(b, "rate_asked", b->rate, 1);
+	bench_number(b, "rate_asked", b->rate, BENCH_AS_TYPED);
 }
 
 void bench_begin(struct bench *b)
@@ -375,7 +387,7 @@ static const struct option options[] = {
 static bool set_option(struct bench *b, int c)
 {
 	switch (c) {
-	case 'r': return set_real(optarg, 1e9, &b->rate);
+	case 'r': return set_real(optarg, 1e9, &b->rate) && (b->rate == 0 || b->rate >= RATE_MIN);
 	case 'd': return set_real(optarg, 1e6, &b->seconds);
 	case 'n': return value_int(optarg, 1, INT64_MAX / 4, &b->records);
 	case 'W': return set_real(optarg, 1e6, &b->warm_up);
@@ -435,6 +447,8 @@ static int parse(struct bench *b, const struct bench_verb *v, int argc, char **a
 		b->command = argv + optind;
 	else if (optind != argc)
 		return tool_usage("bench", "%s takes no argument: \"%s\"", v->name, argv[optind]);
+	if (strchr(v->options, 'r') != NULL && b->records == 0 && (b->rate > 0 ? bench_records_due(b) < 1 : b->seconds <= 0))
+		return tool_usage("bench", "at %.10g records per second none is due within %.10g s", b->rate, b->seconds);
 	return EXIT_OK;
 }
 

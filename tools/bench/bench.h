@@ -46,6 +46,7 @@ int bench_groups(struct bench *b);
 bool bench_connect(struct bench *b);			/* false: b->code, said why */
 /* The setting is told, and the machine watched: when all is known, before anything is measured. */
 void bench_begin(struct bench *b);
+int64_t bench_records_due(const struct bench *b);	/* at a rate: those that count */
 /* Makes the topics and waits for their leaders. */
 bool bench_make_topics(struct bench *b);
 /* Makes the topics (topic, or topic-0, topic-1, ... when there are several), unless there is one of this name. Sets b->topic. */
@@ -61,6 +62,7 @@ void bench_progress(const char *fmt, ...) PRINTF(1, 2);
 
 /* The result, told by bench_tell as a table or as one line of JSON. Names are stable: scripts read them. */
 void bench_word(struct bench *b, const char *name, const char *value);
+#define BENCH_AS_TYPED (-1)	/* decimals */
 void bench_number(struct bench *b, const char *name, double value, int decimals);
 void bench_times(struct bench *b, const char *name, const struct histogram *h);	/* of nanoseconds; told in microseconds */
 int  bench_tell(struct bench *b);

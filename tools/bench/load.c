@@ -307,16 +307,18 @@ static void fill_value(struct load *l)
 static void set_schedule(struct load *l)
 {
 	struct bench *b = l->b;
-	int64_t per_batch = MAX(1, b->batch_size / (b->size + RECORD_BYTES));
+	int64_t per_batch = MAX(1, b->batch_size / (b->size + RECORD_BYTES)), first = (int64_t)(b->warm_up * b->rate + 1 - 1e-6);
 
 	l->pending_max = MIN(PENDING_MAX, per_batch * (b->in_flight + 1) * b->partitions * b->topics);
 	l->zero = now_ns() + START_NS;
 	l->counted_from = l->zero + (mono_ns)(b->warm_up * 1e9);
 	l->ends = b->records > 0 ? MONO_NEVER : l->counted_from + (mono_ns)(b->seconds * 1e9);
-	if (b->rate > 0)
-		l->total = (int64_t)(b->warm_up * b->rate + (b->records > 0 ? (double)b->records : b->seconds * b->rate));
-	else
+	if (b->rate > 0) {
+		l->total = first + bench_records_due(b);
+		l->counted_from = due(l, first);
+	} else {
 		l->total = b->records > 0 ? b->records : INT64_MAX;
+	}
 	if (b->rate == 0 && b->records > 0)
 		l->counted_from = l->zero;	/* all of a given number count */
 	os_sleep_ms(os_real(), START_NS / 1000000);
