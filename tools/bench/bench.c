@@ -162,8 +162,13 @@ static void tell_setting(struct bench *b)
 		bench_number(b, "topics", b->topics, 0);
 	if (strchr(b->options, 'p') != NULL)
 		bench_number(b, "partitions", b->partitions, 0);
+	if (b->records > 0)
+		bench_number(b, "records_asked", (double)b->records, 0);
+	else if (strchr(b->options, 'd') != NULL)
+		bench_number(b, "duration_asked", b->seconds, BENCH_AS_TYPED);
 	if (strchr(b->options, 's') == NULL)
 		return;
+	bench_number(b, "warm_up_asked", b->warm_up, BENCH_AS_TYPED);
 	bench_number(b, "replicas", b->replicas, 0);
 	bench_word(b, "acks", acks);
 	bench_word(b, "compression", b->codec == CODEC_NONE ? "none" : codec_name(b->codec));
@@ -195,6 +200,10 @@ int bench_tell(struct bench *b)
 {
 	noise_end(&b->noise);
 	tell_noise(b);
+	if (tool_is_stopped()) {
+		strbuf_add_str(&b->text, "interrupted: all of this is of the time until then\n");
+		strbuf_add_str(&b->json, ",\"interrupted\":true");
+	}
 	if (b->is_json)
 		printf("{%s}\n", strbuf_cstr(&b->json));
 	else
