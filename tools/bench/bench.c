@@ -37,7 +37,8 @@ static const char help[] =
 	"  -a, --acks N             all (default), 1, 0\n"
 	"      --linger MS          wait so long for more records to go along (default 0)\n"
 	"      --batch-size BYTES   and for so many at most (default 16384; 1: each record has a request)\n"
-	"      --in-flight N        requests under way per connection and broker (default 5)\n"
+	"      --in-flight N        requests under way per connection and broker (default 5). With --acks all they are 5\n"
+	"                           at most, else one per partition, because records keep their order\n"
 	"      --fetch-bytes N      what a fetch asks for (default 1048576)\n"
 	"      --count N            starts (default 5)\n"
 	"      --gib N              of records of 1 KiB (default 1)\n"
@@ -53,6 +54,8 @@ static const char help[] =
 	"  -c, --connections N      clients with connections of their own (default 1)\n"
 	"  -o, --output FORMAT      text (default) or json: one object, one line\n"
 	TOOL_BOOTSTRAP_HELP
+	"\nProperties hold as far as they are of connections. In the place of those of producers and consumers, as acks\n"
+	"and linger.ms, stand the options above.\n"
 	"\nAt a rate the schedule is fixed before the first record: each carries the time at which it should be sent, and\n"
 	"its latency counts from there, whether or not the broker was ready to take it. As fast as they are taken,\n"
 	"it counts from the sending. Beside every latency stands how quiet the machine was: steal, and what an\n"
@@ -177,6 +180,8 @@ static void tell_setting(struct bench *b)
 	bench_number(b, "linger_ms", b->linger_ms, 0);
 	bench_number(b, "batch_size", b->batch_size, 0);
 	bench_number(b, "in_flight", b->in_flight, 0);
+	if (b->in_flight != b->in_flight_asked)
+		bench_number(b, "in_flight_asked", b->in_flight_asked, 0);
 	bench_number(b, "rate_asked", b->rate, BENCH_AS_TYPED);
 }
 
@@ -406,7 +411,7 @@ static bool set_option(struct bench *b, int c)
 	case 'a': return value_acks(optarg, &b->acks);
 	case 'L': return set_number(optarg, 0, 60000, &b->linger_ms);
 	case 'B': return set_number(optarg, 1, 64 << 20, &b->batch_size);
-	case 'F': return set_number(optarg, 1, 1000, &b->in_flight);
+	case 'F': b->is_in_flight_typed = true; return set_number(optarg, 1, 1000, &b->in_flight_asked);
 	case 'f': return set_number(optarg, 1024, 1 << 30, &b->fetch_bytes);
 	case 't': b->topic = optarg; return strlen(optarg) < 240;
 	case 'T': return set_number(optarg, 1, 100000, &b->topics);
@@ -464,7 +469,7 @@ static int parse(struct bench *b, const struct bench_verb *v, int argc, char **a
 int tool_bench(int argc, char **argv)
 {
 	static struct bench b = {	/* static: a histogram lies in it */
-		.topics = 1, .partitions = 1, .replicas = 1, .connections = 1, .size = 100, .batch_size = 16384, .in_flight = 5,
+		.topics = 1, .partitions = 1, .replicas = 1, .connections = 1, .size = 100, .batch_size = 16384, .in_flight_asked = 5,
 		.fetch_bytes = 1 << 20, .seconds = 10, .warm_up = 1, .acks = -1, .count = 5, .gib = 1, .members = 10, .code = EXIT_OK,
 	};
 	const char *name = argc > 1 ? argv[1] : "";

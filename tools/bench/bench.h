@@ -15,7 +15,8 @@ struct bench {
 	const char *verb, *topic;	/* topic NULL: one of our own, deleted afterwards */
 	const char *options;			/* that the verb takes, by their letters */
 	char      **command;			/* start, recover: what runs a broker */
-	int32_t     topics, connections, count, members, keys, size, linger_ms, batch_size, in_flight, fetch_bytes;
+	int32_t     topics, connections, count, members, keys, size, linger_ms, batch_size, fetch_bytes;
+	int32_t     in_flight_asked, in_flight;	/* requests; in_flight: those that there can be, of load.c */
 	int32_t     partitions, replicas;	/* from bench_make_topics on those of the topics, if they were there before */
 	int64_t     records;			/* 0: until the time is over */
 	double      rate;			/* records per second; 0: as fast as they are taken */
@@ -24,7 +25,7 @@ struct bench {
 	double      wait;			/* seconds between kill -9 and the start */
 	int16_t     acks;
 	enum codec  codec;
-	bool        is_json, keeps;
+	bool        is_json, keeps, is_in_flight_typed;
 	/* while it runs */
 	struct client *client;			/* NULL before bench_connect */
 	char        own_topic[64];		/* "": the topic was there before */

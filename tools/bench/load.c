@@ -24,6 +24,7 @@
 #define STAMP_BYTES  16		/* of a value: the run's number, the time at which it was due */
 #define RECORD_BYTES 20		/* around a value, about */
 #define SEND_AT_ONCE 256	/* records between two turns */
+#define IDEMPOTENT_IN_FLIGHT 5	/* for whose sequence numbers a broker remembers so many batches */
 
 struct writer_peer {
 	struct load     *load;
@@ -220,7 +221,7 @@ static bool add_writer(struct load *l, struct writer_peer *p)
 	spec.codec = b->codec;
 	spec.batch_size = b->batch_size;
 	spec.linger_ms = b->linger_ms;
-	spec.in_flight_max = MIN(b->in_flight, spec.is_idempotent ? 5 : b->in_flight);
+	spec.in_flight_max = MIN(b->in_flight_asked, spec.is_idempotent ? IDEMPOTENT_IN_FLIGHT : b->in_flight_asked);
 	spec.request_size_max = MAX(spec.request_size_max, b->batch_size + b->size + 4096);
 	spec.buffer_memory = MAX(spec.buffer_memory, 8 * (int64_t)spec.request_size_max);
 	spec.on_delivery = on_delivery;
@@ -292,6 +293,43 @@ static bool prepare(struct load *l, bool reads)
 	return !reads || add_reader(l);
 }
 
+/* Partitions of our topics that this broker leads; no more than max. */
+static int32_t count_led(struct load *l, int32_t leader, int32_t max)
+{
+	int32_t led = 0;
+
+	for (int i = 0; i < l->b->topics && led < max; i++) {
+		const struct client_topic *t = client_topic(l->b->client, slice_str(l->topics[i]));
+		for (int32_t n = 0; n < t->partition_count && led < max; n++)
+			led += t->partitions[n].leader == leader;
+	}
+	return led;
+}
+
+/*
+ * How many requests a connection can have under way at one broker, whatever was asked for: with sequence numbers so many as the broker can tell apart; without them one per
+ * partition, because a second one might overtake a first that has to be repeated.
+ */
+static void tell_in_flight(struct load *l)
+{
+	struct bench *b = l->b;
+	int32_t asked = b->in_flight_asked;
+
+	if (b->acks == PRODUCER_ACKS_ALL) {
+		b->in_flight = MIN(asked, IDEMPOTENT_IN_FLIGHT);
+		if (b->in_flight < asked && b->is_in_flight_typed)
+			tool_say("--in-flight %d: there are %d at most, because with --acks all the producer is idempotent", asked, b->in_flight);
+		return;
+	}
+	for (int i = 0; i < b->topics && b->in_flight < asked; i++) {
+		const struct client_topic *t = client_topic(b->client, slice_str(l->topics[i]));
+		for (int32_t n = 0; n < t->partition_count && b->in_flight < asked; n++)
+			b->in_flight = MAX(b->in_flight, count_led(l, t->partitions[n].leader, asked));
+	}
+	if (b->in_flight < asked && b->is_in_flight_typed)
+		tool_say("--in-flight %d: there are %d at most, one per partition, because with --acks %d nothing else keeps records in order", asked, b->in_flight, b->acks);
+}
+
 /* Half of it is easy to compress. */
 static void fill_value(struct load *l)
 {
@@ -309,7 +347,7 @@ static void set_schedule(struct load *l)
 	struct bench *b = l->b;
 	int64_t per_batch = MAX(1, b->batch_size / (b->size + RECORD_BYTES)), first = (int64_t)(b->warm_up * b->rate + 1 - 1e-6);
 
-	l->pending_max = MIN(PENDING_MAX, per_batch * (b->in_flight + 1) * b->partitions * b->topics);
+	l->pending_max = MIN(PENDING_MAX, per_batch * (b->in_flight_asked + 1) * b->partitions * b->topics);
 	l->zero = now_ns() + START_NS;
 	l->counted_from = l->zero + (mono_ns)(b->warm_up * 1e9);
 	l->ends = b->records > 0 ? MONO_NEVER : l->counted_from + (mono_ns)(b->seconds * 1e9);
@@ -368,6 +406,7 @@ static int load(struct bench *b, bool reads)
 	l = (struct load){ .b = b, .peers = PEERS_INIT, .error = CLIENT_ERROR_NONE };
 	if (prepare(&l, reads)) {
 		fill_value(&l);
+		tell_in_flight(&l);
 		bench_begin(b);
 		clock_t before = clock();
 		set_schedule(&l);
