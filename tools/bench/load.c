@@ -377,6 +377,7 @@ static int tell(struct load *l, clock_t cpu)
 	bench_number(b, "mb_per_s", seconds > 0 ? (double)l->acked * b->size / seconds / 1e6 : 0, 3);
 	bench_number(b, "client_cpu_s", (double)cpu / CLOCKS_PER_SEC, 3);
 	bench_word(b, "latency_from", b->rate > 0 ? "schedule" : "sending");
+	bench_word(b, "latency_to", b->acks == 0 ? "sent" : "acknowledged");
 	bench_times(b, "ack_us", &l->ack);
 	if (l->consumer != NULL) {
 		bench_number(b, "not_arrived", (double)(l->answered - l->failed - l->arrived), 0);
