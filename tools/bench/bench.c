@@ -12,6 +12,8 @@
 
 #define TIMEOUT_MS 300000
 #define NEWS_MS    10000		/* for what one broker has made to be known by another */
+#define BACK_MS    10000		/* for a broker that was gone to come back */
+#define BACK_STEP_MS 100
 #define NAME_SIZE  300			/* of a topic's name */
 #define RATE_MIN   1e-6			/* records per second: beyond it times do not fit */
 
@@ -350,16 +352,39 @@ bool bench_make_topics(struct bench *b)
 	return b->own_topic[0] != '\0' || look_at_topics(b);
 }
 
-void bench_drop_topics(struct bench *b)
+/* *deadline: 0 while the broker answers; from a lost connection on, until when it is asked again over a new one. It may have been killed and have come back. */
+static bool drop_topic(struct bench *b, const char *name, mono_ms *deadline)
 {
 	struct client_error error;
-	char name[300];
+
+	for (bool again = false;; again = true) {
+		mono_ms now = os_mono_ms(os_real());
+		enum err e = admin_delete_topic(b->client, name, *deadline == 0 ? TIMEOUT_MS : MAX(*deadline - now, 1), &error);
+		if (e == OK || (again && e == ERR_NOT_FOUND)) {	/* the one whose answer was lost has been carried out */
+			*deadline = 0;
+			return true;
+		}
+		if (tool_exit_code(&error) != EXIT_UNREACHABLE || (*deadline != 0 && now >= *deadline))
+			break;
+		if (*deadline == 0)
+			*deadline = now + BACK_MS;
+		client_step(b->client, BACK_STEP_MS);
+	}
+	tool_say("topic %s could not be deleted: %s", name, error.text);
+	return false;
+}
+
+bool bench_drop_topics(struct bench *b)
+{
+	mono_ms deadline = 0;
+	char name[NAME_SIZE];
+	bool ok = true;
 
 	for (int i = 0; i < b->topics && b->own_topic[0] != '\0' && !b->keeps; i++) {
 		bench_topic_name(b, i, name);
-		if (admin_delete_topic(b->client, name, TIMEOUT_MS, &error) != OK)
-			tool_say("topic %s could not be deleted: %s", name, error.text);
+		ok = drop_topic(b, name, &deadline) && ok;
 	}
+	return ok;
 }
 
 /* ---- options ---- */

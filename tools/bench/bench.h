@@ -56,7 +56,7 @@ void bench_topic_name(const struct bench *b, int i, char out[300]);
 const char **bench_topic_names(const struct bench *b);	/* all of them; free it */
 /* What the client knows of a topic that is there; a broker that was not the one to make it may hear of it later. NULL: b->code, said why. */
 const struct client_topic *bench_topic(struct bench *b, struct client *c, const char *name);
-void bench_drop_topics(struct bench *b);		/* those that we made, unless they shall be kept */
+bool bench_drop_topics(struct bench *b);		/* those that we made, unless they shall be kept; false after saying which could not be */
 
 /* On a terminal a line that is written over by the next one; "": the last is wiped. */
 void bench_progress(const char *fmt, ...) PRINTF(1, 2);

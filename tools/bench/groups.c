@@ -191,7 +191,7 @@ int bench_groups(struct bench *b)
 		if (g.members[i].member != NULL)
 			group_member_destroy(&g.members[i].member);
 	peers_fini(&g.peers);
-	bench_drop_topics(b);
+	(void)bench_drop_topics(b);
 	free(g.members);
 	return b->code == EXIT_OK ? bench_tell(b) : b->code;
 }

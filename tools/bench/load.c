@@ -394,7 +394,7 @@ static void end(struct load *l)
 		producer_destroy(&l->writers[i].producer);
 	peers_fini(&l->peers);
 	if (l->b->client != NULL)
-		bench_drop_topics(l->b);
+		(void)bench_drop_topics(l->b);
 	free(l->writers);
 	free(l->topics);
 	free(l->value);

@@ -63,8 +63,7 @@ int bench_partitions(struct bench *b)
 	}
 	bench_progress("%s", "");
 	began = os_mono_ns(os_real());
-	bench_drop_topics(b);
-	if (!b->keeps && b->own_topic[0] != '\0')
+	if (bench_drop_topics(b) && !b->keeps && b->own_topic[0] != '\0')
 		bench_number(b, "delete_s", seconds_since(began), 4);
 	return b->code == EXIT_OK ? bench_tell(b) : b->code;
 }
