@@ -20,6 +20,7 @@
 #define ANSWERS_MS   30000	/* for what is under way when the last record has been sent */
 #define READY_MS     30000
 #define STEP_MS      100
+#define PROGRESS_NS  1000000000
 #define PENDING_MAX  1000000	/* as fast as they are taken: records of one connection */
 #define STAMP_BYTES  16		/* of a value: the run's number, the time at which it was due */
 #define RECORD_BYTES 20		/* around a value, about */
@@ -169,14 +170,20 @@ static void turn(struct load *l, bool may_sleep)
 static void say_progress(struct load *l, mono_ns *next)
 {
 	mono_ns now = now_ns();
+	double seconds = (double)(now - l->zero) / 1e9;
 
 	if (now < *next)
 		return;
-	bench_progress("%5.0f s  %10.0f records/s  p50 %.0f us  p99 %.0f us  max %.0f us  under way %lld", (double)(now - l->zero) / 1e9,
-		       (double)l->since.count, (double)histogram_at(&l->since, 0.5) / 1e3, (double)histogram_at(&l->since, 0.99) / 1e3,
-		       (double)l->since.max / 1e3, (long long)(l->sent - l->answered));
+	if (*next - PROGRESS_NS < l->counted_from)
+		bench_progress("%5.0f s  warming up, under way %lld", seconds, (long long)(l->sent - l->answered));
+	else if (l->since.count == 0)
+		bench_progress("%5.0f s  no answers, under way %lld", seconds, (long long)(l->sent - l->answered));
+	else
+		bench_progress("%5.0f s  %10.0f records/s  p50 %.0f us  p99 %.0f us  max %.0f us  under way %lld", seconds,
+			       (double)l->since.count, (double)histogram_at(&l->since, 0.5) / 1e3, (double)histogram_at(&l->since, 0.99) / 1e3,
+			       (double)l->since.max / 1e3, (long long)(l->sent - l->answered));
 	memset(&l->since, 0, sizeof(l->since));
-	*next += 1000000000;
+	*next += PROGRESS_NS;
 }
 
 static bool is_all_here(const struct load *l)
@@ -187,7 +194,7 @@ static bool is_all_here(const struct load *l)
 static void run(struct load *l)
 {
 	struct bench *b = l->b;
-	mono_ns progress_at = l->zero + 1000000000;
+	mono_ns progress_at = l->zero + PROGRESS_NS;
 
 	while (!is_all_sent(l)) {
 		turn(l, send_due(l));
@@ -369,6 +376,10 @@ static int tell(struct load *l, clock_t cpu)
 
 	if (l->failed > 0)
 		tool_say("%lld records were not written: %s", (long long)l->failed, l->error.text);
+	if (l->sent > l->answered)
+		tool_say("%lld records have no answer: all times are only of those that have one", (long long)(l->sent - l->answered));
+	if (l->consumer != NULL && l->arrived < l->answered - l->failed)
+		tool_say("%lld records did not arrive: times from end to end are only of those that did", (long long)(l->answered - l->failed - l->arrived));
 	bench_number(b, "records", (double)l->acked, 0);
 	bench_number(b, "failed", (double)l->failed, 0);
 	bench_number(b, "unanswered", (double)(l->sent - l->answered), 0);
