@@ -49,11 +49,16 @@ static bool prepare(struct reading *r)
 	return true;
 }
 
+static bool is_enough(const struct reading *r)
+{
+	return r->b->records > 0 && r->records >= r->b->records;
+}
+
 static void read_all(struct reading *r, struct consumer *s)
 {
 	struct consumer_event e;
 
-	while (r->b->code == EXIT_OK && consumer_next(s, &e)) {
+	while (r->b->code == EXIT_OK && !is_enough(r) && consumer_next(s, &e)) {
 		switch (e.kind) {
 		case CONSUMER_RECORD:
 			r->records++;
@@ -78,7 +83,7 @@ static void run(struct reading *r)
 	mono_ns began = os_mono_ns(os), told = began;
 	clock_t cpu = clock();
 
-	while (r->open > 0 && r->b->code == EXIT_OK && !tool_is_stopped() && (r->b->records == 0 || r->records < r->b->records)) {
+	while (r->open > 0 && r->b->code == EXIT_OK && !tool_is_stopped() && !is_enough(r)) {
 		peers_turn(&r->peers, MONO_NEVER, true);
 		for (int i = 0; i < r->consumer_count; i++)
 			read_all(r, r->consumers[i]);
