@@ -281,7 +281,10 @@ static bool add_reader(struct load *l)
 static bool prepare(struct load *l, bool reads)
 {
 	struct bench *b = l->b;
+	int64_t per_batch = MAX(1, b->batch_size / (b->size + RECORD_BYTES));
 
+	/* By what was asked for, whatever the topic has: figures of before stay comparable. */
+	l->pending_max = MIN(PENDING_MAX, per_batch * (b->in_flight_asked + 1) * b->partitions * b->topics);
 	if (!bench_connect(b) || !bench_make_topics(b))
 		return false;
 	l->topics = mem_calloc((size_t)b->topics, sizeof(*l->topics));
@@ -352,9 +355,8 @@ static void fill_value(struct load *l)
 static void set_schedule(struct load *l)
 {
 	struct bench *b = l->b;
-	int64_t per_batch = MAX(1, b->batch_size / (b->size + RECORD_BYTES)), first = (int64_t)(b->warm_up * b->rate + 1 - 1e-6);
+	int64_t first = (int64_t)(b->warm_up * b->rate + 1 - 1e-6);	/* that counts: rounded up, but not for an error in the last digit */
 
-	l->pending_max = MIN(PENDING_MAX, per_batch * (b->in_flight_asked + 1) * b->partitions * b->topics);
 	l->zero = now_ns() + START_NS;
 	l->counted_from = l->zero + (mono_ns)(b->warm_up * 1e9);
 	l->ends = b->records > 0 ? MONO_NEVER : l->counted_from + (mono_ns)(b->seconds * 1e9);
