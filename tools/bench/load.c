@@ -24,6 +24,7 @@
 #define PENDING_MAX  1000000	/* as fast as they are taken: records of one connection */
 #define STAMP_BYTES  16		/* of a value: the run's number, the time at which it was due */
 #define RECORD_BYTES 20		/* around a value, about */
+#define VALUES_BYTES ((int64_t)8 << 20)	/* zstd looks back so far at its default level */
 #define SEND_AT_ONCE 256	/* records between two turns */
 #define IDEMPOTENT_IN_FLIGHT 5	/* for whose sequence numbers a broker remembers so many batches */
 
@@ -40,7 +41,8 @@ struct load {
 	int               writer_count;
 	struct consumer  *consumer;	/* of a client of its own; NULL: nobody reads */
 	uint64_t          id;
-	uint8_t          *value;
+	uint8_t          *values;	/* one behind the other */
+	int64_t           value_count;
 	char            (*topics)[300];
 	int64_t           pending_max;
 	mono_ns           zero, counted_from, ends;	/* of the schedule */
@@ -109,15 +111,16 @@ static bool send_one(struct load *l, mono_ns was_due)
 	struct bench *b = l->b;
 	struct writer_peer *p = &l->writers[l->sent % l->writer_count];
 	struct client_error error;
+	uint8_t *value = l->values + (l->sent % l->value_count) * b->size;
 	char key[24];
 	struct producer_record r = {
 		.topic = slice_str(l->topics[l->sent / l->writer_count % b->topics]), .partition = PRODUCER_PARTITION_ANY, .key = SLICE_NULL,
-		.value = slice_of(l->value, (size_t)b->size), .timestamp = -1, .tag = (void *)(intptr_t)was_due,
+		.value = slice_of(value, (size_t)b->size), .timestamp = -1, .tag = (void *)(intptr_t)was_due,
 	};
 
 	if (b->rate == 0 && producer_pending(p->producer) >= l->pending_max)
 		return false;
-	store_be64(l->value + 8, (uint64_t)was_due);
+	store_be64(value + 8, (uint64_t)was_due);
 	if (b->keys > 0) {
 		snprintf(key, sizeof(key), "key-%010lld", (long long)(l->sent % b->keys));
 		r.key = slice_str(key);
@@ -340,16 +343,21 @@ static void tell_in_flight(struct load *l)
 		tool_say("--in-flight %d: there are %d at most, one per partition, because with --acks %d nothing else keeps records in order", asked, b->in_flight, b->acks);
 }
 
-/* Half of it is easy to compress. */
-static void fill_value(struct load *l)
+/* Half of each is easy to compress, the other half random; more of them than a codec looks back for, because it would find one value again and again. */
+static void fill_values(struct load *l)
 {
 	size_t size = (size_t)l->b->size;
 
-	l->value = mem_calloc(size, 1);
-	os_random(os_real(), l->value, size / 2);
-	memset(l->value + size / 2, '.', size - size / 2);
 	os_random(os_real(), &l->id, sizeof(l->id));
-	store_be64(l->value, l->id);
+	l->value_count = VALUES_BYTES / (int64_t)size + 1;
+	l->values = mem_alloc((size_t)l->value_count * size);
+	os_random(os_real(), l->values, (size_t)l->value_count * size);
+	for (int64_t i = 0; i < l->value_count; i++) {
+		uint8_t *value = l->values + (size_t)i * size;
+
+		memset(value + size / 2, '.', size - size / 2);
+		store_be64(value, l->id);
+	}
 }
 
 static void set_schedule(struct load *l)
@@ -410,7 +418,7 @@ static void end(struct load *l)
 		(void)bench_drop_topics(l->b);
 	free(l->writers);
 	free(l->topics);
-	free(l->value);
+	free(l->values);
 }
 
 static int load(struct bench *b, bool reads)
@@ -419,7 +427,7 @@ static int load(struct bench *b, bool reads)
 
 	l = (struct load){ .b = b, .peers = PEERS_INIT, .error = CLIENT_ERROR_NONE };
 	if (prepare(&l, reads)) {
-		fill_value(&l);
+		fill_values(&l);
 		tell_in_flight(&l);
 		bench_begin(b);
 		clock_t before = clock();
