@@ -293,6 +293,8 @@ enum err log_close_clean(struct log *log)
 
 void log_release_files(struct log *log)
 {
+	/* Should the device fail here, the next append meets it. */
+	(void)!segment_give_back_blocks(log_active(log));
 	file_cache_drop_idle(&log->store.cache, 0);
 }
 

@@ -80,8 +80,8 @@ enum err log_open(struct log **out, const struct log_spec *spec,
 /* The topic id became known after opening (a log that an older broker wrote). */
 void     log_set_topic_id(struct log *log, struct uuid topic_id);
 
-/* Closes all descriptors that no reader holds: for upkeep of a log that has been idle for a
- * while. */
+/* Closes all descriptors that no reader holds, and gives back blocks that appends would have needed: for
+ * upkeep of a log that has been idle for a while. */
 void     log_release_files(struct log *log);
 /* At the end of each turn: closes those of them that others need more, as descriptors are scarce. True: readers hold some still. */
 bool     log_release_spare_files(struct log *log);

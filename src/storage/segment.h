@@ -139,6 +139,8 @@ enum err segment_learn_first_timestamp(struct segment *s) MUST_CHECK;
 /* No longer active: final time entry, indexes cut to their length (.index created when it is not
  * there). */
 enum err segment_finish(struct segment *s) MUST_CHECK;
+/* Those that its .log was given ahead. */
+enum err segment_give_back_blocks(struct segment *s) MUST_CHECK;
 /* Before its indexes are made anew from nothing, and after: in between there is no .index, so that a crash leaves a segment whose indexes
  * the next open makes again. */
 enum err segment_remake_begin(struct segment *s) MUST_CHECK;

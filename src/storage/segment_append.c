@@ -148,7 +148,7 @@ static void allocate_ahead(struct segment *s, os_fd fd, uint32_t end)
 	s->allocated = os_allocate(s->store->os, fd, from, end - from + SEGMENT_AHEAD) == OK ? (int64_t)end + SEGMENT_AHEAD : INT64_MAX;
 }
 
-static enum err give_back_blocks(struct segment *s)
+enum err segment_give_back_blocks(struct segment *s)
 {
 	struct log_file *f;
 	enum err e;
@@ -245,7 +245,7 @@ enum err segment_finish(struct segment *s)
 	if ((e = segment_file(s, SEGMENT_OFFSETS, &f)) != OK ||
 	    (e = index_file_trim(&s->offsets, s->store->os, f->fd)) != OK)
 		return e;
-	return give_back_blocks(s);
+	return segment_give_back_blocks(s);
 }
 
 /* The last entries that remain after an index was cut. */

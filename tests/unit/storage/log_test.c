@@ -2,7 +2,9 @@
  * The log on a real disk: what goes in comes out, files are those of Kafka, golden partitions open.
  */
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "log_kit.h"
 #include "os/sim.h"
@@ -989,6 +991,89 @@ START_TEST(a_time_to_come_holds_all_behind_it)
 }
 END_TEST
 
+/* What it has ahead for the next appends others may need more. */
+START_TEST(an_idle_log_has_no_blocks_ahead)
+{
+	struct kit k;
+	struct stat st;
+	char path[600], *value = mem_calloc(1, 900001);
+
+	memset(value, 'v', 900000);
+	kit_temporary(&k, "t-0");
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 20; i++)
+		append_one(k.log, make_batch(&PLAIN, 1, 1700000000000, value), false, 1700000000000);
+	snprintf(path, sizeof(path), "%s/00000000000000000000.log", k.dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_gt((long long)st.st_blocks * 512, (long long)st.st_size + (8 << 20));
+	log_release_files(k.log);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_lt((long long)st.st_blocks * 512, (long long)st.st_size + (1 << 20));
+	append_one(k.log, make_batch(&PLAIN, 1, 1700000000000, value), false, 1700000000000);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_gt((long long)st.st_blocks * 512, (long long)st.st_size + (8 << 20));
+	kit_fini(&k);
+	free(value);
+}
+END_TEST
+
+static int fds_of(struct kit *k)
+{
+	const char *const suffixes[] = { "log", "index", "timeindex" };
+	char path[600];
+	struct stat st, open_one;
+	int n = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(suffixes); i++) {
+		snprintf(path, sizeof(path), "%s/00000000000000000000.%s", k->dir, suffixes[i]);
+		if (stat(path, &st) != 0)
+			continue;
+		for (int fd = 3; fd < 1024; fd++)
+			n += fstat(fd, &open_one) == 0 && open_one.st_dev == st.st_dev && open_one.st_ino == st.st_ino;
+	}
+	return n;
+}
+
+/* With a quarter of the descriptors taken indexes are given back, with three quarters all files; but not what a reader has. */
+START_TEST(files_that_others_need_more_are_closed)
+{
+	struct rlimit plenty, few;
+	struct log_range range;
+	struct kit k;
+	int taken[40], base;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &plenty), 0);
+	kit_temporary(&k, "t-0");
+	k.config.index_interval_bytes = 0;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (unsigned i = 0; i < ARRAY_LEN(taken); i++)
+		base = taken[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (int part = 0; part < 3; part++) {
+		/* plenty; more than a quarter and less than three; more than three */
+		few = plenty;
+		few.rlim_cur = part == 0 ? (rlim_t)base * 10 : part == 1 ? (rlim_t)base * 2 : (rlim_t)base + 5;
+		log_release_files(k.log);
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+		append_one(k.log, make_batch(&PLAIN, 1, 1700000000000, "value"), false, 1700000000000);
+		append_one(k.log, make_batch(&PLAIN, 1, 1700000000000 + part + 1, "value"), false, 1700000000000);
+		kit_replicate(&k);
+		ck_assert_int_eq(fds_of(&k), 3);
+		ck_assert_int_eq(log_read(k.log, 0, log_end_offset(k.log), 1000, true, &range), OK);
+		ck_assert_int_eq(log_release_spare_files(k.log), part == 2);
+		ck_assert_int_eq(fds_of(&k), part == 0 ? 3 : 1);
+		log_file_unref(&range.file);
+		ck_assert(!log_release_spare_files(k.log));
+		ck_assert_int_eq(fds_of(&k), part == 0 ? 3 : part == 1 ? 1 : 0);
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &plenty), 0);
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(taken); i++)
+		close(taken[i]);
+	kit_fini(&k);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("log");
@@ -996,6 +1081,8 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, a_new_log_is_empty_and_reopens);
+	tcase_add_test(t, an_idle_log_has_no_blocks_ahead);
+	tcase_add_test(t, files_that_others_need_more_are_closed);
 	tcase_add_test(t, what_is_appended_is_read);
 	tcase_add_test(t, a_call_may_span_segments);
 	tcase_add_test(t, a_look_up_notices_what_was_cut);
