@@ -644,15 +644,20 @@ static int verify(struct reassign *x)
 	return code;
 }
 
-static void list_moving(const struct list_partition_reassignments_response *r, struct partition_list *l)
+/* Those that move between brokers: of what is named, or of all (none is). */
+static void list_moving(const struct list_partition_reassignments_response *r, const struct partition_list *named, struct partition_list *l)
 {
 	for (int32_t t = 0; t < r->topics_count; t++) {
-		for (int32_t p = 0; p < r->topics[t].partitions_count; p++)
+		for (int32_t p = 0; named->count == 0 && p < r->topics[t].partitions_count; p++)
 			partition_list_add(l, r->topics[t].name, r->topics[t].partitions[p].partition_index);
+	}
+	for (int i = 0; i < named->count; i++) {
+		if (is_moving(r, &named->items[i]))
+			partition_list_add(l, slice_str(named->items[i].topic), named->items[i].partition);
 	}
 }
 
-/* Of what is named, else of all. Who has ended a move between directories need not hear that the controller knows of none. */
+/* Of what is named, else of all. What is named and does not move at all the controller names, unless something else did between directories. */
 static int cancel(struct reassign *x)
 {
 	struct partition_list named = { 0 }, moving = { 0 };
@@ -663,12 +668,12 @@ static int cancel(struct reassign *x)
 	if (code == EXIT_OK)
 		code = now_ask(x, &n);
 	if (code == EXIT_OK) {
-		list_moving(n.moving, &moving);
+		list_moving(n.moving, &named, &moving);
 		ended = all_dirs_cancel(&n.dirs, x->client, named.items, named.count, &code);
 		if (ended > 0)
 			fprintf(stderr, "%d replica%s moving between log directories: stopped\n", ended, ended == 1 ? " was" : "s were");
-		if (x->name_count > 0 ? ended == 0 : moving.count > 0)
-			code = tool_both(code, submit(x, x->name_count > 0 ? &named : &moving));
+		if (moving.count > 0 || (named.count > 0 && ended == 0 && code == EXIT_OK))
+			code = tool_both(code, submit(x, named.count > 0 && ended == 0 ? &named : &moving));
 		else if (ended == 0 && code == EXIT_OK)
 			fputs("nothing is moving\n", stderr);
 	}
