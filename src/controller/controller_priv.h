@@ -291,7 +291,7 @@ void member_replica_is_in(struct controller *c, const char *topic, int32_t parti
 void member_scan_dirs(struct controller *c);
 bool member_is_any_dir_offline(const struct controller *c);
 /* NONE, or KAFKA_STORAGE_ERROR: no directory is online; or one is offline, might hold the replica, and it is not new. */
-enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new);
+enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new, bool is_only);
 struct known_dir *member_known_dir(const struct controller *c, const char *key);	/* NULL: none */
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */
 /* Deletes the directory of a replica that no role has been given to, if there is one. NONE, KAFKA_STORAGE_ERROR. */

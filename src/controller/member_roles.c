@@ -195,7 +195,7 @@ static void role_give(struct controller *c, struct roles_task *r, struct role_it
 		return;
 	}
 	if (p->local == NULL)
-		it->error = member_start_replica(c, it->topic, p, it->said->is_new);
+		it->error = member_start_replica(c, it->topic, p, it->said->is_new, it->said->replicas_count == 1);
 	if (it->error != NONE)
 		return;
 	/*
