@@ -66,7 +66,7 @@ GOALS = [
 # What stands in a table beside the figures, and is nobody's.
 REFERENCES = ("hiccups", "the same through a relay", "the same by bare sendfile", "the device's own")
 GROWTH = {"over": "partitions", "connections": "connections", "metadata": "topics", "fan": "consumers", "log": "GiB"}
-GROWTH_TITLES = {"over": "Broker CPU of a record, over many partitions, µs", "connections": "Broker CPU of a record, from many connections, µs",
+GROWTH_TITLES = {"over": "Broker CPU of a record, over many partitions, µs", "connections": "Broker CPU of a record, from many connections with one request under way each, µs",
                  "metadata": "Broker CPU of an answer about all topics, µs", "fan": "Broker CPU of a GB delivered to many consumers, s", "log": "Broker CPU of a record at the end of a log, µs"}
 
 
