@@ -54,6 +54,7 @@ GOALS = [
     ("fsync", "the one above the other", 2000, "acknowledged at 1,000/s, p99 above the device's own, µs"),
     ("recovery", "exec to first acknowledged record", 200, "restart after kill -9, 1 GiB, ms"), ("recovery-10g", "exec to first acknowledged record", 200, "the same, 10 GiB, ms"),
     ("recovery-2000", "exec to first acknowledged record", 300, "the same, 2,000 partitions, nothing written to them, ms"),
+    ("recovery-2000-written", "exec to first acknowledged record", 300, "the same, 2,000 partitions, 50 records in each, ms"),
     ("partitions", "create them", 0.5, "create 2,000 partitions, s"), ("partitions", "memory added", 64, "memory of 2,000 partitions, MiB"),
     ("partitions", "idle CPU with them", 0.2, "idle CPU with them, %"), ("topics", "create them", 0.5, "create 2,000 topics, s"),
     ("topics", "memory added", 64, "memory of 2,000 topics, MiB"), ("topics", "idle CPU with them", 0.2, "idle CPU with them, %"),
