@@ -148,11 +148,11 @@ static void on_delivery(void *arg, const struct producer_delivery *d)
 		*error = *d->error;
 }
 
-/* `count` records of 1 KiB, and waits for all of them. */
-static bool write_records(struct starting *s, struct client *c, int64_t count)
+/* `count` records of 1 KiB, one partition after the other, and waits for all of them. False: why is in *error, and in s->b->code. */
+static bool write_records(struct starting *s, struct client *c, int64_t count, struct client_error *error)
 {
 	struct producer_spec spec = PRODUCER_SPEC_INIT;
-	struct client_error error, refused = CLIENT_ERROR_NONE;
+	struct client_error refused = CLIENT_ERROR_NONE;
 	struct producer *p = NULL;
 	static uint8_t value[VALUE_BYTES];
 	struct producer_record r = {
@@ -165,9 +165,10 @@ static bool write_records(struct starting *s, struct client *c, int64_t count)
 	spec.batch_size = 900000;
 	spec.on_delivery = on_delivery;
 	spec.arg = &refused;
-	enum err e = producer_create(&p, c, &spec, &error);
+	enum err e = producer_create(&p, c, &spec, error);
 	for (int64_t i = 0; e == OK && i < count && refused.err == OK;) {
-		e = producer_send(p, &r, &error);
+		r.partition = (int32_t)(i % s->b->partitions);
+		e = producer_send(p, &r, error);
 		if (e == ERR_AGAIN) {
 			client_step(c, STEP_MS);
 			e = is_gone(s) ? ERR_CLOSED : OK;
@@ -179,15 +180,23 @@ static bool write_records(struct starting *s, struct client *c, int64_t count)
 	while (e == OK && (e = producer_flush(p, STEP_MS)) == ERR_TIMEOUT && !is_gone(s) && os_mono_ms(os_real()) < deadline)
 		e = OK;
 	if (e == ERR_TIMEOUT)
-		client_error_set(&error, e, "not acknowledged in time");
+		client_error_set(error, e, "not acknowledged in time");
 	if (e == OK && refused.err != OK)
-		error = refused;
+		*error = refused;
 	if (is_gone(s))
-		say_gone(s);
-	else if (e != OK || refused.err != OK)
-		s->b->code = tool_fail(&error);
+		client_error_set(error, ERR_CLOSED, "the command has ended");
+	if (is_gone(s) || e != OK || refused.err != OK)
+		s->b->code = tool_exit_code(error);
 	producer_destroy(&p);
 	return s->b->code == EXIT_OK;
+}
+
+static void say_failed(struct starting *s, const struct client_error *error)
+{
+	if (is_gone(s))
+		say_gone(s);
+	else
+		s->b->code = tool_fail(error);
 }
 
 /* From the execution to the acknowledgement; the broker runs when it is true. */
@@ -205,18 +214,15 @@ static bool start_to_ack(struct starting *s, bool counts)
 	if (c == NULL)
 		return false;
 	enum err e = admin_create_topic(c, TOPIC, s->b->partitions, 1, NULL, 0, ACK_MS, &error);
-	bool ok = e == OK || e == ERR_EXISTS;
-	if (!ok && is_gone(s))
-		say_gone(s);
-	else if (!ok)
-		s->b->code = tool_fail(&error);
-	ok = ok && write_records(s, c, 1);
+	bool is_there = e == OK || e == ERR_EXISTS, ok = is_there && write_records(s, c, 1, &error);
 	/* A broker that has just come back may know later of the topic than its controller does. */
-	while (!ok && s->b->code == EXIT_NOT_FOUND && !tool_is_stopped() && os_mono_ms(os_real()) < deadline) {
+	while (is_there && !ok && s->b->code == EXIT_NOT_FOUND && !tool_is_stopped() && os_mono_ms(os_real()) < deadline) {
 		s->b->code = EXIT_OK;
 		client_step(c, 50);
-		ok = write_records(s, c, 1);
+		ok = write_records(s, c, 1, &error);
 	}
+	if (!ok)
+		say_failed(s, &error);
 	if (ok && counts)
 		histogram_add(&s->times, (uint64_t)(now_ns() - began));
 	client_destroy(&c);
@@ -248,8 +254,11 @@ static bool fill(struct starting *s)
 {
 	int64_t records = (int64_t)(s->b->gib * (1 << 30) / VALUE_BYTES);
 	struct client *c = connect_soon(s, os_mono_ms(os_real()) + ACK_MS);
-	bool ok = c != NULL && (records == 0 || write_records(s, c, records));
+	struct client_error error;
+	bool ok = c != NULL && (records == 0 || write_records(s, c, records, &error));
 
+	if (c != NULL && !ok)
+		say_failed(s, &error);
 	client_destroy(&c);
 	return ok;
 }
