@@ -352,11 +352,13 @@ struct progress {
 	int partitions;		/* that move */
 	int added, adding;	/* new replicas: in sync, in all */
 	int between;		/* replicas that move between directories of one broker */
+	int silent;		/* brokers that do not tell of theirs */
 };
 
+/* Or may move, for all that is known. */
 static bool moves(const struct progress *p)
 {
-	return p->partitions > 0 || p->between > 0;
+	return p->partitions > 0 || p->between > 0 || p->silent > 0;
 }
 
 static bool is_in(const int32_t *ids, int32_t count, int32_t id)
@@ -460,6 +462,7 @@ static int look(struct reassign *x, struct progress *sum, struct strbuf *out)
 	if (code == EXIT_OK) {
 		count_progress(x, n.moving, n.metadata, sum, out);
 		sum->between = all_dirs_moving(&n.dirs, x->ndjson, out);
+		sum->silent = n.dirs.silent_count;
 	}
 	now_fini(&n);
 	return code;
@@ -472,9 +475,11 @@ static void say_progress(const struct progress *p, const char *before, const cha
 		fputs("nothing is moving", stderr);
 	if (p->partitions > 0)
 		fprintf(stderr, "%d partition%s moving, %d of %d new replicas in sync%s", p->partitions, p->partitions == 1 ? " is" : "s are", p->added,
-			p->adding, p->between > 0 ? ", and " : "");
+			p->adding, p->between + p->silent > 0 ? ", and " : "");
 	if (p->between > 0)
-		fprintf(stderr, "%d replica%s moving between log directories", p->between, p->between == 1 ? " is" : "s are");
+		fprintf(stderr, "%d replica%s moving between log directories%s", p->between, p->between == 1 ? " is" : "s are", p->silent > 0 ? ", and " : "");
+	if (p->silent > 0)
+		fprintf(stderr, "%d broker%s not tell", p->silent, p->silent == 1 ? " does" : "s do");
 	fputs(behind, stderr);
 }
 

@@ -34,6 +34,7 @@ void all_dirs_ask(struct all_dirs *a, struct client *c, const struct metadata_re
 
 		if (admin_describe_log_dirs(c, m->brokers[i].node_id, BROKER_TIMEOUT_MS, &a->answers[a->answer_count], &r, &error) != OK) {
 			tool_say("broker %d does not tell what moves between its log directories: %s", m->brokers[i].node_id, error.text);
+			a->silent_count++;
 			continue;
 		}
 		a->answer_count++;
@@ -129,7 +130,7 @@ int all_dirs_cancel(const struct all_dirs *a, struct client *c, const struct adm
 {
 	int n = 0;
 
-	*code = EXIT_OK;
+	*code = a->silent_count > 0 ? EXIT_UNREACHABLE : EXIT_OK;
 	for (int i = 0; i < a->count; i++) {
 		const struct replica_place *p = &a->places[i];
 		const struct replica_place *now = p->is_future && is_named(p, partitions, count) ? lies_at(a, p) : NULL;

@@ -17,7 +17,7 @@ struct replica_place {
 /* What all brokers tell. All zero bytes: nothing. */
 struct all_dirs {
 	struct client_call  **answers;	/* hold the names */
-	int                   answer_count;
+	int                   answer_count, silent_count;	/* brokers that have told, and that have not */
 	struct replica_place *places;
 	int                   count, room;
 };
@@ -32,7 +32,7 @@ int all_dirs_moving(const struct all_dirs *a, bool ndjson, struct strbuf *out);
 /* Each replica of the plan's partition that shall lie in a certain directory does. *moves: one is on its way there. */
 bool all_dirs_are_as_planned(const struct all_dirs *a, const struct admin_partition *p, bool *moves);
 
-/* Ends moves, of these partitions or of all (count 0): each replica is told to stay where it is. How many were ended; *code: EXIT_OK, or of what could not be, after saying so. */
+/* Ends moves, of these partitions or of all (count 0): each replica is told to stay where it is. How many were ended; *code: EXIT_OK, or of what could not be, or is not known, after saying so. */
 int all_dirs_cancel(const struct all_dirs *a, struct client *c, const struct admin_partition *partitions, int count, int *code);
 
 #endif

@@ -290,7 +290,7 @@ void member_replica_key(char out[REPLICA_KEY_MAX], const char *topic, int32_t pa
 void member_replica_is_in(struct controller *c, const char *topic, int32_t partition, int dir);	/* it has moved there */
 void member_scan_dirs(struct controller *c);
 bool member_is_any_dir_offline(const struct controller *c);
-/* NONE, or KAFKA_STORAGE_ERROR: no directory is online; or one is offline, might hold the replica, and it is not new. */
+/* NONE, or KAFKA_STORAGE_ERROR: no directory is online; or one is offline, might hold the replica, and it is not new. is_only: no other broker has one. */
 enum kafka_error member_start_replica(struct controller *c, struct topic_state *t, struct partition_state *p, bool is_new, bool is_only);
 struct known_dir *member_known_dir(const struct controller *c, const char *key);	/* NULL: none */
 void member_forget_dir(struct controller *c, const char *topic, int32_t partition);	/* the replica was deleted */

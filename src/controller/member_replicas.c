@@ -134,13 +134,12 @@ void member_replica_is_in(struct controller *c, const char *topic, int32_t parti
 }
 
 /* What the directory's checkpoints say counts for a replica that was found at start, once: what is made anew later under the same name is another log. */
-static struct known_entry *place_replica(struct controller *c, const char *key, bool is_new, bool *was_found, bool *is_made)
+static struct known_entry *place_replica(struct controller *c, const char *key, bool is_new, bool *was_found)
 {
 	struct known_entry *k = map_get(&c->known_dirs, slice_str(key));
 	int wish = member_take_wish(c, key), dir = wish >= 0 ? wish : roomiest_dir(c);
 
 	*was_found = k != NULL && !k->dir.is_taken;
-	*is_made = k == NULL;
 	if (k == NULL && (is_new || !member_is_any_dir_offline(c)) && dir >= 0)
 		k = remember_dir(c, key, dir);
 	if (k != NULL)
@@ -154,16 +153,17 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 	struct logdir_known known = { .recovery_point = -1, .log_start_offset = -1, .high_watermark = -1, .cleaner_offset = -1 };
 	struct logdir *copy_dir;
 	char copy_name[LOGDIR_NAME_MAX + 1];
-	bool was_found, is_made, has_copy = false;
+	bool was_found, has_copy = false;
 
 	member_replica_key(key, t->name, p->id);
-	struct known_entry *k = place_replica(c, key, is_new, &was_found, &is_made);
+	bool is_known = member_known_dir(c, key) != NULL;
+	struct known_entry *k = place_replica(c, key, is_new, &was_found);
 	if (k == NULL || logdir_is_offline(c->spec.dirs[k->dir.dir])) {
 		LOG_WARN(&c->actor.log, replica_without_directory, KV_STR("replica", key));
 		return KAFKA_STORAGE_ERROR;
 	}
 	struct logdir *dir = c->spec.dirs[k->dir.dir];
-	if (is_made && !is_new && is_only)
+	if (!is_known && !is_new && is_only)
 		LOG_WARN(&c->actor.log, replica_missing, KV_STR("replica", key), KV_STR("dir", logdir_path(dir)));
 	if (was_found) {
 		logdir_known(dir, t->name, p->id, &known);

@@ -129,7 +129,7 @@ static void tell_if_full(struct acceptor *a)
 
 	if (a->open >= max && !a->is_full_told)
 		LOG_WARN(&a->actor.log, net_full, KV_I32("connections", a->open));
-	a->is_full_told = a->is_full_told ? a->open >= max - max / 10 : a->open >= max;
+	a->is_full_told = a->open >= (a->is_full_told ? max - max / 10 : max);
 }
 
 static void deal(struct acceptor *a, int listener, os_fd fd, const struct os_addr *peer)
