@@ -171,13 +171,13 @@ static bool write_records(struct starting *s, struct client *c, int64_t count, s
 		e = producer_send(p, &r, error);
 		if (e == ERR_AGAIN) {
 			client_step(c, STEP_MS);
-			e = is_gone(s) ? ERR_CLOSED : OK;
+			e = is_gone(s) || tool_is_stopped() ? ERR_CLOSED : OK;
 		} else {
 			i++;
 		}
 	}
 	mono_ms deadline = os_mono_ms(os_real()) + ACK_MS;
-	while (e == OK && (e = producer_flush(p, STEP_MS)) == ERR_TIMEOUT && !is_gone(s) && os_mono_ms(os_real()) < deadline)
+	while (e == OK && (e = producer_flush(p, STEP_MS)) == ERR_TIMEOUT && !is_gone(s) && !tool_is_stopped() && os_mono_ms(os_real()) < deadline)
 		e = OK;
 	if (e == ERR_TIMEOUT)
 		client_error_set(error, e, "not acknowledged in time");
@@ -185,6 +185,8 @@ static bool write_records(struct starting *s, struct client *c, int64_t count, s
 		*error = refused;
 	if (is_gone(s))
 		client_error_set(error, ERR_CLOSED, "the command has ended");
+	else if (e != OK && tool_is_stopped())
+		client_error_set(error, ERR_CLOSED, "interrupted");
 	if (is_gone(s) || e != OK || refused.err != OK)
 		s->b->code = tool_exit_code(error);
 	producer_destroy(&p);
