@@ -34,7 +34,9 @@ static const char help[] =
 	TOOL_BOOTSTRAP_HELP
 	"\nExit code of --execute and --cancel: 0 all of it was accepted, 6 some; each refusal is named, and\n"
 	"--wait does not wait then. When nothing was: what all refusals have in common (3: there is none of\n"
-	"that name, 4: not allowed), else 1. --verify: 0 all is as planned, 6 some, 1 nothing.\n"
+	"that name, 4: not allowed), else 1. What a broker moves between its own directories while it does\n"
+	"not answer, --cancel cannot stop: 6, or 5 when it stopped nothing else.\n"
+	"--verify: 0 all is as planned, 6 some, 1 nothing.\n"
 	TOOL_CHANGE_HELP
 	"\nExamples:\n"
 	"  skein cluster reassign --topics orders --brokers 2,3,4 >plan.json\n"
@@ -667,7 +669,7 @@ static int cancel(struct reassign *x)
 {
 	struct partition_list named = { 0 }, moving = { 0 };
 	struct now n = { 0 };
-	int ended = 0, code = x->name_count > 0 ? partition_list_read(&named, x->client, x->names, x->name_count) : EXIT_OK;
+	int ended = 0, submitted, done = 0, code = x->name_count > 0 ? partition_list_read(&named, x->client, x->names, x->name_count) : EXIT_OK;
 
 	x->asks_dirs = true;
 	if (code == EXIT_OK)
@@ -677,15 +679,19 @@ static int cancel(struct reassign *x)
 		ended = all_dirs_cancel(&n.dirs, x->client, named.items, named.count, &code);
 		if (ended > 0)
 			fprintf(stderr, "%d replica%s moving between log directories: stopped\n", ended, ended == 1 ? " was" : "s were");
-		if (moving.count > 0 || (named.count > 0 && ended == 0 && code == EXIT_OK))
-			code = tool_both(code, submit(x, named.count > 0 && ended == 0 ? &named : &moving));
-		else if (ended == 0 && code == EXIT_OK)
+		done = ended;
+		if (moving.count > 0 || (named.count > 0 && ended == 0 && code == EXIT_OK)) {
+			submitted = submit(x, named.count > 0 && ended == 0 ? &named : &moving);
+			done += submitted == EXIT_OK || submitted == EXIT_PARTIAL;
+			code = tool_both(code, submitted);
+		} else if (ended == 0 && code == EXIT_OK) {
 			fputs("nothing is moving\n", stderr);
+		}
 	}
 	now_fini(&n);
 	partition_list_fini(&named);
 	partition_list_fini(&moving);
-	return code;
+	return tool_sum_up(done, code);
 }
 
 /* ---- command line ---- */
