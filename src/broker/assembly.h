@@ -53,6 +53,7 @@ struct assembly {
 	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
 	struct http            *http;		/* NULL: no metrics.listener */
 	struct partition_marks marks;
+	struct partition_flush_turns flush_turns;
 	struct partition_cleaners cleaners;	/* workers NULL: nothing is compacted */
 	struct store_session    session;	/* read by http */
 	const char             *waits_for;	/* why it does not serve, a sentence for /readyz; read by any thread */

@@ -477,7 +477,7 @@ enum err partition_start(struct partition_addr **out, const struct partition_spe
 	list_init(&p->watches);
 	list_init(&p->lookups);
 	list_init(&p->deletions);
-	p->flush_due = p->rest_due = MONO_NEVER;
+	p->flush_due = p->flush_turn = p->rest_due = MONO_NEVER;
 	partition_retain_begin(p, os_mono_ms(spec->log.os));
 	partition_clean_begin(p);
 	enum err e = actor_start(&p->actor, spec->stack_bytes);

@@ -109,6 +109,14 @@ struct partition_marks {
 	struct actor *writer;
 	bool          wanted;		/* atomic: set, and then writer is woken */
 };
+/*
+ * Flushes that nobody waits for take turns: after a crash, or with the first records of thousands of partitions, all logs want one at once, and whoever waits for a sync
+ * would wait behind them.
+ */
+struct partition_flush_turns {
+	mono_ms  next;			/* atomic: the next turn is not before */
+	uint32_t out;			/* atomic: such flushes under way */
+};
 /* One thread at a time. The throttle is there already. */
 void     partition_cleaners_configure(struct partition_cleaners *c, const struct broker_config *config);
 
@@ -138,6 +146,7 @@ struct partition_spec {
 	struct partition_movers *movers;	/* NULL in tests of what does not move */
 	struct partition_cleaners *cleaners;	/* NULL: nothing is compacted */
 	struct partition_marks *marks;		/* NULL: written when it is their time only (tests) */
+	struct partition_flush_turns *flush_turns;	/* of all partitions of a broker; NULL: each flushes when it wants (tests) */
 	/* An unfinished copy that was found at start: the directory, and its name there (copied). NULL: none. */
 	struct logdir  *copy_dir;
 	const char     *copy_name;

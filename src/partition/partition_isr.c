@@ -236,7 +236,7 @@ static bool is_alone_too_early(struct partition *p, int leaving)
 {
 	if (p->isr_count - leaving > 1 || p->spec.flush_acks == FLUSH_ACKS_NEVER || partition_is_durable(p, log_high_watermark(p->log)))
 		return false;
-	partition_flush_all(p);
+	p->flush_wanted = true;
 	return true;
 }
 

@@ -15,7 +15,7 @@
 struct partition_flush_job {
 	struct job       job;		/* run by a worker, home is the partition */
 	struct log_flush flush;
-	bool             is_out;
+	bool             is_out, has_turn;
 };
 
 struct partition_lookup_job {		/* one at a time, as for flushes */
@@ -98,9 +98,11 @@ struct partition {
 	struct partition_lookup_job lookup;
 
 	struct partition_flush_job flush;
-	bool                   flush_wanted;	/* somebody waits for a sync, or the log asked for one */
+	bool                   flush_wanted;	/* somebody waits for a sync */
+	bool                   flush_wished;	/* of all there is, and nobody waits */
 	mono_ms                flush_retry;	/* not before: the last one found the disk full */
 	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
+	mono_ms                flush_turn;	/* not before, what nobody waits for; MONO_NEVER: it has asked for no turn */
 	int64_t                marked_base, marked_size;	/* of the segment and its bytes for which a progress mark was asked */
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */

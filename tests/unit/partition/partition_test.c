@@ -281,6 +281,29 @@ START_TEST(one_sync_serves_all_that_came_meanwhile)
 }
 END_TEST
 
+/* A device that other logs keep busy with what nobody waits for. */
+START_TEST(who_waits_for_a_sync_goes_before_those_who_take_turns)
+{
+	rig_lead(&r, 0);
+	r.flush_turns.out = 100;
+	ck_assert_int_eq(append_now(1), NONE);
+	sim_fail_often(r.sim, SIM_SYNC, NULL, 1000000, ERR_IO);
+	rig_pass(&r, 60000);
+	ck_assert(!logdir_is_offline(r.dir));		/* none was asked for */
+	if (_i == 0) {
+		sim_fail_often(r.sim, SIM_SYNC, NULL, 0, OK);
+		ck_assert_int_eq(append_now(-1), NONE);
+		ck_assert_uint_eq(r.flush_turns.out, 100);
+	} else {
+		r.flush_turns.out = 0;
+		rig_pass(&r, 100);
+		ck_assert(logdir_is_offline(r.dir));	/* its turn has come */
+		ck_assert_uint_eq(r.flush_turns.out, 0);
+		sim_fail_often(r.sim, SIM_SYNC, NULL, 0, OK);
+	}
+}
+END_TEST
+
 START_TEST(a_set_of_two_waits_for_the_other_replica)
 {
 	struct ask a, role;
@@ -948,6 +971,7 @@ int main(void)
 	tcase_add_test(t, one_sync_serves_all_that_came_meanwhile);
 	tcase_add_test(t, a_set_of_two_waits_for_the_other_replica);
 	tcase_add_test(t, a_shrunken_set_syncs_before_it_counts);
+	tcase_add_loop_test(t, who_waits_for_a_sync_goes_before_those_who_take_turns, 0, 2);
 	tcase_add_test(t, too_few_replicas_in_sync);
 	tcase_add_test(t, too_few_replicas_in_sync_by_the_time_of_the_answer);
 	tcase_add_test(t, deadlines);

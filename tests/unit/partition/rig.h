@@ -70,6 +70,7 @@ struct rig {
 	struct partition_movers movers;
 	bool                   has_cleaners;	/* set before rig_up: its log is compacted when the topic says so */
 	struct partition_cleaners cleaners;
+	struct partition_flush_turns flush_turns;	/* as if there were others */
 	int                    swaps_settled;	/* the replica was found twice */
 	struct logdir         *dir;		/* where it was when it came up; NULL: down */
 	struct partition_addr *addr;
