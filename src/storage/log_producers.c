@@ -92,6 +92,7 @@ static enum err replay_segment(struct log *log, struct segment *s, int64_t to_of
 	while (producer_state_end_offset(log->producers) < to_offset &&
 		(e = batch_scan_next(&scan, &header, &at)) == OK) {
 		*records += batch_record_count(header);
+		log->bytes_since_snapshot += batch_size(header);
 		if ((e = log_feed_scanned(log, &scan, header, at, NULL)) != OK)
 			return e;
 	}

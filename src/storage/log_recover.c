@@ -69,6 +69,7 @@ static enum err take_batch(struct log *log, struct walk *w, const uint8_t *heade
 			: NULL;
 		e = log_feed_scanned(log, &w->scan, header, at, txns);
 		recovery->records_replayed += batch_record_count(header);
+		log->bytes_since_snapshot += batch_size(header);
 	}
 	if (e == OK && segment_stage_is_full(&w->stage))
 		e = segment_commit_indexes(w->s, &w->stage);
@@ -282,7 +283,7 @@ static enum err recover_from(struct log *log, const struct recovery_plan *plan, 
 		log->last_batch_pos = -1;
 		producer_state_advance(log->producers,
 			MAX(s->base_offset, producer_state_end_offset(log->producers)));
-		if ((e = recover_segment(log, i, from, buf, &epoch, end, &cut, recovery)) == OK)
+		if ((e = recover_segment(log, i, from, buf, &epoch, end, &cut, recovery)) == OK && i + 1 < log->segment_count)
 			e = log_write_snapshot_or_owe(log);
 		/* No later recovery looks at what lies below the recovery point: its indexes must
 		 * be as durable as they were. */
@@ -463,7 +464,8 @@ static enum err bring_up(struct log *log, const struct log_spec *spec, struct re
 		e = producer_snapshot_remove_above(log->os, log->store.dir, log->end_offset);
 	if (e == OK && producer_state_end_offset(log->producers) != log->end_offset)
 		e = log_reload_producers(log, spec->now, &recovery->records_replayed);
-	return e == OK ? log_write_snapshot_or_owe(log) : e;
+	/* What little was read does the next start read again, rather than each of a thousand logs make two files now. */
+	return e == OK && log->bytes_since_snapshot >= SNAPSHOT_EVERY_BYTES ? log_write_snapshot_or_owe(log) : e;
 }
 
 static enum err read_epochs(struct log *log, struct recovery_plan *plan)
@@ -527,11 +529,8 @@ enum err log_load(struct log *log, const struct log_spec *as_told, struct log_re
 		: make_plan(log, spec, damaged_from);
 	if ((e = read_epochs(log, &plan)) != OK || (e = bring_up(log, spec, &plan, recovery)) != OK)
 		return e;
-	/* A killed process may have renamed segments away that a power cut would bring back: before
-	 * anything is appended it is settled which exist. */
-	if (!is_new && (!spec->had_clean_shutdown || recovery->segments_recovered > 0) &&
-		(e = os_fsync_dir(log->os, log->store.dir)) != OK)
-		return e;
+	/* Names that a killed process has made, or this recovery, go with the next flush. */
+	log->is_dir_dirty = log->is_dir_dirty || !spec->had_clean_shutdown || recovery->segments_recovered > 0;
 	log_epochs_will_change(log);
 	if (log->epochs.is_dirty) {	/* found by the recovery: until they are on disk, another
 					 * restart has to find them again */

@@ -83,15 +83,23 @@ static enum err swap_end(struct log *log, const struct found *f, int64_t *end)
 	return e == ERR_IO ? e : OK;
 }
 
+/*
+ * A killed process may have renamed segments away that a power cut would bring back, behind what is appended from now on: it is settled which exist before
+ * the .deleted go, for by these alone the next start would know.
+ */
 static enum err sweep_leftovers(struct log *log, struct listing *l)
 {
 	int64_t cleaned_min = INT64_MAX;
+	bool has_deleted = false;
 	enum err e = OK;
 
 	for (int i = 0; i < l->count; i++) {
 		if (ends_with(l->files[i].suffix, ".cleaned"))
 			cleaned_min = MIN(cleaned_min, l->files[i].base_offset);
+		has_deleted = has_deleted || ends_with(l->files[i].suffix, ".deleted");
 	}
+	if (has_deleted)
+		e = os_fsync_dir(log->os, log->store.dir);
 	for (int i = 0; e == OK && i < l->count; i++) {
 		struct found *f = &l->files[i];
 		/* A .swap at or above a .cleaned belongs to a segment that was being split and
@@ -196,6 +204,15 @@ static enum err put_swaps_in_place(struct log *log, struct listing *l)
 	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
 }
 
+/* A missing .index asks for indexes made anew, also of the start after a power cut in the middle of that. */
+static enum err ask_for_indexes(struct log *log, int64_t base)
+{
+	struct found index = { base, ".index" };
+	enum err e = remove_file(log, &index);
+
+	return e == OK ? os_fsync_dir(log->os, log->store.dir) : e;
+}
+
 /* *damaged_from: base of the first segment whose indexes must be made anew, INT64_MAX none. */
 static enum err attach_segments(struct log *log, const struct listing *l, time_ms now,
 	int64_t *damaged_from)
@@ -219,7 +236,7 @@ static enum err attach_segments(struct log *log, const struct listing *l, time_m
 		log->has_aborted = log->has_aborted || s->txns.count > 0;
 		if (e == ERR_CORRUPT) {
 			*damaged_from = MIN(*damaged_from, base);
-			e = OK;
+			e = ask_for_indexes(log, base);
 		}
 	}
 	return e;

@@ -13,7 +13,8 @@
 
 #include "storage/batch_scan.h"
 
-#define REMADE_SUFFIX ".index.cleaned"	/* what a sweep removes */
+#define REMADE_EXTRA  ".cleaned"	/* what a sweep removes */
+#define REMADE_SUFFIX ".index" REMADE_EXTRA
 
 const char *const segment_suffix[SEGMENT_PARTS] = { ".log", ".index", ".timeindex" };
 
@@ -165,26 +166,6 @@ enum err segment_create(struct segment **out, struct segment_store *store, int64
 	return e;
 }
 
-enum err segment_remake_begin(struct segment *s)
-{
-	file_cache_drop(&s->store->cache, &s->files[SEGMENT_OFFSETS]);
-	s->is_remade = true;
-	return unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]);
-}
-
-enum err segment_remake_end(struct segment *s)
-{
-	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
-
-	if (!s->is_remade)
-		return OK;
-	s->is_remade = false;
-	segment_path(s->store, s->base_offset, REMADE_SUFFIX, from);
-	segment_path(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS], to);
-	enum err e = os_rename(s->store->os, from, to);
-	return e == ERR_NOT_FOUND ? OK : e;	/* there was no room for it */
-}
-
 enum err segment_disown_indexes(struct segment *s)
 {
 	struct log_file *f;
@@ -243,6 +224,30 @@ static enum err rename_if_there(struct segment *s, const char *suffix, const cha
 	enum err e = rename_own(s, suffix, extra);
 
 	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err segment_remake_begin(struct segment *s)
+{
+	if (s->is_remade)
+		return OK;
+	file_cache_drop(&s->store->cache, &s->files[SEGMENT_OFFSETS]);
+	s->is_remade = true;
+	/* Not unlinked: where a file system does not give an inode again for a while (ext4), thousands of files made beside as many that have just gone are slow to make. */
+	enum err e = rename_if_there(s, segment_suffix[SEGMENT_OFFSETS], REMADE_EXTRA);
+	return e == ERR_NO_SPACE ? unlink_if_there(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS]) : e;
+}
+
+enum err segment_remake_end(struct segment *s)
+{
+	char from[LOG_PATH_MAX], to[LOG_PATH_MAX];
+
+	if (!s->is_remade)
+		return OK;
+	s->is_remade = false;
+	segment_path(s->store, s->base_offset, REMADE_SUFFIX, from);
+	segment_path(s->store, s->base_offset, segment_suffix[SEGMENT_OFFSETS], to);
+	enum err e = os_rename(s->store->os, from, to);
+	return e == ERR_NOT_FOUND ? OK : e;	/* there was no room for it */
 }
 
 /* All are tried, the first error is told. Whichever half a crash leaves must not look like a segment with the wrong indexes: the .log is the first to go, and the

@@ -694,6 +694,48 @@ START_TEST(a_log_without_records_is_new_after_a_kill)
 }
 END_TEST
 
+static void count_name(void *arg, const char *name, bool is_dir)
+{
+	(void)name;
+	(void)is_dir;
+	++*(int *)arg;
+}
+
+/* With thousands of logs every sync and every file that is made here is seen: what is owed goes with the first flush. */
+START_TEST(a_log_with_few_records_opens_without_syncs_or_new_files)
+{
+	struct sim_os *machine = sim_create(NULL, "m", 1);
+	int before = 0, after = 0;
+	struct log_append a;
+	struct kit k;
+	char old[600];
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	ck_assert_int_eq(os_list_dir(k.os, k.dir, count_name, &before), OK);
+	sim_fail_often(machine, SIM_SYNC, NULL, 1000000, ERR_IO);
+	for (int i = 0; i < 3; i++) {
+		kill_and_open(&k, machine);
+		ck_assert_int_eq(log_end_offset(k.log), a.base_offset + 2);
+		ck_assert_int_eq(k.recovery.records_replayed, 20);
+	}
+	ck_assert_int_eq(os_list_dir(k.os, k.dir, count_name, &after), OK);
+	ck_assert_int_eq(after, before);
+	/* A truncation that was killed: were the segment to come back, it would lie behind what is appended from now on. */
+	snprintf(old, sizeof(old), "%s/00000000000000000020.log.deleted", k.dir);
+	file_put(k.os, old, (const uint8_t *)"", 0);
+	log_close(&k.log);
+	ck_assert_int_eq(log_open(&k.log, &k.spec, &k.recovery), ERR_IO);
+	sim_fail_often(machine, SIM_SYNC, NULL, 0, OK);
+	kit_open(&k);
+	log_close(&k.log);
+	sim_destroy(&machine);
+}
+END_TEST
+
 START_TEST(an_io_error_is_told)
 {
 	struct sim_os *machine = sim_create(NULL, "m", 1);
@@ -1099,6 +1141,7 @@ int main(void)
 	tcase_add_loop_test(t, an_index_that_lies_is_made_anew, 0, ARRAY_LEN(lies));
 	tcase_add_loop_test(t, a_mark_does_not_vouch_for_the_indexes_of_another, 0, ARRAY_LEN(anothers));
 	tcase_add_test(t, a_log_without_records_is_new_after_a_kill);
+	tcase_add_test(t, a_log_with_few_records_opens_without_syncs_or_new_files);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
 	tcase_add_loop_test(t, recovery_gives_what_kafka_gives, 0, ARRAY_LEN(recoveries));
