@@ -265,12 +265,25 @@ static enum err rename_all(struct segment *s, const char *extra, bool is_log_fir
 	return first == OK && !is_log_first ? rename_own(s, ".log", extra) : first;
 }
 
+/* The .log first, as rename_all does it. */
+static enum err unlink_all(struct segment *s)
+{
+	static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex" };
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < ARRAY_LEN(suffixes); i++)
+		e = unlink_own(s, suffixes[i]);
+	return e;
+}
+
 enum err segment_retire(struct segment **segment)
 {
 	char with[SEGMENT_NAME_MAX];
 
 	snprintf(with, sizeof(with), "%s.deleted", (*segment)->extra);
 	enum err e = rename_all(*segment, with, true);
+	if (e == ERR_NO_SPACE)		/* for the new names: who has files open reads on */
+		e = unlink_all(*segment);
 	segment_detach(segment);
 	return e;
 }

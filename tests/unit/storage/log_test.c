@@ -701,6 +701,48 @@ static void count_name(void *arg, const char *name, bool is_dir)
 	++*(int *)arg;
 }
 
+/* Room comes from what goes, and a follower must be able to cut. */
+START_TEST(segments_go_from_a_full_disk)
+{
+	struct sim_os *machine = sim_create(NULL, "m", 1);
+	int before = 0, after = 0, removed;
+	struct log_append a;
+	struct kit k;
+
+	kit_init(&k, sim_os(machine), "/data", "t-0");
+	k.config.segment_bytes = 200;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 30; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	if (_i == 1) {		/* a cut below what was checkpointed needs a note first */
+		kit_replicate(&k);
+		flush_all(k.log);
+	}
+	ck_assert_int_eq(os_list_dir(k.os, k.dir, count_name, &before), OK);
+	sim_fail_often(machine, SIM_NAME, NULL, 1000000, ERR_NO_SPACE);
+	sim_fail_often(machine, SIM_WRITE, NULL, 1000000, ERR_NO_SPACE);
+	if (_i == 0) {
+		ck_assert_int_eq(log_truncate_to(k.log, 20), OK);
+		ck_assert_int_eq(log_end_offset(k.log), 20);
+	} else {
+		ck_assert_int_eq(log_raise_start_offset(k.log, 40), OK);
+		ck_assert_int_eq(log_remove_segments_below_start(k.log, &removed), OK);
+		ck_assert_int_gt(removed, 2);
+	}
+	ck_assert_int_eq(os_list_dir(k.os, k.dir, count_name, &after), OK);
+	ck_assert_int_lt(after, before - 6);
+	sim_fail_often(machine, SIM_NAME, NULL, 0, OK);
+	sim_fail_often(machine, SIM_WRITE, NULL, 0, OK);
+	ck_assert_int_eq(append_numbered(&k, _i == 0 ? 10 : 30, &a), OK);
+	ck_assert_int_eq(a.base_offset, _i == 0 ? 20 : 60);
+	kill_and_open(&k, machine);
+	ck_assert_int_eq(log_end_offset(k.log), a.base_offset + 2);
+	log_close(&k.log);
+	sim_destroy(&machine);
+}
+END_TEST
+
 /* With thousands of logs every sync and every file that is made here is seen: what is owed goes with the first flush. */
 START_TEST(a_log_with_few_records_opens_without_syncs_or_new_files)
 {
@@ -1141,6 +1183,7 @@ int main(void)
 	tcase_add_loop_test(t, an_index_that_lies_is_made_anew, 0, ARRAY_LEN(lies));
 	tcase_add_loop_test(t, a_mark_does_not_vouch_for_the_indexes_of_another, 0, ARRAY_LEN(anothers));
 	tcase_add_test(t, a_log_without_records_is_new_after_a_kill);
+	tcase_add_loop_test(t, segments_go_from_a_full_disk, 0, 2);
 	tcase_add_test(t, a_log_with_few_records_opens_without_syncs_or_new_files);
 	tcase_add_test(t, an_io_error_is_told);
 	tcase_add_loop_test(t, the_same_appends_give_the_same_files, 0, ARRAY_LEN(recipes));
