@@ -309,7 +309,7 @@ static enum err start_upkeep(struct assembly *a, char problem[ASSEMBLY_PROBLEM_M
 		.sched = a->spec.sched, .workers = a->spec.workers, .dirs = a->dirs, .dir_count = a->dir_count,
 		.watermark_interval_ms = c->high_watermark_checkpoint_interval_ms, .recovery_interval_ms = c->log_flush_offset_checkpoint_interval_ms,
 		.starts_interval_ms = c->log_flush_start_offset_checkpoint_interval_ms,
-		.delete_delay_ms = c->topic.file_delete_delay_ms, .cleaners = &a->cleaners, .marks = &a->marks,
+		.delete_delay_ms = c->topic.file_delete_delay_ms, .writer = &a->writer,
 	};
 	enum err e = upkeep_start(&a->upkeep, &spec);
 
@@ -444,7 +444,7 @@ static enum err start_controller(struct assembly *a, struct controller_ready *re
 		.sched = a->spec.sched, .workers = a->spec.workers, .config = a->spec.set, .dirs = a->dirs, .dir_count = a->dir_count,
 		.endpoints = a->endpoints, .endpoint_count = a->endpoint_count, .channels = a->channels, .fetchers = a->fetchers,
 		.movers = a->movers.workers != NULL ? &a->movers : NULL, .embedded_file = a->store_file,
-		.cleaners = a->cleaners.workers != NULL ? &a->cleaners : NULL, .marks = &a->marks, .flush_turns = &a->flush_turns, .tree = a->spec.tree,
+		.cleaners = a->cleaners.workers != NULL ? &a->cleaners : NULL, .writer = &a->writer, .flush_turns = &a->flush_turns, .tree = a->spec.tree,
 		.hooks = a->hooks, .hook_count = (int)ARRAY_LEN(a->hooks), .waits_for = &a->waits_for, .session = &a->session,
 		.on_registered = listen_as_member, .on_registered_arg = a,
 	};

@@ -52,7 +52,7 @@ struct assembly {
 	struct fetchers        *fetchers;	/* NULL: alone */
 	struct partition_movers movers;		/* workers NULL: there is one directory, nothing can move */
 	struct http            *http;		/* NULL: no metrics.listener */
-	struct partition_marks marks;
+	struct partition_writer writer;
 	struct partition_flush_turns flush_turns;
 	struct partition_cleaners cleaners;	/* workers NULL: nothing is compacted */
 	struct store_session    session;	/* read by http */

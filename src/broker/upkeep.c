@@ -13,7 +13,7 @@
 enum { UPKEEP_JOB = MSG_BASE_LOGDIR };
 
 #define PURGE_INTERVAL_MS 10000
-#define MARKS_PAUSE_MS    100	/* between marks that partitions have asked for */
+#define ASKED_PAUSE_MS    100	/* between writes that partitions have asked for */
 
 struct upkeep {
 	struct actor            actor;
@@ -29,10 +29,11 @@ struct upkeep {
 	struct job              job;
 	bool                    is_out;
 	unsigned                what;		/* CHECKPOINT_* */
+	unsigned                owed;		/* of what partitions have asked for: found no room; the next round */
 	bool                    purge;
 	struct cluster         *job_picture;	/* keeps the addresses alive */
 	mono_ms                 watermark_due, recovery_due, starts_due, purge_due;
-	mono_ms                 marks_due;	/* not before, and only if they are wanted */
+	mono_ms                 asked_due;	/* not before what partitions have asked for, and only if they have */
 };
 
 struct collect {
@@ -103,8 +104,8 @@ static void upkeep_run(struct job *j)
 		/* a full disk is no damage: what stands is older but right, and the next round tries again */
 		if (e != OK && !err_is_passing(e))
 			logdir_set_offline(d, e, "checkpoints");
-		if (e != OK && (u->what & CHECKPOINT_CLEANER) != 0)
-			__atomic_store_n(&u->spec.cleaners->changed, true, __ATOMIC_RELEASE);
+		if (e != OK)
+			u->owed |= u->what & CHECKPOINT_CLEANER;
 		if (u->purge && logdir_scan(d, purge_entry, &p, problem) != OK)
 			LOG_WARN(&u->actor.log, purge_failed, KV_STR("path", problem), KV_ERR(ERR_IO));
 	}
@@ -170,6 +171,21 @@ static bool due(mono_ms *at, mono_ms now, mono_ms interval)
 	return true;
 }
 
+static bool has_replicas(const struct upkeep *u)
+{
+	return u->picture->topic_count > 0 && u->picture->has_replicas;
+}
+
+/* What partitions have asked for since it was last begun. */
+static unsigned asked(struct upkeep *u, mono_ms now)
+{
+	unsigned what = has_replicas(u) && now >= u->asked_due ? __atomic_exchange_n(&u->spec.writer->wanted, 0, __ATOMIC_ACQ_REL) : 0;
+
+	if (what != 0)
+		u->asked_due = now + ASKED_PAUSE_MS;
+	return what;
+}
+
 static int upkeep_step(struct actor *a, mono_ms now)
 {
 	struct upkeep *u = CONTAINER_OF(a, struct upkeep, actor);
@@ -178,19 +194,17 @@ static int upkeep_step(struct actor *a, mono_ms now)
 	if (!a->stop_wanted)
 		tell_failed(u);
 	if (!u->is_out && u->picture != NULL && !a->stop_wanted) {
-		u->what = now >= u->marks_due && __atomic_exchange_n(&u->spec.marks->wanted, false, __ATOMIC_ACQ_REL) ? CHECKPOINT_MARKS : 0;
-		if (u->what != 0)
-			u->marks_due = now + MARKS_PAUSE_MS;
-		if (due(&u->watermark_due, now, u->spec.watermark_interval_ms))
-			u->what |= CHECKPOINT_WATERMARK | CHECKPOINT_MARKS;
+		u->what = asked(u, now);
+		if (due(&u->watermark_due, now, u->spec.watermark_interval_ms)) {
+			u->what |= CHECKPOINT_WATERMARK | CHECKPOINT_MARKS | u->owed;
+			u->owed = 0;
+		}
 		if (due(&u->recovery_due, now, u->spec.recovery_interval_ms))
 			u->what |= CHECKPOINT_RECOVERY;
 		if (due(&u->starts_due, now, u->spec.starts_interval_ms))
 			u->what |= CHECKPOINT_STARTS;
-		if (u->picture->topic_count == 0 || !u->picture->has_replicas)
+		if (!has_replicas(u))
 			u->what = 0;	/* nothing to say (yet); and at the end the last word is the controller's */
-		if ((u->what & CHECKPOINT_WATERMARK) != 0 && __atomic_exchange_n(&u->spec.cleaners->changed, false, __ATOMIC_ACQ_REL))
-			u->what |= CHECKPOINT_CLEANER;
 		u->purge = due(&u->purge_due, now, PURGE_INTERVAL_MS);
 		if (u->what != 0 || u->purge) {
 			u->job_picture = cluster_ref(u->picture);
@@ -205,8 +219,8 @@ static int upkeep_step(struct actor *a, mono_ms now)
 		a->deadline = MONO_NEVER;
 	} else {
 		a->deadline = MIN(MIN(u->watermark_due, u->purge_due), MIN(u->recovery_due, u->starts_due));
-		if (__atomic_load_n(&u->spec.marks->wanted, __ATOMIC_ACQUIRE))
-			a->deadline = MIN(a->deadline, MAX(u->marks_due, now + 1));
+		if (has_replicas(u) && __atomic_load_n(&u->spec.writer->wanted, __ATOMIC_ACQUIRE) != 0)
+			a->deadline = MIN(a->deadline, MAX(u->asked_due, now + 1));
 	}
 	return work;
 }
@@ -232,7 +246,7 @@ enum err upkeep_start(struct upkeep **out, const struct upkeep_spec *spec)
 		free(u);
 		return e;
 	}
-	spec->marks->writer = &u->actor;
+	spec->writer->actor = &u->actor;
 	*out = u;
 	return OK;
 }

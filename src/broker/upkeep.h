@@ -1,6 +1,6 @@
 /*
  * The actor that writes the log directories' files now and then: high watermarks and progress marks, recovery points, log starts, and that removes what
- * was deleted long enough ago. Progress marks also when partitions ask, who have grown by much.
+ * was deleted long enough ago. Progress marks and dirty offsets also when partitions ask, who have grown by much or been cleaned.
  *
  * It gets every picture like a network actor, so it knows the local replicas; what it writes it reads from their published offsets. The writing itself is a
  * worker's job, one at a time.
@@ -12,8 +12,7 @@
 #include "storage/logdir.h"
 
 struct upkeep;
-struct partition_cleaners;
-struct partition_marks;
+struct partition_writer;
 
 struct upkeep_spec {
 	struct sched   *sched;
@@ -21,8 +20,7 @@ struct upkeep_spec {
 	struct logdir **dirs;
 	int             dir_count;
 	mono_ms         watermark_interval_ms, recovery_interval_ms, starts_interval_ms;
-	struct partition_cleaners *cleaners;	/* tells when dirty offsets have changed */
-	struct partition_marks *marks;		/* tells when a partition wants its progress mark written; its writer is set here */
+	struct partition_writer *writer;	/* tells what partitions want written; its actor is set here */
 	int64_t         delete_delay_ms;	/* of directories that were renamed for deletion */
 };
 

@@ -29,7 +29,7 @@ struct controller_spec {
 	struct fetchers *fetchers;
 	struct partition_movers *movers;	/* given to every partition; its throttle follows the configuration */
 	struct partition_cleaners *cleaners;	/* the same; NULL: nothing is compacted */
-	struct partition_marks *marks;		/* the same; NULL in tests */
+	struct partition_writer *writer;	/* the same; NULL in tests */
 	struct partition_flush_turns *flush_turns;	/* the same */
 	/* one of: */
 	const struct coord_zookeeper_spec *zookeeper;	/* NULL: embedded */

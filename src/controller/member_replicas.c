@@ -175,7 +175,7 @@ enum kafka_error member_start_replica(struct controller *c, struct topic_state *
 	struct partition_spec spec = {
 		.sched = c->spec.sched, .workers = c->spec.workers, .dir = dir, .broker_id = c->broker_id,
 		.flush_acks = (enum flush_acks)c->config->flush_acks, .replica_lag_time_max_ms = c->config->replica_lag_time_max_ms,
-		.movers = c->spec.movers, .cleaners = c->spec.cleaners, .marks = c->spec.marks, .flush_turns = c->spec.flush_turns, .copy_dir = has_copy ? copy_dir : NULL, .copy_name = has_copy ? copy_name : NULL,
+		.movers = c->spec.movers, .cleaners = c->spec.cleaners, .writer = c->spec.writer, .flush_turns = c->spec.flush_turns, .copy_dir = has_copy ? copy_dir : NULL, .copy_name = has_copy ? copy_name : NULL,
 		.retention_check_interval_ms = c->config->log_retention_check_interval_ms,
 		.stack_bytes = PARTITION_STACK, .controller = &c->actor, .hooks = c->spec.hooks, .hook_count = c->spec.hook_count,
 		.log = {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "partition/partition_checkpoint.h"
 #include "storage/log_clean.h"
 #include "storage/logdir.h"
 
@@ -28,18 +29,26 @@ static void partition_addr_destroy(struct counted *c)
 
 static void ask_for_mark(struct partition *p)
 {
-	struct partition_marks *marks = p->spec.marks;
 	const struct log_progress_mark *mark = &p->addr->mark;
 
 	if (mark->segment_base != p->marked_base || mark->file_size < p->marked_size) {	/* another segment, or a log that was cut */
 		p->marked_base = mark->segment_base;
 		p->marked_size = 0;
 	}
-	if (marks == NULL || mark->file_size - p->marked_size < PARTITION_MARK_BYTES)
+	if (mark->file_size - p->marked_size < PARTITION_MARK_BYTES)
 		return;
 	p->marked_size = mark->file_size;
-	if (!__atomic_exchange_n(&marks->wanted, true, __ATOMIC_ACQ_REL))
-		actor_wake(marks->writer);
+	p->unwritten |= CHECKPOINT_MARKS;
+}
+
+static void ask_writer(struct partition *p)
+{
+	struct partition_writer *w = p->spec.writer;
+	unsigned what = p->unwritten;
+
+	p->unwritten = 0;
+	if (w != NULL && (__atomic_fetch_or(&w->wanted, what, __ATOMIC_ACQ_REL) & what) != what)
+		actor_wake(w->actor);
 }
 
 /* A reader that sees the sequence odd, or changed after it read, reads again: partition_checkpoint.c. */
@@ -90,6 +99,8 @@ void partition_publish(struct partition *p)
 	PUBLISH(a->is_leader, partition_is_usable(p) && partition_leads(p));
 	PUBLISH(a->is_offline, p->refusal == KAFKA_STORAGE_ERROR);
 	PUBLISH(a->is_full, p->is_full);
+	if (p->unwritten != 0)
+		ask_writer(p);
 }
 
 bool partition_is_of_topic(const struct partition *p, struct uuid topic_id)

@@ -98,16 +98,16 @@ struct partition_cleaners {
 	int64_t  backoff_ms, map_bytes;	/* map_bytes, io_bytes: of all passes together */
 	int32_t  load_permille, io_bytes;
 	uint32_t running;		/* atomic: passes under way */
-	bool     changed;		/* atomic: since cleaner-offset-checkpoint was written, or began to be */
 };
 /*
- * Who writes progress marks: one for all partitions of a broker. Between its rounds it is asked by partitions that have grown by PARTITION_MARK_BYTES, so that a start after a
- * kill reads no more than about that of each again, however fast it was written.
+ * Who writes checkpoints and progress marks: one for all partitions of a broker. Between its rounds it is asked by partitions for what should not wait for the next: for the marks when
+ * they have grown by PARTITION_MARK_BYTES, so that a start after a kill reads no more than about that of each again, however fast it was written; for the dirty offsets when a pass of the
+ * cleaner has ended, so that such a start does not clean again what is clean.
  */
 #define PARTITION_MARK_BYTES (64 << 20)
-struct partition_marks {
-	struct actor *writer;
-	bool          wanted;		/* atomic: set, and then writer is woken */
+struct partition_writer {
+	struct actor *actor;
+	unsigned      wanted;		/* atomic: CHECKPOINT_*; set, and then the actor is woken */
 };
 /*
  * Flushes that nobody waits for take turns: after a crash, or with the first records of thousands of partitions, all logs want one at once, and whoever waits for a sync
@@ -145,7 +145,7 @@ struct partition_spec {
 	size_t          stack_bytes;
 	struct partition_movers *movers;	/* NULL in tests of what does not move */
 	struct partition_cleaners *cleaners;	/* NULL: nothing is compacted */
-	struct partition_marks *marks;		/* NULL: written when it is their time only (tests) */
+	struct partition_writer *writer;	/* NULL: all is written when it is its time only (tests) */
 	struct partition_flush_turns *flush_turns;	/* of all partitions of a broker; NULL: each flushes when it wants (tests) */
 	/* An unfinished copy that was found at start: the directory, and its name there (copied). NULL: none. */
 	struct logdir  *copy_dir;

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "partition/partition_checkpoint.h"
 #include "storage/log_clean.h"
 #include "storage/logdir.h"
 
@@ -108,12 +109,6 @@ static void submit(struct partition *p, struct partition_clean *n)
 	msg_init(&n->job.msg, PARTITION_job, &p->actor);
 	n->job.run = clean_run;
 	workers_submit(p->spec.cleaners->workers, &p->actor, &n->job);
-}
-
-/* Some dirty offset has changed: cleaner-offset-checkpoint is due. */
-static void tell_changed(struct partition *p)
-{
-	__atomic_store_n(&p->spec.cleaners->changed, true, __ATOMIC_RELEASE);
 }
 
 static void look(struct partition *p, mono_ms now)
@@ -222,7 +217,7 @@ bool partition_clean_on_home(struct partition *p, struct msg *m)
 	} else {
 		tell_cleaned(p, n);
 		end_pass(p);
-		tell_changed(p);
+		p->unwritten |= CHECKPOINT_CLEANER;
 		look_again(p, MIN(backoff(p), PLACE_RETRY_MS));		/* the map may have been too small for all */
 	}
 	return true;
@@ -265,12 +260,12 @@ enum err partition_clean_will_cut(struct partition *p, int64_t to)
 		return OK;
 	log_set_dirty_offset(p->log, to);
 	partition_publish(p);
-	tell_changed(p);
+	p->unwritten |= CHECKPOINT_CLEANER;		/* when the old file is gone */
 	return p->spec.dir != NULL ? logdir_remove_checkpoint(p->spec.dir, LOGDIR_CLEANER_OFFSETS) : OK;
 }
 
 void partition_clean_moved(struct partition *p)
 {
 	if (p->spec.cleaners != NULL)
-		tell_changed(p);
+		p->unwritten |= CHECKPOINT_CLEANER;
 }

@@ -104,6 +104,7 @@ struct partition {
 	mono_ms                flush_due;	/* flush.ms; MONO_NEVER when everything is synced */
 	mono_ms                flush_turn;	/* not before, what nobody waits for; MONO_NEVER: it has asked for no turn */
 	int64_t                marked_base, marked_size;	/* of the segment and its bytes for which a progress mark was asked */
+	unsigned               unwritten;	/* CHECKPOINT_*: to be asked of the writer when what they say is published */
 	mono_ms                rest_due;	/* when it counts as idle */
 	bool                   is_damage_told;	/* damaged bytes were met by a read: one log line, not one per fetch */
 	bool                   is_full;		/* the last append met ENOSPC: one log line per period, not one per refusal */

@@ -9,6 +9,7 @@
 
 #include "fake_controller.h"
 #include "os/sim.h"
+#include "partition/partition_checkpoint.h"
 #include "record/record.h"
 #include "../storage/seed_range.h"
 
@@ -238,18 +239,30 @@ static void run_seed(uint64_t seed)
 	rig_fini(&r);
 }
 
-/* When there is nothing to clean, or not enough, nobody looks again and again. */
-START_TEST(a_partition_without_news_sleeps)
+static void up_with_backoff(uint64_t seed, int64_t backoff_ms)
 {
-	state = 5;
-	rig_init(&r, 5);
+	state = seed;
+	rig_init(&r, seed);
 	r.has_cleaners = true;
 	r.config.cleanup_policy = CLEANUP_COMPACT;
 	r.config.segment_bytes = 800;
-	r.cleaners = (struct partition_cleaners){ .throttle = r.cleaners.throttle, .threads = 1, .backoff_ms = 100, .map_bytes = 1 << 20, .load_permille = 900, .io_bytes = 2000 };
+	r.config.min_cleanable_dirty_ratio = 0.01;
+	r.cleaners = (struct partition_cleaners){ .throttle = r.cleaners.throttle, .threads = 1, .backoff_ms = backoff_ms, .map_bytes = 1 << 20, .load_permille = 900, .io_bytes = 2000 };
 	ck_assert_int_eq(rig_up(&r), OK);
 	rig_lead(&r, 1);
 	epoch = 1;
+}
+
+static void append_until_synced_beyond(int64_t offset)
+{
+	while (r.addr->recovery_point <= offset)
+		append();
+}
+
+/* When there is nothing to clean, or not enough, nobody looks again and again. */
+START_TEST(a_partition_without_news_sleeps)
+{
+	up_with_backoff(5, 100);
 	rig_rests(&r);
 	for (int i = 0; i < 60; i++)
 		append();
@@ -259,8 +272,7 @@ START_TEST(a_partition_without_news_sleeps)
 	r.config.min_cleanable_dirty_ratio = 1;		/* there will always be something that is clean */
 	tell_config();
 	rig_rests(&r);
-	while (r.addr->recovery_point <= cleaned)
-		append();
+	append_until_synced_beyond(cleaned);
 	rig_pass(&r, 5000);
 	rig_rests(&r);
 	ck_assert_int_eq(r.addr->dirty_offset, cleaned);
@@ -272,8 +284,7 @@ START_TEST(a_partition_without_news_sleeps)
 
 	r.cleaners.backoff_ms = 600000;
 	cleaned = r.addr->dirty_offset;
-	for (int64_t synced = r.addr->recovery_point; r.addr->recovery_point == synced;)
-		append();
+	append_until_synced_beyond(r.addr->recovery_point);
 	rig_pass(&r, 60000);
 	ck_assert_int_eq(r.addr->dirty_offset, cleaned);
 	r.cleaners.backoff_ms = 100;			/* nobody waits for the ten minutes any more */
@@ -282,6 +293,37 @@ START_TEST(a_partition_without_news_sleeps)
 	rig_rests(&r);
 	rig_down(&r, STOP_CLEAN);
 	ck_assert_uint_eq(r.cleaners.running, 0);
+	rig_fini(&r);
+}
+END_TEST
+
+/* Who is woken to write it down finds it published; after a truncation, too. */
+START_TEST(the_end_of_a_pass_is_to_be_written_at_once)
+{
+	up_with_backoff(6, 20000);
+	append_until_synced_beyond(20);
+	for (int i = 0; r.writer.wanted == 0; i++) {
+		ck_assert_int_lt(i, 100000);
+		rig_run(&r, 1);
+	}
+	ck_assert_uint_eq(r.writer.wanted, CHECKPOINT_CLEANER);
+	ck_assert_int_gt(r.addr->dirty_offset, 20);
+	r.writer.wanted = 0;
+	rig_pass(&r, 5000);
+	ck_assert_uint_eq(r.writer.wanted, 0);		/* nothing new */
+	role(1);
+	struct ask a;
+	memset(&a, 0, sizeof(a));
+	msg_init(&a.msg, PARTITION_truncate, NULL);
+	a.truncate.leader_epoch = epoch;
+	a.truncate.how = TRUNCATE_TO;
+	a.truncate.end_offset = 3;
+	rig_ask(&r, &a);
+	rig_wait(&r, &a);
+	ck_assert_int_eq(a.truncate.error, NONE);
+	ck_assert_int_eq(r.addr->dirty_offset, 3);
+	ck_assert_uint_eq(r.writer.wanted, CHECKPOINT_CLEANER);
+	rig_down(&r, STOP_CLEAN);
 	rig_fini(&r);
 }
 END_TEST
@@ -305,6 +347,7 @@ int main(void)
 
 	tcase_set_timeout(t, 300);
 	tcase_add_test(t, a_partition_without_news_sleeps);
+	tcase_add_test(t, the_end_of_a_pass_is_to_be_written_at_once);
 	tcase_add_test(t, whatever_comes_between);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);

@@ -253,10 +253,11 @@ enum err rig_up(struct rig *r)
 	snprintf(path, sizeof(path), "%s/t-0", logdir_path(r->dir));
 	r->movers.workers = r->cleaners.workers = r->workers;
 	r->flush_turns = (struct partition_flush_turns){ 0 };
+	r->writer.actor = &r->desk;
 	struct partition_spec spec = {
 		.sched = r->sched, .workers = r->workers, .dir = r->dir, .broker_id = r->broker_id, .flush_acks = r->flush_acks,
 		.replica_lag_time_max_ms = r->lag_ms, .controller = r->controller, .hooks = r->hooks, .hook_count = r->hook_count,
-		.cleaners = r->has_cleaners ? &r->cleaners : NULL, .movers = &r->movers, .flush_turns = &r->flush_turns, .copy_dir = found.copy_at >= 0 ? r->dirs[found.copy_at] : NULL, .copy_name = found.copy,
+		.cleaners = r->has_cleaners ? &r->cleaners : NULL, .writer = &r->writer, .movers = &r->movers, .flush_turns = &r->flush_turns, .copy_dir = found.copy_at >= 0 ? r->dirs[found.copy_at] : NULL, .copy_name = found.copy,
 		.log = {
 			.os = r->os, .dir = path, .topic = "t", .partition = 0, .topic_id = r->topic_id, .config = &r->config,
 			.producer_id_expiration_ms = INT32_MAX, .recovery_point = known.recovery_point, .log_start_offset = known.log_start_offset,

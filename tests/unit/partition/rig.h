@@ -71,6 +71,7 @@ struct rig {
 	bool                   has_cleaners;	/* set before rig_up: its log is compacted when the topic says so */
 	struct partition_cleaners cleaners;
 	struct partition_flush_turns flush_turns;	/* as if there were others */
+	struct partition_writer writer;		/* what the partition wants written; nobody does, but rig_checkpoint at a test's word */
 	int                    swaps_settled;	/* the replica was found twice */
 	struct logdir         *dir;		/* where it was when it came up; NULL: down */
 	struct partition_addr *addr;
