@@ -1,5 +1,5 @@
 /*
- * When a compacted log is cleaned. Each partition looks at its own log, every log.cleaner.backoff.ms while something may be dirty, and takes one of
+ * When a compacted log is cleaned. Each partition looks at its own log when something may be dirty, but not twice within log.cleaner.backoff.ms, and takes one of
  * the broker's log.cleaner.threads places for a pass. Kafka's cleaners choose the dirtiest of all logs; here a partition that finds no place asks
  * again soon, and who asks is dirty enough.
  *
@@ -95,6 +95,7 @@ static mono_ms backoff(const struct partition *p)
 void partition_clean_begin(struct partition *p)
 {
 	p->clean_due = MONO_NEVER;
+	p->clean_looked = os_mono_ms(p->spec.log.os);
 	p->clean_seen = -1;
 }
 
@@ -117,6 +118,7 @@ static void look(struct partition *p, mono_ms now)
 	struct log_dirt d;
 
 	p->clean_due = MONO_NEVER;
+	p->clean_looked = now;
 	if (!is_compacted(p) || p->stop != NULL || p->copy != NULL)
 		return;
 	p->clean_seen = log_recovery_point(p->log);
@@ -229,7 +231,7 @@ void partition_clean_upkeep(struct partition *p, mono_ms now)
 
 	if (n == NULL) {
 		if (p->clean_due == MONO_NEVER && is_compacted(p) && p->stop == NULL && p->copy == NULL && may_be_dirty(p))
-			p->clean_due = now + backoff(p);
+			p->clean_due = MAX(now, p->clean_looked + backoff(p));
 		if (p->clean_due != MONO_NEVER)
 			p->clean_due = MIN(p->clean_due, now + backoff(p));	/* it was longer when this wait began */
 		if (now >= p->clean_due)

@@ -122,6 +122,7 @@ struct partition {
 
 	struct partition_clean *clean;		/* a pass of the cleaner; NULL */
 	mono_ms                clean_due;	/* when the log is looked at; MONO_NEVER: when something has changed */
+	mono_ms                clean_looked;	/* the last look, or the begin */
 	int64_t                clean_seen;	/* the recovery point when the last look found nothing to do; -1 */
 	bool                   is_uncleanable;	/* the cleaner has met what it cannot read */
 

@@ -285,6 +285,10 @@ START_TEST(a_partition_without_news_sleeps)
 	r.cleaners.backoff_ms = 600000;
 	cleaned = r.addr->dirty_offset;
 	append_until_synced_beyond(r.addr->recovery_point);
+	rig_pass(&r, 5000);				/* the first look after so long is at once */
+	ck_assert_int_gt(r.addr->dirty_offset, cleaned);
+	cleaned = r.addr->dirty_offset;
+	append_until_synced_beyond(r.addr->recovery_point);
 	rig_pass(&r, 60000);
 	ck_assert_int_eq(r.addr->dirty_offset, cleaned);
 	r.cleaners.backoff_ms = 100;			/* nobody waits for the ten minutes any more */
@@ -328,6 +332,26 @@ START_TEST(the_end_of_a_pass_is_to_be_written_at_once)
 }
 END_TEST
 
+/* The backoff lies between two looks, not between news and a look. */
+START_TEST(the_first_look_after_a_quiet_time_is_at_once)
+{
+	up_with_backoff(7, 20000);
+	rig_pass(&r, 60000);
+	append_until_synced_beyond(20);
+	rig_pass(&r, 100);
+	ck_assert_int_gt(r.addr->dirty_offset, 0);
+	rig_pass(&r, 5000);		/* behind a pass there is another look */
+	int64_t cleaned = r.addr->dirty_offset;
+	append_until_synced_beyond(r.addr->recovery_point);
+	rig_pass(&r, 15000);
+	ck_assert_int_eq(r.addr->dirty_offset, cleaned);
+	rig_pass(&r, 6000);
+	ck_assert_int_gt(r.addr->dirty_offset, cleaned);
+	rig_down(&r, STOP_CLEAN);
+	rig_fini(&r);
+}
+END_TEST
+
 START_TEST(whatever_comes_between)
 {
 	struct seed_range range = seed_range_begin(SEEDS);
@@ -348,6 +372,7 @@ int main(void)
 	tcase_set_timeout(t, 300);
 	tcase_add_test(t, a_partition_without_news_sleeps);
 	tcase_add_test(t, the_end_of_a_pass_is_to_be_written_at_once);
+	tcase_add_test(t, the_first_look_after_a_quiet_time_is_at_once);
 	tcase_add_test(t, whatever_comes_between);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
