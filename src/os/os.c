@@ -111,6 +111,12 @@ enum err os_allocate(struct os *os, os_fd fd, int64_t pos, int64_t len)
 	return os->ops->allocate(os, fd, pos, len);
 }
 
+void os_write_out(struct os *os, os_fd fd, int64_t pos, int64_t len)
+{
+	ASSERT(pos >= 0 && len > 0);
+	os->ops->write_out(os, fd, pos, len);
+}
+
 enum err os_fdatasync(struct os *os, os_fd fd)
 {
 	return os->ops->sync(os, fd, true);

@@ -67,6 +67,8 @@ enum err os_pwrite(struct os *os, os_fd fd, const void *buf, size_t len, int64_t
 enum err os_ftruncate(struct os *os, os_fd fd, int64_t size) MUST_CHECK;
 /* Blocks for [pos, pos + len), which may lie behind the end of the file; its size and content stay. They go back with the next os_ftruncate, to the same size, too. */
 enum err os_allocate(struct os *os, os_fd fd, int64_t pos, int64_t len) MUST_CHECK;
+/* Has the kernel begin to write [pos, pos + len) to the device, so that a sync later on finds less to do. A hint: it promises nothing and does not fail; it may wait for a device that is busy. */
+void     os_write_out(struct os *os, os_fd fd, int64_t pos, int64_t len);
 enum err os_fdatasync(struct os *os, os_fd fd) MUST_CHECK;	/* waits for the device: workers only. A failed one is never retried */
 enum err os_fsync(struct os *os, os_fd fd) MUST_CHECK;
 enum err os_fsync_dir(struct os *os, const char *path) MUST_CHECK;

@@ -26,6 +26,7 @@ struct os_ops {
 	enum err (*pwritev)(struct os *os, os_fd fd, const struct iovec *iov, int n, int64_t pos);
 	enum err (*ftruncate)(struct os *os, os_fd fd, int64_t size);
 	enum err (*allocate)(struct os *os, os_fd fd, int64_t pos, int64_t len);
+	void     (*write_out)(struct os *os, os_fd fd, int64_t pos, int64_t len);
 	enum err (*sync)(struct os *os, os_fd fd, bool data_only);
 	enum err (*fstat)(struct os *os, os_fd fd, struct os_stat *out);
 	enum err (*stat)(struct os *os, const char *path, struct os_stat *out);

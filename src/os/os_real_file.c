@@ -184,6 +184,11 @@ int64_t process_sync_oldest_ns(int64_t now_ns)
 	return oldest;
 }
 
+static void real_write_out(struct os *os UNUSED, os_fd fd, int64_t pos, int64_t len)
+{
+	(void)!sync_file_range(fd, pos, len, SYNC_FILE_RANGE_WRITE);
+}
+
 static enum err real_sync(struct os *os, os_fd fd, bool data_only)
 {
 	mono_ns begun = os_mono_ns(os);
@@ -364,6 +369,7 @@ void os_real_file_ops(struct os_ops *ops)
 	ops->pwritev = real_pwritev;
 	ops->ftruncate = real_ftruncate;
 	ops->allocate = real_allocate;
+	ops->write_out = real_write_out;
 	ops->sync = real_sync;
 	ops->fstat = real_fstat;
 	ops->stat = real_stat;

@@ -280,6 +280,15 @@ static enum err sim_allocate(struct os *os, os_fd fd, int64_t pos, int64_t len)
 	return sim_done(m, "allocate", (uint64_t)fd, sim_mix((uint64_t)pos, (uint64_t)len), e);
 }
 
+/* A power cut keeps what it likes of what was not synced, so there is nothing to do. */
+static void sim_write_out(struct os *os, os_fd fd, int64_t pos, int64_t len)
+{
+	struct sim_os *m = sim_of(os);
+
+	if (sim_fd_get(m, fd) != NULL)
+		(void)!sim_done(m, "write_out", (uint64_t)fd, sim_mix((uint64_t)pos, (uint64_t)len), OK);
+}
+
 static enum err sim_sync(struct os *os, os_fd fd, bool data_only)
 {
 	struct sim_os *m = sim_of(os);
@@ -508,6 +517,7 @@ void sim_file_ops(struct os_ops *ops)
 	ops->pwritev = sim_pwritev;
 	ops->ftruncate = sim_ftruncate;
 	ops->allocate = sim_allocate;
+	ops->write_out = sim_write_out;
 	ops->sync = sim_sync;
 	ops->fstat = sim_fstat;
 	ops->stat = sim_stat;

@@ -223,6 +223,8 @@ static enum err begin_group(struct log_clean *c)
 
 static enum err write_staged(struct log_clean *c)
 {
+	int64_t pos = (int64_t)c->out->tail.size;
+	struct log_file *f;
 	bool is_broken;
 
 	if (c->staged.len == 0)
@@ -230,6 +232,9 @@ static enum err write_staged(struct log_clean *c)
 	segment_stage_bytes(c->stage, (const uint8_t *)c->staged.ptr, (uint32_t)c->staged.len);
 	c->bytes += c->staged.len;
 	enum err e = segment_commit(c->out, c->stage, &is_broken);
+	/* The device works while the next batches are read. Also, with ext4 a sync of any other file may have to wait for all that is dirty here. */
+	if (e == OK && segment_file(c->out, SEGMENT_LOG, &f) == OK)
+		os_write_out(c->out_store.os, f->fd, pos, (int64_t)c->staged.len);
 	strbuf_reset(&c->staged);
 	return e;
 }

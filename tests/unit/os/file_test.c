@@ -320,6 +320,11 @@ START_TEST(cache_questions)
 	ck_assert(e == OK || e == ERR_AGAIN);		/* not every file system can tell */
 	if (e == OK)
 		ck_assert_uint_le(got, sizeof(block) - 10);
+	ck_assert_int_eq(os_pwrite(os, fd, "y", 1, 7), OK);
+	os_write_out(os, fd, 0, 4096);			/* changes nothing that a reader sees */
+	ck_assert_int_eq(os_pread(os, fd, block, sizeof(block), 0, &got), OK);
+	ck_assert_uint_eq(got, sizeof(block));
+	ck_assert(block[6] == 'x' && block[7] == 'y' && block[sizeof(block) - 1] == 'x');
 	os_close(os, &fd);
 	machine_down();
 }
