@@ -369,7 +369,8 @@ static enum err run_plan(struct log *log, const struct recovery_plan *plan, time
 
 	if (e == OK)
 		e = segment_check_indexes(s, &are_true);
-	if (e == OK && !are_true)
+	/* An index that was made anew since may have entries elsewhere: one behind the mark speaks of what has not been checked, and what lies between would not be looked at. */
+	if (e == OK && (!are_true || (plan->from.offset_entries > 0 && s->tail.last_entry_pos >= plan->from.checked_bytes)))
 		e = ERR_INVALID;
 	if (e == OK)
 		e = load_producers(log, plan, s->tail.last_entry_offset + 1, now, recovery);

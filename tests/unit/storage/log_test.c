@@ -626,6 +626,41 @@ START_TEST(a_mark_does_not_vouch_for_the_indexes_of_another)
 }
 END_TEST
 
+/* Made anew since, with entries for other batches: the mark's last one lies behind what the mark has seen, and an epoch begins between. */
+START_TEST(a_mark_does_not_vouch_for_entries_behind_it)
+{
+	uint8_t entries[18 * 8];
+	struct log_append a;
+	struct kit k;
+	char path[600];
+	size_t got;
+	os_fd fd;
+
+	kit_temporary(&k, "t-0");
+	k.config.index_interval_bytes = 0;
+	kit_open(&k);
+	ck_assert_int_eq(log_begin_epoch(k.log, 0), OK);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(append_numbered(&k, i, &a), OK);
+	flush_all(k.log);
+	log_progress(k.log, &k.spec.mark);
+	ck_assert_uint_eq(k.spec.mark.offset_entries, 9);
+	k.spec.had_clean_shutdown = false;
+	append_as_of(k.log, 1, 10);
+	log_close(&k.log);
+	snprintf(path, sizeof(path), "%s/00000000000000000000.index", k.dir);
+	ck_assert_int_eq(os_open(k.os, path, OS_RDWR, &fd), OK);
+	ck_assert_int_eq(os_pread(k.os, fd, entries, sizeof(entries), 0, &got), OK);
+	ck_assert_uint_eq(got, sizeof(entries));
+	ck_assert_int_eq(os_pwrite(k.os, fd, entries + 9 * 8, 9 * 8, 0), OK);
+	os_close(k.os, &fd);
+	kit_open(&k);
+	ck_assert_int_eq(log_epoch_at(k.log, 19), 0);
+	ck_assert_int_eq(log_epoch_at(k.log, 20), 1);
+	kit_fini(&k);
+}
+END_TEST
+
 /* A new log for which there was no room, stopped or deleted before there is. */
 START_TEST(a_log_without_files_can_be_ended)
 {
@@ -1178,6 +1213,7 @@ int main(void)
 	tcase_add_test(t, a_time_to_come_holds_all_behind_it);
 	tcase_add_loop_test(t, no_space_leaves_no_trace, 0, 2);
 	tcase_add_loop_test(t, a_log_opens_on_a_full_disk, 0, BEFORE_KINDS);
+	tcase_add_test(t, a_mark_does_not_vouch_for_entries_behind_it);
 	tcase_add_test(t, a_log_without_files_can_be_ended);
 	tcase_add_test(t, a_kill_while_indexes_are_remade_leaves_none_half);
 	tcase_add_loop_test(t, an_index_that_lies_is_made_anew, 0, ARRAY_LEN(lies));
