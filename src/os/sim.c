@@ -8,6 +8,7 @@
 #include "os/sim_priv.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -330,17 +331,14 @@ static const struct os_ops sim_base_ops = {
 	.cpu_count = sim_cpu_count,
 };
 
-static const struct os_ops *all_ops(void)
-{
-	static struct os_ops ops;
+static struct os_ops ops;
 
-	if (ops.close == NULL) {
-		ops = sim_base_ops;
-		sim_file_ops(&ops);
-		sim_net_ops(&ops);
-		sim_poll_ops(&ops);
-	}
-	return &ops;
+static void set_ops(void)
+{
+	ops = sim_base_ops;
+	sim_file_ops(&ops);
+	sim_net_ops(&ops);
+	sim_poll_ops(&ops);
 }
 
 struct sim_net *sim_net_create(uint64_t seed)
@@ -368,10 +366,12 @@ struct sim_net *sim_net_of(struct sim_os *m)
 
 struct sim_os *sim_create(struct sim_net *net, const char *host, uint64_t seed)
 {
+	static pthread_once_t is_set = PTHREAD_ONCE_INIT;
 	struct sim_os *m = mem_calloc(1, sizeof(*m));
 	unsigned number;
 
-	m->os.ops = all_ops();
+	pthread_once(&is_set, set_ops);		/* simulations may begin on several threads at once */
+	m->os.ops = &ops;
 	m->owns_net = net == NULL;
 	m->net = net != NULL ? net : sim_net_create(seed);
 	number = ++m->net->next_host;
