@@ -669,7 +669,7 @@ static int cancel(struct reassign *x)
 {
 	struct partition_list named = { 0 }, moving = { 0 };
 	struct now n = { 0 };
-	int ended = 0, submitted, done = 0, code = x->name_count > 0 ? partition_list_read(&named, x->client, x->names, x->name_count) : EXIT_OK;
+	int ended = 0, done = 0, code = x->name_count > 0 ? partition_list_read(&named, x->client, x->names, x->name_count) : EXIT_OK;
 
 	x->asks_dirs = true;
 	if (code == EXIT_OK)
@@ -681,7 +681,7 @@ static int cancel(struct reassign *x)
 			fprintf(stderr, "%d replica%s moving between log directories: stopped\n", ended, ended == 1 ? " was" : "s were");
 		done = ended;
 		if (moving.count > 0 || (named.count > 0 && ended == 0 && code == EXIT_OK)) {
-			submitted = submit(x, named.count > 0 && ended == 0 ? &named : &moving);
+			int submitted = submit(x, named.count > 0 && ended == 0 ? &named : &moving);
 			done += submitted == EXIT_OK || submitted == EXIT_PARTIAL;
 			code = tool_both(code, submitted);
 		} else if (ended == 0 && code == EXIT_OK) {

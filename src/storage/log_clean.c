@@ -163,27 +163,14 @@ static int find_sources(const struct log *log, const struct log_clean *c)
 	return at;
 }
 
-/* Readers hold descriptors, and what those show stays right. Where not even a name can be changed, the files go at once. */
 static enum err remove_source(struct log *log, struct segment *s, bool is_first)
 {
-	static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex" };
 	int64_t base = s->base_offset;
-	char path[LOG_PATH_MAX];
 	enum err e = segment_retire(&s);
 
-	for (size_t i = 0; err_is_passing(e) && i < ARRAY_LEN(suffixes); i++) {
-		segment_path(&log->store, base, suffixes[i], path);
-		enum err gone = os_unlink(log->os, path);
-		if (gone != OK && gone != ERR_NOT_FOUND)
-			e = gone;
-	}
-	if (err_is_passing(e))
-		e = OK;
-	if (e == OK && !is_first) {	/* a snapshot that stays is a stray of the next start */
-		enum err of_snapshot = producer_snapshot_retire(log->os, log->store.dir, base);
-		e = err_is_passing(of_snapshot) ? OK : of_snapshot;
-	}
-	return e;
+	if (e == OK && !is_first)
+		e = producer_snapshot_retire(log->os, log->store.dir, base);
+	return err_is_passing(e) ? OK : e;	/* a snapshot that stays is a stray of the next start */
 }
 
 static enum err take_place(struct log *log, struct log_clean *c)

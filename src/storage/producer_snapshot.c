@@ -486,7 +486,7 @@ enum err producer_snapshot_retire(struct os *os, const char *dir, int64_t offset
 		err = path_of(to, dir, offset, SNAPSHOT_SUFFIX ".deleted");
 	if (err == OK)
 		err = os_rename(os, from, to);
-	if (err == ERR_NO_SPACE)
+	if (err_is_passing(err))
 		err = remove_file(os, dir, offset, SNAPSHOT_SUFFIX);
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;

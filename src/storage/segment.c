@@ -250,30 +250,32 @@ enum err segment_remake_end(struct segment *s)
 	return e == ERR_NOT_FOUND ? OK : e;	/* there was no room for it */
 }
 
+static const char *const all_suffixes[] = { ".log", ".index", ".timeindex", ".txnindex" };
+
 /* All are tried, the first error is told. Whichever half a crash leaves must not look like a segment with the wrong indexes: the .log is the first to go, and the
  * last to come. */
 static enum err rename_all(struct segment *s, const char *extra, bool is_log_first)
 {
-	static const char *const suffixes[] = { ".index", ".timeindex", ".txnindex" };
 	enum err first = is_log_first ? rename_if_there(s, ".log", extra) : OK;
 
-	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-		enum err e = rename_if_there(s, suffixes[i], extra);
+	for (size_t i = 1; i < ARRAY_LEN(all_suffixes); i++) {
+		enum err e = rename_if_there(s, all_suffixes[i], extra);
 		if (first == OK)
 			first = e;
 	}
 	return first == OK && !is_log_first ? rename_own(s, ".log", extra) : first;
 }
 
-/* The .log first, as rename_all does it. */
 static enum err unlink_all(struct segment *s)
 {
-	static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex" };
-	enum err e = OK;
+	enum err first = OK;
 
-	for (size_t i = 0; e == OK && i < ARRAY_LEN(suffixes); i++)
-		e = unlink_own(s, suffixes[i]);
-	return e;
+	for (size_t i = 0; i < ARRAY_LEN(all_suffixes); i++) {
+		enum err e = unlink_own(s, all_suffixes[i]);
+		if (first == OK)
+			first = e;
+	}
+	return first;
 }
 
 enum err segment_retire(struct segment **segment)
@@ -282,7 +284,7 @@ enum err segment_retire(struct segment **segment)
 
 	snprintf(with, sizeof(with), "%s.deleted", (*segment)->extra);
 	enum err e = rename_all(*segment, with, true);
-	if (e == ERR_NO_SPACE)		/* for the new names: who has files open reads on */
+	if (err_is_passing(e))
 		e = unlink_all(*segment);
 	segment_detach(segment);
 	return e;

@@ -92,7 +92,7 @@ enum err segment_attach(struct segment **out, struct segment_store *store, int64
 void     segment_detach(struct segment **s);		/* closes files, frees; the files stay */
 /* Gives its files another extra; the .log last, whose name counts. An error: some may have it. */
 enum err segment_set_extra(struct segment *s, const char *extra) MUST_CHECK;
-/* Renames the files to ".deleted" and detaches. */
+/* Renames the files to ".deleted", or removes them where not even a name can be changed (readers hold descriptors, and what those show stays right), and detaches. */
 enum err segment_retire(struct segment **s) MUST_CHECK;
 enum err segment_file(struct segment *s, enum segment_part part, struct log_file **out) MUST_CHECK;
 /* Index counts and last entries. A file that does not fit (odd size, not there) counts as an empty
